@@ -1,0 +1,52 @@
+// Which options of a Lookahead its inner optimizer can serve.
+
+import { SlowlaneError } from './errors.js';
+import type { LookaheadSettings } from './lookahead-options.js';
+import type { InnerOptimizer } from './optimizers/inner.js';
+import { isAdaptive } from './step-size.js';
+
+/**
+ * Refuses at once, and not at the first sync, what `inner` cannot do.
+ *
+ * @throws SlowlaneError UNSUPPORTED_INNER.
+ */
+export function checkInner(inner: InnerOptimizer, settings: LookaheadSettings): void {
+  const { innerState, slowStepSize, overrides } = settings;
+  const name = inner.optimizer.getClassName();
+  const refuse = (reason: string): never => {
+    throw new SlowlaneError('UNSUPPORTED_INNER', reason, { optimizer: name });
+  };
+  if (innerState !== 'maintain' && !inner.supportsState) {
+    refuse(
+      `innerState '${innerState}' needs an inner optimizer whose state can be reached, which ${name}'s cannot. Use 'maintain', or one of slowlane's own optimizers.`,
+    );
+  }
+  if (settings.nonFinite === 'restore' && !inner.supportsState) {
+    refuse(
+      `nonFinite 'restore' needs an inner optimizer whose state can be reset, which ${name}'s cannot. Use 'throw' or 'skip', or one of slowlane's own optimizers.`,
+    );
+  }
+  if (
+    innerState === 'reset' &&
+    !inner.resetsByWeight &&
+    overrides.some((o) => o.syncPeriod !== undefined)
+  ) {
+    refuse(
+      `innerState 'reset' with a syncPeriod of some weights' own needs an inner optimizer that can reset by weight, which ${name} cannot. Use one of slowlane's own optimizers.`,
+    );
+  }
+  if (isAdaptive(slowStepSize) && !slowStepSize.curvature && !inner.hasSecondMoment) {
+    refuse(
+      `adaptive() needs an inner optimizer with a second moment (adam, adamw, rmsprop, adagrad), which ${name} has not, or the option 'curvature'.`,
+    );
+  }
+}
+
+/** @throws SlowlaneError UNSUPPORTED_INNER if steps need the loss and not only its gradients. */
+export function checkAppliesGradients({ slowStepSize }: LookaheadSettings): void {
+  if (!isAdaptive(slowStepSize)) return;
+  throw new SlowlaneError(
+    'UNSUPPORTED_INNER',
+    'adaptive() needs the loss to get the gradient at the fast weights: use minimize() or step() instead of applyGradients().',
+  );
+}

@@ -1,0 +1,59 @@
+// What can be asked for, and what goes together: data, models, engines. Names only, so that --help and
+// a refused request don't load TensorFlow.js.
+
+import { UsageError } from './cli-error.js';
+
+export const DATA_NAMES = ['mnist', 'fashion-mnist', 'moby-dick'] as const;
+export type DataName = (typeof DATA_NAMES)[number];
+export type DataKind = 'images' | 'text';
+
+export const MODEL_NAMES = ['mlp', 'cnn', 'lstm', 'transformer'] as const;
+export type ModelName = (typeof MODEL_NAMES)[number];
+
+export const ENGINE_NAMES = ['auto', 'webgpu', 'tensorflow', 'wasm', 'cpu'] as const;
+export type EngineName = (typeof ENGINE_NAMES)[number];
+
+const KIND_OF: Readonly<Record<DataName, DataKind>> = {
+  mnist: 'images',
+  'fashion-mnist': 'images',
+  'moby-dick': 'text',
+};
+
+const TRAINS_ON: Readonly<Record<ModelName, readonly DataKind[]>> = {
+  mlp: ['images'],
+  cnn: ['images'],
+  lstm: ['images', 'text'],
+  transformer: ['text'],
+};
+
+/** Models whose training needs gradients of convolution filters. */
+const CONVOLUTIONAL: readonly ModelName[] = ['cnn'];
+
+export const WASM_LIMIT = "wasm can't train convolutions (it has no Conv2DBackpropFilter kernel)";
+
+export function needsConvolutions(model: ModelName): boolean {
+  return CONVOLUTIONAL.includes(model);
+}
+
+/** Throws a UsageError where the three don't go together. */
+export function checkCombination(data: DataName, model: ModelName, engine: EngineName): void {
+  const kind = KIND_OF[data];
+  if (!TRAINS_ON[model].includes(kind)) {
+    const fitting = MODEL_NAMES.filter((other) => TRAINS_ON[other].includes(kind));
+    throw new UsageError(
+      `--model ${model} trains on ${TRAINS_ON[model].join(' and ')}, but --data ${data} is ${kind}. ` +
+        `Models for it: ${fitting.join(', ')}.`,
+    );
+  }
+  if (engine === 'webgpu') {
+    const others = ENGINE_NAMES.filter((name) => name !== 'webgpu');
+    throw new UsageError(
+      `--engine webgpu is not in this version yet. Allowed now: ${others.join(', ')}.`,
+    );
+  }
+  if (engine === 'wasm' && needsConvolutions(model)) {
+    throw new UsageError(
+      `--engine wasm with --model ${model}: ${WASM_LIMIT}. Use --engine auto, cpu or tensorflow.`,
+    );
+  }
+}

@@ -1,0 +1,32 @@
+/**
+ * What the command line reports as one line and not as a stack: a request that cannot be met (exit
+ * code 2) and a run that failed for a reason we know (exit code 1).
+ */
+
+/** The request itself is wrong: what was received, what is allowed. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+}
+
+/** The run failed: the reason, and what the user can do. */
+export class RunError extends Error {
+  override readonly name = 'RunError';
+  readonly remedy: string;
+
+  constructor(reason: string, remedy: string, options?: ErrorOptions) {
+    super(reason, options);
+    this.remedy = remedy;
+  }
+}
+
+export const EXIT = { failed: 1, usage: 2, interrupted: 130 } as const;
+
+/** The message of anything that was thrown. */
+export function reasonOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown);
+}
+
+/** Whether the system said that a file or folder doesn't exist. */
+export function isNotFound(thrown: unknown): boolean {
+  return thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOENT';
+}

@@ -1,0 +1,111 @@
+// Which tfjs backend trains. `auto` takes the first that can train the model and starts; an explicit
+// choice that can't is refused with the reason, never replaced in silence.
+
+import * as tf from '@tensorflow/tfjs-core';
+import { type EngineName, type ModelName, needsConvolutions, WASM_LIMIT } from './choices.js';
+import { reasonOf, RunError } from './cli-error.js';
+
+type RealEngineName = Exclude<EngineName, 'auto'>;
+
+export interface Engine {
+  readonly name: string;
+  /** Why the ones before it were passed over; empty where none was. */
+  readonly note: string;
+}
+
+/** What `auto` tries, in order. Hardware WebGPU goes first in both lists once that engine exists. */
+const ORDER: readonly RealEngineName[] = ['wasm', 'cpu'];
+const ORDER_FOR_CONVOLUTIONS: readonly RealEngineName[] = ['tensorflow', 'cpu'];
+
+/** Each starts its backend and returns the name that tfjs knows it by, or throws a RunError. */
+const START: Record<RealEngineName, () => Promise<string>> = {
+  webgpu: startWebgpu,
+  tensorflow: startTensorflow,
+  wasm: startWasm,
+  cpu: startCpu,
+};
+
+/** Starts the engine for `model` and makes it tfjs's current backend. */
+export async function startEngine(wanted: EngineName, model: ModelName): Promise<Engine> {
+  tf.enableProdMode(); // else the cpu backend advertises tfjs-node on the terminal
+  if (wanted !== 'auto') return { name: await START[wanted](), note: '' };
+  const convolutions = needsConvolutions(model);
+  const passedOver = convolutions ? [WASM_LIMIT] : [];
+  for (const candidate of convolutions ? ORDER_FOR_CONVOLUTIONS : ORDER) {
+    try {
+      return { name: await START[candidate](), note: passedOver.join('; ') };
+    } catch (error) {
+      passedOver.push(reasonOf(error).replace(/\.$/, ''));
+    }
+  }
+  throw new RunError(
+    `No engine could be started: ${passedOver.join('; ')}.`,
+    'npm install @tensorflow/tfjs-backend-wasm @tensorflow/tfjs-backend-cpu',
+  );
+}
+
+async function startWebgpu(): Promise<string> {
+  throw new RunError('webgpu is not in this version yet.', 'Use --engine wasm or --engine cpu');
+}
+
+/** The GPU package first: without a usable GPU it falls back to the CPU by itself. */
+async function startTensorflow(): Promise<string> {
+  const failures: string[] = [];
+  for (const name of ['@tensorflow/tfjs-node-gpu', '@tensorflow/tfjs-node']) {
+    try {
+      await import(name);
+      await select('tensorflow', name);
+      return 'tensorflow';
+    } catch (error) {
+      failures.push(
+        isMissing(error, name) ? `${name} isn't installed` : `${name}: ${firstLine(error)}`,
+      );
+    }
+  }
+  throw new RunError(
+    `tensorflow can't be used: ${failures.join('; ')}.`,
+    'npm install @tensorflow/tfjs-node (or tfjs-node-gpu; both need Node < 23 and download libtensorflow), or use --engine wasm or --engine cpu',
+  );
+}
+
+async function startWasm(): Promise<string> {
+  await load('@tensorflow/tfjs-backend-wasm', () => import('@tensorflow/tfjs-backend-wasm'));
+  await select('wasm', '@tensorflow/tfjs-backend-wasm');
+  return 'wasm';
+}
+
+async function startCpu(): Promise<string> {
+  await load('@tensorflow/tfjs-backend-cpu', () => import('@tensorflow/tfjs-backend-cpu'));
+  await select('cpu', '@tensorflow/tfjs-backend-cpu');
+  return 'cpu';
+}
+
+async function load(name: string, importIt: () => Promise<unknown>): Promise<void> {
+  try {
+    await importIt();
+  } catch (error) {
+    const reason = isMissing(error, name) ? `${name} isn't installed.` : firstLine(error);
+    throw new RunError(reason, `npm install ${name}`, { cause: error });
+  }
+}
+
+/** A backend that fails to start is only logged by tfjs; setBackend then resolves to false. */
+async function select(backend: string, from: string): Promise<void> {
+  const started = await tf.setBackend(backend);
+  if (!started || tf.getBackend() !== backend) {
+    throw new RunError(
+      `${from} is installed, but its backend ${backend} did not start.`,
+      `Install it again in the version of @tensorflow/tfjs-core (${tf.version_core}), or choose another --engine`,
+    );
+  }
+}
+
+function isMissing(error: unknown, name: string): boolean {
+  if (!(error instanceof Error) || !('code' in error)) return false;
+  const codes: unknown[] = ['ERR_MODULE_NOT_FOUND', 'MODULE_NOT_FOUND'];
+  return codes.includes(error.code) && error.message.includes(name);
+}
+
+function firstLine(error: unknown): string {
+  return reasonOf(error).split('\n', 1)[0] ?? '';
+}

@@ -1,0 +1,44 @@
+#!/usr/bin/env node
+// The command line: commands, and what becomes of their errors. Exit codes: 0 done, 1 the run failed,
+// 2 the request was wrong, 130 stopped with Ctrl-C.
+
+import { createRequire } from 'node:module';
+import { Command, CommanderError } from 'commander';
+import { EXIT, reasonOf, RunError, UsageError } from './cli-error.js';
+import { trainCommand } from './train-command.js';
+
+const { version } = createRequire(import.meta.url)('slowlane/package.json') as { version: string };
+
+const program = new Command('slowlane')
+  .description(
+    'Train bigger neural networks on small GPUs: Lookahead with its slow weights in host memory.',
+  )
+  .version(version)
+  .exitOverride()
+  .showHelpAfterError('(--help lists what is allowed)');
+
+// Loaded only when needed: --help shouldn't wait for TensorFlow.js.
+program.addCommand(
+  trainCommand(async (options) => {
+    const { train } = await import('./train.js');
+    process.exitCode = await train(options, version);
+  }).copyInheritedSettings(program),
+);
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  process.exitCode = report(error);
+}
+
+/** Prints why it ended, and returns the exit code. */
+function report(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT.usage; // already printed
+  console.error(`slowlane: ${reasonOf(error)}`);
+  if (error instanceof RunError) console.error(`  → ${error.remedy}`);
+  if (process.env['DEBUG'] === 'slowlane') console.error(error);
+  else if (!(error instanceof RunError || error instanceof UsageError)) {
+    console.error('  → DEBUG=slowlane shows where it happened');
+  }
+  return error instanceof UsageError ? EXIT.usage : EXIT.failed;
+}

@@ -1,0 +1,152 @@
+// A decoder-only transformer over characters, of operations that have gradients and kernels on every
+// engine: the embedding is one-hot times a matrix, the scores are matMul and softmax. No gather (its
+// gradient lacks a kernel on wasm), no einsum. Pre-norm blocks as in GPT-2 (Radford and others, 2019).
+
+import * as tf from '@tensorflow/tfjs-core';
+import type { Batch, TextSet } from '../data/dataset.js';
+import type { Model } from './model.js';
+
+const WIDTH = 64;
+const HEADS = 4;
+const BLOCKS = 2;
+const HEAD_WIDTH = WIDTH / HEADS;
+const EPSILON = 1e-5;
+/** Added to the scores of places that may not be seen: exp of it is 0 in float32. */
+const HIDDEN_SCORE = -1e9;
+
+interface Norm {
+  readonly scale: tf.Variable;
+  readonly shift: tf.Variable;
+}
+
+interface Linear {
+  readonly weight: tf.Variable;
+  readonly bias: tf.Variable;
+}
+
+interface Block {
+  readonly beforeAttention: Norm;
+  readonly query: Linear;
+  readonly key: Linear;
+  readonly value: Linear;
+  readonly attended: Linear;
+  readonly beforeMlp: Norm;
+  readonly widen: Linear;
+  readonly narrow: Linear;
+}
+
+export function transformer(data: TextSet, seed: number): Model {
+  const made = new Weights(seed);
+  const time = data.sequenceLength;
+  const embedding = made.matrix(data.classes, WIDTH);
+  const positions = made.matrix(time, WIDTH);
+  const blocks = Array.from({ length: BLOCKS }, () => made.block());
+  const lastNorm = made.norm();
+  const scores = made.linear(WIDTH, data.classes);
+  const mask = causalMask(time);
+  return {
+    description: `${BLOCKS} blocks of width ${WIDTH}, ${HEADS} heads, ${time} places, ${data.classes} characters`,
+    variables: made.all,
+    logits(batch: Batch): tf.Tensor2D {
+      const [count = 0] = batch.inputs.shape;
+      const characters = tf.reshape(batch.inputs, [count * time]);
+      const oneHot = tf.cast(tf.oneHot(characters as tf.Tensor1D, data.classes), 'float32');
+      const embedded = tf.reshape(tf.matMul(oneHot, embedding), [count, time, WIDTH]);
+      let x = tf.reshape(tf.add(embedded, positions), [count * time, WIDTH]) as tf.Tensor2D;
+      for (const block of blocks) {
+        x = tf.add(x, attention(block, normalized(block.beforeAttention, x), mask));
+        x = tf.add(x, feedForward(block, normalized(block.beforeMlp, x)));
+      }
+      return linear(scores, normalized(lastNorm, x));
+    },
+    dispose: () => {
+      tf.dispose([...made.all]);
+      mask.dispose();
+    },
+  };
+}
+
+/** x is [batch · time, width], as everywhere between the blocks. */
+function attention(block: Block, x: tf.Tensor2D, mask: tf.Tensor2D): tf.Tensor2D {
+  const [time] = mask.shape;
+  const count = x.shape[0] / time;
+  const split = (part: tf.Tensor2D): tf.Tensor3D => {
+    const heads = tf.reshape(part, [count, time, HEADS, HEAD_WIDTH]);
+    return tf.reshape(tf.transpose(heads, [0, 2, 1, 3]), [count * HEADS, time, HEAD_WIDTH]);
+  };
+  const q = split(linear(block.query, x));
+  const k = split(linear(block.key, x));
+  const v = split(linear(block.value, x));
+  // softmax(q·kᵀ / √width + mask)·v, per head
+  const raw = tf.mul(tf.matMul(q, k, false, true), 1 / Math.sqrt(HEAD_WIDTH));
+  const seen = tf.matMul(tf.softmax(tf.add(raw, mask)), v);
+  const joined = tf.transpose(tf.reshape(seen, [count, HEADS, time, HEAD_WIDTH]), [0, 2, 1, 3]);
+  return linear(block.attended, tf.reshape(joined, [count * time, WIDTH]));
+}
+
+function feedForward(block: Block, x: tf.Tensor2D): tf.Tensor2D {
+  return linear(block.narrow, tf.relu(linear(block.widen, x)));
+}
+
+function linear(layer: Linear, x: tf.Tensor2D): tf.Tensor2D {
+  return tf.add(tf.matMul(x, layer.weight as tf.Tensor2D), layer.bias);
+}
+
+/** Layer norm: (x − mean) / √(variance + ε) · scale + shift, along the width. */
+function normalized(norm: Norm, x: tf.Tensor2D): tf.Tensor2D {
+  const centered = tf.sub(x, tf.mean(x, 1, true));
+  const variance = tf.mean(tf.square(centered), 1, true);
+  const unit = tf.div(centered, tf.sqrt(tf.add(variance, EPSILON)));
+  return tf.add(tf.mul(unit, norm.scale), norm.shift);
+}
+
+/** [time, time]: 0 where the column is not after the row, else the score of what is hidden. */
+function causalMask(time: number): tf.Tensor2D {
+  const values = Float32Array.from({ length: time * time }, (_, at) =>
+    at % time > Math.floor(at / time) ? HIDDEN_SCORE : 0,
+  );
+  return tf.tensor2d(values, [time, time]);
+}
+
+/** Makes the weights in a fixed order, each with a seed of its own, and keeps the list. */
+class Weights {
+  readonly all: tf.Variable[] = [];
+  #seed: number;
+
+  constructor(seed: number) {
+    this.#seed = seed;
+  }
+
+  /** Normal with deviation 0.02, as in GPT-2. */
+  matrix(rows: number, columns: number): tf.Variable<tf.Rank.R2> {
+    return this.#keep(tf.randomNormal([rows, columns], 0, 0.02, 'float32', ++this.#seed));
+  }
+
+  linear(from: number, to: number): Linear {
+    return { weight: this.matrix(from, to), bias: this.#keep(tf.zeros([to])) };
+  }
+
+  norm(): Norm {
+    return { scale: this.#keep(tf.ones([WIDTH])), shift: this.#keep(tf.zeros([WIDTH])) };
+  }
+
+  block(): Block {
+    return {
+      beforeAttention: this.norm(),
+      query: this.linear(WIDTH, WIDTH),
+      key: this.linear(WIDTH, WIDTH),
+      value: this.linear(WIDTH, WIDTH),
+      attended: this.linear(WIDTH, WIDTH),
+      beforeMlp: this.norm(),
+      widen: this.linear(WIDTH, 4 * WIDTH),
+      narrow: this.linear(4 * WIDTH, WIDTH),
+    };
+  }
+
+  #keep<R extends tf.Rank>(initial: tf.Tensor<R>): tf.Variable<R> {
+    const variable = tf.variable(initial);
+    initial.dispose();
+    this.all.push(variable);
+    return variable;
+  }
+}

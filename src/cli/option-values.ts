@@ -1,0 +1,33 @@
+// Reads one value from the command line, or says what it must be; commander adds what was received.
+
+import { InvalidArgumentError } from 'commander';
+
+/** `--steps 300`. */
+export function wholeNumber(min: number, max = Number.MAX_SAFE_INTEGER): (text: string) => number {
+  return (text) => {
+    const value = toNumber(text);
+    if (Number.isInteger(value) && value >= min && value <= max) return value;
+    const most = max === Number.MAX_SAFE_INTEGER ? '' : ` and ≤ ${max}`;
+    throw new InvalidArgumentError(`It must be a whole number ≥ ${min}${most}.`);
+  };
+}
+
+/** `--learning-rate 1e-3`. */
+export function positiveNumber(text: string): number {
+  const value = toNumber(text);
+  if (Number.isFinite(value) && value > 0) return value;
+  throw new InvalidArgumentError('It must be a number > 0.');
+}
+
+/** `--slow-step-size 0.5` or `adaptive`. */
+export function stepSize(text: string): number | 'adaptive' {
+  if (text === 'adaptive') return text;
+  const value = toNumber(text);
+  if (value >= 0 && value <= 1) return value;
+  throw new InvalidArgumentError("It must be a number from 0 to 1, or 'adaptive'.");
+}
+
+/** `Number` takes an empty text for 0 and `0x10` for 16. */
+function toNumber(text: string): number {
+  return /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text) ? Number(text) : NaN;
+}

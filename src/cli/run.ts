@@ -1,0 +1,23 @@
+// One training run while it goes on.
+
+import type { EvaluationRecord } from '../memory/run-record.js';
+import type { DataSet } from './data/dataset.js';
+import type { Engine } from './engine.js';
+import type { Model } from './models/model.js';
+import type { TrainOptions } from './train-options.js';
+import type { Trainer } from './trainer.js';
+import type { LoopState } from './training-loop.js';
+
+/** A run as far as it has come: what the record is made of at any time. */
+export interface Run {
+  readonly options: TrainOptions;
+  readonly toolVersion: string;
+  readonly startedAt: Date;
+  readonly data: DataSet;
+  readonly engine: Engine;
+  readonly model: Model;
+  readonly trainer: Trainer;
+  readonly stepsPlanned: number;
+  readonly state: LoopState;
+  readonly evaluations: EvaluationRecord[];
+}

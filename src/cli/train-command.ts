@@ -1,0 +1,191 @@
+// `slowlane train`: its options as commander shows them in --help, and as TrainOptions.
+
+import { Command, Option } from 'commander';
+import { SLOW_FORMATS, type SlowFormat } from '../policy/slow-format.js';
+import {
+  checkCombination,
+  DATA_NAMES,
+  type DataName,
+  ENGINE_NAMES,
+  type EngineName,
+  MODEL_NAMES,
+  type ModelName,
+} from './choices.js';
+import { UsageError } from './cli-error.js';
+import { positiveNumber, stepSize, wholeNumber } from './option-values.js';
+import {
+  BATCH_SIZES,
+  type Duration,
+  EPOCHS,
+  INNER_NAMES,
+  INNER_STATES,
+  type InnerName,
+  type InnerState,
+  LEARNING_RATES,
+  type TrainOptions,
+} from './train-options.js';
+
+const EXAMPLES = `
+Examples:
+  slowlane train                                  MNIST, mlp, adam inside Lookahead
+  slowlane train --data moby-dick --model transformer --steps 500
+  slowlane train --inner sgd --sync-period 10 --slow-step-size 0.8
+  slowlane train --no-lookahead --out out-adam    the same, to compare with
+`;
+
+/** What commander hands over; its parsers and choices make these types true. */
+interface RawOptions {
+  readonly data: DataName;
+  readonly dataDir?: string;
+  readonly model: ModelName;
+  readonly inner: InnerName;
+  readonly learningRate?: number;
+  readonly lookahead: boolean;
+  readonly syncPeriod: number;
+  readonly slowStepSize: number | 'adaptive';
+  readonly innerState: InnerState;
+  readonly slow: SlowFormat;
+  readonly workers?: number;
+  readonly engine: EngineName;
+  readonly epochs?: number;
+  readonly steps?: number;
+  readonly batchSize?: number;
+  readonly seed: number;
+  readonly out: string;
+}
+
+const LOOKAHEAD_ONLY = ['syncPeriod', 'slowStepSize', 'innerState', 'slow', 'workers'] as const;
+
+/** The command; `run` gets checked options. */
+export function trainCommand(run: (options: TrainOptions) => Promise<void>): Command {
+  const command = new Command('train')
+    .description('Train a model on real data with Lookahead, slow weights in host memory.')
+    .addOption(choice('--data <name>', 'what to train on', DATA_NAMES).default('mnist'))
+    .option('--data-dir <dir>', 'read the data from this folder instead of its package')
+    .addOption(choice('--model <name>', 'what to train', MODEL_NAMES).default('mlp'))
+    .addOption(choice('--inner <name>', 'the inner optimizer', INNER_NAMES).default('adam'))
+    .addOption(
+      parsed(
+        '--learning-rate <number>',
+        `of the inner optimizer (default: ${listed(LEARNING_RATES)})`,
+        positiveNumber,
+      ),
+    )
+    .addOption(
+      parsed(
+        '--sync-period <n>',
+        "steps from sync to sync (the paper's k)",
+        wholeNumber(1, 2 ** 31 - 1),
+      ).default(5),
+    )
+    .addOption(
+      parsed(
+        '--slow-step-size <number>',
+        "share of the way that slow weights go at a sync (the paper's α): 0 to 1, or adaptive",
+        stepSize,
+      ).default(0.5),
+    )
+    .addOption(
+      choice('--inner-state <what>', "the inner optimizer's state at a sync", INNER_STATES).default(
+        'maintain',
+      ),
+    )
+    .addOption(
+      choice('--slow <where:format>', 'where and how slow weights are kept', SLOW_FORMATS).default(
+        'host:f32',
+      ),
+    )
+    .addOption(
+      parsed(
+        '--workers <n>',
+        'threads that blend; 0: the main thread (default: cores − 1, at least 1)',
+        wholeNumber(0, 256),
+      ),
+    )
+    .option('--no-lookahead', 'train with the inner optimizer alone')
+    .addOption(choice('--engine <name>', 'where to train', ENGINE_NAMES).default('auto'))
+    .addOption(
+      parsed(
+        '--epochs <n>',
+        `passes over the data (default: ${listed(EPOCHS)})`,
+        wholeNumber(1),
+      ).conflicts('steps'),
+    )
+    .addOption(parsed('--steps <n>', 'steps, instead of epochs', wholeNumber(1)))
+    .addOption(
+      parsed(
+        '--batch-size <n>',
+        `examples per step (default: ${listed(BATCH_SIZES)})`,
+        wholeNumber(1),
+      ),
+    )
+    .addOption(
+      parsed(
+        '--seed <n>',
+        'decides the first weights and the order of the data',
+        wholeNumber(0, 2 ** 31 - 1),
+      ).default(1),
+    )
+    .option('--out <dir>', 'folder for run.json and report.html', 'out')
+    .addHelpText('after', EXAMPLES);
+  return command.action(() => run(checked(command)));
+}
+
+function checked(command: Command): TrainOptions {
+  const raw = command.opts<RawOptions>();
+  checkCombination(raw.data, raw.model, raw.engine);
+  if (!raw.lookahead) refuseLookaheadOptions(command);
+  return {
+    data: raw.data,
+    dataDir: raw.dataDir,
+    model: raw.model,
+    inner: raw.inner,
+    learningRate: raw.learningRate ?? LEARNING_RATES[raw.inner],
+    lookahead: raw.lookahead
+      ? {
+          syncPeriod: raw.syncPeriod,
+          slowStepSize: raw.slowStepSize,
+          innerState: raw.innerState,
+          slow: raw.slow,
+          workers: raw.workers,
+        }
+      : undefined,
+    engine: raw.engine,
+    duration: durationOf(raw),
+    batchSize: raw.batchSize ?? BATCH_SIZES[raw.model],
+    seed: raw.seed,
+    out: raw.out,
+  };
+}
+
+function durationOf(raw: RawOptions): Duration {
+  if (raw.steps !== undefined) return { unit: 'steps', count: raw.steps };
+  if (raw.epochs !== undefined) return { unit: 'epochs', count: raw.epochs };
+  return { unit: 'epochs', count: EPOCHS[raw.model] };
+}
+
+function refuseLookaheadOptions(command: Command): void {
+  const given = LOOKAHEAD_ONLY.filter((name) => command.getOptionValueSource(name) === 'cli');
+  if (given.length === 0) return;
+  const flags = command.options
+    .filter((option) => (given as readonly string[]).includes(option.attributeName()))
+    .map((option) => option.long);
+  throw new UsageError(
+    `--no-lookahead leaves nothing for ${flags.join(', ')} to act on. Leave out one or the other.`,
+  );
+}
+
+function choice(flags: string, description: string, choices: readonly string[]): Option {
+  return new Option(flags, description).choices(choices);
+}
+
+function parsed<T>(flags: string, description: string, parse: (text: string) => T): Option {
+  return new Option(flags, description).argParser(parse);
+}
+
+/** `mlp 4, cnn 1, …`. */
+function listed(values: Readonly<Record<string, number>>): string {
+  return Object.entries(values)
+    .map(([name, value]) => `${name} ${value}`)
+    .join(', ');
+}

@@ -1,0 +1,73 @@
+// The options of `slowlane train`: checked once, with defaults filled in, immutable from then on.
+
+import type { DataName, EngineName, ModelName } from './choices.js';
+import type { SlowFormat } from '../policy/slow-format.js';
+
+export const INNER_NAMES = [
+  'sgd',
+  'momentum',
+  'rmsprop',
+  'adagrad',
+  'adam',
+  'adamw',
+  'lion',
+] as const;
+export type InnerName = (typeof INNER_NAMES)[number];
+
+export const INNER_STATES = ['maintain', 'interpolate', 'reset'] as const;
+export type InnerState = (typeof INNER_STATES)[number];
+
+export interface LookaheadOptions {
+  readonly syncPeriod: number;
+  readonly slowStepSize: number | 'adaptive';
+  readonly innerState: InnerState;
+  readonly slow: SlowFormat;
+  /** Undefined leaves the number to the library: cores − 1, at least 1. */
+  readonly workers: number | undefined;
+}
+
+/** How long to train; with epochs, the steps follow from the data. */
+export type Duration =
+  | { readonly unit: 'epochs'; readonly count: number }
+  | { readonly unit: 'steps'; readonly count: number };
+
+export interface TrainOptions {
+  readonly data: DataName;
+  readonly dataDir: string | undefined;
+  readonly model: ModelName;
+  readonly inner: InnerName;
+  readonly learningRate: number;
+  /** Undefined: the inner optimizer alone. */
+  readonly lookahead: LookaheadOptions | undefined;
+  readonly engine: EngineName;
+  readonly duration: Duration;
+  readonly batchSize: number;
+  readonly seed: number;
+  readonly out: string;
+}
+
+/** Usual for each rule; Lion takes a third to a tenth of Adam's (arXiv 2302.06675). */
+export const LEARNING_RATES: Readonly<Record<InnerName, number>> = {
+  sgd: 0.1,
+  momentum: 0.02,
+  rmsprop: 1e-3,
+  adagrad: 0.02,
+  adam: 1e-3,
+  adamw: 1e-3,
+  lion: 2e-4,
+};
+
+/** Enough to learn something in minutes on two slow cores. */
+export const EPOCHS: Readonly<Record<ModelName, number>> = {
+  mlp: 4,
+  cnn: 1,
+  lstm: 1,
+  transformer: 1,
+};
+
+export const BATCH_SIZES: Readonly<Record<ModelName, number>> = {
+  mlp: 64,
+  cnn: 32,
+  lstm: 64,
+  transformer: 32,
+};

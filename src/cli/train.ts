@@ -1,0 +1,150 @@
+// `slowlane train` from options to files: data, engine, model, loop, evaluation, record. What was
+// opened here is closed here, also when the run breaks off.
+
+import { EXIT, reasonOf, RunError, UsageError } from './cli-error.js';
+import type { DataSet } from './data/dataset.js';
+import { loadData } from './data/load.js';
+import { startEngine } from './engine.js';
+import { Interrupted, listenForInterrupt } from './interrupt.js';
+import { evaluate } from './models/cross-entropy.js';
+import { makeModel } from './models/make.js';
+import { countParameters } from './models/model.js';
+import { type Output, prepareOutput } from './output.js';
+import { startProgress } from './progress.js';
+import { makeRecord } from './record-of-run.js';
+import { summaryTable } from './summary-table.js';
+import { formatBytes, formatCount, formatMs } from '../memory/quantities.js';
+import type { Run } from './run.js';
+import type { TrainOptions } from './train-options.js';
+import { makeTrainer } from './trainer.js';
+import { newLoopState, runLoop } from './training-loop.js';
+
+const EVALUATION_BATCH = 250;
+
+/** Trains, prints, writes; resolves to the exit code. */
+export async function train(options: TrainOptions, toolVersion: string): Promise<number> {
+  const startedAt = new Date();
+  const engine = await startEngine(options.engine, options.model);
+  say(`Engine  ${engine.name}${engine.note === '' ? '' : ` (${engine.note})`}`);
+  const data = await loadData(options.data, options.dataDir, (message) =>
+    console.error(`warning: ${message}`),
+  );
+  const stepsPlanned = countSteps(options, data);
+  say(
+    `Data    ${data.name}: ${formatCount(data.trainCount)} to train on, ${formatCount(data.testCount)} to test`,
+  );
+  const output = await prepareOutput(options.out);
+  const model = makeModel(options.model, data, options.seed);
+  say(
+    `Model   ${model.description}: ${formatCount(countParameters(model))} parameters, ${formatBytes(4 * countParameters(model))}`,
+  );
+  try {
+    const trainer = makeTrainer(options, model.variables);
+    try {
+      const run: Run = {
+        options,
+        toolVersion,
+        startedAt,
+        data,
+        engine,
+        model,
+        trainer,
+        stepsPlanned,
+        state: newLoopState(),
+        evaluations: [],
+      };
+      return await trainAndRecord(run, output);
+    } finally {
+      trainer.dispose();
+    }
+  } finally {
+    model.dispose();
+  }
+}
+
+async function trainAndRecord(run: Run, output: Output): Promise<number> {
+  const interrupt = listenForInterrupt();
+  try {
+    await trainWithProgress(run, interrupt.signal);
+    await evaluateBoth(run, interrupt.signal);
+    await run.trainer.finish();
+  } catch (error) {
+    await output.write(makeRecord(run, reasonOf(error)));
+    say(
+      `Partial record after ${formatCount(run.state.stepsDone)} steps: ${output.recordPath}, ${output.reportPath}`,
+    );
+    if (!(error instanceof Interrupted)) throw withRemedy(error);
+    console.error(`slowlane: ${error.message}`);
+    return EXIT.interrupted;
+  } finally {
+    interrupt.release();
+  }
+  const record = makeRecord(run, 'done');
+  await output.write(record);
+  say(summaryTable(record));
+  say(`Record  ${output.recordPath}\nReport  ${output.reportPath}`);
+  return 0;
+}
+
+async function trainWithProgress(run: Run, signal: AbortSignal): Promise<void> {
+  const { data, model, trainer, stepsPlanned, state } = run;
+  const { batchSize, seed } = run.options;
+  const progress = startProgress(stepsPlanned, process.stderr);
+  try {
+    await runLoop(
+      {
+        data,
+        model,
+        trainer,
+        steps: stepsPlanned,
+        batchSize,
+        seed,
+        signal,
+        onStep: ({ stepsDone, smoothedLoss, elapsedMs }) =>
+          progress.update({
+            step: stepsDone,
+            smoothedLoss,
+            elapsedMs,
+            lastSyncMs: trainer.stats()?.lastSyncMs,
+          }),
+      },
+      state,
+    );
+  } finally {
+    progress.stop();
+  }
+  say(
+    `Trained ${formatCount(state.stepsDone)} steps in ${formatMs(state.elapsedMs)}; testing on ${data.testNote}`,
+  );
+}
+
+async function evaluateBoth(run: Run, signal: AbortSignal): Promise<void> {
+  const { data, model, trainer, evaluations } = run;
+  const test = () => evaluate(model, data.testBatches(EVALUATION_BATCH), signal);
+  const fast = await test();
+  evaluations.push({ weights: 'fast', ...fast });
+  const slow = await trainer.withSlowWeights(test);
+  if (slow !== undefined) evaluations.push({ weights: 'slow', ...slow });
+}
+
+function countSteps({ duration, batchSize }: TrainOptions, data: DataSet): number {
+  if (batchSize > data.trainCount) {
+    throw new UsageError(
+      `--batch-size is ${batchSize}, but ${data.name} has only ${data.trainCount} examples to train on.`,
+    );
+  }
+  const { unit, count } = duration;
+  return unit === 'steps' ? count : count * Math.floor(data.trainCount / batchSize);
+}
+
+/** The library finds weights that are not finite at a sync, perhaps before a loss was read. */
+function withRemedy(error: unknown): unknown {
+  if (!(error instanceof Error) || !('code' in error) || error.code !== 'NON_FINITE') return error;
+  return new RunError(error.message, 'Try a smaller --learning-rate, or another --inner', {
+    cause: error,
+  });
+}
+
+function say(text: string): void {
+  console.log(text);
+}

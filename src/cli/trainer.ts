@@ -1,0 +1,103 @@
+// What takes the steps: the inner optimizer alone, or inside Lookahead. Both look the same from the
+// training loop.
+
+import type * as tf from '@tensorflow/tfjs-core';
+import {
+  adagrad,
+  adam,
+  adamw,
+  adaptive,
+  lion,
+  lookahead,
+  momentum,
+  rmsprop,
+  sgd,
+} from '../index.js';
+import type { HostMemory, SyncRecord } from '../memory/run-record.js';
+import type { InnerName, LookaheadOptions, TrainOptions } from './train-options.js';
+
+const INNER = { sgd, momentum, rmsprop, adagrad, adam, adamw, lion } as const satisfies Record<
+  InnerName,
+  unknown
+>;
+
+/** The lower bound of the adaptive slow step size: without one it may stop following. */
+const ADAPTIVE_MIN = 0.1;
+
+export interface TrainerStats {
+  readonly sync: SyncRecord;
+  readonly lastSyncMs: number;
+  readonly host: HostMemory;
+}
+
+export interface Trainer {
+  /** One step, and the sync if one is due; resolves to the loss if `wantsLoss`, which the caller disposes. */
+  step(loss: () => tf.Scalar, wantsLoss: boolean): Promise<tf.Scalar | null>;
+  /** Undefined without Lookahead. */
+  stats(): TrainerStats | undefined;
+  /** Runs `work` while the model holds the slow weights. Without Lookahead there are none: undefined. */
+  withSlowWeights<T>(work: () => Promise<T>): Promise<T | undefined>;
+  /** Leaves the trained weights in the model: the slow ones, where there are any. */
+  finish(): Promise<void>;
+  dispose(): void;
+}
+
+/** Makes the optimizer that `options` ask for; it trains `variables`, which stay the caller's. */
+export function makeTrainer(options: TrainOptions, variables: readonly tf.Variable[]): Trainer {
+  const inner = INNER[options.inner]({ learningRate: options.learningRate });
+  return options.lookahead === undefined
+    ? innerAlone(inner, variables)
+    : insideLookahead(inner, options.lookahead, variables);
+}
+
+type Inner = ReturnType<(typeof INNER)[InnerName]>;
+
+function innerAlone(inner: Inner, variables: readonly tf.Variable[]): Trainer {
+  return {
+    step: async (loss, wantsLoss) => inner.minimize(loss, wantsLoss, [...variables]),
+    stats: () => undefined,
+    withSlowWeights: async () => undefined,
+    finish: async () => {},
+    dispose: () => inner.dispose(),
+  };
+}
+
+function insideLookahead(
+  inner: Inner,
+  options: LookaheadOptions,
+  variables: readonly tf.Variable[],
+): Trainer {
+  const { syncPeriod, slowStepSize, innerState, slow, workers } = options;
+  const optimizer = lookahead(inner, {
+    syncPeriod,
+    slowStepSize: slowStepSize === 'adaptive' ? adaptive({ min: ADAPTIVE_MIN }) : slowStepSize,
+    innerState,
+    slow,
+    ...(workers === undefined ? {} : { workers }),
+  });
+  return {
+    step: (loss, wantsLoss) => optimizer.step(loss, wantsLoss, [...variables]),
+    stats() {
+      const { syncs, syncMs, bytesPulled, bytesPushed, host, workers: how } = optimizer.stats();
+      const { total, pull, blend, push, check } = syncMs;
+      return {
+        sync: {
+          syncs,
+          totalMs: total,
+          pullMs: pull,
+          blendMs: blend,
+          pushMs: push,
+          checkMs: check,
+          bytesPulled,
+          bytesPushed,
+          workers: how,
+        },
+        lastSyncMs: syncMs.last,
+        host: { slowBytes: host.slowBytes, stagingBytes: host.stagingBytes },
+      };
+    },
+    withSlowWeights: (work) => optimizer.withSlowWeights(work),
+    finish: () => optimizer.finish(),
+    dispose: () => optimizer.dispose(),
+  };
+}

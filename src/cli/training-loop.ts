@@ -1,0 +1,80 @@
+// Step after step: next batch, step, loss now and then. Knows nothing of files or terminals.
+
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import * as tf from '@tensorflow/tfjs-core';
+import type { LossPoint } from '../memory/run-record.js';
+import { smoothed } from '../memory/smoothing.js';
+import { RunError } from './cli-error.js';
+import { type DataSet, disposeBatch } from './data/dataset.js';
+import { meanCrossEntropy } from './models/cross-entropy.js';
+import type { Model } from './models/model.js';
+import type { Trainer } from './trainer.js';
+
+/** So many losses at most are read, and kept for the curve. */
+const MAX_POINTS = 1000;
+
+/** Filled while the loop runs, so that a run that breaks off leaves what it had. */
+export interface LoopState {
+  stepsDone: number;
+  readonly losses: LossPoint[];
+  smoothedLoss: number;
+  elapsedMs: number;
+  /** Highest of what tfjs says it holds between two steps. */
+  peakDeviceBytes: number;
+}
+
+export interface LoopOptions {
+  readonly data: DataSet;
+  readonly model: Model;
+  readonly trainer: Trainer;
+  readonly steps: number;
+  readonly batchSize: number;
+  readonly seed: number;
+  readonly signal: AbortSignal;
+  readonly onStep: (state: Readonly<LoopState>) => void;
+}
+
+export function newLoopState(): LoopState {
+  return { stepsDone: 0, losses: [], smoothedLoss: NaN, elapsedMs: 0, peakDeviceBytes: 0 };
+}
+
+/** Takes `steps` steps; throws the signal's reason when it is aborted, a RunError when the loss isn't finite. */
+export async function runLoop(options: LoopOptions, state: LoopState): Promise<void> {
+  const { data, model, trainer, steps, signal } = options;
+  const batches = data.batches(options.batchSize, options.seed);
+  const readEvery = Math.ceil(steps / MAX_POINTS);
+  const startedAt = performance.now();
+  for (let step = 1; step <= steps; step++) {
+    await nextTurn(); // on cpu and wasm nothing else lets Ctrl-C through
+    signal.throwIfAborted();
+    const reads = step === 1 || step === steps || step % readEvery === 0;
+    const batch = batches.next().value;
+    try {
+      const loss = await trainer.step(() => meanCrossEntropy(model, batch), reads);
+      state.stepsDone = step;
+      if (loss !== null) await readLoss(loss, step, state);
+    } finally {
+      disposeBatch(batch);
+      state.elapsedMs = performance.now() - startedAt;
+      state.peakDeviceBytes = Math.max(state.peakDeviceBytes, tf.memory().numBytes);
+    }
+    options.onStep(state);
+  }
+}
+
+async function readLoss(tensor: tf.Scalar, step: number, state: LoopState): Promise<void> {
+  const [loss = NaN] = await tensor.data<'float32'>();
+  tensor.dispose();
+  if (!Number.isFinite(loss)) {
+    const last = state.losses.at(-1);
+    state.losses.push({ step, loss: null });
+    const before =
+      last === undefined ? '' : `; it was ${last.loss?.toPrecision(4)} at step ${last.step}`;
+    throw new RunError(
+      `The loss is ${loss} at step ${step}${before}. Training can't go on from there.`,
+      'Try a smaller --learning-rate, or another --inner',
+    );
+  }
+  state.losses.push({ step, loss });
+  state.smoothedLoss = smoothed(state.smoothedLoss, loss);
+}

@@ -1,0 +1,15 @@
+// Chooses the adapter for the backend that tfjs is using now.
+
+import * as tf from '@tensorflow/tfjs-core';
+
+import { cpuDevice } from './cpu.js';
+import type { Device } from './device.js';
+import { genericDevice } from './generic.js';
+import { wasmDevice } from './wasm.js';
+
+/** The adapter for tfjs's current backend. Cheap: asked for at every sync, since backends can change. */
+export function currentDevice(): Device {
+  const name = tf.getBackend();
+  if (name === 'cpu') return cpuDevice;
+  return wasmDevice(tf.backend()) ?? genericDevice(name);
+}

@@ -1,0 +1,63 @@
+// Fast weights on tfjs's `wasm` backend: one WebAssembly heap, readable and writable through views.
+//
+// A view is valid only until the heap grows, so it is taken anew for every call. A weight is never
+// written in place: XNNPACK keeps packed copies of matrices, found by the number of the tensor's data, so
+// a matMul would go on with the old values. New values go into new data, which no kernel has seen.
+
+import * as tf from '@tensorflow/tfjs-core';
+
+import { cpuDevice } from './cpu.js';
+import type { Device, DeviceWriter } from './device.js';
+
+/** The part of tfjs-backend-wasm that is used here; checked by `isWasmBackend` before use. */
+interface WasmBackend extends tf.KernelBackend {
+  typedArrayFromHeap(tensor: tf.TensorInfo): Float32Array;
+  readonly dataIdMap: { has(dataId: object): boolean };
+}
+
+function isWasmBackend(backend: tf.KernelBackend): backend is WasmBackend {
+  return 'typedArrayFromHeap' in backend && 'dataIdMap' in backend;
+}
+
+/** The adapter for the current backend, or null if it is not the wasm backend as this file knows it. */
+export function wasmDevice(backend: tf.KernelBackend): Device | null {
+  if (!isWasmBackend(backend)) return null;
+  return {
+    name: 'wasm',
+
+    pull(tensor, start, into) {
+      // A tensor made on another backend has not moved here yet.
+      if (!backend.dataIdMap.has(tensor.dataId)) return cpuDevice.pull(tensor, start, into);
+      into.set(backend.typedArrayFromHeap(tensor).subarray(start, start + into.length));
+    },
+
+    write: () => new WasmWriter(backend),
+  };
+}
+
+class WasmWriter implements DeviceWriter {
+  readonly #backend: WasmBackend;
+  /** The variable that is being assembled: parts come variable by variable. */
+  #open: { variable: tf.Variable; value: tf.Tensor } | null = null;
+
+  constructor(backend: WasmBackend) {
+    this.#backend = backend;
+  }
+
+  push(variable: tf.Variable, start: number, from: Float32Array): void {
+    if (this.#open?.variable !== variable) {
+      this.close();
+      this.#open = { variable, value: tf.zeros(variable.shape) };
+    }
+    const { value } = this.#open;
+    this.#backend.typedArrayFromHeap(value).set(from, start);
+    if (start + from.length < variable.size) return;
+    variable.assign(value);
+    this.close();
+  }
+
+  close(): void {
+    this.#open?.value.dispose();
+    this.#open = null;
+  }
+}

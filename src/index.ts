@@ -1,0 +1,22 @@
+// The public names of slowlane, and nothing else.
+
+export { SlowlaneError, type SlowlaneErrorCode } from './errors.js';
+export type { FitCallback } from './fit-callback.js';
+export { Lookahead, lookahead } from './lookahead.js';
+export type {
+  InnerState,
+  LookaheadOptions,
+  NonFinitePolicy,
+  WeightOverride,
+} from './lookahead-options.js';
+export type { LookaheadStats } from './lookahead-stats.js';
+export * from './optimizers/index.js';
+export type { SlowFormat } from './policy/slow-format.js';
+export type { WeightMatcher } from './policy/weight-matcher.js';
+export {
+  adaptive,
+  type AdaptiveOptions,
+  type AdaptiveStepSize,
+  type SlowStepSize,
+  type StepSizeSchedule,
+} from './step-size.js';

@@ -1,0 +1,50 @@
+// What a Lookahead knows of tfjs's LayersModel.
+
+import type * as tf from '@tensorflow/tfjs-core';
+import type * as tfl from '@tensorflow/tfjs-layers';
+
+import { SlowlaneError } from './errors.js';
+import type { LookaheadSettings } from './lookahead-options.js';
+import { shown } from './options.js';
+import { isAdaptive } from './step-size.js';
+
+/** A `tf.LayersModel`, as far as it is needed. */
+export interface LayersModelLike {
+  readonly trainableWeights: readonly { read(): tf.Tensor }[];
+}
+
+/** @throws TypeError if `source` is neither a model nor a list of variables. */
+export function weightsOf(source: LayersModelLike | readonly tf.Variable[]): tf.Variable[] {
+  const given: unknown = source;
+  if (typeof given === 'object' && given !== null && 'trainableWeights' in given) {
+    return (source as LayersModelLike).trainableWeights.map(
+      (weight) => weight.read() as tf.Variable,
+    );
+  }
+  if (Array.isArray(source) && source.every((weight) => 'assign' in weight)) return [...source];
+  throw new TypeError(
+    `attach() takes a LayersModel or an array of variables, got ${shown(given)}.`,
+  );
+}
+
+/** Whether `optimizer` can train `model` in fit(). */
+export function checkModel(
+  model: tfl.LayersModel,
+  optimizer: tf.Optimizer,
+  { slowStepSize }: LookaheadSettings,
+): void {
+  if (model.optimizer !== optimizer) {
+    throw new Error(
+      'These callbacks belong to another optimizer than the one the model was compiled with. Pass callbacks() of the Lookahead that was given to compile().',
+    );
+  }
+  // tfjs collects metrics as a side effect of the loss, which adaptive() evaluates twice at a sync.
+  const metrics = model.metricsNames.filter((name) => !name.endsWith('loss'));
+  if (isAdaptive(slowStepSize) && metrics.length > 0) {
+    throw new SlowlaneError(
+      'UNSUPPORTED_INNER',
+      `adaptive() cannot be used in fit() with metrics (${metrics.join(', ')}): tfjs would count them twice at each sync. Compile without metrics and evaluate() with them, or train with step().`,
+      { metrics },
+    );
+  }
+}

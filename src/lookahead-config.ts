@@ -1,0 +1,135 @@
+// A Lookahead's options as JSON, for `model.save` with the optimizer, and back.
+//
+// tfjs turns snake_case strings of a saved config into camelCase when it loads one, so strings of the
+// caller's (names of weights, regular expressions) are kept free of underscores.
+
+import * as tf from '@tensorflow/tfjs-core';
+
+import { SlowlaneError } from './errors.js';
+import type { LookaheadOptions, LookaheadSettings, WeightOverride } from './lookahead-options.js';
+import { scheduleConfig, scheduleFrom } from './optimizers/schedules.js';
+import type { WeightMatcher } from './policy/weight-matcher.js';
+import { adaptive, isAdaptive, type SlowStepSize } from './step-size.js';
+
+type Config = tf.serialization.ConfigDict;
+
+/** @throws SlowlaneError NOT_SERIALIZABLE if an option is a function. */
+export function configOf(inner: tf.Optimizer, settings: LookaheadSettings): Config {
+  const { syncPeriod, innerState, slow, nonFinite, workers, chunkBytes, workerTimeoutMs } =
+    settings;
+  return {
+    inner: { className: inner.getClassName(), config: inner.getConfig() },
+    syncPeriod,
+    slowStepSize: stepSizeConfig(settings.slowStepSize),
+    innerState,
+    slow,
+    nonFinite,
+    overrides: settings.overrides.map((override) => ({
+      weights: matcherConfig(override.weights),
+      syncPeriod: override.syncPeriod ?? null,
+      slowStepSize:
+        override.slowStepSize === undefined ? null : stepSizeConfig(override.slowStepSize),
+    })),
+    exclude: settings.exclude.map(matcherConfig),
+    workers: workers ?? null,
+    chunkBytes,
+    workerTimeoutMs,
+  };
+}
+
+/** The inner optimizer, made anew, and the options. */
+export function partsOf(config: Config): { inner: tf.Optimizer; options: LookaheadOptions } {
+  const saved = config as unknown as SavedConfig;
+  return {
+    inner: innerFrom(saved.inner),
+    options: {
+      syncPeriod: saved.syncPeriod,
+      slowStepSize: stepSizeFrom(saved.slowStepSize),
+      innerState: saved.innerState,
+      slow: saved.slow,
+      nonFinite: saved.nonFinite,
+      overrides: saved.overrides.map((override) => ({
+        weights: matcherFrom(override.weights),
+        ...(override.syncPeriod !== null && { syncPeriod: override.syncPeriod }),
+        ...(override.slowStepSize !== null && {
+          slowStepSize: stepSizeFrom(override.slowStepSize) as NonNullable<
+            WeightOverride['slowStepSize']
+          >,
+        }),
+      })),
+      exclude: saved.exclude.map(matcherFrom),
+      ...(saved.workers !== null && { workers: saved.workers }),
+      chunkBytes: saved.chunkBytes,
+      workerTimeoutMs: saved.workerTimeoutMs,
+    },
+  };
+}
+
+/** What `configOf` gave, after JSON. */
+interface SavedConfig extends Required<
+  Pick<
+    LookaheadOptions,
+    'syncPeriod' | 'innerState' | 'slow' | 'nonFinite' | 'chunkBytes' | 'workerTimeoutMs'
+  >
+> {
+  inner: { className: string; config: Config };
+  slowStepSize: unknown;
+  overrides: { weights: SavedMatcher; syncPeriod: number | null; slowStepSize: unknown }[];
+  exclude: SavedMatcher[];
+  workers: number | null;
+}
+
+type SavedMatcher = { named: string } | { pattern: string; flags: string };
+
+function innerFrom({ className, config }: SavedConfig['inner']): tf.Optimizer {
+  const known = tf.serialization.SerializationMap.getMap().classNameMap[className];
+  if (!known) {
+    throw new SlowlaneError(
+      'STATE_MISMATCH',
+      `The saved Lookahead has an inner optimizer of class '${className}', which is not known here. Register it with tf.serialization.registerClass before loading.`,
+      { className },
+    );
+  }
+  const [cls, fromConfig] = known;
+  return fromConfig(cls, config) as tf.Optimizer;
+}
+
+function stepSizeConfig(stepSize: SlowStepSize): number | Config {
+  if (typeof stepSize === 'number') return stepSize;
+  if (isAdaptive(stepSize)) {
+    if (stepSize.curvature) throw notSerializable("adaptive()'s curvature");
+    return { kind: 'adaptive', min: stepSize.min };
+  }
+  if (typeof stepSize === 'object' && 'kind' in stepSize) {
+    return scheduleConfig(scheduleFrom(stepSize, 'slowStepSize')) as Config;
+  }
+  throw notSerializable('slowStepSize');
+}
+
+function stepSizeFrom(saved: unknown): SlowStepSize {
+  if (typeof saved === 'number') return saved;
+  const { kind, min } = saved as { kind: string; min: number };
+  return kind === 'adaptive' ? adaptive({ min }) : scheduleFrom(saved, 'slowStepSize');
+}
+
+function matcherConfig(matcher: WeightMatcher): Config {
+  if (typeof matcher === 'string') return { named: escaped(matcher) };
+  if (matcher instanceof RegExp) return { pattern: escaped(matcher.source), flags: matcher.flags };
+  throw notSerializable('overrides or exclude');
+}
+
+function matcherFrom(saved: SavedMatcher): WeightMatcher {
+  if ('named' in saved) return decodeURIComponent(saved.named);
+  return new RegExp(decodeURIComponent(saved.pattern), saved.flags);
+}
+
+function escaped(text: string): string {
+  return encodeURIComponent(text).replaceAll('_', '%5F');
+}
+
+function notSerializable(what: string): SlowlaneError {
+  return new SlowlaneError(
+    'NOT_SERIALIZABLE',
+    `${what} is a function, which cannot be saved with the model. Use a number, one of schedules.*, a name or a RegExp; or save the model without its optimizer.`,
+  );
+}

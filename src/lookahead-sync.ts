@@ -1,0 +1,272 @@
+// The syncs of a Lookahead: which weights are due, with which α, what becomes of the inner state and
+// of non-finite weights. Called by one at a time (gate.ts).
+
+import * as tf from '@tensorflow/tfjs-core';
+
+import { createBlender, defaultWorkers } from '#worker-blender';
+
+import { firstNonFinite } from './device/finite.js';
+import { currentDevice } from './device/pick.js';
+import { SlowlaneError } from './errors.js';
+import type { Gate } from './gate.js';
+import type { LookaheadSettings } from './lookahead-options.js';
+import type { LookaheadStats } from './lookahead-stats.js';
+import type { InnerOptimizer } from './optimizers/inner.js';
+import type { HostStoreOptions } from './slow/host-store.js';
+import type { SavedSlow } from './snapshot/lookahead-state.js';
+import { isAdaptive } from './step-size.js';
+import { StepSizes } from './step-sizes.js';
+import { ADAPTIVE_SLOTS } from './sync/adaptive-pass.js';
+import type { Blender } from './sync/blender.js';
+import { Stash } from './sync/slow-weights.js';
+import { SyncClock } from './sync/sync-clock.js';
+import { SyncCycle } from './sync/sync-cycle.js';
+import { Sync } from './sync/sync.js';
+import { isWeight, type Tracked } from './sync/tracked.js';
+import { Tracking } from './tracking.js';
+
+export class LookaheadSync {
+  readonly #inner: InnerOptimizer;
+  readonly #settings: LookaheadSettings;
+  readonly #gate: Gate;
+  readonly #blender: Blender;
+  readonly #store: HostStoreOptions;
+  readonly #clock = new SyncClock();
+  readonly #stepSizes: StepSizes;
+  #tracking: Tracking;
+  #cycle = new SyncCycle();
+  #bytesMoved = 0;
+  #skipped = 0;
+
+  constructor(inner: InnerOptimizer, settings: LookaheadSettings, gate: Gate) {
+    this.#inner = inner;
+    this.#settings = settings;
+    this.#gate = gate;
+    this.#stepSizes = new StepSizes(inner, settings.slowStepSize);
+    const { chunkBytes, workerTimeoutMs: timeoutMs, workerFile } = settings;
+    const workers = settings.workers ?? defaultWorkers();
+    this.#blender = createBlender({ workers, timeoutMs, ...(workerFile && { workerFile }) });
+    // One slot for each worker, one being pulled, one being pushed.
+    const minSlots = isAdaptive(settings.slowStepSize) ? ADAPTIVE_SLOTS : 1;
+    this.#store = { chunkBytes, slots: workers + 2, minSlots };
+    this.#tracking = new Tracking(inner, settings, this.#store);
+  }
+
+  get steps(): number {
+    return this.#cycle.steps;
+  }
+
+  get due(): boolean {
+    return this.#inner.due === true || this.#cycle.due().length > 0;
+  }
+
+  /** Captures those of `weights` that are new. */
+  async attach(weights: readonly tf.Variable[]): Promise<void> {
+    for (const { syncPeriod } of this.#tracking.add(weights)) this.#cycle.join(syncPeriod);
+    await this.#capture();
+  }
+
+  /** `weights` are about to be updated. What was not captured waits for `settle`. */
+  stepping(weights: readonly tf.Variable[]): void {
+    for (const { syncPeriod } of this.#tracking.stepping(weights)) this.#cycle.join(syncPeriod);
+  }
+
+  /** An inner step was applied. */
+  stepped(): void {
+    this.#cycle.step();
+  }
+
+  /** For adaptive(): `compute` evaluates the loss and its gradients at the weights as they are now. */
+  keepGradientsIfNeeded(compute: () => { value: tf.Scalar; grads: tf.NamedTensorMap }): void {
+    if (this.#cycle.due().length > 0) this.#stepSizes.keepGradientsIfNeeded(compute);
+  }
+
+  /** Captures what waits for it, and syncs what is due. */
+  async settle(): Promise<void> {
+    await this.#capture();
+    await this.#inner.settle?.();
+    const due = this.#cycle.due();
+    if (due.length > 0) await this.#clock.timeSync(() => this.#sync(due));
+  }
+
+  /** Syncs everything that has stepped since its last sync. */
+  async syncAll(): Promise<void> {
+    const moved = this.#cycle.moved();
+    if (moved.length > 0) await this.#clock.timeSync(() => this.#sync(moved));
+  }
+
+  /** Slow := fast, and a new cycle. */
+  async recapture(): Promise<void> {
+    await this.#tracking.addSlots();
+    const bad = await firstNonFinite(this.#tracking.live().map(({ variable }) => variable));
+    if (bad) {
+      throw this.#nonFinite(
+        bad.name,
+        'resync() would make it a slow weight; discard() goes back to the slow weights',
+      );
+    }
+    this.#tracking.startOver();
+    await this.#gate.attempt(async () => {
+      await this.#tracking.recapture();
+      this.#cycle.restart();
+      this.#stepSizes.dropGradients();
+    });
+  }
+
+  /** Fast := slow, and a new cycle. */
+  async restore(): Promise<void> {
+    this.#assertMet();
+    await this.#capture();
+    await this.#tracking.addSlots();
+    await this.#gate.attempt(async () => {
+      await this.#tracking.slow.restore(() => true);
+      this.#cycle.restart();
+      this.#stepSizes.dropGradients();
+    });
+  }
+
+  /** Fast := slow; an inner state that would bring non-finite weights back starts afresh. */
+  async discard(): Promise<void> {
+    await this.restore();
+    if (!this.#inner.supportsState) return;
+    const slots = await this.#inner.slots();
+    if (await firstNonFinite(slots.map(({ variable }) => variable))) await this.#resetInner();
+  }
+
+  /** Shows the slow weights in the model; slots and counters stay. Resolves to what undoes it. */
+  async showSlow(): Promise<() => Promise<void>> {
+    this.#assertMet();
+    const stash = new Stash();
+    const putBack = () => stash.putBack(currentDevice());
+    await stash.take(
+      this.#tracking.live(isWeight).map(({ variable }) => variable),
+      currentDevice(),
+    );
+    try {
+      await this.#tracking.slow.restore(isWeight);
+    } catch (cause) {
+      await this.#gate.attempt(putBack);
+      throw cause;
+    }
+    return putBack;
+  }
+
+  /** Stops the workers until the next sync. */
+  async rest(): Promise<void> {
+    await this.#blender.close();
+  }
+
+  dispose(): void {
+    this.#tracking.dispose();
+    this.#tracking = new Tracking(this.#inner, this.#settings, this.#store);
+    this.#stepSizes.dropGradients();
+    this.#inner.dispose();
+    void this.#blender.close();
+  }
+
+  stats(): LookaheadStats {
+    const { slow, staging } = this.#tracking.slow.bytes;
+    return {
+      steps: this.#cycle.steps,
+      syncs: this.#cycle.syncs,
+      skippedSyncs: this.#skipped,
+      syncMs: this.#clock.times,
+      bytesPulled: this.#bytesMoved,
+      bytesPushed: this.#bytesMoved,
+      host: { slowBytes: slow, stagingBytes: staging },
+      workers: this.#blender.description,
+    };
+  }
+
+  save(): { counters: number[]; slow: SavedSlow[] } {
+    return { counters: this.#cycle.save(), slow: this.#tracking.save() };
+  }
+
+  /** Replaces everything; weights claim their slow values when they are next seen. */
+  load(counters: readonly number[], slow: readonly SavedSlow[]): void {
+    const cycle = new SyncCycle();
+    cycle.load(counters);
+    this.#cycle = cycle;
+    this.#tracking.dispose();
+    this.#tracking = new Tracking(this.#inner, this.#settings, this.#store, slow);
+    this.#stepSizes.dropGradients();
+  }
+
+  async #sync(periods: readonly number[]): Promise<void> {
+    await this.#tracking.addSlots();
+    // All that can refuse comes first: until the weights are moved, nothing has changed.
+    if (!(await this.#clock.time('check', () => this.#mayBlend(periods)))) return;
+    const chunks = this.#tracking.slow.chunksOf(periods);
+    const stepSizes = await this.#stepSizes.of(this.#of(periods), chunks, this.#cycle);
+    const sync = new Sync(chunks, (tracked) => stepSizes.get(tracked) ?? 0);
+    await this.#gate.attempt(async () => {
+      await sync.run({ device: currentDevice(), blender: this.#blender, clock: this.#clock });
+      if (this.#settings.innerState === 'reset') {
+        await this.#inner.reset(
+          this.#of(periods)
+            .filter(isWeight)
+            .map(({ weight }) => weight),
+        );
+      }
+      for (const { chunk } of chunks)
+        this.#bytesMoved += chunk.length * Float32Array.BYTES_PER_ELEMENT;
+      for (const period of periods) this.#cycle.synced(period);
+      this.#stepSizes.dropGradients();
+    });
+  }
+
+  /** False if the policy for non-finite weights has dealt with this sync. */
+  async #mayBlend(periods: readonly number[]): Promise<boolean> {
+    const bad =
+      (await firstNonFinite(this.#of(periods).map(({ variable }) => variable)))?.name ??
+      (await this.#stepSizes.nonFiniteGradient());
+    if (bad === undefined) return true;
+    const { nonFinite } = this.#settings;
+    if (nonFinite === 'throw') {
+      throw this.#nonFinite(
+        bad,
+        "The slow weights are as they were: discard() goes back to them, a smaller learning rate may help, and nonFinite: 'restore' or 'skip' does without this error",
+      );
+    }
+    this.#skipped++;
+    if (nonFinite === 'skip') {
+      for (const period of periods) this.#cycle.skipped(period);
+      this.#stepSizes.dropGradients();
+      return false;
+    }
+    await this.restore();
+    await this.#resetInner();
+    return false;
+  }
+
+  /** A fresh inner state, for the slow values of its slots too. */
+  async #resetInner(): Promise<void> {
+    await this.#inner.reset();
+    await this.#tracking.recapture((tracked) => !isWeight(tracked));
+  }
+
+  async #capture(): Promise<void> {
+    if (this.#tracking.needsCapture) await this.#gate.attempt(() => this.#tracking.capture());
+  }
+
+  #of(periods: readonly number[]): Tracked[] {
+    return this.#tracking.live(({ syncPeriod }) => periods.includes(syncPeriod));
+  }
+
+  /** Slow weights that have not met their weights cannot be shown. */
+  #assertMet(): void {
+    if (!this.#tracking.isWaiting) return;
+    throw new SlowlaneError(
+      'STATE_MISMATCH',
+      'The restored slow weights do not know yet which weights they belong to. Call await optimizer.attach(model), or attach(weights), first.',
+    );
+  }
+
+  #nonFinite(name: string, consequence: string): SlowlaneError {
+    return new SlowlaneError(
+      'NON_FINITE',
+      `'${name}' holds a NaN or an infinity after step ${this.steps}. ${consequence}.`,
+      { weight: name, step: this.steps },
+    );
+  }
+}

@@ -1,0 +1,299 @@
+// Lookahead: k steps of an inner optimizer, then the slow weights go a part of the way towards the
+// fast ones, and the fast ones go back to them.
+//
+// Source: Zhang, Lucas, Hinton, Ba, "Lookahead Optimizer: k steps forward, 1 step back", NeurIPS 2019,
+// arXiv 1907.08610. Fast weights are the paper's θ, slow weights φ, `syncPeriod` k, `slowStepSize` α.
+//
+// This file counts steps, decides when to sync and what a sync is about. How weights move is sync/'s
+// business, which calls are allowed when is gate.ts's.
+
+import * as tf from '@tensorflow/tfjs-core';
+
+import { FitCallback } from './fit-callback.js';
+import { checkModel, type LayersModelLike, weightsOf } from './layers-model.js';
+import { checkGradients } from './optimizers/gradients.js';
+import { checkCounters } from './sync/sync-cycle.js';
+import { Gate, syncDue } from './gate.js';
+import { configOf, partsOf } from './lookahead-config.js';
+import {
+  checkLookaheadOptions,
+  type LookaheadOptions,
+  type LookaheadSettings,
+} from './lookahead-options.js';
+import { LookaheadSync } from './lookahead-sync.js';
+import { NestedInner } from './nested-inner.js';
+import { checkAppliesGradients, checkInner } from './check-inner.js';
+import { asInner } from './optimizers/foreign.js';
+import type { InnerOptimizer } from './optimizers/inner.js';
+import type { NamedTensor } from './snapshot/named-tensor.js';
+import { TakenTensors, toTensors } from './snapshot/lookahead-state.js';
+import type { LookaheadStats } from './lookahead-stats.js';
+
+/**
+ * Wraps `inner`, one of slowlane's optimizers or any `tf.Optimizer`, which is the Lookahead's from then
+ * on: take steps and dispose through the Lookahead alone.
+ *
+ * @throws TypeError or RangeError on a wrong option.
+ * @example
+ * const optimizer = lookahead(adam({ learningRate: 1e-3 }), { syncPeriod: 5, slowStepSize: 0.5 });
+ */
+export function lookahead(inner: tf.Optimizer, options?: LookaheadOptions): Lookahead {
+  return new Lookahead(inner, checkLookaheadOptions(options));
+}
+
+export class Lookahead extends tf.Optimizer {
+  static readonly className = 'SlowlaneLookahead';
+
+  readonly #inner: InnerOptimizer;
+  readonly #settings: LookaheadSettings;
+  readonly #gate = new Gate();
+  readonly #sync: LookaheadSync;
+
+  /** Use `lookahead()`, which checks the options. */
+  constructor(inner: tf.Optimizer, settings: LookaheadSettings) {
+    super();
+    this.#inner = inner instanceof Lookahead ? new NestedInner(inner) : asInner(inner);
+    checkInner(this.#inner, settings);
+    this.#settings = settings;
+    this.#sync = new LookaheadSync(this.#inner, settings, this.#gate);
+  }
+
+  static override [Symbol.hasInstance](instance: unknown): boolean {
+    // tf.Optimizer's own test is inherited and takes any optimizer for any other.
+    return typeof instance === 'object' && instance !== null && #inner in instance;
+  }
+
+  static override fromConfig<T extends tf.serialization.Serializable>(
+    cls: tf.serialization.SerializableConstructor<T>,
+    config: tf.serialization.ConfigDict,
+  ): T {
+    const { inner, options } = partsOf(config);
+    return new cls(inner, checkLookaheadOptions(options));
+  }
+
+  /** The optimizer inside, for its learning rate. */
+  get inner(): tf.Optimizer {
+    return this.#inner.optimizer;
+  }
+
+  /** True if `sync()` has to be awaited before the next step. */
+  get due(): boolean {
+    return this.#sync.due;
+  }
+
+  /** Inner steps that were applied. */
+  override get iterations(): number {
+    return this.#sync.steps;
+  }
+
+  /**
+   * One inner step, at once. The step that ends a cycle leaves a sync due: await `sync()` before the next
+   * step (`step()` and `callbacks()` do).
+   *
+   * @param f Gives the loss, a scalar.
+   * @param returnCost Return the loss (the caller disposes it) instead of null.
+   * @param varList The weights to train. Default: all trainable variables.
+   * @throws SlowlaneError SYNC_DUE, SYNC_RUNNING, INSIDE_SLOW_WEIGHTS, SYNC_FAILED, DISPOSED.
+   */
+  override minimize(
+    f: () => tf.Scalar,
+    returnCost = false,
+    varList?: tf.Variable[],
+  ): tf.Scalar | null {
+    this.#assertCanStep('minimize');
+    return this.#step(f, returnCost, varList);
+  }
+
+  /**
+   * One inner step, and the sync if it ends a cycle. Calls that are not awaited queue.
+   *
+   * @returns the loss if `returnCost` (the caller disposes it), else null.
+   */
+  step(f: () => tf.Scalar, returnCost = false, varList?: tf.Variable[]): Promise<tf.Scalar | null> {
+    return this.#gate.turn('step', async () => {
+      await this.#sync.settle();
+      // Where we can wait, new weights are captured at once: nothing of theirs is on the device twice.
+      if (varList) await this.#sync.attach(trainable(varList));
+      const cost = this.#step(f, returnCost, varList);
+      try {
+        await this.#sync.settle();
+      } catch (cause) {
+        cost?.dispose();
+        throw cause;
+      }
+      return cost;
+    });
+  }
+
+  override applyGradients(gradients: tf.NamedTensorMap | NamedTensor[]): void {
+    this.#assertCanStep('applyGradients');
+    checkAppliesGradients(this.#settings);
+    const weights = checkGradients(gradients).map(({ weight }) => weight);
+    if (weights.length === 0) return; // no gradient, no step
+    this.#sync.stepping(trainable(weights));
+    this.#inner.applyGradients(gradients);
+    this.#sync.stepped();
+  }
+
+  /**
+   * Captures the weights of `source` now instead of at their first step; `step()` and `callbacks()` do so
+   * by themselves. After a load it tells the restored slow weights whose they are.
+   */
+  attach(source: LayersModelLike | readonly tf.Variable[]): Promise<void> {
+    return this.#gate.turn('attach', async () => {
+      await this.#sync.settle();
+      await this.#sync.attach(trainable(weightsOf(source)));
+    });
+  }
+
+  /**
+   * Does the sync that is due; resolves at once if none is. Goes on with one that broke off. With
+   * `early` all weights sync now, in mid-cycle, and begin a new cycle (not with adaptive(), which needs
+   * the gradient that the last step of a cycle leaves).
+   */
+  sync({ early = false }: { early?: boolean } = {}): Promise<void> {
+    const sync = async () => {
+      await this.#sync.settle();
+      if (early) await this.#sync.syncAll();
+    };
+    return this.#gate.turn('sync', sync, 'go on');
+  }
+
+  /** Slow := fast, after weights were replaced by hand. A new cycle begins. */
+  resync(): Promise<void> {
+    return this.#gate.turn('resync', () => this.#sync.recapture(), 'go on');
+  }
+
+  /** Fast := slow: gives up the steps since the last sync. A new cycle begins. */
+  discard(): Promise<void> {
+    return this.#gate.turn('discard', () => this.#sync.discard(), 'replace');
+  }
+
+  /**
+   * Ends training: does the sync that is due, then fast := slow, so that the model holds the slow
+   * weights, and stops the workers. Training may go on afterwards, with a new cycle.
+   */
+  finish(): Promise<void> {
+    const finish = async () => {
+      await this.#sync.settle();
+      await this.#sync.restore();
+      await this.#sync.rest();
+    };
+    return this.#gate.turn('finish', finish, 'go on');
+  }
+
+  /**
+   * Runs `fn` while the model holds the slow weights, then puts the fast ones back, to the bit, also if
+   * `fn` throws. Nests. Steps inside throw. Meanwhile the fast weights wait in host memory.
+   */
+  async withSlowWeights<T>(fn: () => T | Promise<T>): Promise<T> {
+    await this.#gate.enterSwap('withSlowWeights', async () => {
+      await this.#sync.settle();
+      return this.#sync.showSlow();
+    });
+    let result: T;
+    try {
+      result = await fn();
+    } catch (thrown) {
+      try {
+        await this.#gate.leaveSwap();
+      } catch (cause) {
+        throw new AggregateError([thrown, cause], 'The fast weights could not be put back either.');
+      }
+      throw thrown;
+    }
+    await this.#gate.leaveSwap();
+    return result;
+  }
+
+  /** For `model.fit` and `fitDataset`: captures the weights, awaits syncs, lets the event loop run. */
+  callbacks(): FitCallback[] {
+    return [
+      new FitCallback({
+        begin: (model) => {
+          checkModel(model, this, this.#settings);
+          return this.attach(model);
+        },
+        settle: () => this.sync(),
+      }),
+    ];
+  }
+
+  stats(): LookaheadStats {
+    return this.#sync.stats();
+  }
+
+  override getConfig(): tf.serialization.ConfigDict {
+    return configOf(this.#inner.optimizer, this.#settings);
+  }
+
+  /**
+   * Counters, slow weights and inner state, for `model.save(…, { includeOptimizer: true })`. The tensors
+   * of slow weights are on the host only; none has to be disposed.
+   *
+   * @throws SlowlaneError SYNC_DUE: the model's weights and the slow ones do not belong together then.
+   */
+  override async getWeights(): Promise<NamedTensor[]> {
+    return this.#gate.turn('getWeights', async () => {
+      this.#assertNotDue('getWeights');
+      await this.#sync.settle();
+      return toTensors({ ...this.#sync.save(), inner: await this.#inner.getWeights() });
+    });
+  }
+
+  /** Takes what `getWeights` gave; copies it. It is matched to the weights when they are first seen. */
+  override async setWeights(weights: NamedTensor[]): Promise<void> {
+    const taken = new TakenTensors(weights); // before the first await: the caller may dispose them after it
+    const load = async () => {
+      const { counters, slow, inner } = await taken.read();
+      checkCounters(counters);
+      await this.#inner.setWeights([...inner]);
+      this.#sync.load(counters, slow);
+    };
+    try {
+      await this.#gate.turn('setWeights', load, 'replace');
+    } finally {
+      taken.dispose();
+    }
+  }
+
+  /** Frees slots, slow weights and workers; the model keeps its fast weights. Idempotent. */
+  override dispose(): void {
+    this.#gate.dispose(() => this.#sync.dispose());
+  }
+
+  #step(
+    f: () => tf.Scalar,
+    returnCost: boolean,
+    varList: tf.Variable[] | undefined,
+  ): tf.Scalar | null {
+    // Without a list only weights that get a gradient count: among all trainable variables may be
+    // state of other optimizers (tfjs's Adam registers its own as trainable).
+    const cost = this.#inner.minimize(f, returnCost, varList, (weights) =>
+      this.#sync.stepping(varList ? trainable(varList) : weights),
+    );
+    this.#sync.stepped();
+    try {
+      this.#sync.keepGradientsIfNeeded(() => this.#inner.optimizer.computeGradients(f, varList));
+    } catch (cause) {
+      cost?.dispose();
+      throw cause;
+    }
+    return cost;
+  }
+
+  #assertCanStep(call: string): void {
+    this.#gate.assertFree(call);
+    this.#assertNotDue(call);
+  }
+
+  #assertNotDue(call: string): void {
+    if (this.due) throw syncDue(call, this.iterations);
+  }
+}
+
+function trainable(variables: readonly tf.Variable[]): tf.Variable[] {
+  return variables.filter((variable) => variable.trainable);
+}
+
+tf.serialization.registerClass(Lookahead);

@@ -1,0 +1,124 @@
+// What one training run was and what came of it: the content of run.json, and all that the report
+// knows. Plain data, so that it survives JSON unchanged.
+
+/** Rises when the layout changes in a way that readers must know of. */
+export const RUN_RECORD_VERSION = 1;
+
+export interface RunRecord {
+  readonly version: typeof RUN_RECORD_VERSION;
+  readonly tool: 'slowlane';
+  readonly toolVersion: string;
+  /** True when the run was stopped or failed before its end; `ended` says how. */
+  readonly partial: boolean;
+  /** `'done'`, or why it stopped. */
+  readonly ended: string;
+  /** ISO 8601. */
+  readonly startedAt: string;
+  /** Arguments as they were given. */
+  readonly command: readonly string[];
+  /** Every option with its value, defaults too. */
+  readonly options: Readonly<Record<string, string | number | boolean>>;
+  readonly engine: EngineRecord;
+  /** Version of Node. */
+  readonly node: string;
+  readonly platform: PlatformRecord;
+  readonly seed: number;
+  readonly data: DataRecord;
+  readonly model: ModelRecord;
+  readonly steps: { readonly planned: number; readonly done: number };
+  /** Milliseconds: `training` is the loop with its syncs, `total` is everything from start to end. */
+  readonly wallMs: { readonly training: number; readonly total: number };
+  readonly losses: readonly LossPoint[];
+  readonly evaluations: readonly EvaluationRecord[];
+  readonly memory: MemoryRecord;
+  /** Null without Lookahead. */
+  readonly sync: SyncRecord | null;
+}
+
+export interface EngineRecord {
+  readonly name: string;
+  /** Why preferred ones were passed over; empty where none was. */
+  readonly note: string;
+}
+
+export interface PlatformRecord {
+  /** `linux x64`. */
+  readonly system: string;
+  readonly cpu: string;
+  readonly cores: number;
+  readonly memoryBytes: number;
+}
+
+export interface DataRecord {
+  readonly name: string;
+  readonly trainCount: number;
+  readonly testCount: number;
+  /** Which examples were evaluated on. */
+  readonly testNote: string;
+}
+
+export interface ModelRecord {
+  readonly name: string;
+  readonly description: string;
+  readonly parameters: number;
+}
+
+export interface LossPoint {
+  readonly step: number;
+  /** Mean cross-entropy of the step's batch before the step; null where it was not finite. */
+  readonly loss: number | null;
+}
+
+export interface EvaluationRecord {
+  readonly weights: 'fast' | 'slow';
+  readonly loss: number | null;
+  /** Share of right answers, 0 to 1. */
+  readonly accuracy: number;
+}
+
+export interface HostMemory {
+  /** All slow weights. */
+  readonly slowBytes: number;
+  /** Slots that chunks pass through during a sync. */
+  readonly stagingBytes: number;
+}
+
+export interface MemoryRecord {
+  /** Bytes of one copy of the trained weights. */
+  readonly weightBytes: number;
+  /** Highest number of bytes tfjs held between two steps: weights, inner state; not what lives inside a step. */
+  readonly deviceBytes: number;
+  /** Null without Lookahead. */
+  readonly host: HostMemory | null;
+}
+
+export interface SyncRecord {
+  readonly syncs: number;
+  readonly totalMs: number;
+  readonly pullMs: number;
+  readonly blendMs: number;
+  readonly pushMs: number;
+  /** Looking for non-finite weights. */
+  readonly checkMs: number;
+  readonly bytesPulled: number;
+  readonly bytesPushed: number;
+  /** Where blends ran: `1 worker`, `inline`. */
+  readonly workers: string;
+}
+
+/** The text of run.json. */
+export function runRecordToJson(record: RunRecord): string {
+  return `${JSON.stringify(record, null, 2)}\n`;
+}
+
+/** Whether `text` is a run record of any version: such a file may be replaced by a newer one. */
+export function isRunRecord(text: string): boolean {
+  try {
+    const value: unknown = JSON.parse(text);
+    return (
+      typeof value === 'object' && value !== null && 'tool' in value && value.tool === 'slowlane'
+    );
+  } catch {
+    return false;
+  }
+}

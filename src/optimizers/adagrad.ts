@@ -1,0 +1,67 @@
+/**
+ * Adagrad: a rate per element that shrinks with the squares of all its gradients.
+ *
+ *   a ← a + g²
+ *   w ← w − γ g / √(a + ε)
+ *
+ * Source: Duchi, Hazan & Singer, "Adaptive Subgradient Methods for Online Learning and Stochastic
+ * Optimization", 2011. Equal to `tf.train.adagrad`: ε is under the root.
+ */
+import * as tf from '@tensorflow/tfjs-core';
+import { checkKeys, checkNumber } from '../options.js';
+import type { UpdateRule } from './update-rule.js';
+import { STEP_OPTIONS, type StepOptions, WeightwiseOptimizer } from './weightwise.js';
+
+export interface AdagradOptions extends StepOptions {
+  /** What `a` starts from. */
+  readonly initialAccumulatorValue?: number;
+  /** ε. */
+  readonly epsilon?: number;
+}
+
+type Constants = Required<Omit<AdagradOptions, keyof StepOptions>>;
+
+export const adagradRule: UpdateRule<Constants, 'accumulator', 'learningRate' | 'epsilon'> = {
+  name: 'adagrad',
+  secondMoment: 'accumulator',
+  secondMomentScale: (_, step) => 1 / step,
+  slots: ({ initialAccumulatorValue }) => [
+    { name: 'accumulator', initial: initialAccumulatorValue },
+  ],
+  scalars: ({ epsilon }, learningRate) => ({ learningRate, epsilon }),
+  formula: () => [
+    { target: 'accumulator', value: (x, o) => o.add(x.accumulator, o.square(x.gradient)) },
+    {
+      target: 'weight',
+      value: (x, o) =>
+        o.sub(
+          x.weight,
+          o.mul(o.div(x.gradient, o.sqrt(o.add(x.accumulator, x.epsilon))), x.learningRate),
+        ),
+    },
+  ],
+};
+
+export class Adagrad extends WeightwiseOptimizer {
+  static readonly className = 'SlowlaneAdagrad';
+
+  constructor(options: AdagradOptions = {}) {
+    const names = ['initialAccumulatorValue', 'epsilon', ...STEP_OPTIONS];
+    const given = checkKeys('adagrad', options, names);
+    const { initialAccumulatorValue = 0.1, epsilon = 1e-7 } = given;
+    const constants: Constants = {
+      initialAccumulatorValue: checkNumber('initialAccumulatorValue', initialAccumulatorValue, {
+        min: 0,
+      }),
+      epsilon: checkNumber('epsilon', epsilon, { above: 0 }),
+    };
+    super(adagradRule, constants, given, 0.01);
+  }
+}
+
+tf.serialization.registerClass(Adagrad);
+
+/** `learningRate` 0.01, `initialAccumulatorValue` 0.1, `epsilon` 1e-7. One slot a weight. */
+export function adagrad(options?: AdagradOptions): Adagrad {
+  return new Adagrad(options);
+}

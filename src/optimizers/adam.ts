@@ -1,0 +1,109 @@
+/**
+ * Adam: momentum over the root of the second moment, both corrected for starting at 0.
+ *
+ *   m ← β₁ m + (1 − β₁) g
+ *   v ← β₂ v + (1 − β₂) g²
+ *   w ← w − γ (m / (1 − β₁ᵗ)) / (√(v / (1 − β₂ᵗ)) + ε)        t counts this weight's steps from 1
+ *
+ * Source: Kingma & Ba, "Adam: A Method for Stochastic Optimization", arXiv 1412.6980. Equal to
+ * `tf.train.adam`: ε is outside of the root. γ / (1 − β₁ᵗ) is one number of the step.
+ */
+import * as tf from '@tensorflow/tfjs-core';
+import { checkKeys, checkNumber } from '../options.js';
+import type { Algebra } from './algebra.js';
+import type { Assignment, Operands, UpdateRule } from './update-rule.js';
+import { STEP_OPTIONS, type StepOptions, WeightwiseOptimizer } from './weightwise.js';
+
+export interface AdamOptions extends StepOptions {
+  /** β₁, in [0, 1). */
+  readonly beta1?: number;
+  /** β₂, in [0, 1). */
+  readonly beta2?: number;
+  /** ε. */
+  readonly epsilon?: number;
+}
+
+export type AdamConstants = Required<Omit<AdamOptions, keyof StepOptions>>;
+export type AdamSlot = 'm' | 'v';
+export type AdamScalar =
+  | 'beta1'
+  | 'oneMinusBeta1'
+  | 'beta2'
+  | 'oneMinusBeta2'
+  | 'stepSize'
+  | 'correction2'
+  | 'epsilon';
+
+export const adamRule: UpdateRule<AdamConstants, AdamSlot, AdamScalar> = {
+  name: 'adam',
+  secondMoment: 'v',
+  secondMomentScale: ({ beta2 }, step) => 1 / (1 - beta2 ** step),
+  slots: () => [
+    { name: 'm', initial: 0 },
+    { name: 'v', initial: 0 },
+  ],
+  scalars: adamScalars,
+  formula: () => [
+    ...adamMoments,
+    { target: 'weight', value: (x, o) => o.sub(x.weight, adamMove(x, o)) },
+  ],
+};
+
+export function adamScalars(
+  { beta1, beta2, epsilon }: AdamConstants,
+  learningRate: number,
+  step: number,
+): Record<AdamScalar, number> {
+  return {
+    beta1,
+    oneMinusBeta1: 1 - beta1,
+    beta2,
+    oneMinusBeta2: 1 - beta2,
+    stepSize: learningRate / (1 - beta1 ** step),
+    correction2: 1 - beta2 ** step,
+    epsilon,
+  };
+}
+
+export const adamMoments: readonly Assignment<AdamSlot, AdamScalar>[] = [
+  {
+    target: 'm',
+    value: (x, o) => o.add(o.mul(x.m, x.beta1), o.mul(x.gradient, x.oneMinusBeta1)),
+  },
+  {
+    target: 'v',
+    value: (x, o) => o.add(o.mul(x.v, x.beta2), o.mul(o.square(x.gradient), x.oneMinusBeta2)),
+  },
+];
+
+/** γ (m / (1 − β₁ᵗ)) / (√(v / (1 − β₂ᵗ)) + ε). */
+export function adamMove<T>(x: Operands<AdamSlot | AdamScalar, T>, o: Algebra<T>): T {
+  const root = o.add(o.sqrt(o.div(x.v, x.correction2)), x.epsilon);
+  return o.mul(o.div(x.m, root), x.stepSize);
+}
+
+/** Checks β₁, β₂ and ε, with the defaults of TensorFlow.js. */
+export function adamConstants(given: Readonly<Record<string, unknown>>): AdamConstants {
+  const { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-7 } = given;
+  return {
+    beta1: checkNumber('beta1', beta1, { min: 0, below: 1 }),
+    beta2: checkNumber('beta2', beta2, { min: 0, below: 1 }),
+    epsilon: checkNumber('epsilon', epsilon, { above: 0 }),
+  };
+}
+
+export class Adam extends WeightwiseOptimizer {
+  static readonly className = 'SlowlaneAdam';
+
+  constructor(options: AdamOptions = {}) {
+    const given = checkKeys('adam', options, ['beta1', 'beta2', 'epsilon', ...STEP_OPTIONS]);
+    super(adamRule, adamConstants(given), given, 0.001);
+  }
+}
+
+tf.serialization.registerClass(Adam);
+
+/** `learningRate` 0.001, `beta1` 0.9, `beta2` 0.999, `epsilon` 1e-7. Two slots a weight. */
+export function adam(options?: AdamOptions): Adam {
+  return new Adam(options);
+}

@@ -1,0 +1,77 @@
+/** Gradients as they are handed over, and the weights they belong to. */
+import * as tf from '@tensorflow/tfjs-core';
+import { nearest, shown } from '../options.js';
+
+/** With a variable list TensorFlow.js hands over an array, without one a map; null: no gradient. */
+export type Gradients =
+  | Readonly<Record<string, tf.Tensor | null | undefined>>
+  | readonly { readonly name: string; readonly tensor: tf.Tensor | null | undefined }[];
+
+export interface WeightGradient {
+  readonly weight: tf.Variable;
+  readonly gradient: tf.Tensor;
+}
+
+/** Finds the weights of a caller's gradients; throws if one is unknown, given twice or misshapen. */
+export function checkGradients(gradients: Gradients): WeightGradient[] {
+  const entries: (readonly [string, tf.Tensor | null | undefined])[] = isList(gradients)
+    ? gradients.map(({ name, tensor }) => [name, tensor])
+    : Object.entries(gradients);
+  const known = tf.engine().registeredVariables;
+  const found = new Map<string, WeightGradient>();
+  for (const [name, gradient] of entries) {
+    if (gradient === null || gradient === undefined) continue;
+    const weight = known[name];
+    if (weight === undefined) {
+      const near = nearest(name, Object.keys(known));
+      const hint = near === undefined ? '' : ` Did you mean '${near}'?`;
+      throw new RangeError(`applyGradients: there is no variable named '${name}'.${hint}`);
+    }
+    if (found.has(name)) throw new RangeError(`applyGradients: '${name}' is given twice.`);
+    checkGradient(weight, gradient);
+    found.set(name, { weight, gradient });
+  }
+  return [...found.values()];
+}
+
+/** The names in the order given, also of those without a gradient. */
+export function gradientNames(gradients: Gradients): string[] {
+  return isList(gradients) ? gradients.map(({ name }) => name) : Object.keys(gradients);
+}
+
+/** The gradients of `variableGrads`, in the order of the variable list; a weight named twice counts once. */
+export function matchGradients(
+  gradients: tf.NamedTensorMap,
+  varList: readonly tf.Variable[] | undefined,
+): WeightGradient[] {
+  const byName: Readonly<Record<string, tf.Tensor | null | undefined>> = gradients;
+  const known = tf.engine().registeredVariables;
+  const weights = varList ?? Object.keys(gradients).map((name) => known[name]);
+  const found: WeightGradient[] = [];
+  for (const weight of new Set(weights)) {
+    const gradient = weight === undefined ? undefined : byName[weight.name];
+    if (weight !== undefined && gradient) found.push({ weight, gradient });
+  }
+  return found;
+}
+
+function checkGradient(weight: tf.Variable, gradient: tf.Tensor): void {
+  if (!(gradient instanceof tf.Tensor)) {
+    throw new TypeError(
+      `applyGradients: the gradient of '${weight.name}' must be a tensor or null, got ${shown(gradient)}.`,
+    );
+  }
+  if (gradient.isDisposed) {
+    throw new Error(`applyGradients: the gradient of '${weight.name}' is disposed.`);
+  }
+  if (!tf.util.arraysEqual(weight.shape, gradient.shape)) {
+    throw new RangeError(
+      `applyGradients: the gradient of '${weight.name}' must have its shape [${weight.shape.join(', ')}], ` +
+        `got [${gradient.shape.join(', ')}].`,
+    );
+  }
+}
+
+function isList(gradients: Gradients): gradients is Extract<Gradients, readonly unknown[]> {
+  return Array.isArray(gradients);
+}

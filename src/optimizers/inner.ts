@@ -1,0 +1,72 @@
+/** The contract between Lookahead and the optimizer inside it. */
+import type * as tf from '@tensorflow/tfjs-core';
+import type { NamedTensor } from '../snapshot/named-tensor.js';
+import type { Gradients } from './gradients.js';
+
+/** One slot of one weight: `weight`'s momentum, say. Same shape as the weight. */
+export interface InnerSlot {
+  readonly variable: tf.Variable;
+  readonly weight: tf.Variable;
+  /** Every element of a fresh slot. */
+  readonly initial: number;
+}
+
+/** A diagonal estimate of the curvature: `scale` times the elements of `diagonal`. */
+export interface SecondMoment {
+  readonly diagonal: tf.Tensor;
+  /** Undoes the bias of an average that began at 0, or makes a mean of a sum. */
+  readonly scale: number;
+}
+
+/** What throws here stops the step. */
+export type BeginStep = (weights: readonly tf.Variable[]) => void;
+
+type MaybePromise<T> = T | Promise<T>;
+
+/**
+ * Guarantees: what throws has changed nothing; `slots()` keeps its order as long as no new weight is
+ * seen, and `reset()` keeps the slots' variables; gradients handed in stay the caller's.
+ */
+export interface InnerOptimizer {
+  /** For `getClassName`, `getConfig` and the user: the optimizer as TensorFlow.js knows it. */
+  readonly optimizer: tf.Optimizer;
+  /** False if slots can be neither listed, saved nor reset: those calls throw UNSUPPORTED_INNER. */
+  readonly supportsState: boolean;
+  /** True if `secondMoment` gives something once steps were taken. */
+  readonly hasSecondMoment: boolean;
+  /** Steps taken so far. */
+  readonly iterations: number;
+
+  /** `begin` hears of the weights that get a gradient, just before the first of them changes. */
+  minimize(
+    f: () => tf.Scalar,
+    returnCost?: boolean,
+    varList?: tf.Variable[],
+    begin?: BeginStep,
+  ): tf.Scalar | null;
+  applyGradients(gradients: Gradients): void;
+
+  /** Makes these weights known, in this order, and their slots where that can be done before a step. */
+  adopt(variables: readonly tf.Variable[]): void;
+  /** The slots that exist by now. The variables stay the optimizer's: write to them, never dispose. */
+  slots(): MaybePromise<readonly InnerSlot[]>;
+  /**
+   * Slots and bias corrections of `weights` (default: all) as freshly made; a schedule of the learning
+   * rate goes on. Throws UNSUPPORTED_INNER for a part of the weights if `resetsByWeight` is false.
+   */
+  reset(weights?: readonly tf.Variable[]): MaybePromise<void>;
+  readonly resetsByWeight: boolean;
+  /** The running estimate of E[g²] of a weight, if there is one. The tensor stays the optimizer's. */
+  secondMoment(weight: tf.Variable): MaybePromise<SecondMoment | null>;
+
+  /** True if `settle` has to be awaited before the next step (a Lookahead inside a Lookahead). */
+  readonly due?: boolean;
+  settle?(): Promise<void>;
+
+  /** Live slots and host-only tensors: nothing to dispose. */
+  getWeights(): Promise<NamedTensor[]>;
+  /** Copies what it is given. */
+  setWeights(weights: NamedTensor[]): Promise<void>;
+  /** Disposes the slots. Idempotent. */
+  dispose(): void;
+}

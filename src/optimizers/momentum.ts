@@ -1,0 +1,58 @@
+/**
+ * Gradient descent with momentum μ.
+ *
+ *   m ← μ m + g
+ *   w ← w − γ m              or, with Nesterov's look ahead, w ← w − γ (g + μ m)
+ *
+ * Source: Polyak 1964; Sutskever et al., "On the importance of initialization and momentum in deep
+ * learning", 2013. Equal to `tf.train.momentum`: γ is outside of m, so a schedule acts at once.
+ */
+import * as tf from '@tensorflow/tfjs-core';
+import { checkBoolean, checkKeys, checkNumber } from '../options.js';
+import type { UpdateRule } from './update-rule.js';
+import { STEP_OPTIONS, type StepOptions, WeightwiseOptimizer } from './weightwise.js';
+
+export interface MomentumOptions extends StepOptions {
+  /** μ, in [0, 1). */
+  readonly momentum?: number;
+  readonly nesterov?: boolean;
+}
+
+type Constants = Required<Omit<MomentumOptions, keyof StepOptions>>;
+
+export const momentumRule: UpdateRule<Constants, 'm', 'learningRate' | 'momentum'> = {
+  name: 'momentum',
+  slots: () => [{ name: 'm', initial: 0 }],
+  scalars: ({ momentum }, learningRate) => ({ learningRate, momentum }),
+  formula: ({ nesterov }) => [
+    { target: 'm', value: (x, o) => o.add(o.mul(x.m, x.momentum), x.gradient) },
+    nesterov
+      ? {
+          target: 'weight',
+          value: (x, o) =>
+            o.sub(x.weight, o.mul(o.add(x.gradient, o.mul(x.m, x.momentum)), x.learningRate)),
+        }
+      : { target: 'weight', value: (x, o) => o.sub(x.weight, o.mul(x.m, x.learningRate)) },
+  ],
+};
+
+export class Momentum extends WeightwiseOptimizer {
+  static readonly className = 'SlowlaneMomentum';
+
+  constructor(options: MomentumOptions = {}) {
+    const given = checkKeys('momentum', options, ['momentum', 'nesterov', ...STEP_OPTIONS]);
+    const { momentum = 0.9, nesterov = false } = given;
+    const constants: Constants = {
+      momentum: checkNumber('momentum', momentum, { min: 0, below: 1 }),
+      nesterov: checkBoolean('nesterov', nesterov),
+    };
+    super(momentumRule, constants, given, 0.01);
+  }
+}
+
+tf.serialization.registerClass(Momentum);
+
+/** `learningRate` 0.01, `momentum` 0.9, `nesterov` false. One slot a weight. */
+export function momentum(options?: MomentumOptions): Momentum {
+  return new Momentum(options);
+}

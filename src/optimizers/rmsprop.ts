@@ -1,0 +1,113 @@
+/**
+ * RMSProp: the gradient over the root of its running mean square; ρ is `decay`, μ `momentum`.
+ *
+ *   r ← ρ r + (1 − ρ) g²
+ *   h ← ρ h + (1 − ρ) g                      only if centered; else h = 0
+ *   m ← μ m + γ g / √(r − h² + ε)            only with momentum; else μ = 0
+ *   w ← w − m
+ *
+ * Source: Tieleman & Hinton, lecture 6.5, 2012; centered: Graves, arXiv 1308.0850, 2013. Equal to
+ * `tf.train.rmsprop` except in one sign: tfjs takes √(r − (h² + ε)), which is NaN once gradients are
+ * steady. Without momentum we keep no slot for it.
+ */
+import * as tf from '@tensorflow/tfjs-core';
+import { checkBoolean, checkKeys, checkNumber } from '../options.js';
+import type { Algebra } from './algebra.js';
+import type { Assignment, Operands, UpdateRule } from './update-rule.js';
+import { STEP_OPTIONS, type StepOptions, WeightwiseOptimizer } from './weightwise.js';
+
+export interface RmspropOptions extends StepOptions {
+  /** ρ, in [0, 1). */
+  readonly decay?: number;
+  /** μ, in [0, 1). */
+  readonly momentum?: number;
+  /** ε. */
+  readonly epsilon?: number;
+  /** Divide by the standard deviation of the gradient instead of its root mean square. */
+  readonly centered?: boolean;
+}
+
+type Constants = Required<Omit<RmspropOptions, keyof StepOptions>>;
+type Slot = 'rms' | 'mg' | 'momentum';
+type Scalar = 'learningRate' | 'decay' | 'oneMinusDecay' | 'mu' | 'epsilon';
+
+export const rmspropRule: UpdateRule<Constants, Slot, Scalar> = {
+  name: 'rmsprop',
+  secondMoment: 'rms',
+  secondMomentScale: ({ decay }, step) => 1 / (1 - decay ** step),
+  slots: ({ centered, momentum }) => [
+    { name: 'rms', initial: 0 },
+    ...(centered ? [{ name: 'mg', initial: 0 } as const] : []),
+    ...(momentum > 0 ? [{ name: 'momentum', initial: 0 } as const] : []),
+  ],
+  scalars: ({ decay, momentum, epsilon }, learningRate) => ({
+    learningRate,
+    decay,
+    oneMinusDecay: 1 - decay,
+    mu: momentum,
+    epsilon,
+  }),
+  formula: ({ centered, momentum }) => [
+    {
+      target: 'rms',
+      value: (x, o) => o.add(o.mul(x.rms, x.decay), o.mul(o.square(x.gradient), x.oneMinusDecay)),
+    },
+    ...(centered ? [MEAN] : []),
+    ...(momentum > 0
+      ? withMomentum(centered)
+      : [
+          {
+            target: 'weight',
+            value: (x, o) => o.sub(x.weight, move(x, o, centered)),
+          } satisfies Assignment<Slot, Scalar>,
+        ]),
+  ],
+};
+
+const MEAN: Assignment<Slot, Scalar> = {
+  target: 'mg',
+  value: (x, o) => o.add(o.mul(x.mg, x.decay), o.mul(x.gradient, x.oneMinusDecay)),
+};
+
+function withMomentum(centered: boolean): Assignment<Slot, Scalar>[] {
+  return [
+    {
+      target: 'momentum',
+      value: (x, o) => o.add(o.mul(x.momentum, x.mu), move(x, o, centered)),
+    },
+    { target: 'weight', value: (x, o) => o.sub(x.weight, x.momentum) },
+  ];
+}
+
+/** γ g / √(r − h² + ε). Rounding may take r − h² below 0, hence its absolute value. */
+function move<T>(x: Operands<Slot | Scalar, T>, o: Algebra<T>, centered: boolean): T {
+  const spread = centered ? o.abs(o.sub(x.rms, o.square(x.mg))) : x.rms;
+  return o.mul(o.div(x.gradient, o.sqrt(o.add(spread, x.epsilon))), x.learningRate);
+}
+
+export class Rmsprop extends WeightwiseOptimizer {
+  static readonly className = 'SlowlaneRmsprop';
+
+  constructor(options: RmspropOptions = {}) {
+    const names = ['decay', 'momentum', 'epsilon', 'centered', ...STEP_OPTIONS];
+    const given = checkKeys('rmsprop', options, names);
+    const { decay = 0.9, momentum = 0, epsilon = 1e-7, centered = false } = given;
+    const constants: Constants = {
+      decay: checkNumber('decay', decay, { min: 0, below: 1 }),
+      momentum: checkNumber('momentum', momentum, { min: 0, below: 1 }),
+      epsilon: checkNumber('epsilon', epsilon, { above: 0 }),
+      centered: checkBoolean('centered', centered),
+    };
+    super(rmspropRule, constants, given, 0.01);
+  }
+}
+
+tf.serialization.registerClass(Rmsprop);
+
+/**
+ * `learningRate` 0.01, `decay` 0.9, `momentum` 0, `epsilon` 1e-7, `centered` false. One slot a weight,
+ * one more each for `momentum` and `centered`.
+ */
+export function rmsprop(options?: RmspropOptions): Rmsprop {
+  return new Rmsprop(options);
+}

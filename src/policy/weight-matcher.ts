@@ -1,0 +1,27 @@
+// Says which weights an option is for.
+
+import type * as tf from '@tensorflow/tfjs-core';
+
+import { shown } from '../options.js';
+
+/**
+ * Picks weights: by name (`'dense_1/kernel'`, or `'dense_1'` for all weights of that layer), by a
+ * regular expression on the name, or by a function.
+ */
+export type WeightMatcher = string | RegExp | ((weight: tf.Variable) => boolean);
+
+export function checkMatcher(name: string, value: unknown): WeightMatcher {
+  if (typeof value === 'string' && value !== '') return value;
+  if (value instanceof RegExp) return value;
+  if (typeof value === 'function') return value as (weight: tf.Variable) => boolean;
+  throw new TypeError(
+    `${name} must be a weight's name, a RegExp or a function of the weight, got ${shown(value)}.`,
+  );
+}
+
+export function matches(matcher: WeightMatcher, weight: tf.Variable): boolean {
+  if (typeof matcher === 'function') return matcher(weight);
+  // `search` ignores lastIndex, so a /g expression gives the same answer every time.
+  if (matcher instanceof RegExp) return weight.name.search(matcher) !== -1;
+  return weight.name === matcher || weight.name.startsWith(`${matcher}/`);
+}

@@ -1,0 +1,59 @@
+// Cuts weights into chunks. Pure arithmetic: knows sizes, not tensors and not memory.
+//
+// A chunk is what one sync moves and blends at a time. Small weights are gathered, so that a model of
+// many biases does not pay per bias; large ones are split, so that the staging memory does not grow
+// with the largest weight. Order is kept: chunk by chunk, part by part, the elements come in the
+// order of the weights, which is what makes sums over all elements independent of the chunk size.
+
+/** A run of elements of one weight inside a chunk. */
+export interface Part {
+  /** Index of the weight in the list that was laid out. */
+  readonly weight: number;
+  /** First element within the weight. */
+  readonly start: number;
+  /** Number of elements. */
+  readonly length: number;
+  /** First element within the chunk. */
+  readonly offset: number;
+}
+
+/** What one sync pulls, blends and pushes at a time. */
+export interface Chunk {
+  readonly parts: readonly Part[];
+  /** Number of elements. */
+  readonly length: number;
+  /** First element within the store. */
+  readonly offset: number;
+}
+
+/**
+ * Lays out weights of the given sizes (elements) in chunks of at most `chunkElements`, the first of which
+ * starts at element `offset` of the store. Weights without elements get no part.
+ */
+export function layOut(sizes: readonly number[], chunkElements: number, offset = 0): Chunk[] {
+  const chunks: Chunk[] = [];
+  let parts: Part[] = [];
+  let filled = 0;
+  let storeOffset = offset;
+  const close = () => {
+    if (filled === 0) return;
+    chunks.push({ parts, length: filled, offset: storeOffset });
+    storeOffset += filled;
+    parts = [];
+    filled = 0;
+  };
+  sizes.forEach((size, weight) => {
+    // A weight that fits into one chunk is not split to fill the rest of the last one: a device
+    // without partial writes has to assemble split weights.
+    if (size > chunkElements - filled) close();
+    for (let start = 0; start < size;) {
+      const length = Math.min(size - start, chunkElements - filled);
+      parts.push({ weight, start, length, offset: filled });
+      filled += length;
+      start += length;
+      if (filled === chunkElements) close();
+    }
+  });
+  close();
+  return chunks;
+}

@@ -1,0 +1,7 @@
+import type * as tf from '@tensorflow/tfjs-core';
+
+/** An entry of an optimizer's `getWeights()`; tfjs has the type but does not export it. */
+export interface NamedTensor {
+  name: string;
+  tensor: tf.Tensor;
+}

@@ -1,0 +1,106 @@
+// The slow step size α: how far the slow weights go towards the fast ones at a sync.
+//
+// A number in [0, 1], a schedule of the sync index, or adaptive: for a quadratic with curvature A the
+// best α is (θ₀−θ*)ᵀA(θ₀−θ_k) / (θ₀−θ_k)ᵀA(θ₀−θ_k) (Zhang et al. 2019, arXiv 1907.08610, Proposition 1).
+// With d = θ₀ − θ_k, g the gradient at θ_k and  a diagonal estimate of A this is
+// clip(1 + gᵀd / dᵀÂd, min, 1): one number for the whole model, and no division by Â.
+
+import type * as tf from '@tensorflow/tfjs-core';
+
+import { checkKeys, checkNumber, shown } from './options.js';
+
+/** α as a function of the sync index, which counts from 0. */
+export type StepSizeSchedule = ((syncIndex: number) => number) | { at(syncIndex: number): number };
+
+export type SlowStepSize = number | StepSizeSchedule | AdaptiveStepSize;
+
+export interface AdaptiveOptions {
+  /** Lower bound of α, in [0, 1]. Default 0.1. */
+  readonly min?: number;
+  /**
+   * The diagonal of the curvature for one weight: a tensor of its shape, disposed after use (return a
+   * `clone()` of one that you keep). Default: the inner optimizer's second moment (empirical Fisher
+   * information).
+   */
+  readonly curvature?: (weight: tf.Variable) => tf.Tensor;
+}
+
+export interface AdaptiveStepSize {
+  readonly kind: 'adaptive';
+  readonly min: number;
+  readonly curvature?: (weight: tf.Variable) => tf.Tensor;
+}
+
+/**
+ * A slow step size chosen at every sync from the gradient at the fast weights and the curvature.
+ * Costs one more evaluation of the loss every `syncPeriod` steps, on the batch of the last step, and one
+ * more pass over the weights; needs an inner optimizer with a second moment, or `curvature`.
+ *
+ * @throws RangeError if `min` is not in [0, 1].
+ */
+export function adaptive(options: AdaptiveOptions = {}): AdaptiveStepSize {
+  const { min, curvature } = checkKeys('adaptive()', options, [
+    'min',
+    'curvature',
+  ]) as AdaptiveOptions;
+  if (curvature !== undefined && typeof curvature !== 'function') {
+    throw new TypeError(`curvature must be a function of a weight, got ${shown(curvature)}.`);
+  }
+  return {
+    kind: 'adaptive',
+    min: checkNumber('min', min ?? 0.1, { min: 0, max: 1 }),
+    ...(curvature && { curvature }),
+  };
+}
+
+export function isAdaptive(stepSize: unknown): stepSize is AdaptiveStepSize {
+  return (
+    typeof stepSize === 'object' &&
+    stepSize !== null &&
+    'kind' in stepSize &&
+    stepSize.kind === 'adaptive'
+  );
+}
+
+/** Returns `value` if it is a slow step size; `name` is the option it came in. */
+export function checkStepSize(name: string, value: unknown): SlowStepSize {
+  if (isAdaptive(value) || isSchedule(value)) return value;
+  return checkNumber(name, value, { min: 0, max: 1, or: 'or a schedule or adaptive()' });
+}
+
+/** α of the given sync. @throws RangeError if a schedule gives a number outside of [0, 1]. */
+export function stepSizeAt(stepSize: number | StepSizeSchedule, syncIndex: number): number {
+  if (typeof stepSize === 'number') return stepSize;
+  const value = typeof stepSize === 'function' ? stepSize(syncIndex) : stepSize.at(syncIndex);
+  return checkNumber(`slowStepSize at sync ${syncIndex}`, value, { min: 0, max: 1 });
+}
+
+/**
+ * Proposition 1 from gᵀd and dᵀÂd. A model that has not moved (dᵀÂd = 0) gets α = 1: nothing to average.
+ *
+ * @throws RangeError if one is not finite: neither gives a step size.
+ */
+export function adaptiveStepSize(gradientDotD: number, dCurvatureD: number, min: number): number {
+  if (!Number.isFinite(gradientDotD) || !Number.isFinite(dCurvatureD)) {
+    throw new RangeError(
+      `adaptive() has no step size: gᵀd is ${gradientDotD} and dᵀÂd is ${dCurvatureD}.`,
+    );
+  }
+  if (dCurvatureD <= 0) return 1;
+  return Math.min(1, Math.max(min, 1 + gradientDotD / dCurvatureD));
+}
+
+/** @throws RangeError if a caller's curvature is not of the weight's shape. */
+export function checkCurvature(curvature: tf.Tensor, weight: tf.Variable): void {
+  if (curvature.dtype === 'float32' && String(curvature.shape) === String(weight.shape)) return;
+  throw new RangeError(
+    `curvature of '${weight.name}' must be float32 of shape [${weight.shape.join(', ')}], got ${curvature.dtype} of shape [${curvature.shape.join(', ')}].`,
+  );
+}
+
+function isSchedule(value: unknown): value is StepSizeSchedule {
+  if (typeof value === 'function') return true;
+  return (
+    typeof value === 'object' && value !== null && 'at' in value && typeof value.at === 'function'
+  );
+}

@@ -1,0 +1,117 @@
+// α of every weight in one sync, and what adaptive() needs for it: the gradient at the fast weights, kept
+// from the step that ends a cycle to its sync.
+
+import type * as tf from '@tensorflow/tfjs-core';
+import { keep } from '@tensorflow/tfjs-core';
+
+import { firstNonFinite } from './device/finite.js';
+import { currentDevice } from './device/pick.js';
+import { SlowlaneError } from './errors.js';
+import type { InnerOptimizer, SecondMoment } from './optimizers/inner.js';
+import type { StoredChunk } from './slow/host-store.js';
+import {
+  type AdaptiveStepSize,
+  checkCurvature,
+  isAdaptive,
+  type SlowStepSize,
+  stepSizeAt,
+  type StepSizeSchedule,
+} from './step-size.js';
+import { adaptiveOver } from './sync/adaptive-pass.js';
+import type { SyncCycle } from './sync/sync-cycle.js';
+import { isWeight, type Tracked } from './sync/tracked.js';
+
+export class StepSizes {
+  readonly #inner: InnerOptimizer;
+  /** Adaptive or not: weights may override it, but not with an adaptive one. */
+  readonly #default: SlowStepSize;
+  /** By the weight's name. */
+  #gradients: ReadonlyMap<string, tf.Tensor> | null = null;
+
+  constructor(inner: InnerOptimizer, slowStepSize: SlowStepSize) {
+    this.#inner = inner;
+    this.#default = slowStepSize;
+  }
+
+  /** For adaptive(): `compute` evaluates the loss and its gradients at the weights as they are now. */
+  keepGradientsIfNeeded(compute: () => { value: tf.Scalar; grads: tf.NamedTensorMap }): void {
+    if (!isAdaptive(this.#default)) return;
+    this.dropGradients();
+    const { value, grads } = compute();
+    value.dispose();
+    const gradients = Object.entries(grads).filter(([, gradient]) => gradient);
+    for (const [, gradient] of gradients) keep(gradient);
+    this.#gradients = new Map(gradients);
+  }
+
+  dropGradients(): void {
+    for (const gradient of this.#gradients?.values() ?? []) gradient.dispose();
+    this.#gradients = null;
+  }
+
+  /** Whose gradient holds a NaN or an infinity, in words. */
+  async nonFiniteGradient(): Promise<string | undefined> {
+    const gradients = [...(this.#gradients ?? [])];
+    const bad = await firstNonFinite(gradients.map(([, gradient]) => gradient));
+    const found = gradients.find(([, gradient]) => gradient === bad);
+    return found && `the gradient of ${found[0]}`;
+  }
+
+  /** α of each of `due`, whose chunks these are. Settled here: a sync that is run again has the same. */
+  async of(
+    due: readonly Tracked[],
+    chunks: readonly StoredChunk<Tracked>[],
+    cycle: SyncCycle,
+  ): Promise<ReadonlyMap<Tracked, number>> {
+    const isAdapting = due.some(({ slowStepSize }) => isAdaptive(slowStepSize));
+    const adapted = isAdapting
+      ? await this.#adapt(this.#default as AdaptiveStepSize, due, chunks)
+      : NaN;
+    // A schedule may be a function with a memory: it is asked once for all weights of a group.
+    const asked = new Map<StepSizeSchedule, Map<number, number>>();
+    const scheduled = (schedule: StepSizeSchedule, period: number): number => {
+      const byPeriod = asked.get(schedule) ?? new Map<number, number>();
+      const stepSize = byPeriod.get(period) ?? stepSizeAt(schedule, cycle.syncIndex(period));
+      asked.set(schedule, byPeriod.set(period, stepSize));
+      return stepSize;
+    };
+    return new Map(
+      due.map((tracked) => {
+        const { slowStepSize, syncPeriod } = tracked;
+        if (typeof slowStepSize === 'number') return [tracked, slowStepSize];
+        if (isAdaptive(slowStepSize)) return [tracked, adapted];
+        return [tracked, scheduled(slowStepSize, syncPeriod)];
+      }),
+    );
+  }
+
+  async #adapt(
+    stepSize: AdaptiveStepSize,
+    due: readonly Tracked[],
+    chunks: readonly StoredChunk<Tracked>[],
+  ): Promise<number> {
+    const gradients = this.#gradients;
+    if (!gradients) {
+      throw new SlowlaneError(
+        'NO_GRADIENT',
+        'adaptive() needs the gradient at the fast weights, which only the minimize() or step() that ends a cycle leaves behind. Call discard() or resync() to begin a new cycle.',
+      );
+    }
+    const curvature = new Map<tf.Variable, SecondMoment | null>();
+    try {
+      for (const { weight } of due.filter(isWeight)) {
+        const own = stepSize.curvature?.(weight);
+        const moment = own ? { diagonal: own, scale: 1 } : await this.#inner.secondMoment(weight);
+        curvature.set(weight, moment);
+        if (own) checkCurvature(own, weight);
+      }
+      const inputs = {
+        gradientOf: ({ name }: tf.Variable) => gradients.get(name) ?? null,
+        curvatureOf: (weight: tf.Variable) => curvature.get(weight) ?? null,
+      };
+      return await adaptiveOver(chunks, stepSize, inputs, currentDevice());
+    } finally {
+      if (stepSize.curvature) for (const own of curvature.values()) own?.diagonal.dispose();
+    }
+  }
+}

@@ -1,0 +1,46 @@
+/** Who runs blends: the contract, and the one that runs them on the caller's own thread. */
+import { type BlendJob, blendChunk } from '../../workers/blend.js';
+
+export interface Blender {
+  /**
+   * Blends one chunk; resolves when slow and staging hold the result. May be called for several
+   * chunks at once. Call `beginChunk(job)` before, once. Until it settles the job's areas belong to
+   * the blender; if it rejects, the same job may be given again and goes on where it stopped.
+   */
+  blend(job: BlendJob): Promise<void>;
+  /**
+   * Waits for the chunks under way, then stops all threads. The blender may be used again: it
+   * starts them anew.
+   */
+  close(): Promise<void>;
+  /** Where blends run now: `'2 workers'` or `'inline'`. */
+  readonly description: string;
+}
+
+export interface BlenderOptions {
+  /** Threads; 0 blends on the caller's thread. */
+  readonly workers: number;
+  /**
+   * After this long without an answer from any thread, with chunks under way, the threads count as
+   * hung.
+   */
+  readonly timeoutMs: number;
+  /**
+   * The module that each thread runs; its default export takes a `BlendJob`. Default:
+   * `workers/blend-worker`.
+   */
+  readonly workerFile?: URL;
+  /** Told once, when threads are given up for good. Default: `console.warn`. */
+  readonly warn?: (message: string) => void;
+}
+
+/** Blends on the caller's thread, each chunk in one go. */
+export class InlineBlender implements Blender {
+  readonly description = 'inline';
+
+  async blend(job: BlendJob): Promise<void> {
+    blendChunk(job);
+  }
+
+  async close(): Promise<void> {}
+}

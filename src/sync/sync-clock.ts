@@ -1,0 +1,50 @@
+// Where the time of syncs goes, as the main thread sees it.
+
+/** Phases of a sync: what the main thread did, or waited for. */
+export type SyncPhase = 'check' | 'pull' | 'blend' | 'push';
+
+export interface SyncTimes {
+  /** Milliseconds of all syncs. */
+  readonly total: number;
+  /** Milliseconds of the last sync. */
+  readonly last: number;
+  /** Looking for non-finite weights. */
+  readonly check: number;
+  /** Copying from the device. */
+  readonly pull: number;
+  /** Waiting for blends that were not done yet. */
+  readonly blend: number;
+  /** Copying to the device. */
+  readonly push: number;
+}
+
+export class SyncClock {
+  #total = 0;
+  #last = 0;
+  readonly #phases: Record<SyncPhase, number> = { check: 0, pull: 0, blend: 0, push: 0 };
+
+  /** Runs `work` and adds its time to `phase`. */
+  async time<T>(phase: SyncPhase, work: () => T | Promise<T>): Promise<T> {
+    const start = performance.now();
+    try {
+      return await work();
+    } finally {
+      this.#phases[phase] += performance.now() - start;
+    }
+  }
+
+  /** Runs one whole sync. */
+  async timeSync(work: () => Promise<void>): Promise<void> {
+    const start = performance.now();
+    try {
+      await work();
+    } finally {
+      this.#last = performance.now() - start;
+      this.#total += this.#last;
+    }
+  }
+
+  get times(): SyncTimes {
+    return { total: this.#total, last: this.#last, ...this.#phases };
+  }
+}

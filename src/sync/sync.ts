@@ -1,0 +1,121 @@
+// One sync: every chunk once, in layout order, pull → blend → push.
+//
+// The chunks are pipelined over the ring of staging slots: while workers blend some, the main thread
+// pulls the next and pushes the ones before. Pushes keep the order of the chunks, since a device may
+// have to assemble a weight from its parts.
+//
+// If it breaks off (the device fails), `run` may be called again: chunks that are blended are not
+// blended a second time, their result is pushed from the store.
+
+import { beginChunk, type BlendRun } from '../../workers/blend.js';
+import type { Device, DeviceWriter } from '../device/device.js';
+import { type StoredChunk, weightOf } from '../slow/host-store.js';
+import type { Blender } from './blender.js';
+import type { SyncClock } from './sync-clock.js';
+import type { Tracked } from './tracked.js';
+
+export interface SyncTools {
+  readonly device: Device;
+  readonly blender: Blender;
+  readonly clock: SyncClock;
+}
+
+export class Sync {
+  readonly #chunks: readonly StoredChunk<Tracked>[];
+  readonly #stepSizeOf: (tracked: Tracked) => number;
+  readonly #blended = new Set<StoredChunk<Tracked>>();
+
+  /** `stepSizeOf` gives α; it must not change its answer, since a sync may be run again. */
+  constructor(chunks: readonly StoredChunk<Tracked>[], stepSizeOf: (tracked: Tracked) => number) {
+    this.#chunks = chunks;
+    this.#stepSizeOf = stepSizeOf;
+  }
+
+  /** Resolves when all chunks are in place. Rejects only when nothing of it is running any more. */
+  async run(tools: SyncTools): Promise<void> {
+    const writer = tools.device.write();
+    const passes: Promise<void>[] = [];
+    let broken = false;
+    try {
+      let before: Promise<void> = Promise.resolve();
+      for (const stored of this.#chunks) {
+        // A pass that fails gives its slot back, so this never waits in vain.
+        const slot = await tools.clock.time('blend', () => stored.segment.ring.acquire());
+        const release = () => stored.segment.ring.release(slot);
+        if (broken) {
+          release();
+          break;
+        }
+        before = this.#pass(stored, slot, before, writer, tools).finally(release);
+        before.catch(() => (broken = true));
+        passes.push(before);
+      }
+      await tools.clock.time('blend', () => Promise.all(passes));
+    } finally {
+      await Promise.allSettled(passes);
+      writer.close();
+    }
+  }
+
+  /** One chunk's way through `slot`; pushes after `before`. */
+  async #pass(
+    stored: StoredChunk<Tracked>,
+    slot: number,
+    before: Promise<void>,
+    writer: DeviceWriter,
+    { device, blender, clock }: SyncTools,
+  ): Promise<void> {
+    const { segment, chunk } = stored;
+    const staging = segment.staging(slot, chunk.length);
+    if (this.#blended.has(stored)) {
+      staging.set(segment.slow(chunk));
+    } else {
+      await clock.time('pull', () => pull(stored, staging, device));
+      const job = segment.job(chunk, slot, this.#runs(stored));
+      beginChunk(job);
+      await blender.blend(job); // until it settles, the slot is the worker's
+      this.#blended.add(stored);
+    }
+    await before;
+    await clock.time('push', () => push(stored, staging, writer));
+  }
+
+  /** Neighbouring parts with the same α are one run for the kernel. */
+  #runs({ chunk, weights }: StoredChunk<Tracked>): BlendRun[] {
+    const runs: { length: number; stepSize: number }[] = [];
+    for (const part of chunk.parts) {
+      const stepSize = this.#stepSizeOf(weightOf(weights, part.weight));
+      const last = runs.at(-1);
+      if (last?.stepSize === stepSize) last.length += part.length;
+      else runs.push({ length: part.length, stepSize });
+    }
+    return runs;
+  }
+}
+
+/** Copies the chunk's fast weights into `into`. */
+export async function pull(
+  { chunk, weights }: StoredChunk<Tracked>,
+  into: Float32Array,
+  device: Device,
+): Promise<void> {
+  for (const { weight, start, length, offset } of chunk.parts) {
+    const { variable } = weightOf(weights, weight);
+    if (variable.isDisposed) continue; // its model is gone; nothing of it is read again
+    await device.pull(variable, start, into.subarray(offset, offset + length));
+  }
+}
+
+/** Makes `from` the chunk's fast weights, of those weights that `isMeant`. */
+export async function push(
+  { chunk, weights }: StoredChunk<Tracked>,
+  from: Float32Array,
+  writer: DeviceWriter,
+  isMeant: (tracked: Tracked) => boolean = () => true,
+): Promise<void> {
+  for (const { weight, start, length, offset } of chunk.parts) {
+    const tracked = weightOf(weights, weight);
+    if (tracked.variable.isDisposed || !isMeant(tracked)) continue;
+    await writer.push(tracked.variable, start, from.subarray(offset, offset + length));
+  }
+}

@@ -1,0 +1,217 @@
+// Which variables are under Lookahead, and how their first slow values come into the store: captured
+// from the weight when it is first seen, or restored from a file.
+
+import * as tf from '@tensorflow/tfjs-core';
+
+import { type LookaheadSettings, settingsOf } from './lookahead-options.js';
+import type { InnerOptimizer } from './optimizers/inner.js';
+import type { HostStoreOptions } from './slow/host-store.js';
+import type { SavedSlow } from './snapshot/lookahead-state.js';
+import { matchSaved } from './snapshot/match-saved.js';
+import { SlowWeights } from './sync/slow-weights.js';
+import type { Tracked } from './sync/tracked.js';
+
+export class Tracking {
+  readonly slow: SlowWeights;
+  readonly #inner: InnerOptimizer;
+  readonly #settings: LookaheadSettings;
+  readonly #excluded = new WeakSet<tf.Variable>();
+  /** Where θ₀ of weights is that are not in the store yet: the weight itself, or a handle on its data. */
+  readonly #uncaptured = new Map<tf.Variable, tf.Tensor>();
+  /** Weights that took no step yet, with the data that was captured: others may still be loaded. */
+  readonly #unstepped = new Map<tf.Variable, object>();
+  /** Restored values that no weight has claimed yet. */
+  #restored: readonly SavedSlow[];
+
+  constructor(
+    inner: InnerOptimizer,
+    settings: LookaheadSettings,
+    store: HostStoreOptions,
+    restored: readonly SavedSlow[] = [],
+  ) {
+    this.#inner = inner;
+    this.#settings = settings;
+    this.#restored = restored;
+    this.slow = new SlowWeights(store);
+  }
+
+  /** What is tracked and still there. */
+  live(isMeant: (tracked: Tracked) => boolean = () => true): Tracked[] {
+    return this.slow.tracked.filter((tracked) => !tracked.variable.isDisposed && isMeant(tracked));
+  }
+
+  /** True if slow weights were restored and none of their weights was seen since. */
+  get isWaiting(): boolean {
+    return this.#restored.length > 0 && this.slow.tracked.length === 0;
+  }
+
+  /** Takes in those of `weights` that are new; `capture` has to follow before a step. Returns them. */
+  add(weights: readonly tf.Variable[]): readonly Tracked[] {
+    return this.#add(weights, (weight) => weight);
+  }
+
+  /**
+   * `weights` are about to be updated, and we cannot wait: second handles keep what is not captured yet.
+   * On most backends they copy nothing, since an update makes new data, but they keep the old alive.
+   */
+  stepping(weights: readonly tf.Variable[]): readonly Tracked[] {
+    const handle = (weight: tf.Variable) => tf.keep(weight.clone());
+    const added = this.#add(weights, handle);
+    for (const weight of weights) {
+      const captured = this.#unstepped.get(weight);
+      const isOutdated = captured !== undefined && captured !== weight.dataId;
+      if (isOutdated || this.#uncaptured.get(weight) === weight) {
+        this.#uncaptured.set(weight, handle(weight));
+      }
+      this.#unstepped.delete(weight);
+    }
+    return added;
+  }
+
+  #add(
+    weights: readonly tf.Variable[],
+    source: (weight: tf.Variable) => tf.Tensor,
+  ): readonly Tracked[] {
+    const added = [...new Set(weights)].flatMap((weight) => this.#new(weight) ?? []);
+    if (added.length === 0) return added;
+    const restored = this.#claim(
+      added.map(({ weight }) => weight),
+      null,
+    );
+    const sources = new Map<tf.Variable, tf.Tensor>();
+    try {
+      for (const { weight } of added) {
+        if (!restored.has(weight)) sources.set(weight, source(weight));
+      }
+      this.slow.prune();
+      this.slow.add(added);
+    } catch (cause) {
+      disposeHandles(sources);
+      throw cause;
+    }
+    this.#forget(restored.values());
+    for (const [weight, tensor] of sources) {
+      this.#uncaptured.set(weight, tensor);
+      this.#unstepped.set(weight, weight.dataId);
+    }
+    for (const tracked of added) {
+      const saved = restored.get(tracked.weight);
+      if (saved) this.slow.write(tracked, saved.values);
+    }
+    return added;
+  }
+
+  /** Takes in the slots that the inner optimizer has made by now (innerState: 'interpolate'). */
+  async addSlots(): Promise<void> {
+    if (this.#settings.innerState !== 'interpolate') return;
+    const counts = new Map<tf.Variable, number>();
+    const added: { tracked: Tracked; initial: number }[] = [];
+    for (const { variable, weight, initial } of await this.#inner.slots()) {
+      const slot = counts.get(weight) ?? 0;
+      counts.set(weight, slot + 1);
+      const owner = this.slow.get(weight);
+      if (!owner || this.slow.get(variable)) continue;
+      added.push({ tracked: { ...owner, variable, slot }, initial });
+    }
+    this.slow.add(added.map(({ tracked }) => tracked));
+    for (const slot of new Set(added.map(({ tracked }) => tracked.slot))) {
+      const these = added.filter(({ tracked }) => tracked.slot === slot);
+      const restored = this.#claim(
+        these.map(({ tracked }) => tracked.weight),
+        slot,
+      );
+      this.#forget(restored.values());
+      for (const { tracked, initial } of these) {
+        const values = restored.get(tracked.weight)?.values;
+        this.slow.write(tracked, values ?? new Float32Array(tracked.size).fill(initial));
+      }
+    }
+  }
+
+  get needsCapture(): boolean {
+    this.#findOutdated();
+    return this.#uncaptured.size > 0;
+  }
+
+  /** Brings θ₀ of new weights into the store. May be called again after it failed. */
+  async capture(): Promise<void> {
+    await this.slow.capture(this.#uncaptured);
+    this.#dropUncaptured();
+  }
+
+  /** Slow := fast, for what `isMeant`. May be called again after it failed. */
+  async recapture(isMeant: (tracked: Tracked) => boolean = () => true): Promise<void> {
+    await this.slow.capture(
+      new Map(this.live(isMeant).map(({ variable }) => [variable, variable])),
+    );
+  }
+
+  /** Everything is captured anew: what was restored, or waits to be captured, counts no more. */
+  startOver(): void {
+    this.#restored = [];
+    this.#dropUncaptured();
+  }
+
+  save(): SavedSlow[] {
+    const saved = this.live().map((tracked) => ({
+      name: tracked.weight.name,
+      shape: tracked.variable.shape,
+      slot: tracked.slot,
+      values: this.slow.read(tracked),
+    }));
+    return [...saved, ...this.#restored];
+  }
+
+  dispose(): void {
+    this.#dropUncaptured();
+  }
+
+  #new(weight: tf.Variable): Tracked | null {
+    if (weight.dtype !== 'float32' || this.slow.get(weight) || this.#excluded.has(weight))
+      return null;
+    const settings = settingsOf(weight, this.#settings);
+    if (!settings) {
+      this.#excluded.add(weight);
+      return null;
+    }
+    return { variable: weight, size: weight.size, weight, slot: null, ...settings };
+  }
+
+  /** Restored values of these weights' slot (null: of the weights themselves), where some wait. */
+  #claim(
+    weights: readonly tf.Variable[],
+    slot: number | null,
+  ): ReadonlyMap<tf.Variable, SavedSlow> {
+    const waiting = this.#restored.filter((saved) => saved.slot === slot);
+    const matched = matchSaved(waiting, weights);
+    return new Map(
+      weights.flatMap((weight, i): [tf.Variable, SavedSlow][] => {
+        const saved = matched[i];
+        return saved ? [[weight, saved]] : [];
+      }),
+    );
+  }
+
+  #forget(claimed: Iterable<SavedSlow>): void {
+    const gone = new Set(claimed);
+    this.#restored = this.#restored.filter((saved) => !gone.has(saved));
+  }
+
+  /** Weights that were loaded after their capture and before their first step are θ₀ all the same. */
+  #findOutdated(): void {
+    for (const [weight, captured] of this.#unstepped) {
+      if (captured === weight.dataId || weight.isDisposed) continue;
+      this.#uncaptured.set(weight, weight);
+      this.#unstepped.set(weight, weight.dataId);
+    }
+  }
+
+  #dropUncaptured(): void {
+    disposeHandles(this.#uncaptured);
+    this.#uncaptured.clear();
+  }
+}
+
+function disposeHandles(sources: ReadonlyMap<tf.Variable, tf.Tensor>): void {
+  for (const [weight, source] of sources) if (source !== weight) source.dispose();
+}

@@ -1,0 +1,30 @@
+import '@tensorflow/tfjs-backend-cpu';
+import '@tensorflow/tfjs-backend-wasm';
+import * as tf from '@tensorflow/tfjs-core';
+import '@tensorflow/tfjs-layers'; // registers the gradients of tfjs-core's ops
+import { beforeAll, describe } from 'vitest';
+
+/** Runs the same tests on both engines that need no GPU. */
+export function onEveryEngine(tests: () => void): void {
+  describe.each(['cpu', 'wasm'])('on %s', (backend) => {
+    beforeAll(async () => {
+      await tf.setBackend(backend);
+      await tf.ready();
+    });
+    tests();
+  });
+}
+
+/** ½·x²: its gradient is x. */
+export function halfSquare(x: tf.Variable): tf.Scalar {
+  return tf.mul<tf.Scalar>(tf.sum(tf.square(x)), 0.5);
+}
+
+export function valuesOf(tensor: tf.Tensor): number[] {
+  return [...tensor.dataSync()];
+}
+
+/** The same numbers on every run. */
+export function noise(shape: number[], seed: number): tf.Tensor {
+  return tf.randomNormal(shape, 0, 1, 'float32', seed);
+}

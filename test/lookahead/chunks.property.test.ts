@@ -1,0 +1,89 @@
+// Whatever the shapes, the chunk size, the periods and who blends: the same bits.
+
+import * as tf from '@tensorflow/tfjs-core';
+import fc from 'fast-check';
+import { lookahead, type LookaheadOptions, momentum } from 'slowlane';
+import { expect, test } from 'vitest';
+
+import { layOut } from '#src/slow/layout.js';
+
+import { noise, onEveryEngine, valuesOf } from '../engines.js';
+
+test('a layout covers every element once, in order, in chunks that are not too long', () => {
+  fc.assert(
+    fc.property(fc.array(fc.nat(40)), fc.integer({ min: 1, max: 30 }), (sizes, chunkElements) => {
+      const chunks = layOut(sizes, chunkElements);
+      let offset = 0;
+      const seen: [number, number][] = [];
+      for (const chunk of chunks) {
+        expect(chunk.offset).toBe(offset);
+        expect(chunk.length).toBeGreaterThan(0);
+        expect(chunk.length).toBeLessThanOrEqual(chunkElements);
+        let within = 0;
+        for (const part of chunk.parts) {
+          expect(part.offset).toBe(within);
+          for (let i = 0; i < part.length; i++) seen.push([part.weight, part.start + i]);
+          within += part.length;
+        }
+        expect(within).toBe(chunk.length);
+        offset += chunk.length;
+      }
+      expect(seen).toEqual(
+        sizes.flatMap((size, w) => Array.from({ length: size }, (_, i) => [w, i])),
+      );
+    }),
+  );
+});
+
+test('a weight that fits into a chunk is not split', () => {
+  fc.assert(
+    fc.property(fc.array(fc.integer({ min: 1, max: 40 })), (sizes) => {
+      const parts = layOut(sizes, 30).flatMap((chunk) => chunk.parts);
+      sizes.forEach((size, w) => {
+        if (size <= 30) expect(parts.filter(({ weight }) => weight === w)).toHaveLength(1);
+      });
+    }),
+  );
+});
+
+onEveryEngine(() => {
+  const train = async (shapes: number[][], options: LookaheadOptions, steps: number) => {
+    const weights = shapes.map((shape, i) => tf.variable(noise(shape, i + 1)));
+    const optimizer = lookahead(momentum({ learningRate: 0.05, momentum: 0.9 }), options);
+    const loss = () => tf.addN(weights.map((w) => tf.sum(tf.square(w)))) as tf.Scalar;
+    for (let i = 0; i < steps; i++) await optimizer.step(loss, false, weights);
+    const values = weights.map(valuesOf);
+    await optimizer.finish();
+    optimizer.dispose();
+    tf.dispose(weights);
+    return values;
+  };
+
+  test('chunk size and worker count do not matter, to the bit', async () => {
+    const shape = fc.array(fc.integer({ min: 1, max: 6 }), { minLength: 0, maxLength: 3 });
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(shape, { minLength: 1, maxLength: 5 }),
+        fc.integer({ min: 1, max: 20 }),
+        fc.integer({ min: 1, max: 4 }),
+        fc.constantFrom(0, 1 / 3, 0.5, 0.8, 1),
+        fc.constantFrom('maintain' as const, 'interpolate' as const, 'reset' as const),
+        async (shapes, chunkElements, syncPeriod, slowStepSize, innerState) => {
+          const options = { syncPeriod, slowStepSize, innerState };
+          const steps = 2 * syncPeriod + 1;
+          const whole = await train(shapes, { ...options, workers: 0 }, steps);
+          const cut = { ...options, workers: 0, chunkBytes: 4 * chunkElements };
+          expect(await train(shapes, cut, steps)).toEqual(whole);
+        },
+      ),
+      { numRuns: 40 },
+    );
+  });
+
+  test.each([1, 2, 3])('%i workers give the bits of the inline blend', async (workers) => {
+    const shapes = [[50, 40], [40], [3000], [], [7, 7]];
+    const options = { syncPeriod: 2, slowStepSize: 0.3, chunkBytes: 4096 };
+    const inline = await train(shapes, { ...options, workers: 0 }, 6);
+    expect(await train(shapes, { ...options, workers }, 6)).toEqual(inline);
+  });
+});

@@ -1,0 +1,118 @@
+// What happens to NaN and infinity: detected before a sync changes anything.
+
+import * as tf from '@tensorflow/tfjs-core';
+import { adam, adaptive, lookahead, momentum, type NonFinitePolicy, sgd } from 'slowlane';
+import { expect, test } from 'vitest';
+
+import { firstNonFinite } from '#src/device/finite.js';
+
+import { halfSquare, onEveryEngine, valuesOf } from '../engines.js';
+
+onEveryEngine(() => {
+  const broken = (value: number, nonFinite: NonFinitePolicy) => {
+    const [x, y] = [tf.variable(tf.tensor1d([1, 2])), tf.variable(tf.tensor1d([3]))];
+    const optimizer = lookahead(adam({ learningRate: 1 }), {
+      syncPeriod: 2,
+      nonFinite,
+      workers: 0,
+    });
+    const good = () => tf.add<tf.Scalar>(halfSquare(x), halfSquare(y));
+    const bad = () => tf.add<tf.Scalar>(good(), tf.sum(tf.mul(y, value)));
+    return { x, y, optimizer, good, bad, weights: [x, y] };
+  };
+
+  test.each([NaN, Infinity, -Infinity])(
+    "%d with 'throw': names the weight, changes nothing, and discard() helps",
+    async (value) => {
+      const { x, y, optimizer, good, bad, weights } = broken(value, 'throw');
+      await optimizer.step(good, false, weights);
+      const step = optimizer.step(bad, false, weights);
+      await expect(step).rejects.toThrow(
+        new RegExp(`'${y.name}' holds a NaN or an infinity after step 2`),
+      );
+      const fast = valuesOf(x);
+      await expect(optimizer.sync()).rejects.toMatchObject({ code: 'NON_FINITE' });
+      expect(valuesOf(x)).toEqual(fast);
+      await expect(optimizer.resync()).rejects.toMatchObject({ code: 'NON_FINITE' });
+      await optimizer.discard();
+      expect([...valuesOf(x), ...valuesOf(y)]).toEqual([1, 2, 3]);
+      await optimizer.step(good, false, weights);
+      await optimizer.step(good, false, weights); // Adam's moments are clean again
+      expect([...valuesOf(x), ...valuesOf(y)].every(Number.isFinite)).toBe(true);
+    },
+  );
+
+  test("'skip' leaves the sync out: slow weights stay, fast ones go on, and it is counted", async () => {
+    const { x, y, optimizer, good, bad, weights } = broken(NaN, 'skip');
+    await optimizer.step(good, false, weights);
+    await optimizer.step(bad, false, weights);
+    expect(valuesOf(y)).toEqual([NaN]);
+    expect(optimizer.stats()).toMatchObject({ syncs: 0, skippedSyncs: 1 });
+    await optimizer.withSlowWeights(() => expect(valuesOf(x)).toEqual([1, 2]));
+    await optimizer.step(good, false, weights); // a new cycle, nothing is due
+  });
+
+  test("'restore' goes back to the slow weights with a fresh inner state", async () => {
+    const { x, y, optimizer, good, bad, weights } = broken(NaN, 'restore');
+    await optimizer.step(good, false, weights);
+    await optimizer.step(bad, false, weights);
+    expect([...valuesOf(x), ...valuesOf(y)]).toEqual([1, 2, 3]);
+    await optimizer.step(good, false, weights);
+    // A fresh Adam steps by its learning rate: 1 → 0, 2 → 1, 3 → 2.
+    [0, 1, 2].forEach((value, i) => {
+      expect([...valuesOf(x), ...valuesOf(y)][i]).toBeCloseTo(value, 5);
+    });
+  });
+
+  test('large finite weights are finite, though their sum is not', async () => {
+    const big = tf.variable(tf.fill([8], 3e38));
+    expect(await firstNonFinite([big])).toBe(null);
+    const x = tf.variable(tf.fill([8], 3e38));
+    const optimizer = lookahead(sgd({ learningRate: 0 }), { syncPeriod: 1, workers: 0 });
+    await optimizer.step(() => tf.sum(tf.mul(x, 1e-38)), false, [x]);
+    expect(valuesOf(x)).toEqual(valuesOf(big));
+    expect(await firstNonFinite([big, tf.tensor1d([1, NaN])])).not.toBe(null);
+    expect(await firstNonFinite([])).toBe(null);
+  });
+});
+
+onEveryEngine(() => {
+  test("'restore' and discard() leave nothing of an old momentum, interpolated or not", async () => {
+    const run = async (breaks: boolean) => {
+      const x = tf.variable(tf.tensor1d([1]));
+      const optimizer = lookahead(momentum({ learningRate: 0.1, momentum: 0.9 }), {
+        syncPeriod: 2,
+        innerState: 'interpolate',
+        nonFinite: 'restore',
+        workers: 0,
+      });
+      const bad = () => tf.mul<tf.Scalar>(halfSquare(x), NaN);
+      if (breaks) {
+        await optimizer.step(() => halfSquare(x), false, [x]);
+        await optimizer.step(bad, false, [x]);
+        expect(valuesOf(x)).toEqual([1]);
+      }
+      for (let i = 0; i < 6; i++) await optimizer.step(() => halfSquare(x), false, [x]);
+      return valuesOf(x);
+    };
+    expect(await run(true)).toEqual(await run(false));
+  });
+
+  test('adaptive: a NaN in the gradient alone is found too', async () => {
+    const x = tf.variable(tf.tensor1d([1]));
+    let calls = 0;
+    const optimizer = lookahead(adam({ learningRate: 0.1 }), {
+      syncPeriod: 1,
+      slowStepSize: adaptive(),
+      workers: 0,
+    });
+    const step = optimizer.step(
+      () => tf.mul<tf.Scalar>(halfSquare(x), calls++ === 0 ? 1 : NaN),
+      false,
+      [x],
+    );
+    await expect(step).rejects.toThrow(/the gradient of .* holds a NaN/);
+    await optimizer.discard();
+    expect(valuesOf(x)).toEqual([1]);
+  });
+});

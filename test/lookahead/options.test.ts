@@ -1,0 +1,110 @@
+// Options are checked when given, with what was wrong, what was received and what is allowed.
+
+import * as tf from '@tensorflow/tfjs-core';
+import { adam, adaptive, Lookahead, lookahead, type LookaheadOptions, sgd } from 'slowlane';
+import { expect, test } from 'vitest';
+
+import { onEveryEngine } from '../engines.js';
+
+const wrong: [unknown, string][] = [
+  [{ syncPeriod: 0 }, 'syncPeriod must be a whole number ≥ 1 and ≤ 2147483647, got 0.'],
+  [{ syncPeriod: -1 }, 'got -1.'],
+  [{ syncPeriod: 1.5 }, 'got 1.5.'],
+  [{ syncPeriod: NaN }, 'got NaN.'],
+  [{ syncPeriod: Infinity }, 'got Infinity.'],
+  [{ syncPeriod: '5' }, 'got "5" (string).'],
+  [{ syncPeriod: null }, 'got null.'],
+  [
+    { slowStepSize: -1 },
+    'slowStepSize must be a finite number ≥ 0 and ≤ 1 or a schedule or adaptive(), got -1.',
+  ],
+  [{ slowStepSize: 1.5 }, 'got 1.5.'],
+  [{ slowStepSize: 1 + Number.EPSILON }, 'got 1.0000000000000002.'],
+  [{ slowStepSize: NaN }, 'got NaN.'],
+  [{ slowStepSize: Infinity }, 'got Infinity.'],
+  [{ slowStepSize: '0.5' }, 'got "0.5" (string).'],
+  [
+    { innerState: 'keep' },
+    "innerState must be 'maintain', 'interpolate' or 'reset', got \"keep\" (string).",
+  ],
+  [{ slow: 'gpu' }, 'slow must be \'host:f32\', got "gpu" (string).'],
+  [{ nonFinite: true }, "nonFinite must be 'throw', 'skip' or 'restore', got true (boolean)."],
+  [{ k: 5 }, "lookahead() has no option 'k'. Did you mean 'syncPeriod'?"],
+  [{ alpha: 0.5 }, "Did you mean 'slowStepSize'?"],
+  [5, 'lookahead() takes one object of options'],
+  [{ workers: -1 }, 'workers must be a whole number ≥ 0'],
+  [{ workers: 1.5 }, 'got 1.5.'],
+  [{ chunkBytes: 6 }, 'chunkBytes must be a multiple of 4 (bytes of a float32), got 6.'],
+  [{ workerTimeoutMs: 0 }, 'workerTimeoutMs must be a finite number ≥ 1'],
+  [{ exclude: 5 }, "exclude must be a weight's name, a RegExp or a function of the weight, got 5."],
+  [{ exclude: [''] }, 'got "" (string).'],
+  [{ overrides: {} }, 'overrides must be an array of { weights, … }'],
+  [{ overrides: [{ syncPeriod: 2 }] }, 'overrides[0].weights must be'],
+  [
+    { overrides: [{ weights: 'a', syncPeriod: 0 }] },
+    'overrides[0].syncPeriod must be a whole number ≥ 1',
+  ],
+  [{ overrides: [{ weights: 'a', period: 2 }] }, "overrides[0] has no option 'period'."],
+  [{ overrides: [{ weights: 'a', slowStepSize: adaptive() }] }, 'one number for the whole model'],
+];
+
+test.each(wrong)('%o is refused', (options, message) => {
+  expect(() => lookahead(sgd({ learningRate: 0.1 }), options as LookaheadOptions)).toThrow(message);
+});
+
+test('every default is in the config, and a config makes an equal Lookahead', () => {
+  const first = lookahead(adam());
+  expect(first.getConfig()).toMatchObject({
+    syncPeriod: 5,
+    slowStepSize: 0.5,
+    innerState: 'maintain',
+    slow: 'host:f32',
+    nonFinite: 'throw',
+  });
+  const second = Lookahead.fromConfig(
+    Lookahead as never,
+    first.getConfig(),
+  ) as unknown as Lookahead;
+  expect(second.getConfig()).toEqual(first.getConfig());
+});
+
+test('α = 0, α = 1, k = 1 and no options are allowed', () => {
+  for (const options of [
+    { slowStepSize: 0 },
+    { slowStepSize: 1 },
+    { syncPeriod: 1 },
+    {},
+    undefined,
+  ]) {
+    expect(() => lookahead(adam(), options)).not.toThrow();
+  }
+});
+
+test('what is not an optimizer is refused', () => {
+  expect(() => lookahead('adam' as never)).toThrow(/optimizer/i);
+});
+
+onEveryEngine(() => {
+  test('a Lookahead is a tf.Optimizer, and no other optimizer is a Lookahead', () => {
+    expect(lookahead(adam())).toBeInstanceOf(tf.Optimizer);
+    expect(lookahead(adam())).toBeInstanceOf(Lookahead);
+    expect(adam()).not.toBeInstanceOf(Lookahead);
+    expect(tf.train.sgd(0.1)).not.toBeInstanceOf(Lookahead);
+  });
+
+  test('adaptive() needs a second moment or a curvature, and says so', () => {
+    expect(() => lookahead(sgd({ learningRate: 0.1 }), { slowStepSize: adaptive() })).toThrow(
+      /second moment.*curvature/s,
+    );
+    expect(() => lookahead(adam(), { slowStepSize: adaptive() })).not.toThrow();
+    expect(() => lookahead(tf.train.adam(), { slowStepSize: adaptive() })).not.toThrow();
+  });
+
+  test('an inner optimizer whose state cannot be reached is refused where it is needed', () => {
+    expect(() => lookahead(tf.train.adamax(0.1), { innerState: 'reset' })).toThrow(/maintain/);
+    expect(() => lookahead(tf.train.adamax(0.1), { innerState: 'interpolate' })).toThrow(
+      /maintain/,
+    );
+    expect(() => lookahead(tf.train.adamax(0.1))).not.toThrow();
+  });
+});

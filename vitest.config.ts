@@ -1,0 +1,27 @@
+import { fileURLToPath } from 'node:url';
+import { defineConfig } from 'vitest/config';
+
+// `SLOWLANE_TARGET=build` runs the same suite against dist/ instead of the sources.
+const build = process.env['SLOWLANE_TARGET'] === 'build';
+const at = (path: string) => fileURLToPath(new URL(path, import.meta.url));
+const root = build ? 'dist/' : './';
+const ext = build ? '.js' : '.ts';
+
+export default defineConfig({
+  resolve: {
+    alias: [
+      { find: /^slowlane$/, replacement: at(`${root}src/index${ext}`) },
+      { find: /^#worker-blender$/, replacement: at(`${root}src/sync/worker-blender${ext}`) },
+      { find: /^#(src|workers|bench)\/(.*)\.js$/, replacement: `${at(root)}$1/$2${ext}` },
+    ],
+  },
+  test: {
+    include: ['test/**/*.test.ts'],
+    pool: 'forks',
+    maxWorkers: 2,
+    // Worker threads inherit these, so that a worker written in TypeScript starts from the sources.
+    execArgv: ['--import', 'tsx'],
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+  },
+});
