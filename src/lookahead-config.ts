@@ -101,7 +101,8 @@ function stepSizeConfig(stepSize: SlowStepSize): number | Config {
     return { kind: 'adaptive', min: stepSize.min };
   }
   if (typeof stepSize === 'object' && 'kind' in stepSize) {
-    return scheduleConfig(scheduleFrom(stepSize, 'slowStepSize')) as Config;
+    const saved: Config = scheduleConfig(scheduleFrom(stepSize, 'slowStepSize'));
+    return saved;
   }
   throw notSerializable('slowStepSize');
 }

@@ -1,7 +1,7 @@
 // The syncs of a Lookahead: which weights are due, with which α, what becomes of the inner state and
 // of non-finite weights. Called by one at a time (gate.ts).
 
-import * as tf from '@tensorflow/tfjs-core';
+import type * as tf from '@tensorflow/tfjs-core';
 
 import { createBlender, defaultWorkers } from '#worker-blender';
 

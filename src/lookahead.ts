@@ -4,8 +4,8 @@
 // Source: Zhang, Lucas, Hinton, Ba, "Lookahead Optimizer: k steps forward, 1 step back", NeurIPS 2019,
 // arXiv 1907.08610. Fast weights are the paper's θ, slow weights φ, `syncPeriod` k, `slowStepSize` α.
 //
-// This file counts steps, decides when to sync and what a sync is about. How weights move is sync/'s
-// business, which calls are allowed when is gate.ts's.
+// This file is the optimizer as tfjs knows it. What a sync is about is in lookahead-sync.ts, which calls are
+// allowed when in gate.ts.
 
 import * as tf from '@tensorflow/tfjs-core';
 
@@ -113,7 +113,7 @@ export class Lookahead extends tf.Optimizer {
     return this.#gate.turn('step', async () => {
       await this.#sync.settle();
       // Where we can wait, new weights are captured at once: nothing of theirs is on the device twice.
-      if (varList) await this.#sync.attach(trainable(varList));
+      if (varList) await this.#sync.attach(varList);
       const cost = this.#step(f, returnCost, varList);
       try {
         await this.#sync.settle();
@@ -130,7 +130,7 @@ export class Lookahead extends tf.Optimizer {
     checkAppliesGradients(this.#settings);
     const weights = checkGradients(gradients).map(({ weight }) => weight);
     if (weights.length === 0) return; // no gradient, no step
-    this.#sync.stepping(trainable(weights));
+    this.#sync.stepping(weights);
     this.#inner.applyGradients(gradients);
     this.#sync.stepped();
   }
@@ -142,7 +142,7 @@ export class Lookahead extends tf.Optimizer {
   attach(source: LayersModelLike | readonly tf.Variable[]): Promise<void> {
     return this.#gate.turn('attach', async () => {
       await this.#sync.settle();
-      await this.#sync.attach(trainable(weightsOf(source)));
+      await this.#sync.attach(weightsOf(source));
     });
   }
 
@@ -198,7 +198,13 @@ export class Lookahead extends tf.Optimizer {
       try {
         await this.#gate.leaveSwap();
       } catch (cause) {
-        throw new AggregateError([thrown, cause], 'The fast weights could not be put back either.');
+        throw new AggregateError(
+          [thrown, cause],
+          'The fast weights could not be put back either.',
+          {
+            cause,
+          },
+        );
       }
       throw thrown;
     }
@@ -270,7 +276,7 @@ export class Lookahead extends tf.Optimizer {
     // Without a list only weights that get a gradient count: among all trainable variables may be
     // state of other optimizers (tfjs's Adam registers its own as trainable).
     const cost = this.#inner.minimize(f, returnCost, varList, (weights) =>
-      this.#sync.stepping(varList ? trainable(varList) : weights),
+      this.#sync.stepping(varList ?? weights),
     );
     this.#sync.stepped();
     try {
@@ -290,10 +296,6 @@ export class Lookahead extends tf.Optimizer {
   #assertNotDue(call: string): void {
     if (this.due) throw syncDue(call, this.iterations);
   }
-}
-
-function trainable(variables: readonly tf.Variable[]): tf.Variable[] {
-  return variables.filter((variable) => variable.trainable);
 }
 
 tf.serialization.registerClass(Lookahead);

@@ -57,7 +57,7 @@ export class Tracking {
   stepping(weights: readonly tf.Variable[]): readonly Tracked[] {
     const handle = (weight: tf.Variable) => tf.keep(weight.clone());
     const added = this.#add(weights, handle);
-    for (const weight of weights) {
+    for (const weight of weights.filter(({ trainable }) => trainable)) {
       const captured = this.#unstepped.get(weight);
       const isOutdated = captured !== undefined && captured !== weight.dataId;
       if (isOutdated || this.#uncaptured.get(weight) === weight) {
@@ -167,8 +167,8 @@ export class Tracking {
   }
 
   #new(weight: tf.Variable): Tracked | null {
-    if (weight.dtype !== 'float32' || this.slow.get(weight) || this.#excluded.has(weight))
-      return null;
+    if (!weight.trainable || weight.dtype !== 'float32') return null;
+    if (this.slow.get(weight) || this.#excluded.has(weight)) return null;
     const settings = settingsOf(weight, this.#settings);
     if (!settings) {
       this.#excluded.add(weight);

@@ -31,11 +31,11 @@ export function formatCount(count: number): string {
   return count.toLocaleString('en-US');
 }
 
-/** Three significant digits, never as a power of ten: `0.0123`, `4.56`, `1,234`. */
+/** Three significant digits, and whole from 1,000 on: `0.0123`, `4.56`, `1,234`. */
 export function significant(value: number): string {
+  if (Math.abs(value) >= 999.5) return formatCount(Math.round(value));
   return value.toLocaleString('en-US', {
-    minimumSignificantDigits: Math.abs(value) < 1000 ? 3 : 1,
-    maximumSignificantDigits: Math.abs(value) < 1000 ? 3 : 21,
-    maximumFractionDigits: Math.abs(value) < 1000 ? 20 : 0,
+    minimumSignificantDigits: 3,
+    maximumSignificantDigits: 3,
   });
 }

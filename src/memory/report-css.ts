@@ -38,6 +38,7 @@ caption { padding-bottom: 0.3rem; color: var(--soft); font-size: 0.8125rem; font
 th, td { padding: 0.35rem 0; border-top: 1px solid var(--line); vertical-align: baseline; }
 th { padding-right: 1rem; font-weight: 400; text-align: left; }
 td { text-align: right; font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }
+.results td { white-space: nowrap; }
 .note, .command { margin: 1rem 0 0; color: var(--soft); font-size: 0.875rem; }
 code { font: 0.875rem/1.5 ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; overflow-wrap: anywhere; }
 @media (max-width: 32rem) {
@@ -45,6 +46,7 @@ code { font: 0.875rem/1.5 ui-monospace, SFMono-Regular, Menlo, Consolas, monospa
   h1 { font-size: 1.6rem; }
   section { padding: 1rem 0.875rem; }
   .tiles { grid-template-columns: 1fr 1fr; gap: 0.5rem; }
+  .tiles > div:last-child:nth-child(odd) { grid-column: span 2; }
   .tiles > div { padding: 0.7rem 0.8rem; }
   .tiles dd { font-size: 1.3rem; }
   #chart { min-height: 15rem; }

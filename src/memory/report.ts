@@ -56,10 +56,10 @@ ${headline(record)}
 <section>
 <h2>Training loss</h2>
 <div id="chart" role="img" aria-label="Training loss by step"></div>
-<ul class="key"><li class="raw">each batch</li><li class="smooth">mean around it</li></ul>
+<ul class="key"><li class="raw">each batch</li><li class="smooth">smoothed</li></ul>
 <noscript><p>The curve needs JavaScript; its values are in run.json.</p></noscript>
 </section>
-<section>
+<section class="results">
 <h2>Results</h2>
 <div class="tables">
 ${summarize(record)

@@ -12,14 +12,16 @@ export function smoothed(before: number, value: number): number {
 /** The window reaches so far to either side, at most. */
 const MAX_REACH = 10;
 
-/** For each value the mean of those around it; nulls count for nothing and stay null. Short curves get a small window. */
+/**
+ * For each value the mean of those around it; nulls count for nothing and stay null. Short curves get a
+ * small window. At the start, where a loss is steep, the window is only as wide as it is even on both sides.
+ */
 export function centeredMeans(values: readonly (number | null)[]): (number | null)[] {
-  const reach = Math.min(MAX_REACH, Math.ceil(values.length / 40));
+  const widest = Math.min(MAX_REACH, Math.ceil(values.length / 40));
   return values.map((value, at) => {
     if (value === null) return null;
-    const around = values
-      .slice(Math.max(0, at - reach), at + reach + 1)
-      .filter((near) => near !== null);
+    const reach = Math.min(widest, at);
+    const around = values.slice(at - reach, at + reach + 1).filter((near) => near !== null);
     return around.reduce((sum, near) => sum + near, 0) / around.length;
   });
 }

@@ -3,7 +3,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import fc from 'fast-check';
 import { lookahead, type LookaheadOptions, momentum } from 'slowlane';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 
 import { layOut } from '#src/slow/layout.js';
 
@@ -78,6 +78,18 @@ onEveryEngine(() => {
       ),
       { numRuns: 40 },
     );
+  });
+
+  test('without shared memory the blend runs inline, with the same bits', async () => {
+    const shapes = [[50, 40], [3000]];
+    const options = { syncPeriod: 2, slowStepSize: 0.3, chunkBytes: 4096 };
+    const expected = await train(shapes, { ...options, workers: 2 }, 6);
+    vi.stubGlobal('SharedArrayBuffer', undefined);
+    try {
+      expect(await train(shapes, { ...options, workers: 2 }, 6)).toEqual(expected);
+    } finally {
+      vi.unstubAllGlobals();
+    }
   });
 
   test.each([1, 2, 3])('%i workers give the bits of the inline blend', async (workers) => {

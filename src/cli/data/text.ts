@@ -41,8 +41,8 @@ export function textSet(name: string, text: string, path: string, remedy: string
 
 /** One code per character; the vocabulary is in code point order, so that it does not depend on anything else. */
 function encode(text: string): { codes: Int32Array; vocabulary: string[] } {
-  const characters = [...text];
-  const vocabulary = [...new Set(characters)].sort();
+  const characters = Array.from(text);
+  const vocabulary = [...new Set(characters)].toSorted();
   const codeOf = new Map(vocabulary.map((character, code) => [character, code]));
   return {
     codes: Int32Array.from(characters, (character) => codeOf.get(character) ?? 0),

@@ -52,7 +52,7 @@ export function transformer(data: TextSet, seed: number): Model {
       const characters = tf.reshape(batch.inputs, [count * time]);
       const oneHot = tf.cast(tf.oneHot(characters as tf.Tensor1D, data.classes), 'float32');
       const embedded = tf.reshape(tf.matMul(oneHot, embedding), [count, time, WIDTH]);
-      let x = tf.reshape(tf.add(embedded, positions), [count * time, WIDTH]) as tf.Tensor2D;
+      let x = tf.reshape<tf.Rank.R2>(tf.add(embedded, positions), [count * time, WIDTH]);
       for (const block of blocks) {
         x = tf.add(x, attention(block, normalized(block.beforeAttention, x), mask));
         x = tf.add(x, feedForward(block, normalized(block.beforeMlp, x)));

@@ -1,0 +1,61 @@
+// What the command line says to requests, right and wrong, before it does anything.
+
+import { describe, expect, test } from 'vitest';
+import { slowlane } from './run-cli.js';
+
+describe('help', () => {
+  test('slowlane --help lists the commands', async () => {
+    const { code, stdout } = await slowlane(['--help']);
+    expect(code).toBe(0);
+    expect(stdout).toContain('train [options]');
+  });
+
+  test('slowlane train --help lists every option with what is allowed', async () => {
+    const { code, stdout } = await slowlane(['train', '--help']);
+    expect(code).toBe(0);
+    const flags =
+      '--data --data-dir --model --inner --learning-rate --sync-period --slow-step-size --inner-state --slow --workers --no-lookahead --engine --epochs --steps --batch-size --seed --out';
+    for (const flag of flags.split(' ')) expect(stdout).toContain(`  ${flag} `);
+    expect(stdout.replaceAll(/\s+/g, ' ')).toContain('"mlp", "cnn", "lstm", "transformer"');
+  });
+
+  test('slowlane --version is the version of the package', async () => {
+    const { code, stdout } = await slowlane(['--version']);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
+  });
+});
+
+describe('a wrong request ends with exit code 2, and says what was received and what is allowed', () => {
+  const requests: readonly [args: string, received: string, allowed: string][] = [
+    ['trian', "'trian'", 'Did you mean train?'],
+    ['train --model resnet', "'resnet'", 'mlp, cnn, lstm, transformer'],
+    ['train --data cifar', "'cifar'", 'mnist, fashion-mnist, moby-dick'],
+    ['train --inner adan', "'adan'", 'sgd, momentum, rmsprop, adagrad, adam, adamw, lion'],
+    ['train --engine cuda', "'cuda'", 'auto, webgpu, tensorflow, wasm, cpu'],
+    ['train --inner-state keep', "'keep'", 'maintain, interpolate, reset'],
+    ['train --slow host:int4', "'host:int4'", 'host:f32'],
+    ['train --steps 1.5', "'1.5'", 'a whole number ≥ 1'],
+    ['train --sync-period 0', "'0'", 'a whole number ≥ 1'],
+    ['train --learning-rate -1', "'-1'", 'a number > 0'],
+    ['train --slow-step-size 1.01', "'1.01'", "a number from 0 to 1, or 'adaptive'"],
+    ['train --seed 0x10', "'0x10'", 'a whole number ≥ 0'],
+    ['train --stepz 3', "'--stepz'", 'Did you mean --steps?'],
+    ['train --steps 3 --epochs 1', "'--epochs <n>'", "cannot be used with option '--steps <n>'"],
+    ['train now', 'got 1', 'Expected 0 arguments'],
+    ['train --data moby-dick --model mlp', '--model mlp', 'lstm, transformer'],
+    ['train --data mnist --model transformer', '--model transformer', 'mlp, cnn, lstm'],
+    ['train --model cnn --engine wasm', '--engine wasm', 'auto, cpu or tensorflow'],
+    ['train --engine webgpu', 'webgpu is not in this version yet', 'auto, tensorflow, wasm, cpu'],
+    ['train --no-lookahead --sync-period 3', '--sync-period', '--no-lookahead'],
+  ];
+
+  test.concurrent.each(requests)('slowlane %s', async (args, received, allowed) => {
+    const { code, stdout, stderr } = await slowlane(args.split(' '));
+    expect(stderr).toContain(received);
+    expect(stderr).toContain(allowed);
+    expect(stderr).not.toMatch(/^ +at /m);
+    expect(stdout).toBe('');
+    expect(code).toBe(2);
+  });
+});

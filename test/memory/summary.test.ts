@@ -1,0 +1,89 @@
+// The numbers of a run as people read them.
+
+import { describe, expect, test } from 'vitest';
+import { formatBytes, formatMs, formatPercent, significant } from '#src/memory/quantities.js';
+import { isRunRecord, runRecordToJson } from '#src/memory/run-record.js';
+import { centeredMeans, smoothed } from '#src/memory/smoothing.js';
+import { summarize } from '#src/memory/summary.js';
+import { RECORD } from './records.js';
+
+describe('quantities', () => {
+  test.each([
+    [formatBytes(0), '0 B'],
+    [formatBytes(1023), '1023 B'],
+    [formatBytes(1024), '1.00 KiB'],
+    [formatBytes(437_544), '427 KiB'],
+    [formatBytes(3 * 2 ** 30), '3.00 GiB'],
+    [formatMs(0.1234), '0.123 ms'],
+    [formatMs(9310), '9.31 s'],
+    [formatMs(59_999), '60.0 s'],
+    [formatMs(125_400), '2 min 05 s'],
+    [formatPercent(0.97625), '97.63 %'],
+    [significant(1234.5), '1,235'],
+    [significant(12.345), '12.3'],
+  ])('%s is %s', (shown, expected) => expect(shown).toBe(expected));
+});
+
+describe('summary', () => {
+  const values = new Map(
+    summarize(RECORD).flatMap(({ rows }) => rows.map(({ label, value }) => [label, value])),
+  );
+
+  test.each([
+    ['Test accuracy, fast weights', '90.00 %'],
+    ['Test accuracy, slow weights', '96.25 %'],
+    ['Test loss, slow weights', '0.1250'],
+    ['Device bytes (logical, between steps)', '3.00 MiB'],
+    ['Host bytes, slow weights', '512 KiB'],
+    ['Host bytes, staging', '8.00 MiB'],
+    ['Syncs', '40'],
+    ['Sync time', '100 ms (2.50 % of training)'], // 100 of 4000
+    ['Sync time, each', '2.50 ms'], // 100 / 40
+    ['Steps per second', '50.0'], // 200 in 4 s
+    ['Time in all', '1 min 05 s'],
+  ])('%s: %s', (label, value) => expect(values.get(label)).toBe(value));
+
+  test('without Lookahead there are no rows about syncs and the host', () => {
+    const alone = { ...RECORD, sync: null, memory: { ...RECORD.memory, host: null } };
+    expect(summarize(alone).map(({ title }) => title)).toEqual(['Quality', 'Memory', 'Speed']);
+    expect(summarize(alone)[1]?.rows).toHaveLength(2);
+  });
+
+  test('a run stopped before its first step has no division by zero', () => {
+    const text = JSON.stringify(
+      summarize({
+        ...RECORD,
+        steps: { planned: 9, done: 0 },
+        wallMs: { training: 0, total: 1 },
+        evaluations: [],
+        sync: { ...RECORD.sync!, syncs: 0, totalMs: 0 },
+      }),
+    );
+    expect(text).not.toMatch(/NaN|Infinity|∞/);
+  });
+});
+
+describe('smoothing', () => {
+  test('the running mean starts with the first value and moves by a twentieth', () => {
+    expect(smoothed(NaN, 3)).toBe(3);
+    expect(smoothed(1, 3)).toBeCloseTo(0.95 * 1 + 0.05 * 3);
+  });
+
+  test('a centered mean takes its neighbours and leaves nulls out', () => {
+    expect(centeredMeans([1, 2, 6])).toEqual([1, 3, 4]); // 1, (1+2+6)/3, (2+6)/2
+    expect(centeredMeans([1, null, 6])).toEqual([1, null, 6]);
+    expect(centeredMeans([])).toEqual([]);
+  });
+});
+
+describe('run record', () => {
+  test('survives JSON unchanged, and is known as ours', () => {
+    const text = runRecordToJson(RECORD);
+    expect(JSON.parse(text)).toEqual(RECORD);
+    expect(isRunRecord(text)).toBe(true);
+  });
+
+  test.each(['', '{', 'null', '[]', '{"tool":"other"}'])('%j is not ours', (text) =>
+    expect(isRunRecord(text)).toBe(false),
+  );
+});
