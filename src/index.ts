@@ -14,6 +14,12 @@ export * from './optimizers/index.js';
 export type { SlowFormat } from './policy/slow-format.js';
 export type { WeightMatcher } from './policy/weight-matcher.js';
 export {
+  loadTraining,
+  type SavableModel,
+  type SavableOptimizer,
+  saveTraining,
+} from './snapshot/training-state.js';
+export {
   adaptive,
   type AdaptiveOptions,
   type AdaptiveStepSize,

@@ -4,8 +4,7 @@
 // Source: Zhang, Lucas, Hinton, Ba, "Lookahead Optimizer: k steps forward, 1 step back", NeurIPS 2019,
 // arXiv 1907.08610. Fast weights are the paper's θ, slow weights φ, `syncPeriod` k, `slowStepSize` α.
 //
-// This file is the optimizer as tfjs knows it. What a sync is about is in lookahead-sync.ts, which calls are
-// allowed when in gate.ts.
+// The optimizer as tfjs knows it; what a sync is about is in lookahead-sync.ts, who may call when in gate.ts.
 
 import * as tf from '@tensorflow/tfjs-core';
 

@@ -1,0 +1,104 @@
+// A training as bytes: the weights and the optimizer's state, to go on with another day. For models that
+// are not LayersModels, and for all who do not want the three files of `model.save`.
+
+import * as tf from '@tensorflow/tfjs-core';
+
+import { SlowlaneError } from '../errors.js';
+import { shown } from '../options.js';
+import { hostTensor } from './host-tensor.js';
+import { matchSaved } from './match-saved.js';
+import type { NamedTensor } from './named-tensor.js';
+import { type HostValues, packFile, unpackFile } from './packed-tensors.js';
+
+/** Any optimizer that can save and restore its state: a Lookahead, slowlane's own, most of tfjs's. */
+export interface SavableOptimizer {
+  getClassName(): string;
+  getWeights(): Promise<NamedTensor[]>;
+  setWeights(weights: NamedTensor[]): Promise<void>;
+  /** A Lookahead's: tells the restored slow weights whose they are. */
+  attach?(weights: readonly tf.Variable[]): Promise<void>;
+}
+
+/** A `tf.LayersModel` as far as it is needed, or the variables of any other model. */
+export type SavableModel =
+  | { readonly weights: readonly { read(): tf.Tensor }[] }
+  | readonly tf.Variable[];
+
+/**
+ * The values of all weights of `model` (the not trainable ones too) and the state of `optimizer`, in
+ * mid-cycle too. The bytes are the caller's.
+ *
+ * @throws SlowlaneError SYNC_DUE if a Lookahead has to sync first.
+ */
+export async function saveTraining(
+  optimizer: SavableOptimizer,
+  model: SavableModel,
+): Promise<Uint8Array> {
+  const variables = variablesOf(model);
+  const state = await optimizer.getWeights(); // first: it waits for what is under way
+  const read = async ({ name, tensor }: NamedTensor): Promise<HostValues> => ({
+    name,
+    shape: tensor.shape,
+    values: (await tensor.data()) as Float32Array | Int32Array,
+  });
+  return packFile({
+    optimizer: optimizer.getClassName(),
+    weights: await Promise.all(variables.map((tensor) => read({ name: tensor.name, tensor }))),
+    state: await Promise.all(state.map(read)),
+  });
+}
+
+/**
+ * Puts back what `saveTraining` gave, into a model of the same weights and an optimizer made like the
+ * one that was saved. Training then goes on to the bit. Everything is checked before anything changes.
+ *
+ * @throws SlowlaneError STATE_MISMATCH
+ */
+export async function loadTraining(
+  bytes: Uint8Array,
+  optimizer: SavableOptimizer,
+  model: SavableModel,
+): Promise<void> {
+  if (!(bytes instanceof Uint8Array)) {
+    throw new TypeError(
+      `loadTraining() takes the bytes that saveTraining() gave, got ${shown(bytes)}.`,
+    );
+  }
+  const file = unpackFile(bytes);
+  const name = optimizer.getClassName();
+  if (file.optimizer !== name) {
+    throw new SlowlaneError(
+      'STATE_MISMATCH',
+      `The state is of a ${file.optimizer}, not of a ${name}.`,
+    );
+  }
+  const variables = variablesOf(model);
+  const saved = matchSaved(file.weights, variables);
+  const pairs = variables.map((variable, i) => {
+    const found = saved[i];
+    if (found && dtypeOf(found) === variable.dtype) return { variable, values: found.values };
+    throw new SlowlaneError(
+      'STATE_MISMATCH',
+      `The saved training has no ${variable.dtype} values for the weight '${variable.name}'.`,
+    );
+  });
+  await optimizer.setWeights(
+    file.state.map(({ name: of, shape, values }) => ({
+      name: of,
+      tensor: hostTensor(values, shape),
+    })),
+  );
+  for (const { variable, values } of pairs) {
+    tf.tidy(() => variable.assign(tf.tensor(values, variable.shape, variable.dtype)));
+  }
+  await optimizer.attach?.(variables);
+}
+
+function variablesOf(model: SavableModel): tf.Variable[] {
+  const weights = 'weights' in model ? model.weights.map((weight) => weight.read()) : [...model];
+  return weights as tf.Variable[];
+}
+
+function dtypeOf({ values }: HostValues): tf.DataType {
+  return values instanceof Int32Array ? 'int32' : 'float32';
+}

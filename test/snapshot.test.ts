@@ -1,0 +1,108 @@
+// A training as bytes, and back.
+
+import * as tf from '@tensorflow/tfjs-core';
+import * as tfl from '@tensorflow/tfjs-layers';
+import fc from 'fast-check';
+import { adam, loadTraining, lookahead, saveTraining, sgd } from 'slowlane';
+import { describe, expect, test } from 'vitest';
+
+import { packFile, unpackFile } from '#src/snapshot/packed-tensors.js';
+
+import { halfSquare, noise, onEveryEngine, valuesOf } from './engines.js';
+
+test('every float32 and int32 survives, whatever the names and shapes', () => {
+  const list = fc.array(
+    fc.record({ name: fc.string(), values: fc.float32Array({ maxLength: 9 }) }),
+  );
+  fc.assert(
+    fc.property(list, fc.int32Array({ maxLength: 5 }), (floats, ints) => {
+      const weights = floats.map(({ name, values }) => ({ name, shape: [values.length], values }));
+      const state = [{ name: 'n', shape: [1, ints.length], values: ints }];
+      const file = unpackFile(packFile({ optimizer: 'o', weights, state }));
+      expect(file).toEqual({ optimizer: 'o', weights, state });
+    }),
+  );
+});
+
+test('bytes that are cut short, changed or something else are refused', () => {
+  const values = Float32Array.of(1, 2);
+  const bytes = packFile({
+    optimizer: 'o',
+    weights: [{ name: 'w', shape: [2], values }],
+    state: [],
+  });
+  const code = { code: 'STATE_MISMATCH' };
+  for (let end = 0; end < bytes.length; end++) {
+    expect(() => unpackFile(bytes.subarray(0, end))).toThrow(expect.objectContaining(code));
+  }
+  expect(() => unpackFile(new TextEncoder().encode('{"format":1}'))).toThrow(
+    /another kind|cannot be read/,
+  );
+});
+
+onEveryEngine(() => {
+  test.each([1, 3, 4, 5])('saved after %i steps, a training goes on bit for bit', async (steps) => {
+    const make = () => ({
+      weights: [tf.variable(noise([6], 1)), tf.variable(noise([2, 2], 2))],
+      optimizer: lookahead(adam({ learningRate: 0.1 }), {
+        syncPeriod: 3,
+        innerState: 'interpolate',
+        workers: 0,
+      }),
+    });
+    const train = async ({ weights, optimizer }: ReturnType<typeof make>, count: number) => {
+      const loss = () => tf.addN(weights.map(halfSquare)) as tf.Scalar;
+      for (let i = 0; i < count; i++) await optimizer.step(loss, false, weights);
+      return weights.map(valuesOf);
+    };
+    const first = make();
+    await train(first, steps);
+    const bytes = await saveTraining(first.optimizer, first.weights);
+    const second = make();
+    tf.tidy(() => second.weights.forEach((w) => w.assign(tf.zerosLike(w))));
+    await loadTraining(bytes, second.optimizer, second.weights);
+    const slow = () => second.optimizer.withSlowWeights(() => second.weights.map(valuesOf));
+    expect(await slow()).toEqual(
+      await first.optimizer.withSlowWeights(() => first.weights.map(valuesOf)),
+    );
+    expect(await train(second, 7)).toEqual(await train(first, 7));
+  });
+
+  describe('a LayersModel', () => {
+    const make = () => {
+      const model = tfl.sequential({
+        layers: [tfl.layers.dense({ units: 2, inputShape: [3] }), tfl.layers.batchNormalization()],
+      });
+      const optimizer = lookahead(sgd({ learningRate: 0.1 }), { workers: 0 });
+      model.compile({ optimizer, loss: 'meanSquaredError' });
+      return { model, optimizer };
+    };
+
+    test('its BatchNorm statistics are saved too', async () => {
+      const [first, second] = [make(), make()];
+      tf.dispose(await first.model.trainOnBatch(noise([4, 3], 1), noise([4, 2], 2)));
+      await loadTraining(
+        await saveTraining(first.optimizer, first.model),
+        second.optimizer,
+        second.model,
+      );
+      const weights = ({ model }: ReturnType<typeof make>) => model.getWeights().map(valuesOf);
+      expect(weights(second)).toEqual(weights(first));
+    });
+
+    test('another model, another optimizer, or no bytes: refused, and nothing has changed', async () => {
+      const { model, optimizer } = make();
+      const bytes = await saveTraining(optimizer, model);
+      const x = tf.variable(tf.tensor1d([1]));
+      const code = { code: 'STATE_MISMATCH' };
+      await expect(loadTraining(bytes, optimizer, [x])).rejects.toMatchObject(code);
+      await expect(loadTraining(bytes, sgd(), model)).rejects.toThrow(
+        /is of a SlowlaneLookahead, not of a SlowlaneSgd/,
+      );
+      await expect(loadTraining('bytes' as never, optimizer, model)).rejects.toThrow(
+        /saveTraining\(\)/,
+      );
+      expect(valuesOf(x)).toEqual([1]);
+    });
+  });
+});
