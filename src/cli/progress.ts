@@ -27,7 +27,7 @@ function progressBar(steps: number, to: NodeJS.WriteStream): Progress {
     format: '  {bar} {value}/{total} · {details}',
     barCompleteChar: '█',
     barIncompleteChar: '░',
-    barsize: 24,
+    barsize: 12, // the line fits into 80 columns,
     hideCursor: true,
     fps: 8,
     stream: to,

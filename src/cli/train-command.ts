@@ -19,6 +19,7 @@ import {
   EPOCHS,
   INNER_NAMES,
   INNER_STATES,
+  INNER_WITH_CURVATURE,
   type InnerName,
   type InnerState,
   LEARNING_RATES,
@@ -135,6 +136,7 @@ function checked(command: Command): TrainOptions {
   const raw = command.opts<RawOptions>();
   checkCombination(raw.data, raw.model, raw.engine);
   if (!raw.lookahead) refuseLookaheadOptions(command);
+  else if (raw.slowStepSize === 'adaptive') checkAdaptive(raw.inner);
   return {
     data: raw.data,
     dataDir: raw.dataDir,
@@ -162,6 +164,14 @@ function durationOf(raw: RawOptions): Duration {
   if (raw.steps !== undefined) return { unit: 'steps', count: raw.steps };
   if (raw.epochs !== undefined) return { unit: 'epochs', count: raw.epochs };
   return { unit: 'epochs', count: EPOCHS[raw.model] };
+}
+
+function checkAdaptive(inner: InnerName): void {
+  if (INNER_WITH_CURVATURE.includes(inner)) return;
+  throw new UsageError(
+    `--slow-step-size adaptive needs an inner optimizer with a second moment, which --inner ${inner} has not. ` +
+      `Use ${INNER_WITH_CURVATURE.join(', ')}, or a number from 0 to 1.`,
+  );
 }
 
 function refuseLookaheadOptions(command: Command): void {

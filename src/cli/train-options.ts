@@ -14,6 +14,9 @@ export const INNER_NAMES = [
 ] as const;
 export type InnerName = (typeof INNER_NAMES)[number];
 
+/** Those that keep a second moment, which the adaptive slow step size takes for the curvature. */
+export const INNER_WITH_CURVATURE: readonly InnerName[] = ['rmsprop', 'adagrad', 'adam', 'adamw'];
+
 export const INNER_STATES = ['maintain', 'interpolate', 'reset'] as const;
 export type InnerState = (typeof INNER_STATES)[number];
 
@@ -68,6 +71,6 @@ export const EPOCHS: Readonly<Record<ModelName, number>> = {
 export const BATCH_SIZES: Readonly<Record<ModelName, number>> = {
   mlp: 64,
   cnn: 32,
-  lstm: 64,
+  lstm: 32,
   transformer: 32,
 };

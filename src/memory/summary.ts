@@ -71,10 +71,8 @@ function syncRows(record: RunRecord): SummaryRow[] {
   const each = sync.syncs === 0 ? 0 : sync.totalMs / sync.syncs;
   return [
     { label: 'Syncs', value: formatCount(sync.syncs) },
-    {
-      label: 'Sync time',
-      value: `${formatMs(sync.totalMs)} (${formatPercent(syncShare(record))} of training)`,
-    },
+    { label: 'Sync time', value: formatMs(sync.totalMs) },
+    { label: 'Sync time, share of training', value: formatPercent(syncShare(record)) },
     { label: 'Sync time, each', value: formatMs(each) },
     { label: 'Sync time, pull', value: formatMs(sync.pullMs) },
     { label: 'Sync time, blend', value: formatMs(sync.blendMs) },

@@ -16,7 +16,10 @@ import { temporaryFolder } from './run-cli.js';
 
 const PIXELS = 28 * 28;
 
-beforeAll(() => tf.setBackend('cpu'));
+beforeAll(() => {
+  tf.enableProdMode(); // else the cpu backend advertises tfjs-node
+  return tf.setBackend('cpu');
+});
 
 describe('MNIST', () => {
   test('has 60,000 + 10,000 digits in the known proportions', async () => {

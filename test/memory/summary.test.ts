@@ -37,7 +37,8 @@ describe('summary', () => {
     ['Host bytes, slow weights', '512 KiB'],
     ['Host bytes, staging', '8.00 MiB'],
     ['Syncs', '40'],
-    ['Sync time', '100 ms (2.50 % of training)'], // 100 of 4000
+    ['Sync time', '100 ms'],
+    ['Sync time, share of training', '2.50 %'], // 100 of 4000
     ['Sync time, each', '2.50 ms'], // 100 / 40
     ['Steps per second', '50.0'], // 200 in 4 s
     ['Time in all', '1 min 05 s'],
