@@ -74,9 +74,9 @@ function offloaded() {
 }
 
 /** Peak bytes of the second half of the steps: when all state exists and one sync is among them. */
-async function measure({
-  make,
-}: Contender): Promise<{ peak: number; host: number; parameters: number }> {
+async function measure(
+  candidate: Contender,
+): Promise<{ peak: number; host: number; parameters: number }> {
   const model = tfl.sequential();
   for (let i = 0; i < LAYERS; i++) {
     model.add(
@@ -85,8 +85,8 @@ async function measure({
   }
   const weights = model.trainableWeights.map((w) => w.read() as tf.Variable);
   const [x, y] = [tf.randomNormal([BATCH, WIDTH]), tf.randomNormal([BATCH, WIDTH])];
-  const loss = () => tf.mean(tf.squaredDifference(model.apply(x) as tf.Tensor, y)) as tf.Scalar;
-  const contender = make();
+  const loss = () => tf.mean<tf.Scalar>(tf.squaredDifference(model.apply(x) as tf.Tensor, y));
+  const contender = candidate.make();
   await contender.after?.(weights, 0);
   let peak = 0;
   for (let step = 1; step <= STEPS; step++) {
