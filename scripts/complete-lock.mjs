@@ -33,7 +33,7 @@ for (const [path, owner] of Object.entries({ ...lock.packages })) {
 }
 
 const { '': root, ...packages } = lock.packages;
-const sorted = Object.entries(packages).sort(([a], [b]) => (a < b ? -1 : 1));
+const sorted = Object.entries(packages).toSorted(([a], [b]) => (a < b ? -1 : 1));
 lock.packages = { '': root, ...Object.fromEntries(sorted) };
 writeFileSync(file, `${JSON.stringify(lock, null, 2)}\n`);
 console.log(`${added} optional packages added to package-lock.json.`);
