@@ -1,16 +1,23 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
+import { swiftShaderEnvironment } from './test/webgpu/swiftshader.js';
+
 // `SLOWLANE_TARGET=build` runs the same suite against dist/ instead of the sources.
 const build = process.env['SLOWLANE_TARGET'] === 'build';
 const at = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 const root = build ? 'dist/' : './';
 const ext = build ? '.js' : '.ts';
 
+// Software WebGPU. The linker of a worker process reads this when the process starts, and a fork inherits it
+// from here; `test.env` would come too late.
+Object.assign(process.env, swiftShaderEnvironment());
+
 export default defineConfig({
   resolve: {
     alias: [
       { find: /^slowlane$/, replacement: at(`${root}src/index${ext}`) },
+      { find: /^slowlane\/webgpu$/, replacement: at(`${root}src/device/webgpu/index${ext}`) },
       { find: /^#worker-blender$/, replacement: at(`${root}src/sync/worker-blender${ext}`) },
       { find: /^#(src|workers|bench)\/(.*)\.js$/, replacement: `${at(root)}$1/$2${ext}` },
     ],

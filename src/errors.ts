@@ -14,6 +14,7 @@ export type SlowlaneErrorCode =
   | 'NOT_SERIALIZABLE'
   | 'UNSUPPORTED_INNER'
   | 'ENGINE'
+  | 'OVER_BUDGET'
   | 'DATA';
 
 /** The numbers and names behind the message, for programs. */

@@ -45,12 +45,6 @@ export function checkCombination(data: DataName, model: ModelName, engine: Engin
         `Models for it: ${fitting.join(', ')}.`,
     );
   }
-  if (engine === 'webgpu') {
-    const others = ENGINE_NAMES.filter((name) => name !== 'webgpu');
-    throw new UsageError(
-      `--engine webgpu is not in this version yet. Allowed now: ${others.join(', ')}.`,
-    );
-  }
   if (engine === 'wasm' && needsConvolutions(model)) {
     throw new UsageError(
       `--engine wasm with --model ${model}: ${WASM_LIMIT}. Use --engine auto, cpu or tensorflow.`,

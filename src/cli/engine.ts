@@ -2,6 +2,7 @@
 // choice that can't is refused with the reason, never replaced in silence.
 
 import * as tf from '@tensorflow/tfjs-core';
+import { startWebGPU } from '../device/webgpu/index.js';
 import { type EngineName, type ModelName, needsConvolutions, WASM_LIMIT } from './choices.js';
 import { reasonOf, RunError } from './cli-error.js';
 
@@ -13,13 +14,13 @@ export interface Engine {
   readonly note: string;
 }
 
-/** What `auto` tries, in order. Hardware WebGPU goes first in both lists once that engine exists. */
+/** What `auto` tries after a GPU, in order. */
 const ORDER: readonly RealEngineName[] = ['wasm', 'cpu'];
 const ORDER_FOR_CONVOLUTIONS: readonly RealEngineName[] = ['tensorflow', 'cpu'];
 
 /** Each starts its backend and returns the name that tfjs knows it by, or throws a RunError. */
 const START: Record<RealEngineName, () => Promise<string>> = {
-  webgpu: startWebgpu,
+  webgpu: () => openWebgpu(true),
   tensorflow: startTensorflow,
   wasm: startWasm,
   cpu: startCpu,
@@ -29,6 +30,8 @@ const START: Record<RealEngineName, () => Promise<string>> = {
 export async function startEngine(wanted: EngineName, model: ModelName): Promise<Engine> {
   tf.enableProdMode(); // else the cpu backend advertises tfjs-node on the terminal
   if (wanted !== 'auto') return { name: await START[wanted](), note: '' };
+  const gpu = await openWebgpu(false).catch(() => null); // `--engine webgpu` says why not
+  if (gpu) return { name: gpu, note: '' };
   const convolutions = needsConvolutions(model);
   const passedOver = convolutions ? [WASM_LIMIT] : [];
   for (const candidate of convolutions ? ORDER_FOR_CONVOLUTIONS : ORDER) {
@@ -44,8 +47,16 @@ export async function startEngine(wanted: EngineName, model: ModelName): Promise
   );
 }
 
-async function startWebgpu(): Promise<string> {
-  throw new RunError('webgpu is not in this version yet.', 'Use --engine wasm or --engine cpu');
+/** An adapter's name with its driver can be longer than the table is wide. */
+const LONGEST_NAME = 32;
+
+async function openWebgpu(allowSoftware: boolean): Promise<string> {
+  try {
+    const { adapter } = await startWebGPU({ allowSoftware });
+    return `webgpu (${adapter.name.slice(0, LONGEST_NAME)})`;
+  } catch (error) {
+    throw new RunError(reasonOf(error), 'Or use --engine wasm or --engine cpu', { cause: error });
+  }
 }
 
 /** The GPU package first: without a usable GPU it falls back to the CPU by itself. */

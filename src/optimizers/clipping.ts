@@ -22,26 +22,35 @@ export function checkClipping(clipValue: unknown, clipNorm: unknown): Clipping {
   return { by: 'nothing' };
 }
 
-/** Clips the gradients of one step, one at a time. */
-export interface Clipper {
-  /** A new tensor, the caller's; or null where nothing has to be clipped. */
-  clip(gradient: tf.Tensor): tf.Tensor | null;
-  dispose(): void;
+/** What one step does to each of its gradients. */
+export type Clip =
+  | { readonly by: 'nothing' }
+  | { readonly by: 'value'; readonly limit: number }
+  /** Times a number that only the device knows. */
+  | { readonly by: 'scale'; readonly scale: tf.Scalar };
+
+/**
+ * Looks at all gradients of the step, on the device: nothing is read back. Keeps none of them; give the
+ * result to `disposeClip` after the step.
+ */
+export function clipFor(clipping: Clipping, gradients: readonly tf.Tensor[]): Clip {
+  if (clipping.by !== 'norm') return clipping;
+  return { by: 'scale', scale: normScale(gradients, clipping.limit) };
 }
 
-/** Looks at all gradients of the step, on the device: nothing is read back. Keeps none of them. */
-export function clipperFor(clipping: Clipping, gradients: readonly tf.Tensor[]): Clipper {
-  switch (clipping.by) {
+export function disposeClip(clip: Clip): void {
+  if (clip.by === 'scale') clip.scale.dispose();
+}
+
+/** A new tensor, the caller's; or null where nothing has to be clipped. */
+export function clipGradient(gradient: tf.Tensor, clip: Clip): tf.Tensor | null {
+  switch (clip.by) {
     case 'nothing':
-      return { clip: () => null, dispose: () => undefined };
-    case 'value': {
-      const { limit } = clipping;
-      return { clip: (g) => tf.clipByValue(g, -limit, limit), dispose: () => undefined };
-    }
-    case 'norm': {
-      const scale = normScale(gradients, clipping.limit);
-      return { clip: (g) => tf.mul(g, scale), dispose: () => scale.dispose() };
-    }
+      return null;
+    case 'value':
+      return tf.clipByValue(gradient, -clip.limit, clip.limit);
+    case 'scale':
+      return tf.mul(gradient, clip.scale);
   }
 }
 

@@ -16,4 +16,4 @@ export {
   schedules,
 } from './schedules.js';
 export { type SgdOptions, Sgd, sgd } from './sgd.js';
-export { type StepOptions, WeightwiseOptimizer } from './weightwise.js';
+export { type GradientLifetime, type StepOptions, WeightwiseOptimizer } from './weightwise.js';

@@ -5,33 +5,27 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import type { Algebra } from './algebra.js';
-import type { Assignment } from './update-rule.js';
-
-/** One weight in one step. */
-export interface WeightUpdate {
-  readonly formula: readonly Assignment[];
-  readonly weight: tf.Variable;
-  /** By the names of the rule. */
-  readonly slots: ReadonlyMap<string, tf.Variable>;
-  /** Stays the caller's. */
-  readonly gradient: tf.Tensor;
-  readonly scalars: Readonly<Record<string, number>>;
-}
+import { clipGradient } from './clipping.js';
+import type { WeightUpdate } from './weight-update.js';
 
 export function updateWithTensors(update: WeightUpdate): void {
-  for (const assignment of update.formula) {
-    const target =
-      assignment.target === 'weight' ? update.weight : update.slots.get(assignment.target);
-    if (target === undefined) throw new Error(`The rule has no slot '${assignment.target}'.`);
-    tf.tidy(() => target.assign(assignment.value(operandsOf(update), temporaries())));
+  const clipped = clipGradient(update.gradient, update.clip);
+  if (clipped !== null && update.takesGradient) update.gradient.dispose();
+  const gradient = clipped ?? update.gradient;
+  try {
+    for (const assignment of update.formula) {
+      const target =
+        assignment.target === 'weight' ? update.weight : update.slots.get(assignment.target);
+      if (target === undefined) throw new Error(`The rule has no slot '${assignment.target}'.`);
+      tf.tidy(() => target.assign(assignment.value(operandsOf(update, gradient), temporaries())));
+    }
+  } finally {
+    if (clipped !== null || update.takesGradient) gradient.dispose();
   }
 }
 
-function operandsOf(update: WeightUpdate): Record<string, tf.Tensor> {
-  const operands: Record<string, tf.Tensor> = {
-    weight: update.weight,
-    gradient: update.gradient,
-  };
+function operandsOf(update: WeightUpdate, gradient: tf.Tensor): Record<string, tf.Tensor> {
+  const operands: Record<string, tf.Tensor> = { weight: update.weight, gradient };
   for (const [name, slot] of update.slots) operands[name] = slot;
   for (const [name, value] of Object.entries(update.scalars)) operands[name] = tf.scalar(value);
   return operands;

@@ -4,7 +4,9 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { SlowlaneError } from '../errors.js';
-import { type Clipping, checkClipping, clipperFor } from './clipping.js';
+import { checkChoice } from '../options.js';
+import { type BackwardPass, recordPass } from './backward-pass.js';
+import { type Clipping, checkClipping, clipFor, disposeClip } from './clipping.js';
 import {
   type Gradients,
   type WeightGradient,
@@ -15,9 +17,11 @@ import type { BeginStep, InnerOptimizer, InnerSlot, SecondMoment } from './inner
 import type { NamedTensor } from '../snapshot/named-tensor.js';
 import { type LearningRate, checkLearningRate, rateAt, rateConfig } from './learning-rate.js';
 import { type SavedState, loadState, saveState } from './saved-state.js';
-import { updateWithTensors } from './tensor-algebra.js';
 import type { Assignment, RuleConstants, UpdateRule } from './update-rule.js';
+import { canRecord } from './tape.js';
+import { updaterFor } from './updater.js';
 import { WeightStates } from './weight-states.js';
+import type { Updater, WeightUpdate } from './weight-update.js';
 
 /** Options of every optimizer here. */
 export interface StepOptions {
@@ -27,9 +31,17 @@ export interface StepOptions {
   readonly clipValue?: number;
   /** All gradients of a step are scaled by clipNorm / max(norm, clipNorm), norm over all of them. */
   readonly clipNorm?: number;
+  /**
+   * 'keep' (default): all gradients, then all updates. 'release': each weight is updated as soon as its
+   * gradient is complete, which is freed at once, as are activations: the same numbers in less memory. If
+   * the backward pass fails, some weights have been updated. Not together with clipNorm.
+   */
+  readonly gradients?: GradientLifetime;
 }
 
-export const STEP_OPTIONS = ['learningRate', 'clipValue', 'clipNorm'] as const;
+export type GradientLifetime = 'keep' | 'release';
+
+export const STEP_OPTIONS = ['learningRate', 'clipValue', 'clipNorm', 'gradients'] as const;
 
 export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerOptimizer {
   readonly optimizer: tf.Optimizer = this;
@@ -40,6 +52,7 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
   readonly #formula: readonly Assignment[];
   readonly #states: WeightStates;
   readonly #clipping: Clipping;
+  readonly #gradients: GradientLifetime;
   #learningRate: LearningRate;
   #phase: 'ready' | 'restoring' | 'disposed' = 'ready';
 
@@ -51,9 +64,10 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
     defaultRate: number,
   ) {
     super();
-    const { learningRate = defaultRate, clipValue, clipNorm } = given;
+    const { learningRate = defaultRate, clipValue, clipNorm, gradients = 'keep' } = given;
     this.#learningRate = checkLearningRate(learningRate);
     this.#clipping = checkClipping(clipValue, clipNorm);
+    this.#gradients = checkLifetime(gradients, this.#clipping);
     this.#rule = rule;
     this.#constants = constants;
     this.#formula = rule.formula(constants);
@@ -84,6 +98,10 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
   ): tf.Scalar | null {
     this.#checkReady();
     const learningRate = this.learningRate;
+    if (this.#gradients === 'release' && canRecord()) {
+      const pass = recordPass(f, varList ?? undefined);
+      return this.#stepDuring(pass, learningRate, returnCost, begin);
+    }
     // The tidy frees what a failing `f` or a loss of the wrong shape would leave behind.
     const { value, grads } = tf.tidy(() => this.computeGradients(f, varList ?? undefined));
     let keepsValue = false;
@@ -154,6 +172,7 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
       ...this.#constants,
       ...(by === 'value' ? { clipValue: this.#clipping.limit } : {}),
       ...(by === 'norm' ? { clipNorm: this.#clipping.limit } : {}),
+      ...(this.#gradients === 'release' ? { gradients: this.#gradients } : {}),
     };
   }
 
@@ -193,7 +212,8 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
     const weights = pairs.map(({ weight }) => weight);
     this.#states.adopt(weights);
     how.begin?.(weights);
-    const clipper = clipperFor(
+    const update = updaterFor(tf.backend());
+    const clip = clipFor(
       this.#clipping,
       pairs.map(({ gradient }) => gradient),
     );
@@ -201,24 +221,50 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
       for (const [i, { weight, gradient }] of pairs.entries()) {
         // A custom gradient may hand one tensor to two weights.
         const isLastUse = !pairs.some((other, j) => j > i && other.gradient === gradient);
-        const frees = how.frees && isLastUse;
-        const clipped = clipper.clip(gradient);
-        if (clipped !== null && frees) gradient.dispose();
-        this.#update(weight, clipped ?? gradient, learningRate);
-        clipped?.dispose();
-        if (frees) gradient.dispose();
+        const takesGradient = how.frees && isLastUse;
+        this.#update(update, { weight, gradient, takesGradient, clip }, learningRate);
       }
     } finally {
-      clipper.dispose();
+      disposeClip(clip);
     }
     this.incrementIterations();
   }
 
-  #update(weight: tf.Variable, gradient: tf.Tensor, learningRate: number): void {
-    const state = this.#states.of(weight);
-    if (state === undefined) throw new Error(`'${weight.name}' has no state.`);
+  /** One step while the backward pass runs. */
+  #stepDuring(
+    pass: BackwardPass,
+    learningRate: number,
+    returnCost: boolean,
+    begin: BeginStep | undefined,
+  ): tf.Scalar | null {
+    const { value, weights } = pass;
+    let keepsValue = value instanceof tf.Variable;
+    try {
+      this.#states.adopt(weights);
+      begin?.(weights);
+      const update = updaterFor(tf.backend());
+      const clip = clipFor(this.#clipping, []);
+      pass.run((weight, gradient) => {
+        this.#update(update, { weight, gradient, takesGradient: true, clip }, learningRate);
+      });
+      this.incrementIterations();
+      keepsValue ||= returnCost;
+    } finally {
+      pass.dispose();
+      if (!keepsValue) value.dispose();
+    }
+    return returnCost ? value : null;
+  }
+
+  #update(
+    update: Updater,
+    step: Pick<WeightUpdate, 'weight' | 'gradient' | 'takesGradient' | 'clip'>,
+    learningRate: number,
+  ): void {
+    const state = this.#states.of(step.weight);
+    if (state === undefined) throw new Error(`'${step.weight.name}' has no state.`);
     const scalars = this.#rule.scalars(this.#constants, learningRate, state.steps + 1);
-    updateWithTensors({ formula: this.#formula, weight, slots: state.slots, gradient, scalars });
+    update({ ...step, formula: this.#formula, slots: state.slots, scalars });
     state.steps += 1;
   }
 
@@ -233,4 +279,13 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
       `This ${name} optimizer is still restoring its state: await setWeights() first.`,
     );
   }
+}
+
+function checkLifetime(given: unknown, { by }: Clipping): GradientLifetime {
+  const gradients = checkChoice('gradients', given, ['keep', 'release']);
+  if (gradients === 'keep' || by !== 'norm') return gradients;
+  throw new TypeError(
+    `clipNorm needs the gradients of all weights at once, which gradients: 'release' never has. ` +
+      `Use clipValue, or gradients: 'keep'.`,
+  );
 }

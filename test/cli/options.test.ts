@@ -46,7 +46,6 @@ describe('a wrong request ends with exit code 2, and says what was received and 
     ['train --data moby-dick --model mlp', '--model mlp', 'lstm, transformer'],
     ['train --data mnist --model transformer', '--model transformer', 'mlp, cnn, lstm'],
     ['train --model cnn --engine wasm', '--engine wasm', 'auto, cpu or tensorflow'],
-    ['train --engine webgpu', 'webgpu is not in this version yet', 'auto, tensorflow, wasm, cpu'],
     ['train --inner lion --slow-step-size adaptive', '--inner lion', 'adam, adamw'],
     ['train --no-lookahead --sync-period 3', '--sync-period', '--no-lookahead'],
   ];

@@ -1,0 +1,127 @@
+// Makes the silent errors of a WebGPU device heard, and keeps wrong numbers from being used.
+//
+// WebGPU reports errors later and elsewhere. So everything that the device does lies in one **window**
+// of error scopes after the other: a window is closed at each submission, and its scopes then say whether
+// something in it failed. Data written in a window that failed, or after it and before that was known,
+// is suspect: it is never read and never used again.
+//
+// The error itself is thrown once, at the next read or kernel; a suspect tensor throws whenever used.
+
+import { GpuError, fromDevice } from './gpu-error.js';
+
+const SCOPES = ['validation', 'out-of-memory', 'internal'] as const;
+
+interface Window {
+  readonly written: object[];
+}
+
+export class DeviceErrors {
+  /** Never resolves; rejects once the device is lost. */
+  readonly lost: Promise<never>;
+  readonly #device: GPUDevice;
+  /** Oldest first; the last one is open, the others wait for what their scopes say. */
+  readonly #windows: Window[] = [];
+  readonly #waits = new Set<Promise<void>>();
+  readonly #suspects = new WeakMap<object, GpuError>();
+  #loss: GpuError | null = null;
+  #unreported: GpuError | null = null;
+
+  constructor(device: GPUDevice) {
+    this.#device = device;
+    this.lost = device.lost.then(({ reason, message }) => {
+      this.#loss ??= lossOf(reason, message);
+      throw this.#loss;
+    });
+    this.lost.catch(() => undefined); // Heard by every call from now on, whether anyone waits or not.
+    device.addEventListener('uncapturederror', ({ error }) => this.#fail(fromDevice(error)));
+    this.#open();
+  }
+
+  /** The device is being destroyed on purpose. */
+  stop(): void {
+    this.#loss ??= lossOf('stopped', '');
+  }
+
+  /** `data` is being written by commands recorded now. */
+  wrote(data: object): void {
+    this.#windows.at(-1)?.written.push(data);
+  }
+
+  /** An error that was found outside the windows. */
+  report(error: GpuError): void {
+    this.#fail(error);
+  }
+
+  /** Throws if the device is lost, or an error was found and not thrown yet. */
+  throwIfAny(): void {
+    if (this.#loss) throw this.#loss;
+    const error = this.#unreported;
+    this.#unreported = null;
+    if (error) throw error;
+  }
+
+  /** Throws if the values of `data` may be wrong. */
+  throwIfSuspect(data: object): void {
+    const cause = this.#suspects.get(data);
+    if (cause === undefined) return;
+    throw new GpuError(
+      cause.kind,
+      `This tensor was computed while the GPU failed and may be wrong; compute it again. ${cause.message}`,
+      {},
+      { cause },
+    );
+  }
+
+  /** Closes the window and opens the next one. */
+  rotate(): void {
+    const window = this.#windows.at(-1);
+    if (window === undefined) return;
+    const wait = this.#judge(
+      window,
+      SCOPES.map(() => this.#device.popErrorScope()),
+    ).finally(() => this.#waits.delete(wait));
+    this.#waits.add(wait);
+    this.#open();
+  }
+
+  /** Resolves when it is known whether anything failed until now; rejects if so, or if the device is lost. */
+  async settled(): Promise<void> {
+    this.rotate();
+    await Promise.all(this.#waits);
+    this.throwIfAny();
+  }
+
+  #open(): void {
+    for (const scope of SCOPES) this.#device.pushErrorScope(scope);
+    this.#windows.push({ written: [] });
+  }
+
+  async #judge(window: Window, scopes: Promise<GPUError | null>[]): Promise<void> {
+    // A scope whose device is lost rejects or stays empty; the loss itself is heard elsewhere.
+    const errors = await Promise.all(scopes.map((scope) => scope.catch(() => null)));
+    const error = errors.find((found) => found !== null);
+    if (error) this.#fail(fromDevice(error), window);
+    this.#windows.splice(this.#windows.indexOf(window), 1);
+  }
+
+  #fail(error: GpuError, since?: Window): void {
+    this.#unreported ??= error;
+    const first = since === undefined ? 0 : this.#windows.indexOf(since);
+    for (const { written } of this.#windows.slice(Math.max(0, first))) {
+      for (const data of written) this.#suspects.set(data, error);
+    }
+  }
+}
+
+function lossOf(reason: string, message: string): GpuError {
+  const why = {
+    stopped: 'The WebGPU engine was stopped.',
+    destroyed: 'The GPU device was destroyed.',
+  };
+  const said = why[reason as keyof typeof why] ?? `The GPU device was lost: ${message}.`;
+  return new GpuError(
+    'lost',
+    `${said} Tensors on it are gone: start again with startWebGPU() and restore the last saved state.`,
+    { reason },
+  );
+}

@@ -1,0 +1,41 @@
+// Says what device memory is for, where the backend cannot know by itself.
+//
+// It does know weights and moments (variables, by `trainable` and their names), gradients (what a backward
+// pass makes), staging and the pool. On other backends a label means nothing.
+
+import * as tf from '@tensorflow/tfjs-core';
+
+import type { Category } from './vram-budget-error.js';
+
+/** The categories that a label can give. */
+export type Label = Exclude<Category, 'pool' | 'staging'>;
+
+export interface LabellingBackend extends tf.KernelBackend {
+  /** For memory allocated from now on; null for what the backend knows by itself. */
+  ambientLabel: Label | null;
+  /** A variable keeps its label when it is assigned a new value; another tensor's is its data's. */
+  labelTensor(label: Label, tensor: tf.Tensor): void;
+}
+
+function isLabelling(backend: tf.KernelBackend): backend is LabellingBackend {
+  return 'labelTensor' in backend;
+}
+
+/** Counts `what` under `label`: a tensor's memory, or all that a synchronous function allocates. */
+export function label(label: Label, what: tf.Tensor): void;
+export function label<T>(label: Label, what: () => T): T;
+export function label<T>(label: Label, what: tf.Tensor | (() => T)): T | void {
+  const backend = tf.backend();
+  if (what instanceof tf.Tensor) {
+    if (isLabelling(backend)) backend.labelTensor(label, what);
+    return;
+  }
+  if (!isLabelling(backend)) return what();
+  const before = backend.ambientLabel;
+  backend.ambientLabel = label;
+  try {
+    return what();
+  } finally {
+    backend.ambientLabel = before;
+  }
+}

@@ -1,0 +1,89 @@
+// WebGPU in Node: the npm package `webgpu` (Dawn). Nothing here is used where `navigator.gpu` exists.
+
+import { SlowlaneError } from '../../errors.js';
+
+/** Not a literal at the import: a bundler for the browser must not look for the package. */
+const PACKAGE: string = 'webgpu';
+
+interface Dawn {
+  readonly create: (flags: string[]) => GPU;
+  readonly globals: object;
+}
+
+export interface NodeGpu {
+  readonly gpu: GPU;
+  /** The names of all adapters, for a choice by name. */
+  names(): Promise<string[]>;
+  /** A GPU object with the adapter of that name alone. */
+  only(name: string): GPU;
+}
+
+let opened: Promise<NodeGpu> | undefined;
+
+/** Loads Dawn and defines WebGPU's globals. Throws ENGINE if the package is missing. */
+export async function openNodeGpu(): Promise<NodeGpu> {
+  // Once in a process and never let go: a GPU object that is collected takes the process down if any of
+  // its devices still has something to report.
+  opened ??= open();
+  try {
+    return await opened;
+  } catch (error) {
+    opened = undefined;
+    throw error;
+  }
+}
+
+async function open(): Promise<NodeGpu> {
+  const { create, globals } = await importDawn();
+  for (const [name, value] of Object.entries(Object.getOwnPropertyDescriptors(globals))) {
+    if (!(name in globalThis)) Object.defineProperty(globalThis, name, value);
+  }
+  const known = new Map<string, GPU>();
+  return {
+    gpu: create([]),
+    names: () => namesOf(create),
+    only(name) {
+      const gpu = known.get(name) ?? create([`adapter=${name}`]);
+      known.set(name, gpu);
+      return gpu;
+    },
+  };
+}
+
+/** tfjs looks for `navigator.gpu` whenever a backend is made. */
+export function defineNavigatorGpu(gpu: GPU): void {
+  const { navigator } = globalThis as { navigator?: object };
+  const target = navigator ?? {};
+  Object.defineProperty(target, 'gpu', { value: gpu, configurable: true });
+  if (navigator === undefined) {
+    Object.defineProperty(globalThis, 'navigator', { value: target, configurable: true });
+  }
+}
+
+async function importDawn(): Promise<Dawn> {
+  try {
+    return (await import(/* @vite-ignore */ /* webpackIgnore: true */ PACKAGE)) as Dawn;
+  } catch (cause) {
+    throw new SlowlaneError(
+      'ENGINE',
+      `WebGPU in Node needs the package 'webgpu', which could not be loaded: ${messageOf(cause)} ` +
+        `Install it: npm install webgpu`,
+      { package: PACKAGE },
+      { cause },
+    );
+  }
+}
+
+/** Dawn lists its adapters in the error for a name that none has. */
+async function namesOf(create: Dawn['create']): Promise<string[]> {
+  try {
+    await create(['adapter=no adapter has this name']).requestAdapter();
+    return [];
+  } catch (error) {
+    return [...messageOf(error).matchAll(/name: '([^\n]*)'/g)].map(([, name = '']) => name);
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,62 @@
+// What holds the memory of the device, and the error for when it does not suffice.
+
+import { SlowlaneError } from '../../errors.js';
+import { formatBytes } from '../../policy/bytes.js';
+
+/** In the order of every column and message. */
+export const CATEGORIES = [
+  'weights',
+  'gradients',
+  'moments',
+  'staging',
+  'activations',
+  'pool',
+] as const;
+
+/**
+ * - `gradients`: everything that a backward pass makes, gradients of activations too;
+ * - `moments`: state of the optimizer;
+ * - `staging`: buffers that the host can map, and uniforms;
+ * - `activations`: also whatever nothing else is known about;
+ * - `pool`: freed by the program, kept for the next tensor of the same size.
+ */
+export type Category = (typeof CATEGORIES)[number];
+
+/** Bytes by category. */
+export type Breakdown = Readonly<Record<Category, number>>;
+
+const REMEDIES: Readonly<Record<Category, string>> = {
+  weights: 'a smaller model',
+  gradients: 'a smaller batch or releasing the gradients in the backward pass',
+  moments: 'an optimizer with less state',
+  staging: 'reading less at once',
+  activations: 'a smaller batch or activation checkpointing',
+  pool: 'a smaller batch',
+};
+
+/** An allocation that would have passed the VRAM budget. Nothing was allocated; training can go on smaller. */
+export class VramBudgetError extends SlowlaneError {
+  override readonly name: string = 'VramBudgetError';
+  readonly neededBytes: number;
+  readonly budgetBytes: number;
+  /** What was allocated when it did not suffice, the pool already trimmed. */
+  readonly usedBytes: number;
+  readonly breakdown: Breakdown;
+
+  constructor(neededBytes: number, budgetBytes: number, breakdown: Breakdown) {
+    const usedBytes = CATEGORIES.reduce((sum, category) => sum + breakdown[category], 0);
+    const parts = CATEGORIES.map((category) => `${category} ${formatBytes(breakdown[category])}`);
+    const largest = CATEGORIES.toSorted((a, b) => breakdown[b] - breakdown[a])[0] ?? 'activations';
+    super(
+      'OVER_BUDGET',
+      `A tensor of ${formatBytes(neededBytes)} would pass the VRAM budget of ${formatBytes(budgetBytes)}: ` +
+        `${formatBytes(usedBytes)} are in use (${parts.join(', ')}). ` +
+        `Use ${REMEDIES[largest]}, or a vramBudget of at least ${formatBytes(usedBytes + neededBytes)}.`,
+      { neededBytes, budgetBytes, usedBytes, breakdown, largest },
+    );
+    this.neededBytes = neededBytes;
+    this.budgetBytes = budgetBytes;
+    this.usedBytes = usedBytes;
+    this.breakdown = breakdown;
+  }
+}

@@ -1,0 +1,22 @@
+/** One weight in one step, as the optimizer hands it to whatever carries the update out. */
+import type * as tf from '@tensorflow/tfjs-core';
+import type { Clip } from './clipping.js';
+import type { Assignment } from './update-rule.js';
+
+export interface WeightUpdate {
+  /** The same array in every step of an optimizer. */
+  readonly formula: readonly Assignment[];
+  readonly weight: tf.Variable;
+  /** By the names of the rule, in its order. */
+  readonly slots: ReadonlyMap<string, tf.Variable>;
+  /** Not clipped yet; the updater's to dispose if `takesGradient`, else the caller's. */
+  readonly gradient: tf.Tensor;
+  readonly takesGradient: boolean;
+  /** Stays the caller's. */
+  readonly clip: Clip;
+  /** In double precision, by the names of the rule. */
+  readonly scalars: Readonly<Record<string, number>>;
+}
+
+/** Carries one update out. The variables keep their identity and have their new values afterwards. */
+export type Updater = (update: WeightUpdate) => void;
