@@ -1,5 +1,7 @@
 // Which options of a Lookahead its inner optimizer can serve.
 
+import type * as tf from '@tensorflow/tfjs-core';
+
 import { SlowlaneError } from './errors.js';
 import type { LookaheadSettings } from './lookahead-options.js';
 import type { InnerOptimizer } from './optimizers/inner.js';
@@ -49,4 +51,16 @@ export function checkAppliesGradients({ slowStepSize }: LookaheadSettings): void
     'UNSUPPORTED_INNER',
     'adaptive() needs the loss to get the gradient at the fast weights: use minimize() or step() instead of applyGradients().',
   );
+}
+
+const taken = new WeakSet<tf.Optimizer>();
+
+/** Marks `inner` as some Lookahead's own. @throws TypeError if it is another's already. */
+export function takeOver(inner: tf.Optimizer): void {
+  if (taken.has(inner)) {
+    throw new TypeError(
+      'This inner optimizer is inside another Lookahead already, which would take steps and dispose it too. Make one for each.',
+    );
+  }
+  taken.add(inner);
 }

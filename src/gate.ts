@@ -25,11 +25,14 @@ export class Gate {
   #state: State = { at: 'idle' };
   /** Turns that wait or run. */
   #turns = 0;
+  /** Inside a step: its loss may call anything. */
+  #isStepping = false;
   #last: Promise<unknown> = Promise.resolve();
   #release: (() => void) | null = null;
 
   /** Throws unless `call` may change weights now, synchronously. */
   assertFree(call: string): void {
+    this.#assertNotStepping(call);
     if (this.#turns > 0) {
       throw new SlowlaneError(
         'SYNC_RUNNING',
@@ -37,6 +40,18 @@ export class Gate {
       );
     }
     this.#assertUsable(call);
+  }
+
+  /** Runs one step, whose loss must not take steps itself. */
+  stepping<T>(call: string, step: () => T): T {
+    this.#assertNotStepping(call);
+    this.#isStepping = true;
+    try {
+      return step();
+    } finally {
+      this.#isStepping = false;
+      this.#disposeIfOver();
+    }
   }
 
   /** Waits for its turn, then runs `work`, unless `call` is not allowed by then. */
@@ -67,8 +82,42 @@ export class Gate {
     }
   }
 
+  /** Runs `fn` inside a swap: a new one, or the one that is on. `swap` resolves to what undoes it. */
+  async swapped<T>(
+    call: string,
+    swap: () => Promise<() => Promise<void>>,
+    fn: () => T | Promise<T>,
+  ): Promise<T> {
+    await this.#enterSwap(call, swap);
+    let result: T;
+    try {
+      result = await fn();
+    } catch (thrown) {
+      try {
+        await this.#leaveSwap();
+      } catch (cause) {
+        const message = 'The fast weights could not be put back either.';
+        throw new AggregateError([thrown, cause], message, { cause });
+      }
+      throw thrown;
+    }
+    await this.#leaveSwap();
+    return result;
+  }
+
+  /** For good. Runs `release` at once, or once the turns under way are over and fast weights are back. */
+  dispose(release: () => void): void {
+    if (this.#state.at === 'disposed' || this.#release) return;
+    this.#release = release;
+    if (this.#state.at === 'failed') {
+      const { rest } = this.#state;
+      void this.#queue(null, rest).catch(() => {}); // the device may be gone
+    }
+    this.#disposeIfOver();
+  }
+
   /** Enters a swap, or joins the one that is on. `swap` resolves to what undoes it. */
-  enterSwap(call: string, swap: () => Promise<() => Promise<void>>): Promise<void> {
+  #enterSwap(call: string, swap: () => Promise<() => Promise<void>>): Promise<void> {
     return this.#queue(call, async () => {
       const { at } = this.#state;
       if (at !== 'swapped') {
@@ -81,24 +130,13 @@ export class Gate {
   }
 
   /** Leaves a swap; the last to leave undoes it. */
-  leaveSwap(): Promise<void> {
+  #leaveSwap(): Promise<void> {
     return this.#queue(null, async () => {
       if (this.#state.at !== 'swapped') return;
       const { depth, putBack } = this.#state;
       this.#state = depth > 1 ? { ...this.#state, depth: depth - 1 } : { at: 'idle' };
       if (depth === 1) await this.attempt(putBack);
     });
-  }
-
-  /** For good. Runs `release` at once, or once the turns under way are over and fast weights are back. */
-  dispose(release: () => void): void {
-    if (this.#state.at === 'disposed' || this.#release) return;
-    this.#release = release;
-    if (this.#state.at === 'failed') {
-      const { rest } = this.#state;
-      void this.#queue(null, rest).catch(() => {}); // the device may be gone
-    }
-    this.#disposeIfOver();
   }
 
   /** `call` null: not a call of the user's, never refused. */
@@ -118,11 +156,20 @@ export class Gate {
   }
 
   #disposeIfOver(): void {
-    if (!this.#release || this.#turns > 0 || this.#state.at === 'swapped') return;
+    if (!this.#release || this.#turns > 0 || this.#isStepping) return;
+    if (this.#state.at === 'swapped') return;
     const release = this.#release;
     this.#release = null;
     this.#state = { at: 'disposed' };
     release();
+  }
+
+  #assertNotStepping(call: string): void {
+    if (!this.#isStepping) return;
+    throw new SlowlaneError(
+      'SYNC_RUNNING',
+      `${call}() was called by the loss function of another step. Call it before or after that step.`,
+    );
   }
 
   #assertUsable(call: string, afterFailure?: AfterFailure): void {

@@ -13,6 +13,7 @@ import { checkModel, type LayersModelLike, weightsOf } from './layers-model.js';
 import { checkGradients } from './optimizers/gradients.js';
 import { checkCounters } from './sync/sync-cycle.js';
 import { Gate, syncDue } from './gate.js';
+import { checkFunction } from './options.js';
 import { configOf, partsOf } from './lookahead-config.js';
 import {
   checkLookaheadOptions,
@@ -21,7 +22,7 @@ import {
 } from './lookahead-options.js';
 import { LookaheadSync } from './lookahead-sync.js';
 import { NestedInner } from './nested-inner.js';
-import { checkAppliesGradients, checkInner } from './check-inner.js';
+import { checkAppliesGradients, checkInner, takeOver } from './check-inner.js';
 import { asInner } from './optimizers/foreign.js';
 import type { InnerOptimizer } from './optimizers/inner.js';
 import type { NamedTensor } from './snapshot/named-tensor.js';
@@ -53,6 +54,7 @@ export class Lookahead extends tf.Optimizer {
     super();
     this.#inner = inner instanceof Lookahead ? new NestedInner(inner) : asInner(inner);
     checkInner(this.#inner, settings);
+    takeOver(inner);
     this.#settings = settings;
     this.#sync = new LookaheadSync(this.#inner, settings, this.#gate);
   }
@@ -150,7 +152,8 @@ export class Lookahead extends tf.Optimizer {
    * `early` all weights sync now, in mid-cycle, and begin a new cycle (not with adaptive(), which needs
    * the gradient that the last step of a cycle leaves).
    */
-  sync({ early = false }: { early?: boolean } = {}): Promise<void> {
+  sync(options?: { early?: boolean }): Promise<void> {
+    const early = options?.early === true;
     const sync = async () => {
       await this.#sync.settle();
       if (early) await this.#sync.syncAll();
@@ -186,29 +189,12 @@ export class Lookahead extends tf.Optimizer {
    * `fn` throws. Nests. Steps inside throw. Meanwhile the fast weights wait in host memory.
    */
   async withSlowWeights<T>(fn: () => T | Promise<T>): Promise<T> {
-    await this.#gate.enterSwap('withSlowWeights', async () => {
+    checkFunction('withSlowWeights', fn);
+    const swap = async () => {
       await this.#sync.settle();
       return this.#sync.showSlow();
-    });
-    let result: T;
-    try {
-      result = await fn();
-    } catch (thrown) {
-      try {
-        await this.#gate.leaveSwap();
-      } catch (cause) {
-        throw new AggregateError(
-          [thrown, cause],
-          'The fast weights could not be put back either.',
-          {
-            cause,
-          },
-        );
-      }
-      throw thrown;
-    }
-    await this.#gate.leaveSwap();
-    return result;
+    };
+    return this.#gate.swapped('withSlowWeights', swap, fn);
   }
 
   /** For `model.fit` and `fitDataset`: captures the weights, awaits syncs, lets the event loop run. */
@@ -238,11 +224,16 @@ export class Lookahead extends tf.Optimizer {
    *
    * @throws SlowlaneError SYNC_DUE: the model's weights and the slow ones do not belong together then.
    */
-  override async getWeights(): Promise<NamedTensor[]> {
+  override getWeights(): Promise<NamedTensor[]> {
+    return this.saving((state) => Promise.resolve(state));
+  }
+
+  /** Runs `save` with what `getWeights` gives, while no step can be taken: for what has to fit together. */
+  saving<T>(save: (state: NamedTensor[]) => Promise<T>): Promise<T> {
     return this.#gate.turn('getWeights', async () => {
       this.#assertNotDue('getWeights');
       await this.#sync.settle();
-      return toTensors({ ...this.#sync.save(), inner: await this.#inner.getWeights() });
+      return save(toTensors({ ...this.#sync.save(), inner: await this.#inner.getWeights() }));
     });
   }
 
@@ -274,8 +265,10 @@ export class Lookahead extends tf.Optimizer {
   ): tf.Scalar | null {
     // Without a list only weights that get a gradient count: among all trainable variables may be
     // state of other optimizers (tfjs's Adam registers its own as trainable).
-    const cost = this.#inner.minimize(f, returnCost, varList, (weights) =>
-      this.#sync.stepping(varList ?? weights),
+    const cost = this.#gate.stepping('minimize', () =>
+      this.#inner.minimize(f, returnCost, varList, (weights) =>
+        this.#sync.stepping(varList ?? weights),
+      ),
     );
     this.#sync.stepped();
     try {

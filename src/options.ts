@@ -36,6 +36,12 @@ export function checkBoolean(name: string, value: unknown): boolean {
   throw new TypeError(`${name} must be true or false, got ${shown(value)}.`);
 }
 
+/** Throws a TypeError unless `value` is a function, the argument of `of`. */
+export function checkFunction(of: string, value: unknown): void {
+  if (typeof value === 'function') return;
+  throw new TypeError(`${of}() takes a function, got ${shown(value)}.`);
+}
+
 /** Returns `value` if it is one of `choices`. */
 export function checkChoice<const C extends string>(
   name: string,
@@ -98,7 +104,8 @@ export function nearest(word: string, allowed: readonly string[]): string | unde
   const plain = simplified(word);
   const same = allowed.find((name) => simplified(name) === plain);
   if (same !== undefined) return same;
-  const synonym = SYNONYMS[plain]?.find((name) => allowed.includes(name));
+  const synonyms = Object.hasOwn(SYNONYMS, plain) ? SYNONYMS[plain] : undefined;
+  const synonym = synonyms?.find((name) => allowed.includes(name));
   if (synonym !== undefined) return synonym;
   let best: string | undefined;
   let bestEdits = Math.max(1, Math.floor(plain.length / 3)) + 1;

@@ -64,7 +64,8 @@ export function isAdaptive(stepSize: unknown): stepSize is AdaptiveStepSize {
 
 /** Returns `value` if it is a slow step size; `name` is the option it came in. */
 export function checkStepSize(name: string, value: unknown): SlowStepSize {
-  if (isAdaptive(value) || isSchedule(value)) return value;
+  if (isAdaptive(value)) return adaptive({ min: value.min, ...optional(value.curvature) });
+  if (isSchedule(value)) return value;
   return checkNumber(name, value, { min: 0, max: 1, or: 'or a schedule or adaptive()' });
 }
 
@@ -98,8 +99,13 @@ export function checkCurvature(curvature: tf.Tensor, weight: tf.Variable): void 
   );
 }
 
+function optional(curvature: AdaptiveStepSize['curvature']): Pick<AdaptiveOptions, 'curvature'> {
+  return curvature === undefined ? {} : { curvature };
+}
+
 function isSchedule(value: unknown): value is StepSizeSchedule {
   if (typeof value === 'function') return true;
+  if (Array.isArray(value) || ArrayBuffer.isView(value)) return false; // they have an `at`, too
   return (
     typeof value === 'object' && value !== null && 'at' in value && typeof value.at === 'function'
   );

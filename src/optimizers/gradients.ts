@@ -14,6 +14,18 @@ export interface WeightGradient {
 
 /** Finds the weights of a caller's gradients; throws if one is unknown, given twice or misshapen. */
 export function checkGradients(gradients: Gradients): WeightGradient[] {
+  const given: unknown = gradients;
+  const isEntry = (entry: unknown) =>
+    typeof entry === 'object' && entry !== null && 'name' in entry;
+  if (
+    typeof given !== 'object' ||
+    given === null ||
+    (isList(gradients) && !gradients.every(isEntry))
+  ) {
+    throw new TypeError(
+      `applyGradients() takes a map of names to gradients or an array of { name, tensor }, got ${shown(given)}.`,
+    );
+  }
   const entries: (readonly [string, tf.Tensor | null | undefined])[] = isList(gradients)
     ? gradients.map(({ name, tensor }) => [name, tensor])
     : Object.entries(gradients);
@@ -21,7 +33,7 @@ export function checkGradients(gradients: Gradients): WeightGradient[] {
   const found = new Map<string, WeightGradient>();
   for (const [name, gradient] of entries) {
     if (gradient === null || gradient === undefined) continue;
-    const weight = known[name];
+    const weight = Object.hasOwn(known, name) ? known[name] : undefined;
     if (weight === undefined) {
       const near = nearest(name, Object.keys(known));
       const hint = near === undefined ? '' : ` Did you mean '${near}'?`;
@@ -50,12 +62,23 @@ export function matchGradients(
   const found: WeightGradient[] = [];
   for (const weight of new Set(weights)) {
     const gradient = weight === undefined ? undefined : byName[weight.name];
-    if (weight !== undefined && gradient) found.push({ weight, gradient });
+    if (weight === undefined || !gradient) continue;
+    checkTrainable(weight);
+    found.push({ weight, gradient });
   }
   return found;
 }
 
+/** An update would give the weight a float32 value, which tfjs refuses in the middle of the step. */
+function checkTrainable({ name, dtype }: tf.Variable): void {
+  if (dtype === 'float32') return;
+  throw new TypeError(
+    `The weight '${name}' is ${dtype}; only float32 can be trained. Make it with trainable = false.`,
+  );
+}
+
 function checkGradient(weight: tf.Variable, gradient: tf.Tensor): void {
+  checkTrainable(weight);
   if (!(gradient instanceof tf.Tensor)) {
     throw new TypeError(
       `applyGradients: the gradient of '${weight.name}' must be a tensor or null, got ${shown(gradient)}.`,

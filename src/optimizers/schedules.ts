@@ -53,8 +53,15 @@ export const schedules = {
 
   /** Half a cosine from `initial` down to `final` (0) in `decaySteps`, and `final` ever after. */
   cosine(options: { initial: number; decaySteps: number; final?: number }): CosineSchedule {
-    checkKeys('schedules.cosine', options, ['initial', 'decaySteps', 'final']);
-    const { initial, decaySteps, final = 0 } = options;
+    const {
+      initial,
+      decaySteps,
+      final = 0,
+    } = checkKeys('schedules.cosine', options, [
+      'initial',
+      'decaySteps',
+      'final',
+    ]) as typeof options;
     checkNumber('initial', initial);
     checkNumber('decaySteps', decaySteps, POSITIVE_WHOLE);
     checkNumber('final', final);
@@ -67,8 +74,11 @@ export const schedules = {
 
   /** `initial`, times `factor` after every `every` iterations. */
   step(options: { initial: number; every: number; factor: number }): StepSchedule {
-    checkKeys('schedules.step', options, ['initial', 'every', 'factor']);
-    const { initial, every, factor } = options;
+    const { initial, every, factor } = checkKeys('schedules.step', options, [
+      'initial',
+      'every',
+      'factor',
+    ]) as typeof options;
     checkNumber('initial', initial);
     checkNumber('every', every, POSITIVE_WHOLE);
     checkNumber('factor', factor, { min: 0 });
@@ -81,14 +91,17 @@ export const schedules = {
    * `steps`.
    */
   warmup(options: { steps: number; then: number | Schedule; from?: number }): WarmupSchedule {
-    checkKeys('schedules.warmup', options, ['steps', 'then', 'from']);
-    const { steps, from = 0 } = options;
+    const { steps, from = 0 } = checkKeys('schedules.warmup', options, [
+      'steps',
+      'then',
+      'from',
+    ]) as typeof options;
     checkNumber('steps', steps, POSITIVE_WHOLE);
     checkNumber('from', from);
     const then =
-      typeof options.then === 'number'
+      typeof options?.then === 'number'
         ? schedules.constant(checkNumber('then', options.then))
-        : scheduleFrom(options.then, 'then');
+        : scheduleFrom(options?.then, 'then');
     const target = then.at(0);
     const at = (iteration: number): number =>
       iteration < steps ? from + ((target - from) * iteration) / steps : then.at(iteration - steps);

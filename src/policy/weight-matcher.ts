@@ -20,7 +20,13 @@ export function checkMatcher(name: string, value: unknown): WeightMatcher {
 }
 
 export function matches(matcher: WeightMatcher, weight: tf.Variable): boolean {
-  if (typeof matcher === 'function') return matcher(weight);
+  if (typeof matcher === 'function') {
+    const answer: unknown = matcher(weight);
+    if (typeof answer === 'boolean') return answer;
+    throw new TypeError(
+      `A function that picks weights must answer true or false, it gave ${shown(answer)} for '${weight.name}'.`,
+    );
+  }
   // `search` ignores lastIndex, so a /g expression gives the same answer every time.
   if (matcher instanceof RegExp) return weight.name.search(matcher) !== -1;
   return weight.name === matcher || weight.name.startsWith(`${matcher}/`);

@@ -43,6 +43,7 @@ export class TakenTensors {
 
   /** Copies nothing: tensors never change, so a second handle is as good. */
   constructor(tensors: readonly NamedTensor[]) {
+    if (!Array.isArray(tensors)) throw mismatch('must be the array that getWeights() gave');
     this.#tensors = tensors.map(({ name, tensor }) => ({ name, tensor: tf.keep(tensor.clone()) }));
   }
 

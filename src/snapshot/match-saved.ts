@@ -1,9 +1,10 @@
 // Which saved entry belongs to which weight.
 //
-// By name, where weights have names. tfjs makes names unique by appending `_1`, `_2` …, so a model that
-// is loaded twice in one process has other names than the one that was saved: names are compared
-// without that ending too. A weight made without a name has a number for one, which says little: for
-// models of such weights alone the order decides, unless every number is found again.
+// By name, where weights have names of their own. tfjs makes names unique by appending `_1`, `_2` …, so a
+// model that is loaded twice in one process has other names than the one that was saved: names that
+// differ only in that ending are a *stem*, and within a stem the order of the endings decides unless the
+// names are the same. Weights without names of their own (numbers, or layers that tfjs named) are told
+// apart by their order.
 
 import type * as tf from '@tensorflow/tfjs-core';
 
@@ -27,7 +28,7 @@ export function matchSaved<E extends SavedEntry>(
   weights: readonly tf.Variable[],
 ): (E | undefined)[] {
   if (saved.length === 0 || weights.length === 0) return weights.map(() => undefined);
-  const matched = byName(saved, weights) ?? byNumber(saved, weights) ?? byOrder(saved, weights);
+  const matched = byStem(saved, weights) ?? byNumber(saved, weights) ?? byOrder(saved, weights);
   weights.forEach((weight, i) => {
     const entry = matched[i];
     if (entry && !sameShape(entry.shape, weight.shape)) throw misfit(weight, entry);
@@ -35,22 +36,25 @@ export function matchSaved<E extends SavedEntry>(
   return matched;
 }
 
-/** Null if no name hits. */
-function byName<E extends SavedEntry>(
+/** Null if no stem is on both sides. */
+function byStem<E extends SavedEntry>(
   saved: readonly E[],
   weights: readonly tf.Variable[],
 ): (E | undefined)[] | null {
-  const exact = unique(saved, ({ name }) => name);
-  const exactHits = weights.map(({ name }) => (isNumber(name) ? undefined : exact.get(name)));
-  const left = saved.filter((entry) => !exactHits.includes(entry) && !isNumber(entry.name));
-  const stem = unique(left, ({ name }) => stemOf(name));
-  const unmatched = weights.filter((_, i) => exactHits[i] === undefined);
-  const asked = unique(unmatched, ({ name }) => stemOf(name));
-  const hits = weights.map((weight, i) => {
-    if (exactHits[i] || isNumber(weight.name)) return exactHits[i];
-    return asked.get(stemOf(weight.name)) === weight ? stem.get(stemOf(weight.name)) : undefined;
-  });
-  return hits.some((hit) => hit !== undefined) ? hits : null;
+  const entries = grouped(saved.filter(({ name }) => !isNumber(name)));
+  const found = new Map<tf.Variable, E>();
+  for (const [stem, group] of grouped(weights.filter(({ name }) => !isNumber(name)))) {
+    const candidates = entries.get(stem);
+    if (!candidates) continue;
+    const exact = new Map(candidates.map((entry) => [entry.name, entry]));
+    const hits = group.filter(({ name }) => exact.has(name));
+    if (hits.length === group.length || hits.length === candidates.length) {
+      for (const weight of hits) found.set(weight, exact.get(weight.name) as E);
+    } else if (group.length === candidates.length) {
+      group.forEach((weight, i) => found.set(weight, candidates[i] as E));
+    } else throw undecided(candidates, group);
+  }
+  return found.size > 0 ? weights.map((weight) => found.get(weight)) : null;
 }
 
 /** The same variables again, in the process that saved them. Null unless every entry is found. */
@@ -58,37 +62,39 @@ function byNumber<E extends SavedEntry>(
   saved: readonly E[],
   weights: readonly tf.Variable[],
 ): (E | undefined)[] | null {
-  const entries = unique(saved, ({ name }) => name);
+  const entries = new Map(saved.map((entry) => [entry.name, entry]));
   const found = weights.map(({ name }) => entries.get(name));
   return saved.every((entry) => found.includes(entry)) ? found : null;
 }
 
 function byOrder<E extends SavedEntry>(saved: readonly E[], weights: readonly tf.Variable[]): E[] {
-  if (saved.length === weights.length) return [...saved];
-  const names = weights.slice(0, 4).map(({ name }) => `'${name}'`);
-  throw new SlowlaneError(
-    'STATE_MISMATCH',
-    `The restored state is of ${saved.length} weights, whose names are not those of the ${weights.length} weights to train (${names.join(', ')}${weights.length > 4 ? ', …' : ''}). Restore it into the model that it was saved with, with the same layers trainable, or give weights names.`,
-    { saved: saved.map(({ name }) => name), weights: weights.map(({ name }) => name) },
-  );
+  const areNameless = [...saved, ...weights].every(({ name }) => isNumber(name) || isOfLayer(name));
+  if (areNameless && saved.length === weights.length) return [...saved];
+  throw undecided(saved, weights);
 }
 
-/** Entries by key, without those that share one. */
-function unique<V>(values: readonly V[], key: (value: V) => string): Map<string, V> {
-  const counts = new Map<string, number>();
-  for (const value of values) counts.set(key(value), (counts.get(key(value)) ?? 0) + 1);
-  return new Map(
-    values.filter((value) => counts.get(key(value)) === 1).map((value) => [key(value), value]),
-  );
+/** By stem, each group in the order of the endings. */
+function grouped<N extends { readonly name: string }>(all: readonly N[]): Map<string, N[]> {
+  const groups = new Map<string, N[]>();
+  for (const one of all) {
+    const stem = one.name.replace(ENDING, '');
+    groups.set(stem, [...(groups.get(stem) ?? []), one]);
+  }
+  const ending = ({ name }: N) => Number(ENDING.exec(name)?.[1] ?? 0);
+  for (const group of groups.values()) group.sort((a, b) => ending(a) - ending(b));
+  return groups;
 }
+
+const ENDING = /_(\d+)$/;
 
 /** tf.variable without a name takes a number for one. */
 function isNumber(name: string): boolean {
   return /^\d+$/.test(name);
 }
 
-function stemOf(name: string): string {
-  return name.replace(/_\d+$/, '');
+/** A layer that was not named: `dense_Dense3/kernel`. */
+function isOfLayer(name: string): boolean {
+  return /^[a-z\d_]+_[A-Z][A-Za-z\d]*\//.test(name);
 }
 
 function sameShape(a: readonly number[], b: readonly number[]): boolean {
@@ -105,5 +111,18 @@ function misfit(weight: tf.Variable, entry: SavedEntry): SlowlaneError {
       saved: entry.name,
       savedShape: entry.shape,
     },
+  );
+}
+
+function undecided(saved: readonly SavedEntry[], weights: readonly SavedEntry[]): SlowlaneError {
+  const listed = (all: readonly SavedEntry[]) =>
+    all
+      .slice(0, 4)
+      .map(({ name, shape }) => `'${name}' [${shape.join(', ')}]`)
+      .join(', ') + (all.length > 4 ? ', …' : '');
+  return new SlowlaneError(
+    'STATE_MISMATCH',
+    `The restored state is of ${saved.length} weights (${listed(saved)}), those to train are ${weights.length} (${listed(weights)}), and neither names nor order say which is whose. Restore it into the model that it was saved with, with the same layers trainable, or give weights names.`,
+    { saved: saved.map(({ name }) => name), weights: weights.map(({ name }) => name) },
   );
 }

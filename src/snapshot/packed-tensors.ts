@@ -1,6 +1,7 @@
 // Named tensors as bytes (MessagePack) and back. Numbers are little-endian, as WebGPU, WebAssembly and
 // every machine that tfjs runs on have them.
 
+import crc from 'crc-32';
 import { Packr, Unpackr } from 'msgpackr';
 
 import { SlowlaneError } from '../errors.js';
@@ -21,11 +22,13 @@ export interface PackedFile {
 
 const FORMAT = 'slowlane training';
 const VERSION = 1;
+const CRC_BYTES = 4;
 
 // Only Uint8Arrays go in: msgpackr's default truncates a Float32Array to bytes, silently.
 const packr = new Packr({ useRecords: false });
 const unpackr = new Unpackr({ useRecords: false });
 
+/** The bytes are the caller's: nothing else is in their buffer. A CRC-32 of the rest ends them. */
 export function packFile({ optimizer, weights, state }: PackedFile): Uint8Array {
   const plain = ({ name, shape, values }: HostValues) => ({
     name,
@@ -33,20 +36,35 @@ export function packFile({ optimizer, weights, state }: PackedFile): Uint8Array 
     dtype: values instanceof Int32Array ? 'int32' : 'float32',
     bytes: new Uint8Array(values.buffer, values.byteOffset, values.byteLength),
   });
-  return packr.pack({
+  const packed = packr.pack({
     format: FORMAT,
     version: VERSION,
     optimizer,
     weights: weights.map(plain),
     state: state.map(plain),
   });
+  const bytes = new Uint8Array(packed.length + CRC_BYTES);
+  bytes.set(packed);
+  new DataView(bytes.buffer).setInt32(packed.length, crc.buf(packed), true);
+  // msgpackr keeps the buffer that it grew, and would pack the next file behind this one.
+  packr.useBuffer(typeof Buffer === 'undefined' ? new Uint8Array(0x2000) : Buffer.alloc(0x2000));
+  return bytes;
 }
 
 /** Copies out of `bytes`. @throws SlowlaneError STATE_MISMATCH if this is not what `packFile` gave. */
 export function unpackFile(bytes: Uint8Array): PackedFile {
   let file: unknown;
+  const packed = bytes.subarray(0, Math.max(0, bytes.length - CRC_BYTES));
+  const end = new DataView(
+    bytes.buffer,
+    bytes.byteOffset + packed.length,
+    bytes.length - packed.length,
+  );
+  if (end.byteLength < CRC_BYTES || end.getInt32(0, true) !== crc.buf(packed)) {
+    throw damaged(`its checksum is wrong (${bytes.length} bytes)`);
+  }
   try {
-    file = unpackr.unpack(bytes);
+    file = unpackr.unpack(packed);
   } catch (cause) {
     throw damaged(`it cannot be read (${bytes.length} bytes)`, cause);
   }

@@ -8,13 +8,16 @@ import { shown } from '../options.js';
 import { hostTensor } from './host-tensor.js';
 import { matchSaved } from './match-saved.js';
 import type { NamedTensor } from './named-tensor.js';
-import { type HostValues, packFile, unpackFile } from './packed-tensors.js';
+import { type HostValues, packFile, type PackedFile, unpackFile } from './packed-tensors.js';
 
 /** Any optimizer that can save and restore its state: a Lookahead, slowlane's own, most of tfjs's. */
 export interface SavableOptimizer {
+  readonly iterations: number;
   getClassName(): string;
   getWeights(): Promise<NamedTensor[]>;
   setWeights(weights: NamedTensor[]): Promise<void>;
+  /** A Lookahead's: what is read in `save` belongs together. */
+  saving?<T>(save: (state: NamedTensor[]) => Promise<T>): Promise<T>;
   /** A Lookahead's: tells the restored slow weights whose they are. */
   attach?(weights: readonly tf.Variable[]): Promise<void>;
 }
@@ -34,18 +37,39 @@ export async function saveTraining(
   optimizer: SavableOptimizer,
   model: SavableModel,
 ): Promise<Uint8Array> {
-  const variables = variablesOf(model);
-  const state = await optimizer.getWeights(); // first: it waits for what is under way
+  const variables = variablesOf(model, 'saveTraining');
+  for (const { name, dtype } of variables) {
+    if (dtype === 'float32' || dtype === 'int32') continue;
+    throw new TypeError(
+      `saveTraining() keeps float32 and int32; the weight '${name}' is ${dtype}.`,
+    );
+  }
+  const { iterations } = optimizer;
+  const pack = async (state: NamedTensor[]): Promise<Uint8Array> => {
+    const weights = variables.map((tensor) => ({ name: tensor.name, tensor }));
+    const file = { optimizer: optimizer.getClassName(), ...(await readAll(weights, state)) };
+    if (optimizer.iterations === iterations || optimizer.saving) return packFile(file);
+    throw new SlowlaneError(
+      'SYNC_RUNNING',
+      'A step was taken while saveTraining() was reading. Await it before the next step.',
+    );
+  };
+  return optimizer.saving ? optimizer.saving(pack) : pack(await optimizer.getWeights());
+}
+
+async function readAll(
+  weights: readonly NamedTensor[],
+  state: readonly NamedTensor[],
+): Promise<Pick<PackedFile, 'weights' | 'state'>> {
   const read = async ({ name, tensor }: NamedTensor): Promise<HostValues> => ({
     name,
     shape: tensor.shape,
     values: (await tensor.data()) as Float32Array | Int32Array,
   });
-  return packFile({
-    optimizer: optimizer.getClassName(),
-    weights: await Promise.all(variables.map((tensor) => read({ name: tensor.name, tensor }))),
+  return {
+    weights: await Promise.all(weights.map(read)),
     state: await Promise.all(state.map(read)),
-  });
+  };
 }
 
 /**
@@ -72,8 +96,15 @@ export async function loadTraining(
       `The state is of a ${file.optimizer}, not of a ${name}.`,
     );
   }
-  const variables = variablesOf(model);
+  const variables = variablesOf(model, 'loadTraining');
   const saved = matchSaved(file.weights, variables);
+  const left = file.weights.find((entry) => !saved.includes(entry));
+  if (left) {
+    throw new SlowlaneError(
+      'STATE_MISMATCH',
+      `The saved training has the weight '${left.name}', which is not among the ${variables.length} given. Give all that were saved.`,
+    );
+  }
   const pairs = variables.map((variable, i) => {
     const found = saved[i];
     if (found && dtypeOf(found) === variable.dtype) return { variable, values: found.values };
@@ -94,9 +125,14 @@ export async function loadTraining(
   await optimizer.attach?.(variables);
 }
 
-function variablesOf(model: SavableModel): tf.Variable[] {
-  const weights = 'weights' in model ? model.weights.map((weight) => weight.read()) : [...model];
-  return weights as tf.Variable[];
+function variablesOf(model: SavableModel, of: string): tf.Variable[] {
+  const given: unknown = model;
+  const isModel = typeof given === 'object' && given !== null && 'weights' in given;
+  if (isModel || Array.isArray(given)) {
+    const weights = 'weights' in model ? model.weights.map((weight) => weight.read()) : [...model];
+    if (weights.every((weight) => weight instanceof tf.Variable)) return weights;
+  }
+  throw new TypeError(`${of}() takes a LayersModel or an array of variables, got ${shown(given)}.`);
 }
 
 function dtypeOf({ values }: HostValues): tf.DataType {

@@ -76,7 +76,10 @@ export class SyncCycle {
 
   /** All of it as whole numbers: steps, then period, last sync and syncs of each group. */
   save(): number[] {
-    const groups = [...this.#groups, ...this.#loaded];
+    const waiting = [...this.#loaded].filter(
+      ([period, { lastSync }]) => this.#steps - lastSync < period,
+    );
+    const groups = [...this.#groups, ...waiting];
     return [
       this.#steps,
       ...groups.flatMap(([period, { lastSync, syncs }]) => [period, lastSync, syncs]),
@@ -104,13 +107,13 @@ export class SyncCycle {
 
 /** @throws SlowlaneError STATE_MISMATCH if this is not what `SyncCycle.save` gave. */
 export function checkCounters(saved: readonly number[]): void {
-  const [steps, ...groups] = saved;
-  let isFit = steps !== undefined && groups.length % 3 === 0;
-  for (let i = 0; i < saved.length; i++) {
-    const value = saved[i] as number;
-    const role = i === 0 ? 'steps' : (['period', 'lastSync', 'syncs'] as const)[(i - 1) % 3];
-    const [min, max] = [role === 'period' ? 1 : 0, role === 'lastSync' ? (steps ?? 0) : Infinity];
-    isFit &&= Number.isInteger(value) && value >= min && value <= max;
+  const [steps = -1, ...groups] = saved;
+  const isCount = (value: number) => Number.isInteger(value) && value >= 0;
+  let isFit = saved.every(isCount) && steps >= 0 && groups.length % 3 === 0;
+  for (let i = 0; i < groups.length; i += 3) {
+    const [period = 0, lastSync = 0] = groups.slice(i, i + 2);
+    // A sync that is due cannot be saved.
+    isFit &&= period >= 1 && lastSync <= steps && steps - lastSync < period;
   }
   if (isFit) return;
   throw new SlowlaneError(

@@ -29,6 +29,16 @@ const wrong: [unknown, string][] = [
   ],
   [{ slow: 'gpu' }, 'slow must be \'host:f32\', got "gpu" (string).'],
   [{ nonFinite: true }, "nonFinite must be 'throw', 'skip' or 'restore', got true (boolean)."],
+  [{ slowStepSize: [0.5, 0.4] }, 'got [0.5,0.4] (array).'],
+  [
+    { slowStepSize: { kind: 'adaptive', min: 7 } },
+    'min must be a finite number ≥ 0 and ≤ 1, got 7.',
+  ],
+  [
+    { slowStepSize: { kind: 'adaptive', curvature: 5 } },
+    'curvature must be a function of a weight, got 5.',
+  ],
+  [{ constructor: 1 }, "lookahead() has no option 'constructor'."],
   [{ k: 5 }, "lookahead() has no option 'k'. Did you mean 'syncPeriod'?"],
   [{ alpha: 0.5 }, "Did you mean 'slowStepSize'?"],
   [5, 'lookahead() takes one object of options'],

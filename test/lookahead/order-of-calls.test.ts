@@ -157,3 +157,39 @@ onEveryEngine(() => {
     await expect(look).rejects.toThrow('inside');
   });
 });
+
+onEveryEngine(() => {
+  test('a loss that takes steps itself is refused, and nothing has changed', async () => {
+    device.isSlow = false;
+    const x = tf.variable(tf.tensor1d([0]));
+    const o = lookahead(sgd({ learningRate: 1 }), { syncPeriod: 1, workers: 0 });
+    const nested = () => {
+      o.minimize(() => tf.sum(x), false, [x]);
+      return tf.sum(x) as tf.Scalar;
+    };
+    expect(() => o.minimize(nested, false, [x])).toThrow(/loss function of another step/);
+    await expect(o.step(nested, false, [x])).rejects.toMatchObject({ code: 'SYNC_RUNNING' });
+    expect([valuesOf(x), o.iterations]).toEqual([[0], 0]);
+    await o.step(() => tf.sum(x), false, [x]);
+    expect(valuesOf(x)).toEqual([-0.5]);
+  });
+
+  test('what cannot be trained, or cannot be meant, is refused before anything changes', async () => {
+    const [x, q] = [tf.variable(tf.tensor1d([1])), tf.variable(tf.tensor1d([1], 'int32'))];
+    const o = lookahead(sgd({ learningRate: 1 }), { workers: 0 });
+    const loss = () => tf.sum(tf.mul(x, tf.cast(q, 'float32'))) as tf.Scalar;
+    await expect(o.step(loss, false, [x, q])).rejects.toThrow(/is int32; only float32/);
+    expect([valuesOf(x), o.iterations]).toEqual([[1], 0]);
+    for (const wrong of [NaN, 5, [1], '', null]) {
+      expect(() => o.applyGradients(wrong as never)).toThrow(/applyGradients\(\) takes/);
+    }
+    await expect(o.withSlowWeights(5 as never)).rejects.toThrow(/takes a function, got 5/);
+    await expect(o.setWeights(5 as never)).rejects.toMatchObject({ code: 'STATE_MISMATCH' });
+  });
+
+  test('an inner optimizer has one Lookahead', () => {
+    const inner = sgd();
+    lookahead(inner);
+    expect(() => lookahead(inner)).toThrow(/inside another Lookahead already/);
+  });
+});
