@@ -235,9 +235,9 @@ function checkScalar(value: tf.Scalar): tf.Scalar {
   if (!(value instanceof tf.Tensor)) {
     throw new TypeError(`The loss must be a scalar tensor, got ${shown(value)}.`);
   }
-  if ((value.rank as number) === 0) return value;
+  if (value.shape.length === 0) return value;
   throw new Error(
-    `The f passed in variableGrads(f) must return a scalar, but it returned a rank-${value.rank} tensor`,
+    `The f passed in variableGrads(f) must return a scalar, but it returned a rank-${(value as tf.Tensor).rank} tensor`,
   );
 }
 
