@@ -26,10 +26,20 @@ const TRAINS_ON: Readonly<Record<ModelName, readonly DataKind[]>> = {
   transformer: ['text'],
 };
 
+/** What trains where no model is named. */
+export const DEFAULT_MODELS: Readonly<Record<DataKind, ModelName>> = {
+  images: 'mlp',
+  text: 'transformer',
+};
+
 /** Models whose training needs gradients of convolution filters. */
 const CONVOLUTIONAL: readonly ModelName[] = ['cnn'];
 
 export const WASM_LIMIT = "wasm can't train convolutions (it has no Conv2DBackpropFilter kernel)";
+
+export function defaultModel(data: DataName): ModelName {
+  return DEFAULT_MODELS[KIND_OF[data]];
+}
 
 export function needsConvolutions(model: ModelName): boolean {
   return CONVOLUTIONAL.includes(model);

@@ -19,14 +19,20 @@ export class RunError extends Error {
   }
 }
 
-export const EXIT = { failed: 1, usage: 2, interrupted: 130 } as const;
+/** What a run that a signal ended exits with is with the signals, in interrupt.ts. */
+export const EXIT = { failed: 1, usage: 2 } as const;
 
 /** The message of anything that was thrown. */
 export function reasonOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown);
 }
 
+/** The code that the system or Node gave an error: `ENOENT`, `ERR_BUFFER_TOO_LARGE`. */
+export function codeOf(thrown: unknown): unknown {
+  return thrown instanceof Error && 'code' in thrown ? thrown.code : undefined;
+}
+
 /** Whether the system said that a file or folder doesn't exist. */
 export function isNotFound(thrown: unknown): boolean {
-  return thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOENT';
+  return codeOf(thrown) === 'ENOENT';
 }

@@ -1,8 +1,24 @@
-// Ctrl-C as an AbortSignal: the first asks the run to end cleanly, the second ends the process.
+// Signals that ask the process to end, as an AbortSignal: the first asks the run to end cleanly, the
+// second ends the process.
+
+const SIGNALS = {
+  SIGINT: { exitCode: 130, reason: 'Stopped with Ctrl-C.' },
+  SIGTERM: { exitCode: 143, reason: 'Stopped by SIGTERM.' },
+  SIGHUP: { exitCode: 129, reason: 'Stopped by SIGHUP: the terminal was closed.' },
+} as const;
+
+type SignalName = keyof typeof SIGNALS;
 
 /** The reason of the signal. */
 export class Interrupted extends Error {
   override readonly name = 'Interrupted';
+  /** As a shell reports it: 128 + the number of the signal. */
+  readonly exitCode: number;
+
+  constructor(signal: SignalName) {
+    super(SIGNALS[signal].reason);
+    this.exitCode = SIGNALS[signal].exitCode;
+  }
 }
 
 export interface Interrupt {
@@ -13,8 +29,17 @@ export interface Interrupt {
 
 export function listenForInterrupt(): Interrupt {
   const controller = new AbortController();
-  // With no listener left, the next Ctrl-C is Node's own and ends the process at once.
-  const abort = (): void => controller.abort(new Interrupted('Stopped with Ctrl-C.'));
-  process.once('SIGINT', abort);
-  return { signal: controller.signal, release: () => void process.off('SIGINT', abort) };
+  const names = Object.keys(SIGNALS) as SignalName[];
+  const release = (): void => {
+    for (const name of names) process.off(name, abort);
+  };
+  const abort = (name: SignalName): void => {
+    // With no listener left, the next signal is Node's own and ends the process at once. Not so the next
+    // SIGHUP: a terminal that closes sends it twice, to the session and to its foreground.
+    process.off('SIGINT', abort);
+    process.off('SIGTERM', abort);
+    controller.abort(new Interrupted(name));
+  };
+  for (const name of names) process.on(name, abort);
+  return { signal: controller.signal, release };
 }

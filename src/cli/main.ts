@@ -1,11 +1,14 @@
 #!/usr/bin/env node
 // The command line: commands, and what becomes of their errors. Exit codes: 0 done, 1 the run failed,
-// 2 the request was wrong, 130 stopped with Ctrl-C.
+// 2 the request was wrong, 130 stopped with Ctrl-C, 143 by SIGTERM, 129 by SIGHUP.
 
 import { createRequire } from 'node:module';
 import { Command, CommanderError } from 'commander';
 import { EXIT, reasonOf, RunError, UsageError } from './cli-error.js';
+import { outliveReaders } from './standard-streams.js';
 import { trainCommand } from './train-command.js';
+
+outliveReaders();
 
 const { version } = createRequire(import.meta.url)('slowlane/package.json') as { version: string };
 
@@ -20,6 +23,7 @@ const program = new Command('slowlane')
 // Loaded only when needed: --help shouldn't wait for TensorFlow.js.
 program.addCommand(
   trainCommand(async (options) => {
+    checkWorkingFolder();
     const { train } = await import('./train.js');
     process.exitCode = await train(options, version);
   }).copyInheritedSettings(program),
@@ -29,6 +33,19 @@ try {
   await program.parseAsync();
 } catch (error) {
   process.exitCode = report(error);
+}
+
+/** Paths are resolved from it, here and in what we import. */
+function checkWorkingFolder(): void {
+  try {
+    process.cwd();
+  } catch (error) {
+    throw new RunError(
+      "The folder you are in doesn't exist any more.",
+      'Go to one that exists (cd) and start again',
+      { cause: error },
+    );
+  }
 }
 
 /** Prints why it ended, and returns the exit code. */

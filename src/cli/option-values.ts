@@ -12,6 +12,12 @@ export function wholeNumber(min: number, max = Number.MAX_SAFE_INTEGER): (text: 
   };
 }
 
+/** `--out results`. */
+export function folderName(text: string): string {
+  if (text !== '') return text;
+  throw new InvalidArgumentError('It must be the name of a folder; . is the one you are in.');
+}
+
 /** `--learning-rate 1e-3`. */
 export function positiveNumber(text: string): number {
   const value = toNumber(text);

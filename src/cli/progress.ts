@@ -8,7 +8,7 @@ export interface ProgressState {
   readonly step: number;
   readonly smoothedLoss: number;
   readonly elapsedMs: number;
-  /** Of the last sync; undefined without Lookahead. */
+  /** Of the last sync; undefined without Lookahead and before the first. */
   readonly lastSyncMs: number | undefined;
 }
 
@@ -18,11 +18,20 @@ export interface Progress {
   stop(): void;
 }
 
-export function startProgress(steps: number, to: NodeJS.WriteStream): Progress {
-  return to.isTTY ? progressBar(steps, to) : progressLines(steps, to);
+/** Shows the cursor and lets lines wrap, which a bar switches off. */
+const RESTORED_TERMINAL = '\u001B[?25h\u001B[?7h';
+
+/** Once `signal` is aborted, the process may be ended from outside at any time. */
+export function startProgress(
+  steps: number,
+  to: NodeJS.WriteStream,
+  signal: AbortSignal,
+): Progress {
+  return to.isTTY ? progressBar(steps, to, signal) : progressLines(steps, to);
 }
 
-function progressBar(steps: number, to: NodeJS.WriteStream): Progress {
+function progressBar(steps: number, to: NodeJS.WriteStream, signal: AbortSignal): Progress {
+  const restore = (): void => void to.write(RESTORED_TERMINAL);
   const bar = new SingleBar({
     format: '  {bar} {value}/{total} · {details}',
     barCompleteChar: '█',
@@ -33,10 +42,16 @@ function progressBar(steps: number, to: NodeJS.WriteStream): Progress {
     stream: to,
     gracefulExit: false, // Ctrl-C is ours
   });
+  process.once('exit', restore);
+  signal.addEventListener('abort', restore, { once: true });
   bar.start(steps, 0, { details: 'first step' });
   return {
     update: (state) => bar.update(state.step, { details: describe(state, steps) }),
-    stop: () => bar.stop(),
+    stop() {
+      bar.stop();
+      process.off('exit', restore);
+      signal.removeEventListener('abort', restore);
+    },
   };
 }
 

@@ -7,7 +7,19 @@ import { summarize } from '../memory/summary.js';
 /** The frame alone: lines between rows are left out. */
 const NO_INNER_LINES = { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' } as const;
 
-export function summaryTable(record: RunRecord): string {
+/** A table, or plain lines where a terminal has too few `columns` for it. */
+export function summaryText(record: RunRecord, columns = Infinity): string {
+  const table = summaryTable(record);
+  return table.indexOf('\n') <= columns ? table : summaryLines(record);
+}
+
+function summaryLines(record: RunRecord): string {
+  return summarize(record)
+    .flatMap(({ rows }) => rows.map(({ label, value }) => `${label}: ${value}`))
+    .join('\n');
+}
+
+function summaryTable(record: RunRecord): string {
   const table = new Table({
     colAligns: ['left', 'right'],
     chars: NO_INNER_LINES,

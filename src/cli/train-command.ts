@@ -6,13 +6,15 @@ import {
   checkCombination,
   DATA_NAMES,
   type DataName,
+  DEFAULT_MODELS,
+  defaultModel,
   ENGINE_NAMES,
   type EngineName,
   MODEL_NAMES,
   type ModelName,
 } from './choices.js';
 import { UsageError } from './cli-error.js';
-import { positiveNumber, stepSize, wholeNumber } from './option-values.js';
+import { folderName, positiveNumber, stepSize, wholeNumber } from './option-values.js';
 import {
   BATCH_SIZES,
   type Duration,
@@ -29,16 +31,20 @@ import {
 const EXAMPLES = `
 Examples:
   slowlane train                                  MNIST, mlp, adam inside Lookahead
-  slowlane train --data moby-dick --model transformer --steps 500
+  slowlane train --data moby-dick --steps 500     a book, with the transformer
   slowlane train --inner sgd --sync-period 10 --slow-step-size 0.8
   slowlane train --no-lookahead --out out-adam    the same, to compare with
 `;
+
+const DATA_FILES =
+  'for mnist and fashion-mnist train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte ' +
+  'and t10k-labels-idx1-ubyte, each raw or .gz; for moby-dick data.txt';
 
 /** What commander hands over; its parsers and choices make these types true. */
 interface RawOptions {
   readonly data: DataName;
   readonly dataDir?: string;
-  readonly model: ModelName;
+  readonly model?: ModelName;
   readonly inner: InnerName;
   readonly learningRate?: number;
   readonly lookahead: boolean;
@@ -62,8 +68,20 @@ export function trainCommand(run: (options: TrainOptions) => Promise<void>): Com
   const command = new Command('train')
     .description('Train a model on real data with Lookahead, slow weights in host memory.')
     .addOption(choice('--data <name>', 'what to train on', DATA_NAMES).default('mnist'))
-    .option('--data-dir <dir>', 'read the data from this folder instead of its package')
-    .addOption(choice('--model <name>', 'what to train', MODEL_NAMES).default('mlp'))
+    .addOption(
+      parsed(
+        '--data-dir <dir>',
+        `read the data from this folder instead of its package: ${DATA_FILES}`,
+        folderName,
+      ),
+    )
+    .addOption(
+      choice(
+        '--model <name>',
+        `what to train (default: ${DEFAULT_MODELS.images} for images, ${DEFAULT_MODELS.text} for text)`,
+        MODEL_NAMES,
+      ),
+    )
     .addOption(choice('--inner <name>', 'the inner optimizer', INNER_NAMES).default('adam'))
     .addOption(
       parsed(
@@ -127,20 +145,23 @@ export function trainCommand(run: (options: TrainOptions) => Promise<void>): Com
         wholeNumber(0, 2 ** 31 - 1),
       ).default(1),
     )
-    .option('--out <dir>', 'folder for run.json and report.html', 'out')
+    .addOption(
+      parsed('--out <dir>', 'folder for run.json and report.html', folderName).default('out'),
+    )
     .addHelpText('after', EXAMPLES);
   return command.action(() => run(checked(command)));
 }
 
 function checked(command: Command): TrainOptions {
   const raw = command.opts<RawOptions>();
-  checkCombination(raw.data, raw.model, raw.engine);
+  const model = raw.model ?? defaultModel(raw.data);
+  checkCombination(raw.data, model, raw.engine);
   if (!raw.lookahead) refuseLookaheadOptions(command);
   else if (raw.slowStepSize === 'adaptive') checkAdaptive(raw.inner);
   return {
     data: raw.data,
     dataDir: raw.dataDir,
-    model: raw.model,
+    model,
     inner: raw.inner,
     learningRate: raw.learningRate ?? LEARNING_RATES[raw.inner],
     lookahead: raw.lookahead
@@ -153,17 +174,17 @@ function checked(command: Command): TrainOptions {
         }
       : undefined,
     engine: raw.engine,
-    duration: durationOf(raw),
-    batchSize: raw.batchSize ?? BATCH_SIZES[raw.model],
+    duration: durationOf(raw, model),
+    batchSize: raw.batchSize ?? BATCH_SIZES[model],
     seed: raw.seed,
     out: raw.out,
   };
 }
 
-function durationOf(raw: RawOptions): Duration {
+function durationOf(raw: RawOptions, model: ModelName): Duration {
   if (raw.steps !== undefined) return { unit: 'steps', count: raw.steps };
   if (raw.epochs !== undefined) return { unit: 'epochs', count: raw.epochs };
-  return { unit: 'epochs', count: EPOCHS[raw.model] };
+  return { unit: 'epochs', count: EPOCHS[model] };
 }
 
 function checkAdaptive(inner: InnerName): void {

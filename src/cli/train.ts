@@ -1,7 +1,7 @@
 // `slowlane train` from options to files: data, engine, model, loop, evaluation, record. What was
 // opened here is closed here, also when the run breaks off.
 
-import { EXIT, reasonOf, RunError, UsageError } from './cli-error.js';
+import { reasonOf, RunError, UsageError } from './cli-error.js';
 import type { DataSet } from './data/dataset.js';
 import { loadData } from './data/load.js';
 import { startEngine } from './engine.js';
@@ -12,7 +12,7 @@ import { countParameters } from './models/model.js';
 import { type Output, prepareOutput } from './output.js';
 import { startProgress } from './progress.js';
 import { makeRecord } from './record-of-run.js';
-import { summaryTable } from './summary-table.js';
+import { summaryText } from './summary-table.js';
 import { formatBytes, formatCount, formatMs } from '../memory/quantities.js';
 import type { Run } from './run.js';
 import type { TrainOptions } from './train-options.js';
@@ -69,27 +69,39 @@ async function trainAndRecord(run: Run, output: Output): Promise<number> {
     await evaluateBoth(run, interrupt.signal);
     await run.trainer.finish();
   } catch (error) {
-    await output.write(makeRecord(run, reasonOf(error)));
-    say(
-      `Partial record after ${formatCount(run.state.stepsDone)} steps: ${output.recordPath}, ${output.reportPath}`,
-    );
+    await writePartial(run, output, error);
     if (!(error instanceof Interrupted)) throw withRemedy(error);
     console.error(`slowlane: ${error.message}`);
-    return EXIT.interrupted;
+    return error.exitCode;
   } finally {
     interrupt.release();
   }
   const record = makeRecord(run, 'done');
-  await output.write(record);
-  say(summaryTable(record));
+  try {
+    await output.write(record);
+  } finally {
+    say(summaryText(record, process.stdout.isTTY ? process.stdout.columns : undefined));
+  }
   say(`Record  ${output.recordPath}\nReport  ${output.reportPath}`);
   return 0;
+}
+
+/** Why the run broke off matters more than that its record couldn't be written. */
+async function writePartial(run: Run, output: Output, error: unknown): Promise<void> {
+  try {
+    await output.write(makeRecord(run, reasonOf(error)));
+    say(
+      `Partial record after ${formatCount(run.state.stepsDone)} steps: ${output.recordPath}, ${output.reportPath}`,
+    );
+  } catch (unwritten) {
+    console.error(`warning: no partial record: ${reasonOf(unwritten)}`);
+  }
 }
 
 async function trainWithProgress(run: Run, signal: AbortSignal): Promise<void> {
   const { data, model, trainer, stepsPlanned, state } = run;
   const { batchSize, seed } = run.options;
-  const progress = startProgress(stepsPlanned, process.stderr);
+  const progress = startProgress(stepsPlanned, process.stderr, signal);
   try {
     await runLoop(
       {

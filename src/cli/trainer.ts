@@ -26,7 +26,8 @@ const ADAPTIVE_MIN = 0.1;
 
 export interface TrainerStats {
   readonly sync: SyncRecord;
-  readonly lastSyncMs: number;
+  /** Undefined before the first. */
+  readonly lastSyncMs: number | undefined;
   readonly host: HostMemory;
 }
 
@@ -92,7 +93,7 @@ function insideLookahead(
           bytesPushed,
           workers: how,
         },
-        lastSyncMs: syncMs.last,
+        lastSyncMs: syncs === 0 ? undefined : syncMs.last,
         host: { slowBytes: host.slowBytes, stagingBytes: host.stagingBytes },
       };
     },

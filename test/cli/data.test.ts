@@ -2,6 +2,7 @@
 
 import '@tensorflow/tfjs-backend-cpu';
 
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -12,6 +13,7 @@ import { parseIdx } from '#src/cli/data/idx.js';
 import { loadData } from '#src/cli/data/load.js';
 import { seededRandom, shuffle } from '#src/cli/data/random.js';
 import { textSet } from '#src/cli/data/text.js';
+import { readVerified } from '#src/cli/data/verified-file.js';
 import { temporaryFolder } from './run-cli.js';
 
 const PIXELS = 28 * 28;
@@ -51,10 +53,13 @@ describe('image files that somebody gives', () => {
     const data = await loadData('fashion-mnist', folder, (message) => warnings.push(message));
     expect([data.trainCount, data.testCount]).toEqual([3, 3]);
     expect(warnings).toHaveLength(4);
-    expect(warnings[0]).toContain('SHA-256');
+    expect(warnings[0]).toMatch(
+      /^train-images-idx3-ubyte: SHA-256 [\da-f]{12}…, expected c59f468a2f67…; read as it is/,
+    );
   });
 
   test.each([
+    [{ images: 0, labels: [] }, /images-idx3-ubyte: expected at least one image, found none/],
     [{ images: 3, labels: [0, 9] }, /expected 3 labels, one per image, found 2/],
     [{ images: 2, labels: [0, 10] }, /expected labels 0 to 9, found 10 at image 1/],
     [
@@ -77,6 +82,31 @@ describe('image files that somebody gives', () => {
     await expect(loadData('mnist', folder, () => {})).rejects.toThrow(
       /train-images-idx3-ubyte\.gz: expected a whole gzip file, found 12 bytes/,
     );
+  });
+});
+
+describe('a file', () => {
+  const reading = (path: string, maxBytes?: number) =>
+    readVerified(
+      { path, sha256: '', onMismatch: 'warn', remedy: '', ...(maxBytes ? { maxBytes } : {}) },
+      () => {},
+    );
+
+  test.each(['', '.gz'])('of more than the limit is refused by name (name%s)', async (ending) => {
+    const path = join(temporaryFolder(), `zeros${ending}`);
+    const zeros = Buffer.alloc(1025);
+    writeFileSync(path, ending === '' ? zeros : gzipSync(zeros));
+    await expect(reading(path, 1024)).rejects.toThrow(/zeros.* more than 1\.00 KiB/);
+    await expect(reading(path, 1025)).resolves.toEqual(zeros);
+  });
+
+  test.skipIf(process.platform === 'win32')('that is none is not waited for', async () => {
+    const folder = temporaryFolder();
+    const pipe = join(folder, 'pipe');
+    execFileSync('mkfifo', [pipe]);
+    await expect(reading(pipe)).rejects.toThrow(/pipe can't be read: it is a pipe or a device/);
+    await expect(reading('/dev/zero')).rejects.toThrow(/it is a pipe or a device/);
+    await expect(reading(folder)).rejects.toThrow(/it is a folder, not a file/);
   });
 });
 
@@ -110,6 +140,12 @@ describe('text', () => {
       expect(labels![row]!.slice(0, -1)).toEqual(inputs![row]!.slice(1));
       expect(labels![row]!.at(-1)).toBe((inputs![row]!.at(-1)! + 1) % 3); // a → b → c → a
     }
+  });
+
+  test('a text of one character is refused', () => {
+    expect(() => textSet('t', 'a'.repeat(9000), 't.txt', '')).toThrow(
+      /t\.txt: expected at least 2 different characters, found only "a"/,
+    );
   });
 
   test('a text too short to test on is refused', () => {

@@ -16,7 +16,11 @@ describe('help', () => {
     const flags =
       '--data --data-dir --model --inner --learning-rate --sync-period --slow-step-size --inner-state --slow --workers --no-lookahead --engine --epochs --steps --batch-size --seed --out';
     for (const flag of flags.split(' ')) expect(stdout).toContain(`  ${flag} `);
-    expect(stdout.replaceAll(/\s+/g, ' ')).toContain('"mlp", "cnn", "lstm", "transformer"');
+    const text = stdout.replaceAll(/\s+/g, ' ');
+    expect(text).toContain('"mlp", "cnn", "lstm", "transformer"');
+    expect(text).toContain('default: mlp for images, transformer for text');
+    expect(text).toContain('for mnist and fashion-mnist train-images-idx3-ubyte, train-labels');
+    expect(text).toContain('for moby-dick data.txt');
   });
 
   test('slowlane --version is the version of the package', async () => {
@@ -47,6 +51,8 @@ describe('a wrong request ends with exit code 2, and says what was received and 
     ['train --data mnist --model transformer', '--model transformer', 'mlp, cnn, lstm'],
     ['train --model cnn --engine wasm', '--engine wasm', 'auto, cpu or tensorflow'],
     ['train --inner lion --slow-step-size adaptive', '--inner lion', 'adam, adamw'],
+    ['train --out=', "''", 'the name of a folder'],
+    ['train --data-dir=', "''", 'the name of a folder'],
     ['train --no-lookahead --sync-period 3', '--sync-period', '--no-lookahead'],
   ];
 

@@ -1,7 +1,7 @@
 // Runs the command line as a user does: as a process of its own, from the sources or from the build.
 
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { closeSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
@@ -9,7 +9,8 @@ import type { RunRecord } from '#src/memory/run-record.js';
 import { againstBuild, entry } from '../built.js';
 
 const ROOT = entry('.');
-const COMMAND = againstBuild ? ['dist/src/cli/main.js'] : ['--import', 'tsx', 'src/cli/main.ts'];
+const LOADER = againstBuild ? [] : ['--import', 'tsx'];
+const COMMAND = [...LOADER, againstBuild ? 'dist/src/cli/main.js' : 'src/cli/main.ts'];
 
 export interface Finished {
   readonly code: number | null;
@@ -17,20 +18,45 @@ export interface Finished {
   readonly stderr: string;
 }
 
-/** Resolves when the process has ended; `onStart` gets it while it runs. */
+export interface Surroundings {
+  /** Called while the process runs. */
+  readonly onStart?: (child: ChildProcess) => void;
+  /** File descriptor that stdout goes to; it is closed when the process ends. */
+  readonly stdout?: number;
+}
+
+/** Resolves when the process has ended. */
 export function slowlane(
   args: readonly string[],
-  onStart: (child: ChildProcess) => void = () => {},
+  surroundings: Surroundings = {},
 ): Promise<Finished> {
-  const child = spawn(process.execPath, [...COMMAND, ...args], { cwd: ROOT });
+  return finished([...COMMAND, ...args], surroundings);
+}
+
+/** Runs `code`, a module's text, in a process that can import ours; `args` are its arguments. */
+export function evaluated(code: string, args: readonly string[] = []): Promise<Finished> {
+  return finished([...LOADER, '--input-type=module', '-e', code, '--', ...args], {});
+}
+
+function finished(
+  args: readonly string[],
+  { onStart = () => {}, stdout: to }: Surroundings,
+): Promise<Finished> {
+  const child = spawn(process.execPath, args, {
+    cwd: ROOT,
+    stdio: ['ignore', to ?? 'pipe', 'pipe'],
+  });
   let stdout = '';
   let stderr = '';
-  child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+  child.stdout?.setEncoding('utf8').on('data', (text: string) => (stdout += text));
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => (stderr += text));
   onStart(child);
   return new Promise((resolve, reject) => {
     child.on('error', reject);
-    child.on('close', (code) => resolve({ code, stdout, stderr }));
+    child.on('close', (code) => {
+      if (to !== undefined) closeSync(to);
+      resolve({ code, stdout, stderr });
+    });
   });
 }
 

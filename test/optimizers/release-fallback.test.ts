@@ -3,7 +3,21 @@ import { expect, test, vi } from 'vitest';
 import { adam, sgd } from '#src/optimizers/index.js';
 import { halfSquare, valuesOf } from '../engines.js';
 
-// Alone in its file: what is found out about an engine is remembered.
+// Alone in their file: what is found out about an engine is remembered.
+test('the very first step inside of another differentiation leaves that one alone', async () => {
+  await tf.setBackend('cpu');
+  const x = tf.tidy(() => tf.variable(tf.scalar(3)));
+  const optimizer = sgd({ learningRate: 0.5, gradients: 'release' });
+  const slope = tf.grad((y) => {
+    const squared = tf.square(y);
+    optimizer.minimize(() => halfSquare(x));
+    return squared;
+  });
+  expect(tf.tidy(() => valuesOf(slope(tf.scalar(2))))).toEqual([4]);
+  expect(valuesOf(x)).toEqual([1.5]);
+  x.dispose();
+});
+
 test('with an engine made differently: gradients are kept, which is said once', async () => {
   await tf.setBackend('cpu');
   hideTape();

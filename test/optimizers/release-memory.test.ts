@@ -72,6 +72,21 @@ onEveryEngine(() => {
     expect(release.tensors).toBeLessThan(4 + 3.6 / LAYERS);
   });
 
+  test('not one op more than with gradients kept: none for the input, none for a frozen weight', async () => {
+    const names: string[][] = [];
+    for (const gradients of ['keep', 'release'] as const) {
+      tf.disposeVariables();
+      const { weights, x, loss } = stack(8);
+      const optimizer = sgd({ gradients });
+      const { kernels } = await tf.profile(() => {
+        optimizer.minimize(loss, false, weights.slice(2));
+      });
+      names.push(kernels.map(({ name }) => name).toSorted());
+      tf.dispose([x, ...weights]);
+    }
+    expect(names[1]).toEqual(names[0]);
+  });
+
   test('no tensor is left of 30 steps, nor of losses that fail', () => {
     tf.disposeVariables();
     const { weights, x, loss } = stack(16);

@@ -51,6 +51,12 @@ function labelled(imageFile: ImageFile, labelFile: ImageFile): Labelled {
   const images = parseIdx(imageFile.content, 3, imageFile.path, imageFile.remedy);
   const labels = parseIdx(labelFile.content, 1, labelFile.path, labelFile.remedy);
   const [count, rows, columns] = images.shape;
+  if (count === 0) {
+    throw new RunError(
+      `${imageFile.path}: expected at least one image, found none.`,
+      imageFile.remedy,
+    );
+  }
   if (rows !== SIDE || columns !== SIDE) {
     throw new RunError(
       `${imageFile.path}: expected images of ${SIDE}×${SIDE}, found ${rows}×${columns}.`,

@@ -13,12 +13,21 @@ const MAX_TEST_SEQUENCES = 256;
 /** Shorter texts leave no whole sequence for the test part. */
 const MIN_LENGTH = 100 * SEQUENCE_LENGTH;
 
+/** With one character there is nothing to predict. */
+const MIN_VOCABULARY = 2;
+
 /** Makes a data set of `text`, whose last tenth is the test part; `path` and `remedy` are for the error. */
 export function textSet(name: string, text: string, path: string, remedy: string): TextSet {
   const { codes, vocabulary } = encode(text);
   if (codes.length < MIN_LENGTH) {
     throw new RunError(
       `${path}: expected at least ${MIN_LENGTH} characters, found ${codes.length}.`,
+      remedy,
+    );
+  }
+  if (vocabulary.length < MIN_VOCABULARY) {
+    throw new RunError(
+      `${path}: expected at least ${MIN_VOCABULARY} different characters, found only ${JSON.stringify(vocabulary[0])}.`,
       remedy,
     );
   }

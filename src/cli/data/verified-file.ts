@@ -1,9 +1,11 @@
 // Reads a file of a data set whole and checks that it is the one we know.
 
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
+import { basename } from 'node:path';
 import { gunzipSync } from 'node:zlib';
-import { isNotFound, reasonOf, RunError } from '../cli-error.js';
+import { formatBytes } from '../../memory/quantities.js';
+import { codeOf, isNotFound, reasonOf, RunError } from '../cli-error.js';
 
 export interface ExpectedFile {
   readonly path: string;
@@ -13,7 +15,14 @@ export interface ExpectedFile {
   readonly onMismatch: 'throw' | 'warn';
   /** What the user can do when the file is missing or damaged. */
   readonly remedy: string;
+  /** Files that hold more, packed or unpacked, are refused: 512 MiB, ten times MNIST. */
+  readonly maxBytes?: number;
 }
+
+const MAX_BYTES = 512 * 1024 ** 2;
+
+/** Enough of a sum to tell files apart by eye. */
+const SHOWN_DIGITS = 12;
 
 /** Returns the content of the file, unpacked if its name ends in `.gz`. */
 export async function readVerified(
@@ -23,14 +32,19 @@ export async function readVerified(
   const content = unpack(file, await read(file));
   const sha256 = createHash('sha256').update(content).digest('hex');
   if (sha256 === file.sha256) return content;
-  const what = `${file.path}: SHA-256 of the content is ${sha256}, expected ${file.sha256}`;
-  if (file.onMismatch === 'throw') throw new RunError(`${what}.`, file.remedy);
-  warn(`${what}; reading it as it is, because you chose it.`);
+  const found = `SHA-256 ${shortened(sha256)}, expected ${shortened(file.sha256)}`;
+  if (file.onMismatch === 'throw') throw new RunError(`${file.path}: ${found}.`, file.remedy);
+  warn(`${basename(file.path)}: ${found}; read as it is, because you chose it.`);
   return content;
+}
+
+function shortened(sha256: string): string {
+  return `${sha256.slice(0, SHOWN_DIGITS)}…`;
 }
 
 async function read(file: ExpectedFile): Promise<Buffer> {
   try {
+    await refuseSpecial(file);
     return await readFile(file.path);
   } catch (error) {
     const reason = isNotFound(error) ? "it doesn't exist" : reasonOf(error);
@@ -38,11 +52,29 @@ async function read(file: ExpectedFile): Promise<Buffer> {
   }
 }
 
+/** Reading a pipe waits for a writer; a device may have no end. */
+async function refuseSpecial({ path, maxBytes = MAX_BYTES }: ExpectedFile): Promise<void> {
+  const found = await stat(path);
+  if (found.isDirectory()) throw new Error('it is a folder, not a file');
+  if (!found.isFile()) throw new Error('it is a pipe or a device, not a regular file');
+  if (found.size > maxBytes) {
+    throw new Error(`it has ${formatBytes(found.size)}, more than ${formatBytes(maxBytes)}`);
+  }
+}
+
 function unpack(file: ExpectedFile, content: Buffer): Buffer {
   if (!file.path.endsWith('.gz')) return content;
+  const { maxBytes = MAX_BYTES } = file;
   try {
-    return gunzipSync(content);
+    return gunzipSync(content, { maxOutputLength: maxBytes });
   } catch (error) {
+    if (codeOf(error) === 'ERR_BUFFER_TOO_LARGE') {
+      throw new RunError(
+        `${file.path}: it unpacks to more than ${formatBytes(maxBytes)}.`,
+        file.remedy,
+        { cause: error },
+      );
+    }
     throw new RunError(
       `${file.path}: expected a whole gzip file, found ${content.length} bytes that don't unpack (${reasonOf(error)}).`,
       file.remedy,
