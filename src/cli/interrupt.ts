@@ -1,6 +1,8 @@
 // Signals that ask the process to end, as an AbortSignal: the first asks the run to end cleanly, the
 // second ends the process.
 
+import { isatty } from 'node:tty';
+
 const SIGNALS = {
   SIGINT: { exitCode: 130, reason: 'Stopped with Ctrl-C.' },
   SIGTERM: { exitCode: 143, reason: 'Stopped by SIGTERM.' },
@@ -28,6 +30,7 @@ export interface Interrupt {
 }
 
 export function listenForInterrupt(): Interrupt {
+  const hasTerminal = [0, 1, 2].some((descriptor) => isatty(descriptor)); // asked while it is there
   const controller = new AbortController();
   const names = Object.keys(SIGNALS) as SignalName[];
   const release = (): void => {
@@ -38,8 +41,14 @@ export function listenForInterrupt(): Interrupt {
     // SIGHUP: a terminal that closes sends it twice, to the session and to its foreground.
     process.off('SIGINT', abort);
     process.off('SIGTERM', abort);
+    if (name === 'SIGHUP' && hasTerminal) process.once('exit', endBySighup);
     controller.abort(new Interrupted(name));
   };
   for (const name of names) process.on(name, abort);
   return { signal: controller.signal, release };
+}
+
+/** Node's own end resets the terminal, and aborts with a core dump where that is gone. */
+function endBySighup(): void {
+  process.kill(process.pid, 'SIGHUP');
 }
