@@ -201,3 +201,28 @@ test('a chunk at the very end of a full 4 GiB memory works', () => {
 function bytes(values: Float32Array): Uint8Array {
   return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
 }
+
+describe.each(kinds)('exact to the bit, with %s', (_, kernels) => {
+  // 1 + 1·(f − 1) is not f for f = 1.2345678e-10, in double precision neither.
+  const slow = Float32Array.of(1, -0, 3e38, -1e-40, 0, 2, -0);
+  const fast = Float32Array.of(1.2345678e-10, 1, -3e38, 1e30, -0, 7e-38, -0);
+  const blend = (f: Float32Array, stepSize: number) => {
+    const chunk = chunkOf(slow, f, [{ length: slow.length, stepSize }]);
+    blendChunk(chunk.job, kernels(chunk.job.memory));
+    return [bits(chunk.slow), bits(chunk.fast)];
+  };
+
+  test('α = 1 gives the fast weights', () => {
+    expect(blend(fast, 1)).toEqual([bits(fast), bits(fast)]);
+  });
+
+  test('α = 0 gives the slow weights', () => {
+    expect(blend(fast, 0)).toEqual([bits(slow), bits(slow)]);
+  });
+
+  test('weights that are equal stay as they are, −0 too', () => {
+    for (const stepSize of [0.1, 0.5, 1 / 3]) {
+      expect(blend(slow, stepSize)).toEqual([bits(slow), bits(slow)]);
+    }
+  });
+});
