@@ -33,12 +33,12 @@ onEveryEngine(() => {
       overrides: [{ weights: /bias/, syncPeriod: 1 }],
       exclude: ['embedding', (weight) => weight.rank === 0],
     });
-    // @ts-expect-error: a typo
+    // @ts-expect-error: proves that a misspelt option does not compile
     const wrongName = () => lookahead(adam(), { syncperiod: 5 });
-    // @ts-expect-error: not a choice
+    // @ts-expect-error: proves that an unknown choice does not compile
     const wrongChoice = () => lookahead(adam(), { innerState: 'keep' });
     const wrongOverride = () =>
-      // @ts-expect-error: adaptive() is one number for the whole model
+      // @ts-expect-error: proves that adaptive() for some weights does not compile, it is one number for all
       lookahead(adam(), { overrides: [{ weights: 'a', slowStepSize: adaptive() }] });
     expectTypeOf([wrongName, wrongChoice, wrongOverride]).toBeArray();
   });

@@ -1,39 +1,22 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { type UpdateCounts, updateInPlaceOn } from '#src/device/webgpu/update-in-place.js';
 import { type Binding, bindingsOf, gridFor, kernelSource } from '#src/device/webgpu/update-wgsl.js';
 import { adam, sgd } from '#src/optimizers/index.js';
 import { sgdRule } from '#src/optimizers/sgd.js';
 import { registerUpdater, updaterFor } from '#src/optimizers/updater.js';
 import type { Assignment } from '#src/optimizers/update-rule.js';
-import {
-  type Backend,
-  RULES,
-  noErrors,
-  noise,
-  startSoftwareWebGPU,
-  trained,
-  variableOf,
-} from './webgpu.js';
+import { type Backend, eachWithFreshCounts, RULES, noise, trained, variableOf } from './webgpu.js';
+import { halfSquare } from '../engines.js';
 import { watched } from './watched.js';
 
 let backend: Backend;
 let counts: UpdateCounts;
-beforeAll(async () => {
-  backend = await startSoftwareWebGPU();
-});
-let tensorsBefore = 0;
-beforeEach(() => {
-  tensorsBefore = tf.memory().numTensors;
-  ({ counts } = updateInPlaceOn(backend));
-});
-afterEach(async () => {
-  tf.disposeVariables();
-  expect(tf.memory().numTensors).toBe(tensorsBefore);
-  await noErrors(backend);
+eachWithFreshCounts((started, fresh) => {
+  backend = started;
+  counts = fresh;
 });
 
-const halfSquare = (x: tf.Variable) => tf.mul<tf.Scalar>(tf.sum(tf.square(x)), 0.5);
 const bufferOf = (tensor: tf.Tensor) => backend.tensorMap.get(tensor.dataId).resource;
 
 describe('what a step costs', () => {

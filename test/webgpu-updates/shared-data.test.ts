@@ -1,34 +1,18 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { lookahead } from 'slowlane';
 import { type UpdateCounts, updateInPlaceOn } from '#src/device/webgpu/update-in-place.js';
 import { adam, momentum, sgd } from '#src/optimizers/index.js';
-import {
-  type Backend,
-  noErrors,
-  noise,
-  portably,
-  startSoftwareWebGPU,
-  variableOf,
-} from './webgpu.js';
+import { type Backend, eachWithFreshCounts, noise, portably, variableOf } from './webgpu.js';
+import { halfSquare } from '../engines.js';
 
 let backend: Backend;
 let counts: UpdateCounts;
-beforeAll(async () => {
-  backend = await startSoftwareWebGPU();
-});
-let tensorsBefore = 0;
-beforeEach(() => {
-  tensorsBefore = tf.memory().numTensors;
-  ({ counts } = updateInPlaceOn(backend));
-});
-afterEach(async () => {
-  tf.disposeVariables();
-  expect(tf.memory().numTensors).toBe(tensorsBefore);
-  await noErrors(backend);
+eachWithFreshCounts((started, fresh) => {
+  backend = started;
+  counts = fresh;
 });
 
-const halfSquare = (x: tf.Variable) => tf.mul<tf.Scalar>(tf.sum(tf.square(x)), 0.5);
 const values = async (tensor: tf.Tensor) => [...(await tensor.data())];
 
 describe('copy on write', () => {

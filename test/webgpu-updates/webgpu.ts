@@ -2,7 +2,8 @@ import '@tensorflow/tfjs-backend-cpu';
 import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-layers'; // registers the gradients of tfjs-core's ops
 import { create, globals } from 'webgpu';
-import { updateInPlaceOn } from '#src/device/webgpu/update-in-place.js';
+import { afterEach, beforeAll, beforeEach, expect } from 'vitest';
+import { type UpdateCounts, updateInPlaceOn } from '#src/device/webgpu/update-in-place.js';
 import { adagrad, adam, adamw, lion, momentum, rmsprop, sgd } from '#src/optimizers/index.js';
 import { unregisterUpdater } from '#src/optimizers/updater.js';
 import type { StepOptions, WeightwiseOptimizer } from '#src/optimizers/weightwise.js';
@@ -38,6 +39,24 @@ export async function startSoftwareWebGPU(): Promise<Backend> {
 }
 
 const errors: string[] = [];
+
+/** Each test of a file gets counts that begin at 0, and may leave neither a tensor nor a device error. */
+export function eachWithFreshCounts(take: (backend: Backend, counts: UpdateCounts) => void): void {
+  let backend: Backend;
+  let tensorsBefore = 0;
+  beforeAll(async () => {
+    backend = await startSoftwareWebGPU();
+  });
+  beforeEach(() => {
+    tensorsBefore = tf.memory().numTensors;
+    take(backend, updateInPlaceOn(backend).counts);
+  });
+  afterEach(async () => {
+    tf.disposeVariables();
+    expect(tf.memory().numTensors).toBe(tensorsBefore);
+    await noErrors(backend);
+  });
+}
 
 /** Waits for the queue, for errors come late. */
 export async function noErrors({ queue }: Backend): Promise<void> {

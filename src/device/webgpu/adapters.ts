@@ -42,8 +42,9 @@ export async function chooseAdapter(
   // The power preferences show at most two of a machine's adapters; Dawn knows them all.
   const names = (await node?.names()) ?? [];
   for (const name of names.filter((one) => one.toLowerCase().includes(part))) {
-    const only = node?.only(name);
-    const [named] = only === undefined ? [] : await adaptersOf(only, wish.powerPreference);
+    const gpuOfThat = node?.gpuNamed(name);
+    const [named] =
+      gpuOfThat === undefined ? [] : await adaptersOf(gpuOfThat, wish.powerPreference);
     if (named !== undefined) return named;
   }
   if (found.length === 0 && names.length === 0) throw noAdapter(node);

@@ -15,7 +15,7 @@ export interface NodeGpu {
   /** The names of all adapters, for a choice by name. */
   names(): Promise<string[]>;
   /** A GPU object with the adapter of that name alone. */
-  only(name: string): GPU;
+  gpuNamed(name: string): GPU;
 }
 
 let opened: Promise<NodeGpu> | undefined;
@@ -42,7 +42,7 @@ async function open(): Promise<NodeGpu> {
   return {
     gpu: create([]),
     names: () => namesOf(create),
-    only(name) {
+    gpuNamed(name) {
       const gpu = known.get(name) ?? create([`adapter=${name}`]);
       known.set(name, gpu);
       return gpu;
