@@ -16,6 +16,10 @@ export interface LookaheadStats {
   readonly bytesPushed: number;
   /** Bytes of host memory. */
   readonly host: { readonly slowBytes: number; readonly stagingBytes: number };
-  /** Where blends run: `'1 worker'`, `'inline'`. */
+  /** Bytes that a sync takes on the device while it runs, at most. */
+  readonly device: { readonly stagingBytes: number };
+  /** Weights too large for the format of the slow weights, which are kept in float32 since. */
+  readonly outgrown: number;
+  /** Where blends run: `'1 worker'`, `'inline'`, `'device'`. */
   readonly workers: string;
 }

@@ -12,16 +12,13 @@ import type { Gate } from './gate.js';
 import type { LookaheadSettings } from './lookahead-options.js';
 import type { LookaheadStats } from './lookahead-stats.js';
 import type { InnerOptimizer } from './optimizers/inner.js';
-import type { HostStoreOptions } from './slow/host-store.js';
 import type { SavedSlow } from './snapshot/lookahead-state.js';
-import { isAdaptive } from './step-size.js';
 import { StepSizes } from './step-sizes.js';
-import { ADAPTIVE_SLOTS } from './sync/adaptive-pass.js';
 import type { Blender } from './sync/blender.js';
+import { makeSlowStore, type SlowStoreOptions } from './sync/make-slow-store.js';
 import { Stash } from './sync/slow-weights.js';
 import { SyncClock } from './sync/sync-clock.js';
 import { SyncCycle } from './sync/sync-cycle.js';
-import { Sync } from './sync/sync.js';
 import { isWeight, type Tracked } from './sync/tracked.js';
 import { Tracking } from './tracking.js';
 
@@ -30,7 +27,7 @@ export class LookaheadSync {
   readonly #settings: LookaheadSettings;
   readonly #gate: Gate;
   readonly #blender: Blender;
-  readonly #store: HostStoreOptions;
+  readonly #store: SlowStoreOptions;
   readonly #clock = new SyncClock();
   readonly #stepSizes: StepSizes;
   #tracking: Tracking;
@@ -43,13 +40,13 @@ export class LookaheadSync {
     this.#settings = settings;
     this.#gate = gate;
     this.#stepSizes = new StepSizes(inner, settings.slowStepSize);
-    const { chunkBytes, workerTimeoutMs: timeoutMs, workerFile } = settings;
+    const { slow: format, chunkBytes, workerTimeoutMs: timeoutMs, workerFile } = settings;
     const workers = settings.workers ?? defaultWorkers();
     this.#blender = createBlender({ workers, timeoutMs, ...(workerFile && { workerFile }) });
     // One slot for each worker, one being pulled, one being pushed.
-    const minSlots = isAdaptive(settings.slowStepSize) ? ADAPTIVE_SLOTS : 1;
-    this.#store = { chunkBytes, slots: workers + 2, minSlots };
-    this.#tracking = new Tracking(inner, settings, this.#store);
+    const slots = workers + 2;
+    this.#store = { format, chunkBytes, slots, blender: this.#blender, clock: this.#clock };
+    this.#tracking = this.#track();
   }
 
   get steps(): number {
@@ -87,6 +84,7 @@ export class LookaheadSync {
     await this.#inner.settle?.();
     const due = this.#cycle.due();
     if (due.length > 0) await this.#clock.timeSync(() => this.#sync(due));
+    else await this.#tracking.slow.breathe();
   }
 
   /** Syncs everything that has stepped since its last sync. */
@@ -107,7 +105,7 @@ export class LookaheadSync {
     }
     this.#tracking.startOver();
     await this.#gate.attempt(async () => {
-      await this.#tracking.recapture();
+      await this.#tracking.recapture(this.steps);
       this.#cycle.restart();
       this.#stepSizes.dropGradients();
     });
@@ -158,14 +156,15 @@ export class LookaheadSync {
 
   dispose(): void {
     this.#tracking.dispose();
-    this.#tracking = new Tracking(this.#inner, this.#settings, this.#store);
+    this.#tracking = this.#track();
     this.#stepSizes.dropGradients();
     this.#inner.dispose();
     void this.#blender.close();
   }
 
   stats(): LookaheadStats {
-    const { slow, staging } = this.#tracking.slow.bytes;
+    const { slow } = this.#tracking;
+    const { bytes } = slow;
     return {
       steps: this.#cycle.steps,
       syncs: this.#cycle.syncs,
@@ -173,13 +172,15 @@ export class LookaheadSync {
       syncMs: this.#clock.times,
       bytesPulled: this.#bytesMoved,
       bytesPushed: this.#bytesMoved,
-      host: { slowBytes: slow, stagingBytes: staging },
-      workers: this.#blender.description,
+      host: { slowBytes: bytes.slow, stagingBytes: bytes.staging },
+      device: { stagingBytes: bytes.device },
+      outgrown: slow.outgrown,
+      workers: slow.description ?? this.#blender.description,
     };
   }
 
-  save(): { counters: number[]; slow: SavedSlow[] } {
-    return { counters: this.#cycle.save(), slow: this.#tracking.save() };
+  async save(): Promise<{ counters: number[]; slow: SavedSlow[] }> {
+    return { counters: this.#cycle.save(), slow: await this.#tracking.save() };
   }
 
   /** Replaces everything; weights claim their slow values when they are next seen. */
@@ -188,19 +189,28 @@ export class LookaheadSync {
     cycle.load(counters);
     this.#cycle = cycle;
     this.#tracking.dispose();
-    this.#tracking = new Tracking(this.#inner, this.#settings, this.#store, slow);
+    this.#tracking = this.#track(slow);
     this.#stepSizes.dropGradients();
   }
 
   async #sync(periods: readonly number[]): Promise<void> {
+    const { slow } = this.#tracking;
+    await this.#clock.time('wait', () => slow.ready());
     await this.#tracking.addSlots();
     // All that can refuse comes first: until the weights are moved, nothing has changed.
     if (!(await this.#clock.time('check', () => this.#mayBlend(periods)))) return;
-    const chunks = this.#tracking.slow.chunksOf(periods);
-    const stepSizes = await this.#stepSizes.of(this.#of(periods), chunks, this.#cycle);
-    const sync = new Sync(chunks, (tracked) => stepSizes.get(tracked) ?? 0);
+    const stepSizes = await this.#stepSizes.of(
+      this.#of(periods),
+      (isMeant) => slow.parts(isMeant),
+      this.#cycle,
+    );
+    const blending = slow.blend({
+      isDue: ({ syncPeriod }) => periods.includes(syncPeriod),
+      stepSizeOf: (tracked) => stepSizes.get(tracked) ?? 0,
+      round: this.steps,
+    });
     await this.#gate.attempt(async () => {
-      await sync.run({ device: currentDevice(), blender: this.#blender, clock: this.#clock });
+      const bytesMoved = await blending.run();
       if (this.#settings.innerState === 'reset') {
         await this.#inner.reset(
           this.#of(periods)
@@ -208,8 +218,7 @@ export class LookaheadSync {
             .map(({ weight }) => weight),
         );
       }
-      for (const { chunk } of chunks)
-        this.#bytesMoved += chunk.length * Float32Array.BYTES_PER_ELEMENT;
+      this.#bytesMoved += bytesMoved;
       for (const period of periods) this.#cycle.synced(period);
       this.#stepSizes.dropGradients();
     });
@@ -218,7 +227,7 @@ export class LookaheadSync {
   /** False if the policy for non-finite weights has dealt with this sync. */
   async #mayBlend(periods: readonly number[]): Promise<boolean> {
     const bad =
-      (await firstNonFinite(this.#of(periods).map(({ variable }) => variable)))?.name ??
+      (await this.#tracking.slow.firstNonFinite(this.#of(periods)))?.variable.name ??
       (await this.#stepSizes.nonFiniteGradient());
     if (bad === undefined) return true;
     const { nonFinite } = this.#settings;
@@ -242,11 +251,16 @@ export class LookaheadSync {
   /** A fresh inner state, for the slow values of its slots too. */
   async #resetInner(): Promise<void> {
     await this.#inner.reset();
-    await this.#tracking.recapture((tracked) => !isWeight(tracked));
+    await this.#tracking.recapture(this.steps, (tracked) => !isWeight(tracked));
   }
 
   async #capture(): Promise<void> {
-    if (this.#tracking.needsCapture) await this.#gate.attempt(() => this.#tracking.capture());
+    if (this.#tracking.needsCapture)
+      await this.#gate.attempt(() => this.#tracking.capture(this.steps));
+  }
+
+  #track(restored?: readonly SavedSlow[]): Tracking {
+    return new Tracking(this.#inner, this.#settings, () => makeSlowStore(this.#store), restored);
   }
 
   #of(periods: readonly number[]): Tracked[] {

@@ -233,7 +233,9 @@ export class Lookahead extends tf.Optimizer {
     return this.#gate.turn('getWeights', async () => {
       this.#assertNotDue('getWeights');
       await this.#sync.settle();
-      return save(toTensors({ ...this.#sync.save(), inner: await this.#inner.getWeights() }));
+      return save(
+        toTensors({ ...(await this.#sync.save()), inner: await this.#inner.getWeights() }),
+      );
     });
   }
 

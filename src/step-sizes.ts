@@ -8,7 +8,7 @@ import { firstNonFinite } from './device/finite.js';
 import { currentDevice } from './device/pick.js';
 import { SlowlaneError } from './errors.js';
 import type { InnerOptimizer, SecondMoment } from './optimizers/inner.js';
-import type { StoredChunk } from './slow/host-store.js';
+import type { SlowPart } from './slow/slow-store.js';
 import {
   type AdaptiveStepSize,
   checkCurvature,
@@ -20,6 +20,8 @@ import {
 import { adaptiveOver } from './sync/adaptive-pass.js';
 import type { SyncCycle } from './sync/sync-cycle.js';
 import { isWeight, type Tracked } from './sync/tracked.js';
+
+type PartsOf = (isMeant: (tracked: Tracked) => boolean) => Iterable<SlowPart<Tracked>>;
 
 export class StepSizes {
   readonly #inner: InnerOptimizer;
@@ -57,15 +59,15 @@ export class StepSizes {
     return found && `the gradient of ${found[0]}`;
   }
 
-  /** α of each of `due`, whose chunks these are. Settled here: a sync that is run again has the same. */
+  /** α of each of `due`. Settled here: a sync that is run again has the same. `partsOf` their slow weights. */
   async of(
     due: readonly Tracked[],
-    chunks: readonly StoredChunk<Tracked>[],
+    partsOf: PartsOf,
     cycle: SyncCycle,
   ): Promise<ReadonlyMap<Tracked, number>> {
     const isAdapting = due.some(({ slowStepSize }) => isAdaptive(slowStepSize));
     const adapted = isAdapting
-      ? await this.#adapt(this.#default as AdaptiveStepSize, due, chunks)
+      ? await this.#adapt(this.#default as AdaptiveStepSize, due, partsOf)
       : NaN;
     // A schedule may be a function with a memory: it is asked once for all weights of a group.
     const asked = new Map<StepSizeSchedule, Map<number, number>>();
@@ -88,7 +90,7 @@ export class StepSizes {
   async #adapt(
     stepSize: AdaptiveStepSize,
     due: readonly Tracked[],
-    chunks: readonly StoredChunk<Tracked>[],
+    partsOf: PartsOf,
   ): Promise<number> {
     const gradients = this.#gradients;
     if (!gradients) {
@@ -109,7 +111,11 @@ export class StepSizes {
         gradientOf: ({ name }: tf.Variable) => gradients.get(name) ?? null,
         curvatureOf: (weight: tf.Variable) => curvature.get(weight) ?? null,
       };
-      return await adaptiveOver(chunks, stepSize, inputs, currentDevice());
+      const adapted = new Set(
+        due.filter((tracked) => isWeight(tracked) && tracked.slowStepSize === stepSize),
+      );
+      const parts = partsOf((tracked) => adapted.has(tracked));
+      return await adaptiveOver(parts, stepSize, inputs, currentDevice());
     } finally {
       if (stepSize.curvature) for (const own of curvature.values()) own?.diagonal.dispose();
     }

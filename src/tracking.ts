@@ -5,7 +5,7 @@ import * as tf from '@tensorflow/tfjs-core';
 
 import { type LookaheadSettings, settingsOf } from './lookahead-options.js';
 import type { InnerOptimizer } from './optimizers/inner.js';
-import type { HostStoreOptions } from './slow/host-store.js';
+import type { SlowStore } from './slow/slow-store.js';
 import type { SavedSlow } from './snapshot/lookahead-state.js';
 import { matchSaved } from './snapshot/match-saved.js';
 import { SlowWeights } from './sync/slow-weights.js';
@@ -26,13 +26,13 @@ export class Tracking {
   constructor(
     inner: InnerOptimizer,
     settings: LookaheadSettings,
-    store: HostStoreOptions,
+    makeStore: () => SlowStore<Tracked>,
     restored: readonly SavedSlow[] = [],
   ) {
     this.#inner = inner;
     this.#settings = settings;
     this.#restored = restored;
-    this.slow = new SlowWeights(store);
+    this.slow = new SlowWeights(makeStore);
   }
 
   /** What is tracked and still there. */
@@ -134,15 +134,19 @@ export class Tracking {
   }
 
   /** Brings θ₀ of new weights into the store. May be called again after it failed. */
-  async capture(): Promise<void> {
-    await this.slow.capture(this.#uncaptured);
+  async capture(round: number): Promise<void> {
+    await this.slow.capture(this.#uncaptured, round);
     this.#dropUncaptured();
   }
 
   /** Slow := fast, for what `isMeant`. May be called again after it failed. */
-  async recapture(isMeant: (tracked: Tracked) => boolean = () => true): Promise<void> {
+  async recapture(
+    round: number,
+    isMeant: (tracked: Tracked) => boolean = () => true,
+  ): Promise<void> {
     await this.slow.capture(
       new Map(this.live(isMeant).map(({ variable }) => [variable, variable])),
+      round,
     );
   }
 
@@ -152,7 +156,8 @@ export class Tracking {
     this.#dropUncaptured();
   }
 
-  save(): SavedSlow[] {
+  async save(): Promise<SavedSlow[]> {
+    await this.slow.ready();
     const saved = this.live().map((tracked) => ({
       name: tracked.weight.name,
       shape: tracked.variable.shape,
@@ -164,6 +169,7 @@ export class Tracking {
 
   dispose(): void {
     this.#dropUncaptured();
+    this.slow.dispose();
   }
 
   #new(weight: tf.Variable): Tracked | null {

@@ -79,6 +79,10 @@ export class BackwardPass {
         this.#gradients.set(this.value.id, tf.ones(this.value.shape));
         if (!this.#firstTouch.has(this.value.id)) this.#finish(this.value.id, release);
         for (let node = this.#nodes.pop(); node !== undefined; node = this.#nodes.pop()) {
+          if (node.recompute !== undefined) {
+            this.#expand(node);
+            continue;
+          }
           this.#walk(node);
           for (const id of touchedBy(node)) {
             if (this.#firstTouch.get(id) === node) this.#finish(id, release);
@@ -97,6 +101,18 @@ export class BackwardPass {
   dispose(): void {
     freeSaved(this.#nodes.splice(0));
     this.#gradients.clear();
+  }
+
+  /** Puts the ops of a checkpointed block in the place of its node: they come next. */
+  #expand(node: TapeNode): void {
+    for (const id of touchedBy(node)) {
+      if (this.#firstTouch.get(id) === node) this.#firstTouch.delete(id); // an op inside is the first
+    }
+    const ops = recomputed(node);
+    for (const op of ops) {
+      for (const id of touchedBy(op)) if (!this.#firstTouch.has(id)) this.#firstTouch.set(id, op);
+    }
+    this.#nodes.push(...ops);
   }
 
   #walk(node: TapeNode): void {
@@ -138,8 +154,17 @@ export class BackwardPass {
   }
 }
 
+/** The ops of a checkpointed block; what its node saved is freed. */
+export function recomputed(node: TapeNode): TapeNode[] {
+  try {
+    return node.recompute?.(node.inputs) ?? [];
+  } finally {
+    freeSaved([node]);
+  }
+}
+
 /** One new tensor an input, tracked by the scope that is open. */
-function inputGradients(
+export function inputGradients(
   node: TapeNode,
   inputs: readonly (readonly [name: string, tensor: tf.Tensor])[],
   dys: (tf.Tensor | null)[],

@@ -12,16 +12,24 @@ export interface TapeNode {
   readonly saved: readonly tf.Tensor[];
   /** From the gradients of the outputs (null: zero) to those of the inputs. */
   readonly gradient?: (dys: (tf.Tensor | null)[]) => Readonly<Record<string, () => tf.Tensor>>;
+  /**
+   * For a node that stands for a block of ops: runs the block again and gives its nodes from `inputs` (those
+   * that need a gradient) to the node's output, to be walked in its place. The caller's, as is `saved`.
+   */
+  readonly recompute?: (inputs: TapeNode['inputs']) => TapeNode[];
 }
 
 /** The parts of tfjs's engine that are used here. */
 interface TapingEngine {
   startTape(): void;
   endTape(): void;
+  nextTensorId(): number;
   readonly state: {
     readonly gradientDepth: number;
+    readonly kernelDepth: number;
     readonly activeScope: { readonly id: number } | null;
-    activeTape: readonly TapeNode[] | null;
+    nextTapeNodeId: number;
+    activeTape: TapeNode[] | null | undefined;
   };
 }
 
@@ -68,6 +76,79 @@ export function record<T extends tf.Tensor>(
   }
 }
 
+/** Whether ops are recorded now, by whomever, onto a tape that this file can add to. */
+export function isRecording(): boolean {
+  const engine: object = tf.engine();
+  if (!isTaping(engine)) return false;
+  const { gradientDepth, kernelDepth, activeTape } = engine.state;
+  return gradientDepth > 0 && kernelDepth === 0 && Array.isArray(activeTape);
+}
+
+/** Whether the gradients computed now are recorded too, for gradients of gradients. */
+export function isHigherOrder(): boolean {
+  const engine: object = tf.engine();
+  return isTaping(engine) && engine.state.gradientDepth > 0;
+}
+
+/**
+ * Runs `f` with a tape of its own, which is the caller's, and puts back the one there was. If `f` throws,
+ * what its tape held is freed.
+ */
+export function recordAside<T extends tf.Tensor>(
+  f: () => T,
+): { readonly value: T; readonly tape: readonly TapeNode[] } {
+  const engine: object = tf.engine();
+  if (!isTaping(engine)) throw new Error('This engine has no tape.');
+  const { state } = engine;
+  const aside = state.activeTape;
+  engine.startTape();
+  const tape: TapeNode[] = [];
+  state.activeTape = tape;
+  let value: T | undefined;
+  try {
+    value = tf.tidy('forward', f);
+    return { value, tape };
+  } finally {
+    engine.endTape();
+    if (value === undefined) freeSaved(tape);
+    // A device that ran out of memory has dropped the tape that it saw: the one put aside goes with it.
+    if (state.activeTape !== tape) freeSaved(aside ?? []);
+    state.activeTape = aside;
+  }
+}
+
+/** Adds nodes to the tape that is being recorded, which owns them from here on. */
+export function addToTape(nodes: readonly TapeNode[]): void {
+  const engine: object = tf.engine();
+  if (!isTaping(engine)) throw new Error('This engine has no tape.');
+  const { state } = engine;
+  // tfjs tells nodes apart by an id.
+  for (const node of nodes) {
+    state.activeTape?.push('id' in node ? node : withId(node, state.nextTapeNodeId++));
+  }
+}
+
+/** Frees what the tape held that a walk of tfjs is on, when that walk is broken off: tfjs would not. */
+export function dropWalkedTape(): void {
+  const engine: object = tf.engine();
+  if (isTaping(engine) && engine.state.gradientDepth === 0)
+    freeSaved(engine.state.activeTape ?? []);
+}
+
+/** Whether an op on the tape now being recorded made `tensor`. */
+export function isOnTape(tensor: tf.Tensor): boolean {
+  const engine: object = tf.engine();
+  const tape = isTaping(engine) ? (engine.state.activeTape ?? []) : [];
+  return tape.some(({ outputs }) => outputs.some(({ id }) => id === tensor.id));
+}
+
+/** Tensors made from now on have this id or a greater one. */
+export function nextTensorId(): number {
+  const engine: object = tf.engine();
+  if (!isTaping(engine)) throw new Error('This engine has no tape.');
+  return engine.nextTensorId();
+}
+
 export function freeSaved(nodes: Iterable<TapeNode>): void {
   for (const { saved } of nodes) tf.dispose([...saved]);
 }
@@ -112,11 +193,16 @@ export function nodesBetween(
   return between.toReversed();
 }
 
+function withId(node: TapeNode, id: number): TapeNode {
+  return Object.assign(node, { id });
+}
+
 function isTaping(engine: object): engine is TapingEngine {
-  const { startTape, endTape, state } = engine as Partial<TapingEngine>;
+  const { startTape, endTape, nextTensorId, state } = engine as Partial<TapingEngine>;
   return (
     typeof startTape === 'function' &&
     typeof endTape === 'function' &&
+    typeof nextTensorId === 'function' &&
     typeof state?.gradientDepth === 'number'
   );
 }

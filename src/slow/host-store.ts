@@ -25,8 +25,6 @@ export interface HostStoreOptions {
   readonly chunkBytes: number;
   /** Staging slots of a segment, at most: chunks that can be on their way at a time. */
   readonly slots: number;
-  /** Staging slots of a segment even if it has fewer chunks. */
-  readonly minSlots: number;
 }
 
 const FLOAT_BYTES = 4;
@@ -62,8 +60,7 @@ export class HostStore<W extends { readonly size: number }> {
     const sizes = weights.map(({ size }) => size);
     const added: StoredChunk<W>[] = [];
     for (const chunks of intoSegments(layOut(sizes, chunkElements))) {
-      const { slots, minSlots } = this.#options;
-      const segment = new Segment(chunks, Math.max(minSlots, Math.min(slots, chunks.length)));
+      const segment = new Segment(chunks, Math.min(this.#options.slots, chunks.length));
       added.push(...chunks.map((chunk) => ({ segment, chunk, weights })));
     }
     this.#chunks.push(...added);

@@ -1,27 +1,28 @@
-// The slow weights of one Lookahead: which variables, where in the store, and the moves between the
-// store and the device. Knows nothing of steps and of when to sync.
+// The slow weights of one Lookahead: which variables have some, and the store that keeps them. Knows
+// nothing of steps and of when to sync.
 
 import type * as tf from '@tensorflow/tfjs-core';
 
 import type { Device } from '../device/device.js';
-import { currentDevice } from '../device/pick.js';
-import {
-  HostStore,
-  type HostStoreOptions,
-  type StoredChunk,
-  weightOf,
-} from '../slow/host-store.js';
-import { push } from './sync.js';
+import type {
+  BlendOptions,
+  Blending,
+  SlowPart,
+  SlowStore,
+  StoreBytes,
+} from '../slow/slow-store.js';
 import type { Tracked } from './tracked.js';
 
-type Chunks = readonly StoredChunk<Tracked>[];
+const NO_BYTES: StoreBytes = { slow: 0, staging: 0, device: 0 };
 
 export class SlowWeights {
-  readonly #store: HostStore<Tracked>;
+  readonly #makeStore: () => SlowStore<Tracked>;
+  /** Made with the first variable, on the backend that is the current one then. */
+  #store: SlowStore<Tracked> | null = null;
   readonly #tracked = new Map<tf.Variable, Tracked>();
 
-  constructor(options: HostStoreOptions) {
-    this.#store = new HostStore(options);
+  constructor(makeStore: () => SlowStore<Tracked>) {
+    this.#makeStore = makeStore;
   }
 
   /** All that is tracked, in the order in which it was added. */
@@ -29,8 +30,17 @@ export class SlowWeights {
     return [...this.#tracked.values()];
   }
 
-  get bytes(): { readonly slow: number; readonly staging: number } {
-    return this.#store.bytes;
+  get bytes(): StoreBytes {
+    return this.#store?.bytes ?? NO_BYTES;
+  }
+
+  get outgrown(): number {
+    return this.#store?.outgrown ?? 0;
+  }
+
+  /** Where blends run; undefined before there is anything to blend. */
+  get description(): string | undefined {
+    return this.#store?.description;
   }
 
   get(variable: tf.Variable): Tracked | undefined {
@@ -39,6 +49,8 @@ export class SlowWeights {
 
   /** Makes room for `added`. Their slow values are zero until `capture` or `write`. */
   add(added: readonly Tracked[]): void {
+    if (added.length === 0) return;
+    this.#store ??= this.#makeStore();
     for (const period of new Set(added.map(({ syncPeriod }) => syncPeriod))) {
       const group = added.filter(({ syncPeriod }) => syncPeriod === period);
       this.#store.add(group); // throws if there is no memory: before they count as tracked
@@ -46,51 +58,61 @@ export class SlowWeights {
     }
   }
 
-  /** Lets go of variables that are gone, and of chunks that hold nothing else. */
+  /** Lets go of variables that are gone, and of memory that holds nothing else. */
   prune(): void {
     for (const [variable] of this.#tracked) if (variable.isDisposed) this.#tracked.delete(variable);
-    this.#store.prune(({ variable }) => !variable.isDisposed);
-  }
-
-  /** The chunks that a sync of these periods is about, in layout order. */
-  chunksOf(periods: readonly number[]): Chunks {
-    return this.#store.chunks.filter(({ chunk, weights }) => {
-      const [first] = chunk.parts;
-      return first !== undefined && periods.includes(weightOf(weights, first.weight).syncPeriod);
-    });
+    this.#store?.prune(({ variable }) => !variable.isDisposed);
   }
 
   /** Slow := the values of `source`, for the variables that it holds (variable → tensor of its shape). */
-  async capture(source: ReadonlyMap<tf.Variable, tf.Tensor>): Promise<void> {
-    const device = currentDevice();
-    for (const { segment, chunk, weights } of this.#store.chunks) {
-      for (const { weight, start, length, offset } of chunk.parts) {
-        const tensor = source.get(weightOf(weights, weight).variable);
-        if (!tensor || tensor.isDisposed) continue; // disposed: its model is gone
-        await device.pull(tensor, start, segment.slow(chunk).subarray(offset, offset + length));
-      }
-    }
+  async capture(source: ReadonlyMap<tf.Variable, tf.Tensor>, round: number): Promise<void> {
+    await this.#store?.capture(source, round);
   }
 
   /** Fast := slow for what `isMeant`. May be called again after it failed. */
   async restore(isMeant: (tracked: Tracked) => boolean): Promise<void> {
-    const writer = currentDevice().write();
-    try {
-      for (const stored of this.#store.chunks) {
-        await push(stored, stored.segment.slow(stored.chunk), writer, isMeant);
-      }
-    } finally {
-      writer.close();
-    }
+    await this.#store?.restore(isMeant);
   }
 
-  /** A copy of the slow values. */
+  /** The first of `tracked` whose fast values hold a NaN or an infinity, or null. */
+  async firstNonFinite(tracked: readonly Tracked[]): Promise<Tracked | null> {
+    return (await this.#store?.firstNonFinite(tracked)) ?? null;
+  }
+
+  /** See `SlowStore`. */
+  blend(options: BlendOptions<Tracked>): Blending {
+    return this.#store?.blend(options) ?? { run: async () => 0 };
+  }
+
+  /** In the order in which they were added. */
+  parts(isMeant: (tracked: Tracked) => boolean): Iterable<SlowPart<Tracked>> {
+    return this.#store?.parts(isMeant) ?? [];
+  }
+
+  /** A copy of the slow values; await `ready` before. */
   read(tracked: Tracked): Float32Array {
-    return this.#store.read(tracked);
+    return this.#store?.read(tracked) ?? new Float32Array(tracked.size);
   }
 
+  /** For what was added since the last blend. */
   write(tracked: Tracked, values: Float32Array): void {
-    this.#store.write(tracked, values);
+    this.#store?.write(tracked, values);
+  }
+
+  /** Waits for what a sync or a capture has left to do. */
+  async ready(): Promise<void> {
+    await this.#store?.ready();
+  }
+
+  /** Lets what goes on in the background have a moment; throws if it failed. */
+  async breathe(): Promise<void> {
+    await this.#store?.breathe();
+  }
+
+  dispose(): void {
+    this.#store?.dispose();
+    this.#store = null;
+    this.#tracked.clear();
   }
 }
 

@@ -11,13 +11,13 @@ import { beginChunk, type BlendRun } from '../../workers/blend.js';
 import type { Device, DeviceWriter } from '../device/device.js';
 import { type StoredChunk, weightOf } from '../slow/host-store.js';
 import type { Blender } from './blender.js';
-import type { SyncClock } from './sync-clock.js';
+import type { StoreClock } from '../slow/slow-store.js';
 import type { Tracked } from './tracked.js';
 
 export interface SyncTools {
   readonly device: Device;
   readonly blender: Blender;
-  readonly clock: SyncClock;
+  readonly clock: StoreClock;
 }
 
 export class Sync {

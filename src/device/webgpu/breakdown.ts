@@ -12,6 +12,11 @@ export interface DeviceMemory {
   readonly peakBytes: number;
   /** Infinity for none. */
   readonly budgetBytes: number;
+  /**
+   * Not on the device: slow weights in host memory that the device can reach. No part of the others. On a
+   * GPU without memory of its own it is the same memory.
+   */
+  readonly hostBytes: number;
   /** Adds up to `allocatedBytes`. */
   readonly by: Breakdown;
 }

@@ -84,6 +84,13 @@ export class DeviceErrors {
     this.#open();
   }
 
+  /** Resolves once it is known that `data`, whose window is closed, was written well; rejects if not. */
+  async judged(data: object): Promise<void> {
+    await Promise.all(this.#waits);
+    const error = this.#loss ?? this.#suspects.get(data);
+    if (error) throw error;
+  }
+
   /** Resolves when it is known whether anything failed until now; rejects if so, or if the device is lost. */
   async settled(): Promise<void> {
     this.rotate();

@@ -10,6 +10,7 @@ import { type DeviceMemory, breakDown } from './breakdown.js';
 import { BufferPool } from './buffer-pool.js';
 import { DeviceErrors } from './device-errors.js';
 import type { GuardedBackend, Journal } from './guarded-kernels.js';
+import { HostBuffers } from './host-buffers.js';
 import type { Label, LabellingBackend } from './label.js';
 import { checkInternals, internalsOf, stateOf } from './tfjs-internals.js';
 import { type TensorData, uploadValues } from './upload-values.js';
@@ -26,9 +27,10 @@ type Run = WebGPUBackend['runWebGPUProgram'];
 
 export class LeanBackend extends WebGPUBackend implements GuardedBackend, LabellingBackend {
   readonly budgetBytes: number;
+  readonly hostBuffers: HostBuffers;
   journal: Journal | null = null;
   ambientLabel: Label | null = null;
-  readonly #pool: BufferPool;
+  readonly pool: BufferPool;
   readonly #errors: DeviceErrors;
   readonly #dataLabels = new WeakMap<object, Label>();
   /** Of the program that is being recorded: the one of its data that it writes. */
@@ -41,8 +43,9 @@ export class LeanBackend extends WebGPUBackend implements GuardedBackend, Labell
     super(device, adapterInfo);
     checkInternals(this, tf.engine());
     this.budgetBytes = budgetBytes;
+    this.hostBuffers = new HostBuffers(device);
     this.#errors = new DeviceErrors(device);
-    this.#pool = new BufferPool({
+    this.pool = new BufferPool({
       device,
       budgetBytes,
       flush: () => this.flush(),
@@ -51,17 +54,18 @@ export class LeanBackend extends WebGPUBackend implements GuardedBackend, Labell
       breakdown: () => this.breakdown(),
       report: (error) => this.#errors.report(error),
     });
-    internalsOf(this).bufferManager = this.#pool;
+    internalsOf(this).bufferManager = this.pool;
     this.#watchRecorded();
   }
 
   /** Bytes of all buffers now and at most, and what they are for. */
   deviceMemory(): DeviceMemory {
     return {
-      allocatedBytes: this.#pool.numBytesAllocated + this.textureManager.numBytesAllocated,
-      usedBytes: this.#pool.numBytesUsed + this.textureManager.numBytesUsed,
-      peakBytes: this.#pool.peakBytes,
+      allocatedBytes: this.pool.numBytesAllocated + this.textureManager.numBytesAllocated,
+      usedBytes: this.pool.numBytesUsed + this.textureManager.numBytesUsed,
+      peakBytes: this.pool.peakBytes,
       budgetBytes: this.budgetBytes,
+      hostBytes: this.hostBuffers.bytes,
       by: this.breakdown(),
     };
   }
@@ -77,8 +81,8 @@ export class LeanBackend extends WebGPUBackend implements GuardedBackend, Labell
 
   breakdown(): Breakdown {
     return breakDown({
-      used: this.#pool.used,
-      allocatedBytes: this.#pool.numBytesAllocated,
+      used: this.pool.used,
+      allocatedBytes: this.pool.numBytesAllocated,
       otherBytes: this.textureManager.numBytesAllocated,
       variables: Object.values(tf.engine().registeredVariables),
       labelOf: (tensor) => this.#dataLabels.get(tensor) ?? this.#dataLabels.get(tensor.dataId),
@@ -93,17 +97,22 @@ export class LeanBackend extends WebGPUBackend implements GuardedBackend, Labell
     this.submitQueue();
   }
 
-  /** Destroys all free buffers. */
-  trim(): void {
-    this.#pool.trim();
+  /**
+   * Submits commands that were recorded without the backend, after all that it has recorded; `written` is
+   * the data that they write. Resolves once it is known that they did not fail.
+   */
+  submitOwn(commands: GPUCommandBuffer, written: Iterable<object>): Promise<void> {
+    this.flush();
+    const all = {};
+    for (const data of [all, ...written]) this.#errors.wrote(data);
+    this.queue.submit([commands]);
+    this.#errors.rotate();
+    return this.#errors.judged(all);
   }
 
-  /**
-   * `tensor`'s data is being written by commands that are recorded now, without `runWebGPUProgram`.
-   * Calling `commandQueueOwnedIds.add`, which such commands need anyway, says the same.
-   */
-  wrote(dataId: object): void {
-    this.#errors.wrote(dataId);
+  /** Destroys all free buffers. */
+  trim(): void {
+    this.pool.trim();
   }
 
   labelTensor(label: Label, tensor: tf.Tensor): void {
@@ -111,7 +120,7 @@ export class LeanBackend extends WebGPUBackend implements GuardedBackend, Labell
     else {
       this.#dataLabels.set(tensor.dataId, label);
       const buffer = this.#bufferOf(tensor.dataId);
-      if (buffer !== undefined) this.#pool.relabel(buffer, label);
+      if (buffer !== undefined) this.pool.relabel(buffer, label);
     }
   }
 
@@ -139,7 +148,7 @@ export class LeanBackend extends WebGPUBackend implements GuardedBackend, Labell
     else this.#uploadValues(data);
     this.#errors.wrote(dataId);
     const label = this.#dataLabels.get(dataId);
-    if (label !== undefined) this.#pool.relabel(data.resource as unknown as GPUBuffer, label);
+    if (label !== undefined) this.pool.relabel(data.resource as unknown as GPUBuffer, label);
   }
 
   override runWebGPUProgram(...[program, inputs, dtype, uniforms, output]: Parameters<Run>) {
@@ -160,7 +169,7 @@ export class LeanBackend extends WebGPUBackend implements GuardedBackend, Labell
   override async getBufferData(buffer: GPUBuffer): Promise<ArrayBuffer> {
     const { size } = buffer;
     const usage = GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ;
-    const staging = this.#pool.acquireBuffer(size, usage);
+    const staging = this.pool.acquireBuffer(size, usage);
     try {
       this.ensureCommandEncoderReady();
       this.endComputePassEncoder();
@@ -171,7 +180,7 @@ export class LeanBackend extends WebGPUBackend implements GuardedBackend, Labell
       staging.unmap();
       return values;
     } finally {
-      if (!this.#isStopped) this.#pool.releaseBuffer(staging, size <= POOLED_READ_BYTES);
+      if (!this.#isStopped) this.pool.releaseBuffer(staging, size <= POOLED_READ_BYTES);
     }
   }
 
@@ -234,7 +243,7 @@ export class LeanBackend extends WebGPUBackend implements GuardedBackend, Labell
   }
 
   #uploadValues(data: TensorData): void {
-    const staged = uploadValues(data, this.#pool);
+    const staged = uploadValues(data, this.pool);
     if (staged === null) return;
     this.ensureCommandEncoderReady();
     this.endComputePassEncoder();
@@ -284,6 +293,6 @@ export class LeanBackend extends WebGPUBackend implements GuardedBackend, Labell
 
   #tick(): void {
     this.#submissions = 0;
-    this.#pool.tick(IDLE_STEPS);
+    this.pool.tick(IDLE_STEPS);
   }
 }

@@ -10,6 +10,7 @@ import type { DeviceMemory } from './breakdown.js';
 import { registerGuardedKernels } from './guarded-kernels.js';
 import type { LeanBackend } from './lean-backend.js';
 import type { NodeGpu } from './node-gpu.js';
+import { blendOn } from './blend/device-slow-store.js';
 import { updateInPlaceOn } from './update-in-place.js';
 
 /** The name of the backend in TensorFlow.js. */
@@ -162,6 +163,7 @@ async function register(
     throw new SlowlaneError('ENGINE', `TensorFlow.js could not use the WebGPU backend.`);
   }
   updateInPlaceOn(backend);
+  blendOn(backend);
   return backend;
 }
 

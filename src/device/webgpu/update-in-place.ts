@@ -4,15 +4,15 @@
  * The dispatch is recorded into the pass that the backend has open, as its own kernels are: order,
  * submission in batches and deferred disposal stay the backend's, and an update costs no submission.
  *
- * In place means that every tensor sharing the data would change too. So data that anything else holds
- * (a clone, a saved state, a buffer of the caller's) is left as it is, and the variable gets a copy of
- * its own, once: copy on write. A bare `minimize` of Lookahead holds clones of the weights it sees for the
- * first time, so that step copies each of them; `step()` and `callbacks()` capture first and copy none.
+ * A variable that shares its data gets a copy of its own first (tensor-buffers.ts). A bare `minimize` of
+ * Lookahead holds clones of the weights it sees for the first time, so that step copies each of them;
+ * `step()` and `callbacks()` capture first and copy none.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { SlowlaneError } from '../../errors.js';
 import { registerUpdater } from '../../optimizers/updater.js';
 import type { WeightUpdate } from '../../optimizers/weight-update.js';
+import { compileKernel } from './kernel.js';
+import { TensorBuffers } from './tensor-buffers.js';
 import { type Uniform, type UpdateBackend, checkUpdateBackend } from './update-backend.js';
 import { type KernelSpec, bindingsOf, gridFor, kernelSource } from './update-wgsl.js';
 
@@ -42,6 +42,7 @@ export function updateInPlaceOn(
 class InPlaceUpdates {
   readonly counts = { dispatches: 0, copies: 0, copiedBytes: 0, pipelines: 0 };
   readonly #backend: UpdateBackend;
+  readonly #buffers: TensorBuffers;
   readonly #maxWorkgroups: number;
   /** By their source: two optimizers with one formula share them. */
   readonly #pipelines = new Map<string, GPUComputePipeline>();
@@ -50,13 +51,14 @@ class InPlaceUpdates {
 
   constructor(backend: UpdateBackend, maxWorkgroups?: number) {
     this.#backend = backend;
+    this.#buffers = new TensorBuffers(backend);
     this.#maxWorkgroups = maxWorkgroups ?? backend.device.limits.maxComputeWorkgroupsPerDimension;
   }
 
   run(update: WeightUpdate): void {
     const { weight, slots, gradient, takesGradient } = update;
     if (weight.size > 0) {
-      this.#checkSize(weight);
+      this.#buffers.checkSize(weight);
       const written = [weight, ...slots.values()];
       for (const variable of written) this.#makeOwn(variable);
       const read = this.#readable(gradient, written);
@@ -94,7 +96,7 @@ class InPlaceUpdates {
     pass.setBindGroup(0, group);
     pass.dispatchWorkgroups(x, y);
     for (const { dataId } of tensors) backend.commandQueueOwnedIds.add(dataId);
-    for (const variable of written) this.#forgetHostCopy(variable);
+    for (const variable of written) this.#buffers.forgetHostCopy(variable);
     this.counts.dispatches += 1;
 
     backend.dispatchCountInPass += 1;
@@ -105,44 +107,19 @@ class InPlaceUpdates {
   }
 
   #openPass(): GPUComputePassEncoder {
-    const encoder = this.#encoder();
+    const encoder = this.#buffers.encoder();
     this.#backend.computePassEncoder ??= encoder.beginComputePass();
     return this.#backend.computePassEncoder;
   }
 
-  #encoder(): GPUCommandEncoder {
-    this.#backend.ensureCommandEncoderReady();
-    const { commandEncoder } = this.#backend;
-    if (commandEncoder === null) throw new Error('The WebGPU backend has no command encoder.');
-    return commandEncoder;
-  }
-
   /** Exactly the tensor's elements, whatever the size of its buffer. */
   #bind(tensor: tf.Tensor): GPUBufferBinding {
-    return { buffer: this.#bufferOf(tensor), offset: 0, size: tensor.size * 4 };
-  }
-
-  #bufferOf(tensor: tf.TensorInfo): GPUBuffer {
-    // First, for it brings data of another backend here.
-    const data = this.#backend.tensorMap.get(tensor.dataId);
-    this.#backend.uploadToGPU(tensor.dataId);
-    if (!data.resource) throw new Error('The WebGPU backend has no buffer of this tensor.');
-    return data.resource;
+    return { buffer: this.#buffers.of(tensor), offset: 0, size: tensor.size * 4 };
   }
 
   /** Afterwards nothing but `variable` holds its data. */
   #makeOwn(variable: tf.Variable): void {
-    if (variable.dtype !== 'float32') {
-      throw new TypeError(
-        `Only float32 variables can be trained; '${variable.name}' is ${variable.dtype}.`,
-      );
-    }
-    const { external, dtype } = this.#backend.tensorMap.get(variable.dataId);
-    const isOwn = this.#backend.refCount(variable.dataId) === 1 && external !== true;
-    if (isOwn && dtype === 'float32') return;
-    const copy = this.#copy(variable);
-    variable.assign(copy);
-    copy.dispose();
+    if (!this.#buffers.makeOwn(variable)) return;
     this.counts.copies += 1;
     this.counts.copiedBytes += variable.size * 4;
   }
@@ -150,37 +127,8 @@ class InPlaceUpdates {
   /** Floats in a buffer that the dispatch does not write: the gradient itself if it is that, else ours. */
   #readable(gradient: tf.Tensor, written: readonly tf.Variable[]): tf.Tensor {
     const isWritten = written.some(({ dataId }) => dataId === gradient.dataId);
-    const { dtype } = this.#backend.tensorMap.get(gradient.dataId);
-    return isWritten || dtype !== 'float32' ? this.#copy(gradient) : gradient;
-  }
-
-  /** The same numbers as float32 in a buffer of their own; the caller's. */
-  #copy(tensor: tf.Tensor): tf.Tensor {
-    const backend = this.#backend;
-    if (backend.tensorMap.get(tensor.dataId).dtype !== 'float32') return toFloats(tensor);
-    const from = this.#bufferOf(tensor);
-    const copy = backend.makeTensorInfo(tensor.shape, 'float32');
-    try {
-      const to = this.#bufferOf(copy);
-      // Only now: making a buffer may submit what is recorded.
-      const encoder = this.#encoder();
-      backend.endComputePassEncoder();
-      encoder.copyBufferToBuffer(from, 0, to, 0, tensor.size * 4);
-    } catch (error) {
-      backend.disposeData(copy.dataId);
-      throw error;
-    }
-    backend.commandQueueOwnedIds.add(tensor.dataId);
-    backend.commandQueueOwnedIds.add(copy.dataId);
-    return tf.engine().makeTensorFromTensorInfo(copy, backend);
-  }
-
-  /**
-   * `data()` leaves a copy on the host, which would be out of date now, and a `data()` that is under way
-   * would leave one later. So these data never keep one: each `data()` reads the device.
-   */
-  #forgetHostCopy(variable: tf.Variable): void {
-    Object.defineProperty(this.#backend.tensorMap.get(variable.dataId), 'values', NEVER_KEPT);
+    const isUsable = !isWritten && this.#buffers.holdsFloats(gradient);
+    return isUsable ? gradient : this.#buffers.copy(gradient);
   }
 
   #pipelineFor(update: WeightUpdate, width: 1 | 4): GPUComputePipeline {
@@ -205,42 +153,10 @@ class InPlaceUpdates {
     const code = kernelSource(spec);
     const known = this.#pipelines.get(code);
     if (known !== undefined) return known;
-    const layout = device.createBindGroupLayout({
-      entries: bindingsOf(spec).map((type, binding) => ({
-        binding,
-        visibility: COMPUTE_STAGE,
-        buffer: { type },
-      })),
-    });
-    const pipeline = device.createComputePipeline({
-      layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }),
-      compute: { module: device.createShaderModule({ code }), entryPoint: 'update' },
-    });
+    const bindings = bindingsOf(spec);
+    const pipeline = compileKernel(device, { code, entryPoint: 'update', bindings });
     this.#pipelines.set(code, pipeline);
     this.counts.pipelines += 1;
     return pipeline;
   }
-
-  #checkSize(weight: tf.Variable): void {
-    const needBytes = weight.size * 4;
-    const { maxStorageBufferBindingSize: haveBytes } = this.#backend.device.limits;
-    if (needBytes <= haveBytes) return;
-    throw new SlowlaneError(
-      'ENGINE',
-      `'${weight.name}' has ${needBytes} bytes; a shader of this device can read ${haveBytes} at once. ` +
-        `Split the weight.`,
-      { needBytes, haveBytes, weight: weight.name },
-    );
-  }
 }
-
-/** A cast alone may leave the whole numbers in their buffer. */
-function toFloats(tensor: tf.Tensor): tf.Tensor {
-  return tf.tidy(() => tf.mul(tf.cast(tensor, 'float32'), tf.scalar(1)));
-}
-
-/** GPUShaderStage.COMPUTE, a constant of the specification. */
-const COMPUTE_STAGE = 4;
-
-/** One object, because an accessor may be defined anew only as what it is. */
-const NEVER_KEPT: PropertyDescriptor = { get: () => null, set: () => undefined };

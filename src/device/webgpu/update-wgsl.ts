@@ -9,6 +9,7 @@
 import type { Algebra } from '../../optimizers/algebra.js';
 import type { Clip } from '../../optimizers/clipping.js';
 import type { Assignment } from '../../optimizers/update-rule.js';
+import type { Binding } from './kernel.js';
 
 export const WORKGROUP_SIZE = 256;
 
@@ -22,8 +23,6 @@ export interface KernelSpec {
   /** Elements of one invocation: 4 where the count is a multiple of 4, else 1, so that none is left over. */
   readonly width: 1 | 4;
 }
-
-export type Binding = 'storage' | 'read-only-storage' | 'uniform';
 
 /** What is bound, in order: weight, gradient, the slots, the scale of the clipping if any, the numbers. */
 export function bindingsOf(spec: KernelSpec): readonly Binding[] {

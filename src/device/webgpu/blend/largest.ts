@@ -1,0 +1,109 @@
+// The largest magnitude in each of several tensors, NaN above infinity above all numbers, in one dispatch a
+// tensor and one small read.
+
+import type * as tf from '@tensorflow/tfjs-core';
+
+import { compileKernel } from '../kernel.js';
+import type { LeanBackend } from '../lean-backend.js';
+import type { TensorBuffers } from '../tensor-buffers.js';
+import { WORKGROUP_SIZE, gridFor } from '../update-wgsl.js';
+
+/** Elements that an invocation looks at. */
+const PER_INVOCATION = 16;
+
+/** Without its sign, a float's bits are in the order of the magnitudes. */
+const CODE = `struct Numbers { length: u32, index: u32 }
+@group(0) @binding(0) var<storage, read> all_bits: array<u32>;
+@group(0) @binding(1) var<storage, read_write> largest: array<atomic<u32>>;
+@group(0) @binding(2) var<uniform> numbers: Numbers;
+var<workgroup> ours: atomic<u32>;
+
+@compute @workgroup_size(${WORKGROUP_SIZE})
+fn find(
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(num_workgroups) grid: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let first = (group.y * grid.x + group.x) * ${WORKGROUP_SIZE * PER_INVOCATION}u + lane;
+  var mine = 0u;
+  for (var n = 0u; n < ${PER_INVOCATION}u; n++) {
+    let i = first + n * ${WORKGROUP_SIZE}u;
+    if (i < numbers.length) { mine = max(mine, all_bits[i] & 0x7fffffffu); }
+  }
+  atomicMax(&ours, mine);
+  workgroupBarrier();
+  if (lane == 0u) { atomicMax(&largest[numbers.index], atomicLoad(&ours)); }
+}
+`;
+
+const NUMBERS_BYTES = 256;
+
+export class LargestMagnitudes {
+  readonly #backend: LeanBackend;
+  readonly #buffers: TensorBuffers;
+  #pipeline: GPUComputePipeline | null = null;
+
+  constructor(backend: LeanBackend, buffers: TensorBuffers) {
+    this.#backend = backend;
+    this.#buffers = buffers;
+  }
+
+  /** Bits of the largest magnitude of each: from 0x7f800000 on it is infinite, above that not a number. */
+  async of(tensors: readonly tf.Tensor[]): Promise<Uint32Array> {
+    if (tensors.length === 0) return new Uint32Array(0);
+    const backend = this.#backend;
+    const { device, bufferManager: pool } = backend;
+    const { STORAGE, COPY_SRC, COPY_DST, UNIFORM } = GPUBufferUsage;
+    const pipeline = (this.#pipeline ??= compileKernel(device, {
+      code: CODE,
+      entryPoint: 'find',
+      bindings: ['read-only-storage', 'storage', 'uniform'],
+    }));
+    const sources = tensors.map((tensor) => this.#buffers.of(tensor));
+    const bindable =
+      Math.floor(Math.min(device.limits.maxStorageBufferBindingSize, 2 ** 30) / 256) * 64;
+    const ranges = tensors.flatMap(({ size }, index) =>
+      Array.from({ length: Math.ceil(size / bindable) }, (_, n) => ({
+        index,
+        start: n * bindable,
+        length: Math.min(bindable, size - n * bindable),
+      })),
+    );
+    const largest = pool.acquireBuffer(4 * tensors.length, STORAGE | COPY_SRC | COPY_DST);
+    let uniforms: GPUBuffer | null = null;
+    try {
+      if (ranges.length === 0) return new Uint32Array(tensors.length);
+      uniforms = pool.acquireBuffer(NUMBERS_BYTES * ranges.length, UNIFORM | COPY_DST);
+      const numbers = new Uint32Array((NUMBERS_BYTES / 4) * ranges.length);
+      ranges.forEach(({ length, index }, i) =>
+        numbers.set([length, index], (i * NUMBERS_BYTES) / 4),
+      );
+      backend.flush(); // what writes these tensors comes first
+      device.queue.writeBuffer(uniforms, 0, numbers);
+      const encoder = device.createCommandEncoder();
+      encoder.clearBuffer(largest);
+      const pass = encoder.beginComputePass();
+      pass.setPipeline(pipeline);
+      for (const [i, { index, start, length }] of ranges.entries()) {
+        const bound: GPUBufferBinding[] = [
+          { buffer: sources[index] as GPUBuffer, offset: start * 4, size: length * 4 },
+          { buffer: largest },
+          { buffer: uniforms, offset: i * NUMBERS_BYTES, size: 8 },
+        ];
+        const entries = bound.map((resource, binding) => ({ binding, resource }));
+        const layout = pipeline.getBindGroupLayout(0);
+        pass.setBindGroup(0, device.createBindGroup({ layout, entries }));
+        const { maxComputeWorkgroupsPerDimension } = device.limits;
+        const invocations = Math.ceil(length / PER_INVOCATION);
+        pass.dispatchWorkgroups(...gridFor(invocations, maxComputeWorkgroupsPerDimension));
+      }
+      pass.end();
+      const done = backend.submitOwn(encoder.finish(), []);
+      const [values] = await Promise.all([backend.getBufferData(largest), done]);
+      return new Uint32Array(values);
+    } finally {
+      if (uniforms) pool.releaseBuffer(uniforms);
+      pool.releaseBuffer(largest);
+    }
+  }
+}

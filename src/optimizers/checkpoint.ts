@@ -1,0 +1,275 @@
+/**
+ * Activation checkpointing: a block of a model is one node on the tape, which holds the block's inputs. In
+ * the backward pass the block runs again and its ops are walked, so that the numbers are those of a
+ * block that was never checkpointed.
+ */
+import * as tf from '@tensorflow/tfjs-core';
+import { SlowlaneError } from '../errors.js';
+import { shown } from '../options.js';
+import { contributions } from './block-gradients.js';
+import { Circumstances } from './circumstances.js';
+import {
+  type TapeNode,
+  addToTape,
+  dropWalkedTape,
+  freeSaved,
+  inputsOf,
+  isHigherOrder,
+  isOnTape,
+  isRecording,
+  nextTensorId,
+  nodesBetween,
+  recordAside,
+} from './tape.js';
+
+/**
+ * `fn`, a block of a model, made to keep only its inputs for the backward pass, and not what it computes in
+ * between: that is computed again when its gradients are. One more forward pass in time; in memory the
+ * inputs of all blocks and the inside of one. With n layers in √n blocks that grows with √n instead of n.
+ *
+ * The gradients are those without it, to the bit, for the inputs and for all variables that `fn` uses, which
+ * need not be listed. In both runs `fn` gets the same random numbers and finds the same values in variables
+ * (dropout; the statistics of a batch norm move once). With `gradients: 'release'` the weights of a block
+ * are updated while its ops are walked. Where no gradient is computed, it is `fn` itself.
+ *
+ * - `fn` takes tensors of any shape and type, gives one tensor, and must do the same both times. It may read
+ *   variables and constants from outside, but activations only as arguments. It keeps no state but variables.
+ * - The inputs stay the caller's; until their gradients are done, their data stays allocated. The result is
+ *   the caller's, as `fn`'s would be.
+ * - Throws a `TypeError` for anything else; a `SlowlaneError` NO_GRADIENT if `fn` reads an activation that is
+ *   not an argument, DISPOSED if what it read is gone when it runs again, STATE_MISMATCH if it then does
+ *   something else.
+ *
+ * Chen, Xu, Zhang, Guestrin 2016, "Training Deep Nets with Sublinear Memory Cost", arXiv:1604.06174.
+ *
+ * @example
+ * const weights = [1, 2, 3, 4].map((seed) => tf.variable(tf.randomNormal([8, 8], 0, 0.3, 'float32', seed)));
+ * const layer = (x: tf.Tensor, weight: tf.Variable) => tf.relu(tf.matMul(x, weight));
+ * const first = checkpoint((x: tf.Tensor) => weights.slice(0, 2).reduce(layer, x));
+ * const second = checkpoint((x: tf.Tensor) => weights.slice(2).reduce(layer, x));
+ * const x = tf.ones([4, 8]);
+ * adam({ gradients: 'release' }).minimize(() => tf.mean(tf.square(second(first(x)))));
+ */
+export function checkpoint<Inputs extends tf.Tensor[], Output extends tf.Tensor>(
+  fn: (...inputs: Inputs) => Output,
+): (...inputs: Inputs) => Output {
+  if (typeof fn !== 'function') {
+    throw new TypeError(`checkpoint() takes a function of tensors, got ${shown(fn)}.`);
+  }
+  return (...inputs) => {
+    checkInputs(inputs);
+    return isRecording() ? runBlock(fn, inputs) : checkOutput(fn(...inputs));
+  };
+}
+
+/** What is known of a block after its first run. */
+interface Block<Inputs extends tf.Tensor[]> {
+  readonly fn: (...inputs: Inputs) => tf.Tensor;
+  readonly output: tf.Tensor;
+  /** What `fn` gets when it runs again; of the inputs, those that are not variables are kept clones. */
+  readonly given: Inputs;
+  readonly cloneOf: ReadonlyMap<tf.Tensor, tf.Tensor>;
+  /** Everything from outside that `fn` read: inputs, variables, constants. */
+  readonly sources: readonly tf.Tensor[];
+  readonly circumstances: Circumstances;
+  readonly ops: readonly string[];
+}
+
+function runBlock<Inputs extends tf.Tensor[], Output extends tf.Tensor>(
+  fn: (...inputs: Inputs) => Output,
+  inputs: Inputs,
+): Output {
+  const circumstances = new Circumstances();
+  const firstId = nextTensorId();
+  const { value, tape } = recordAside(() => circumstances.first(() => checkOutput(fn(...inputs))));
+  freeSaved(tape);
+  const sources = sourcesOf(tape, firstId);
+  const nodes = nodesBetween(tape, sources, value);
+  if (nodes.length === 0) {
+    circumstances.dispose(); // an input, a variable or a constant: there is nothing to run again
+    return value;
+  }
+  try {
+    checkCaptured(sources, inputs);
+  } catch (error) {
+    circumstances.dispose();
+    value.dispose();
+    throw error;
+  }
+  circumstances.read(sources.filter((source) => source instanceof tf.Variable));
+  // On the tape, which connects them to the inputs for gradients of gradients.
+  const cloneOf = new Map<tf.Tensor, tf.Tensor>();
+  for (const input of inputs) {
+    if (input instanceof tf.Variable || cloneOf.has(input)) continue;
+    cloneOf.set(input, tf.keep(tf.clone(input)));
+  }
+  const given = inputs.map((input) => cloneOf.get(input) ?? input) as Inputs;
+  const ops = nodes.map(signature);
+  const block = { fn, output: value, given, cloneOf, sources, circumstances, ops };
+  const saved = [...cloneOf.values(), ...circumstances.held];
+  addToTape([nodeOf(block, usesOf(nodes, sources), saved)]);
+  return value;
+}
+
+/**
+ * The node that stands for the block. A source is an input once for each use, in the order in which the
+ * walk comes upon them, and each gets its own share of the gradient: the shares are then summed in the
+ * order in which they would be without the block.
+ */
+function nodeOf<Inputs extends tf.Tensor[]>(
+  block: Block<Inputs>,
+  uses: readonly tf.Tensor[],
+  saved: readonly tf.Tensor[],
+): TapeNode {
+  return {
+    kernelName: 'Checkpoint',
+    inputs: Object.fromEntries(uses.map((source, i) => [String(i), source])),
+    outputs: [block.output],
+    saved,
+    recompute: (inputs) => recompute(block, tensorsOf(inputs)),
+    // `this` is a copy of the node, with only those inputs that need a gradient.
+    gradient(this: TapeNode, [dy]) {
+      const wanted = tensorsOf(this.inputs);
+      try {
+        const shares = contributions(recompute(block, wanted), block.output, dy ?? null, wanted);
+        return Object.fromEntries(
+          inputsOf(this).map(([name, { id }]) => [
+            name,
+            () => shares.get(id)?.shift() ?? missing(),
+          ]),
+        );
+      } catch (error) {
+        dropWalkedTape();
+        throw error;
+      }
+    },
+  };
+}
+
+/** Runs the block again: its nodes between `wanted` and its output, as if the first run had made them. */
+function recompute<Inputs extends tf.Tensor[]>(
+  block: Block<Inputs>,
+  wanted: readonly tf.Tensor[],
+): TapeNode[] {
+  const { fn, output, given, cloneOf, sources, circumstances } = block;
+  checkAlive(sources, cloneOf);
+  const rerun = recordAside(() => circumstances.again(() => checkOutput(fn(...given))));
+  const { value, tape } = rerun;
+  const as = (source: tf.Tensor) => cloneOf.get(source) ?? source;
+  try {
+    checkSame(block.ops, nodesBetween(tape, sources.map(as), value).map(signature));
+  } catch (error) {
+    freeSaved(tape);
+    throw error;
+  }
+  value.dispose(); // made by an op inside, which saved it if it needs it
+  const nodes = nodesBetween(tape, wanted.map(as), value);
+  if (isHigherOrder()) {
+    addToTape(tape);
+  } else {
+    const needed = new Set(nodes.map(({ saved }) => saved));
+    freeSaved(tape.filter(({ saved }) => !needed.has(saved)));
+  }
+  const original = new Map([[value, output], ...[...cloneOf].map(([a, b]) => [b, a] as const)]);
+  return nodes.map((node) => renamed(node, original));
+}
+
+function renamed(node: TapeNode, original: ReadonlyMap<tf.Tensor, tf.Tensor>): TapeNode {
+  const inputs = inputsOf(node).map(([name, tensor]) => [name, original.get(tensor) ?? tensor]);
+  const outputs = node.outputs.map((tensor) => original.get(tensor) ?? tensor);
+  return { ...node, inputs: Object.fromEntries(inputs) as TapeNode['inputs'], outputs };
+}
+
+/** What ops on the tape read and none of them made, constants made inside left out. */
+function sourcesOf(tape: readonly TapeNode[], firstId: number): tf.Tensor[] {
+  const found = new Set(tape.flatMap((node) => inputsOf(node).map(([, tensor]) => tensor)));
+  return [...found].filter((tensor) => tensor instanceof tf.Variable || tensor.id < firstId);
+}
+
+/** Each use of a source, in the order of a backward pass. */
+function usesOf(nodes: readonly TapeNode[], sources: readonly tf.Tensor[]): tf.Tensor[] {
+  const all = nodes.toReversed().flatMap((node) => inputsOf(node).map(([, tensor]) => tensor));
+  return all.filter((tensor) => sources.includes(tensor));
+}
+
+function tensorsOf(inputs: TapeNode['inputs']): tf.Tensor[] {
+  return [...new Set(Object.values(inputs).filter((tensor) => tensor != null))];
+}
+
+function signature({ kernelName, outputs }: TapeNode): string {
+  return `${kernelName} ${outputs.map(({ shape }) => `[${shape.join()}]`).join(' ')}`;
+}
+
+function checkSame(first: readonly string[], again: readonly string[]): void {
+  const at = first.findIndex((op, i) => op !== again[i]);
+  if (at === -1 && first.length === again.length) return;
+  const i = at === -1 ? first.length : at;
+  throw new SlowlaneError(
+    'STATE_MISMATCH',
+    `The function given to checkpoint() must do the same when it runs again for its gradients, but op ` +
+      `${i + 1} was ${first[i] ?? 'none'} and is ${again[i] ?? 'none'}. State that it depends on and ` +
+      `changes belongs into a tf.Variable.`,
+    { first, again },
+  );
+}
+
+function checkInputs(inputs: readonly unknown[]): void {
+  for (const [i, input] of inputs.entries()) {
+    if (input instanceof tf.Tensor) continue;
+    throw new TypeError(
+      `A checkpointed function takes tensors, got ${shown(input)} as argument ${i + 1}. Let the function ` +
+        `close over everything else.`,
+    );
+  }
+}
+
+function checkOutput<T>(output: T): T {
+  if (output instanceof tf.Tensor) return output;
+  throw new TypeError(
+    `A checkpointed function gives one tensor, got ${described(output)}. Join several by tf.concat or ` +
+      `tf.stack, or make a block of each.`,
+  );
+}
+
+function described(output: unknown): string {
+  if (!Array.isArray(output) || !output.every((part) => part instanceof tf.Tensor)) {
+    return output instanceof Promise ? 'a Promise' : shown(output);
+  }
+  return `an array of ${output.length} tensors`;
+}
+
+/** An activation has a gradient to come and is freed with the forward pass: it must be an argument. */
+function checkCaptured(sources: readonly tf.Tensor[], inputs: readonly tf.Tensor[]): void {
+  for (const source of sources) {
+    if (source instanceof tf.Variable || inputs.includes(source) || !isOnTape(source)) continue;
+    throw new SlowlaneError(
+      'NO_GRADIENT',
+      `The function given to checkpoint() reads a tensor of shape [${source.shape.join()}] that was computed ` +
+        `before it in the same forward pass. Pass it as an argument.`,
+      { shape: source.shape },
+    );
+  }
+}
+
+function checkAlive(
+  sources: readonly tf.Tensor[],
+  cloneOf: ReadonlyMap<tf.Tensor, tf.Tensor>,
+): void {
+  for (const source of sources) {
+    if (cloneOf.has(source) || !source.isDisposed) continue;
+    const what =
+      source instanceof tf.Variable
+        ? `the variable '${source.name}'`
+        : `a tensor of shape [${source.shape.join()}]`;
+    throw new SlowlaneError(
+      'DISPOSED',
+      `The function given to checkpoint() reads ${what}, which was disposed before the function could run ` +
+        `again for its gradients. Pass a tensor as an argument, or dispose it after the step.`,
+      { shape: source.shape },
+    );
+  }
+}
+
+function missing(): never {
+  throw new Error('A checkpointed block has no such gradient.');
+}

@@ -1,0 +1,106 @@
+// Where slow weights are kept, and how they meet the fast ones: the contract of every kind of store.
+//
+// A store knows values, not time: when a sync is due, and with which step size, is told to it.
+
+import type * as tf from '@tensorflow/tfjs-core';
+
+/** A variable that has slow values: a weight, or a slot of one in the inner optimizer. */
+export interface Storable {
+  readonly variable: tf.Variable;
+  /** Number of elements. */
+  readonly size: number;
+  /** Null: a weight. Else which slot of one. */
+  readonly slot: number | null;
+}
+
+export interface BlendOptions<W> {
+  /** Which to blend. All or none of the variables that were added together. */
+  readonly isDue: (item: W) => boolean;
+  /** The paper's α. Must not change its answer, since a blend may be run again. */
+  readonly stepSizeOf: (item: W) => number;
+  /** Inner steps so far: random rounding draws other numbers in each round, and the same in a run that is repeated. */
+  readonly round: number;
+}
+
+export interface Blending {
+  /**
+   * Resolves to the bytes that were copied from the device, and as many back. May be called again, to
+   * go on after it failed; after it succeeded that changes nothing.
+   */
+  run(): Promise<number>;
+}
+
+/** A run of elements of one variable, with their slow values: a view for the moment only, not to be written. */
+export interface SlowPart<W> {
+  readonly item: W;
+  /** First element within the variable. */
+  readonly start: number;
+  readonly values: Float32Array;
+}
+
+export interface StoreBytes {
+  /** Of slow weights as they are stored. */
+  readonly slow: number;
+  /** Of what the store needs beside them on the host. */
+  readonly staging: number;
+  /** Of what a sync needs on the device, at most, while it runs. */
+  readonly device: number;
+}
+
+/** What a sync did, in the main thread's time. `wait`: until the slow weights were there. */
+export type StorePhase = 'wait' | 'pull' | 'blend' | 'push' | 'turnAround';
+
+export interface StoreClock {
+  /** Runs `work` and adds its time to `phase`. */
+  time<T>(phase: StorePhase, work: () => T | Promise<T>): Promise<T>;
+  /** Adds time that was measured elsewhere. */
+  add(phase: StorePhase, elapsedMs: number): void;
+}
+
+/**
+ * Calls come one at a time. What a call has begun may go on after it has resolved; the next call that
+ * needs the result waits for it, and throws if it failed.
+ */
+export interface SlowStore<W extends Storable> {
+  readonly bytes: StoreBytes;
+  /** Variables that outgrew their format and are kept in float32 since. */
+  readonly outgrown: number;
+  /** Where blends run: `'2 workers'`, `'inline'`, `'device'`. */
+  readonly description: string;
+
+  /** Makes room for items that sync together. Their slow values are zero until `capture` or `write`. */
+  add(items: readonly W[]): void;
+
+  /** Lets go of memory in which nothing is alive. */
+  prune(isAlive: (item: W) => boolean): void;
+
+  /** Slow := the values of `source`, for the variables that it holds. May be called again after it failed. */
+  capture(source: ReadonlyMap<tf.Variable, tf.Tensor>, round: number): Promise<void>;
+
+  /** Fast := slow for what `isMeant`. May be called again after it failed. */
+  restore(isMeant: (item: W) => boolean): Promise<void>;
+
+  /** The first of `items` whose fast values hold a NaN or an infinity, or null. Changes no value. */
+  firstNonFinite(items: readonly W[]): Promise<W | null>;
+
+  /** slow ← slow + α(fast − slow), fast ← slow, once `run` is called. */
+  blend(options: BlendOptions<W>): Blending;
+
+  /** All parts of what `isMeant`, in the order in which they were added. */
+  parts(isMeant: (item: W) => boolean): Iterable<SlowPart<W>>;
+
+  /** A copy of the slow values; call `ready` before. */
+  read(item: W): Float32Array;
+
+  /** Gives slow values to an item that was added since the last blend. */
+  write(item: W, values: Float32Array): void;
+
+  /** Waits for what calls before have begun. */
+  ready(): Promise<void>;
+
+  /** Lets what goes on in the background have a moment; throws if it failed. */
+  breathe(): Promise<void>;
+
+  /** Frees everything. */
+  dispose(): void;
+}
