@@ -10,6 +10,7 @@ export type {
   WeightOverride,
 } from './lookahead-options.js';
 export type { LookaheadStats } from './lookahead-stats.js';
+export { checkpoint } from './optimizers/checkpoint.js';
 export * from './optimizers/index.js';
 export type { SlowFormat } from './policy/slow-format.js';
 export type { WeightMatcher } from './policy/weight-matcher.js';

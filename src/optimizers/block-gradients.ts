@@ -34,6 +34,7 @@ export function contributions(
           else uses.push(dx);
         }
         for (const { id } of node.outputs) {
+          if (inputs.some(([, input]) => input.id === id)) continue; // a customGrad that gives its input
           gradients.get(id)?.dispose();
           gradients.delete(id);
         }

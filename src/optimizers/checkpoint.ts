@@ -4,9 +4,16 @@
  * block that was never checkpointed.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { SlowlaneError } from '../errors.js';
 import { shown } from '../options.js';
 import { contributions } from './block-gradients.js';
+import {
+  checkAlive,
+  checkCaptured,
+  checkInputs,
+  checkOutput,
+  checkSame,
+  signature,
+} from './block-checks.js';
 import { Circumstances } from './circumstances.js';
 import {
   type TapeNode,
@@ -15,7 +22,6 @@ import {
   freeSaved,
   inputsOf,
   isHigherOrder,
-  isOnTape,
   isRecording,
   nextTensorId,
   nodesBetween,
@@ -155,15 +161,16 @@ function recompute<Inputs extends tf.Tensor[]>(
   checkAlive(sources, cloneOf);
   const rerun = recordAside(() => circumstances.again(() => checkOutput(fn(...given))));
   const { value, tape } = rerun;
-  const as = (source: tf.Tensor) => cloneOf.get(source) ?? source;
+  // An argument comes as its clone, and as itself where `fn` closes over it.
+  const both = (found: readonly tf.Tensor[]) => found.flatMap((x) => [x, cloneOf.get(x) ?? x]);
   try {
-    checkSame(block.ops, nodesBetween(tape, sources.map(as), value).map(signature));
+    checkSame(block.ops, nodesBetween(tape, both(sources), value).map(signature));
   } catch (error) {
     freeSaved(tape);
     throw error;
   }
   value.dispose(); // made by an op inside, which saved it if it needs it
-  const nodes = nodesBetween(tape, wanted.map(as), value);
+  const nodes = nodesBetween(tape, both(wanted), value);
   if (isHigherOrder()) {
     addToTape(tape);
   } else {
@@ -174,10 +181,23 @@ function recompute<Inputs extends tf.Tensor[]>(
   return nodes.map((node) => renamed(node, original));
 }
 
+/** The node with the block's own tensors in place of those of the second run. */
 function renamed(node: TapeNode, original: ReadonlyMap<tf.Tensor, tf.Tensor>): TapeNode {
+  const { recompute: again, gradient } = node;
   const inputs = inputsOf(node).map(([name, tensor]) => [name, original.get(tensor) ?? tensor]);
   const outputs = node.outputs.map((tensor) => original.get(tensor) ?? tensor);
-  return { ...node, inputs: Object.fromEntries(inputs) as TapeNode['inputs'], outputs };
+  const known = { ...node, inputs: Object.fromEntries(inputs) as TapeNode['inputs'], outputs };
+  if (again === undefined || gradient === undefined) return known;
+  // A block in the block: it knows the tensors of the second run.
+  const itsOwn = (of: TapeNode['inputs']): TapeNode['inputs'] =>
+    Object.fromEntries(Object.keys(of).map((name) => [name, node.inputs[name]]));
+  return {
+    ...known,
+    recompute: (of) => again(itsOwn(of)).map((op) => renamed(op, original)),
+    gradient(this: TapeNode, dys) {
+      return gradient.call({ ...node, inputs: itsOwn(this.inputs) }, dys);
+    },
+  };
 }
 
 /** What ops on the tape read and none of them made, constants made inside left out. */
@@ -194,80 +214,6 @@ function usesOf(nodes: readonly TapeNode[], sources: readonly tf.Tensor[]): tf.T
 
 function tensorsOf(inputs: TapeNode['inputs']): tf.Tensor[] {
   return [...new Set(Object.values(inputs).filter((tensor) => tensor != null))];
-}
-
-function signature({ kernelName, outputs }: TapeNode): string {
-  return `${kernelName} ${outputs.map(({ shape }) => `[${shape.join()}]`).join(' ')}`;
-}
-
-function checkSame(first: readonly string[], again: readonly string[]): void {
-  const at = first.findIndex((op, i) => op !== again[i]);
-  if (at === -1 && first.length === again.length) return;
-  const i = at === -1 ? first.length : at;
-  throw new SlowlaneError(
-    'STATE_MISMATCH',
-    `The function given to checkpoint() must do the same when it runs again for its gradients, but op ` +
-      `${i + 1} was ${first[i] ?? 'none'} and is ${again[i] ?? 'none'}. State that it depends on and ` +
-      `changes belongs into a tf.Variable.`,
-    { first, again },
-  );
-}
-
-function checkInputs(inputs: readonly unknown[]): void {
-  for (const [i, input] of inputs.entries()) {
-    if (input instanceof tf.Tensor) continue;
-    throw new TypeError(
-      `A checkpointed function takes tensors, got ${shown(input)} as argument ${i + 1}. Let the function ` +
-        `close over everything else.`,
-    );
-  }
-}
-
-function checkOutput<T>(output: T): T {
-  if (output instanceof tf.Tensor) return output;
-  throw new TypeError(
-    `A checkpointed function gives one tensor, got ${described(output)}. Join several by tf.concat or ` +
-      `tf.stack, or make a block of each.`,
-  );
-}
-
-function described(output: unknown): string {
-  if (!Array.isArray(output) || !output.every((part) => part instanceof tf.Tensor)) {
-    return output instanceof Promise ? 'a Promise' : shown(output);
-  }
-  return `an array of ${output.length} tensors`;
-}
-
-/** An activation has a gradient to come and is freed with the forward pass: it must be an argument. */
-function checkCaptured(sources: readonly tf.Tensor[], inputs: readonly tf.Tensor[]): void {
-  for (const source of sources) {
-    if (source instanceof tf.Variable || inputs.includes(source) || !isOnTape(source)) continue;
-    throw new SlowlaneError(
-      'NO_GRADIENT',
-      `The function given to checkpoint() reads a tensor of shape [${source.shape.join()}] that was computed ` +
-        `before it in the same forward pass. Pass it as an argument.`,
-      { shape: source.shape },
-    );
-  }
-}
-
-function checkAlive(
-  sources: readonly tf.Tensor[],
-  cloneOf: ReadonlyMap<tf.Tensor, tf.Tensor>,
-): void {
-  for (const source of sources) {
-    if (cloneOf.has(source) || !source.isDisposed) continue;
-    const what =
-      source instanceof tf.Variable
-        ? `the variable '${source.name}'`
-        : `a tensor of shape [${source.shape.join()}]`;
-    throw new SlowlaneError(
-      'DISPOSED',
-      `The function given to checkpoint() reads ${what}, which was disposed before the function could run ` +
-        `again for its gradients. Pass a tensor as an argument, or dispose it after the step.`,
-      { shape: source.shape },
-    );
-  }
 }
 
 function missing(): never {

@@ -15,6 +15,8 @@ export interface PoolOwner {
   readonly budgetBytes: number;
   /** Submits what is recorded, which frees what was disposed meanwhile. */
   flush(): void;
+  /** True if disposed data with a buffer of this size waits for the next submission. */
+  isPending(bytes: number): boolean;
   /** What a buffer made now is for. */
   currentCategory(): Category;
   /** Bytes on the device that are not buffers. */
@@ -29,6 +31,12 @@ interface FreeBuffer {
   /** The tick in which it was last in use. */
   readonly usedAt: number;
 }
+
+/**
+ * From this size on a submission now, which frees what was disposed, is better than one more buffer: a
+ * backward pass that releases its gradients then needs the memory of one, not of all since the last submission.
+ */
+const WORTH_A_SUBMISSION = 256 * 1024;
 
 const MAPPABLE = 0x1 | 0x2; // MAP_READ | MAP_WRITE
 const UNIFORM = 0x40;
@@ -66,6 +74,15 @@ export class BufferPool implements BufferManagerLike {
   ): GPUBuffer {
     const key = `${size}_${usage}`;
     let buffer = reuse ? this.#takeFree(key) : undefined;
+    if (
+      buffer === undefined &&
+      reuse &&
+      size >= WORTH_A_SUBMISSION &&
+      this.#owner.isPending(size)
+    ) {
+      this.#owner.flush();
+      buffer = this.#takeFree(key);
+    }
     if (buffer === undefined) {
       this.#checkLimits(size, usage);
       this.makeRoom(size);

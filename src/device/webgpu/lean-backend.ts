@@ -12,7 +12,7 @@ import { DeviceErrors } from './device-errors.js';
 import type { GuardedBackend, Journal } from './guarded-kernels.js';
 import { HostBuffers } from './host-buffers.js';
 import type { Label, LabellingBackend } from './label.js';
-import { checkInternals, internalsOf, stateOf } from './tfjs-internals.js';
+import { checkInternals, internalsOf, isPending, stateOf } from './tfjs-internals.js';
 import { type TensorData, uploadValues } from './upload-values.js';
 import type { Breakdown, Category } from './vram-budget-error.js';
 
@@ -49,6 +49,7 @@ export class LeanBackend extends WebGPUBackend implements GuardedBackend, Labell
       device,
       budgetBytes,
       flush: () => this.flush(),
+      isPending: (bytes) => isPending(this, bytes),
       currentCategory: () => this.#currentCategory(),
       otherBytes: () => this.textureManager.numBytesAllocated,
       breakdown: () => this.breakdown(),

@@ -15,6 +15,8 @@ export interface BackendInternals {
   readonly commandEncoder: GPUCommandEncoder | null;
   /** Data that recorded commands use; replaced at each submission. */
   commandQueueOwnedIds: WeakSet<object>;
+  /** Data that was disposed while recorded commands use it: freed at the next submission. */
+  readonly tensorDataPendingDisposal: readonly object[];
   /** Buffers to destroy after the next submission. */
   readonly stagingPendingDisposal: GPUBuffer[];
 }
@@ -54,6 +56,7 @@ const BACKEND_PARTS = [
   'commandEncoder',
   'commandQueueOwnedIds',
   'stagingPendingDisposal',
+  'tensorDataPendingDisposal',
   'submitQueue',
   'getBufferData',
 ];
@@ -80,4 +83,13 @@ export function internalsOf(backend: WebGPUBackend): BackendInternals {
 
 export function stateOf(engine: ReturnType<typeof tf.engine>): EngineState {
   return engine.state as unknown as EngineState;
+}
+
+/** True if disposed data with a buffer of this size waits for the next submission. */
+export function isPending(backend: WebGPUBackend, bytes: number): boolean {
+  const resourceOf = (dataId: object) => backend.tensorMap.get(dataId).resource;
+  return internalsOf(backend).tensorDataPendingDisposal.some((dataId) => {
+    const resource = resourceOf(dataId);
+    return resource != null && 'size' in resource && resource.size === bytes;
+  });
 }
