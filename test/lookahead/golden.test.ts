@@ -1,11 +1,12 @@
-// The numbers of the specification (golden.json), on both engines that need no GPU.
+// The numbers of the specification (golden.json), on every engine.
 
 import * as tf from '@tensorflow/tfjs-core';
 import { adam, type Lookahead, type LookaheadOptions, lookahead, momentum, sgd } from 'slowlane';
-import { describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 
 import golden from '../golden.json' with { type: 'json' };
 import { halfSquare, onEveryEngine } from '../engines.js';
+import { describeWebGPU, start } from '../webgpu/engine.js';
 
 const { constantGradient, quadratic } = golden;
 
@@ -22,7 +23,7 @@ async function trajectory(
   const values: number[] = [];
   for (let i = 0; i < steps; i++) {
     await optimizer.step(() => loss(x), false, [x]);
-    values.push(x.dataSync()[0] as number);
+    values.push(...(await x.data()));
   }
   optimizer.dispose();
   x.dispose();
@@ -36,7 +37,13 @@ function expectClose(values: readonly number[], expected: readonly number[]): vo
   });
 }
 
-onEveryEngine(() => {
+onEveryEngine(goldenRows);
+describeWebGPU(() => {
+  beforeEach(async () => void (await start()));
+  goldenRows();
+});
+
+function goldenRows(): void {
   describe('a constant gradient of 1, learning rate 1, from 10, k = 3', () => {
     const { x0, syncPeriod, learningRate } = constantGradient;
     const run = (slowStepSize: number) =>
@@ -104,4 +111,4 @@ onEveryEngine(() => {
       expectClose(values, expected);
     });
   });
-});
+}

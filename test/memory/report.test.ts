@@ -10,7 +10,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { isReport, renderReport } from '#src/memory/report.js';
 import type { RunRecord } from '#src/memory/run-record.js';
 import { summarize } from '#src/memory/summary.js';
-import { launchChromium } from './browser.js';
+import { launchChromium } from '../browser/chromium.js';
 import { RECORD } from './records.js';
 
 const CHART = { script: uplot('uPlot.iife.min.js'), css: uplot('uPlot.min.css') };
@@ -22,7 +22,7 @@ let folder: string;
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'slowlane-report-'));
-  browser = await launchChromium();
+  browser = await launchChromium({ webgpu: false });
 }, 120_000);
 
 afterAll(async () => {

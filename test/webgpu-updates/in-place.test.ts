@@ -1,7 +1,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, test } from 'vitest';
 import { type UpdateCounts, updateInPlaceOn } from '#src/device/webgpu/update-in-place.js';
-import { type Binding, bindingsOf, gridFor, kernelSource } from '#src/device/webgpu/update-wgsl.js';
+import type { Binding } from '#src/device/webgpu/kernel.js';
+import { bindingsOf, gridFor, kernelSource } from '#src/device/webgpu/update-wgsl.js';
 import { adam, sgd } from '#src/optimizers/index.js';
 import { sgdRule } from '#src/optimizers/sgd.js';
 import { registerUpdater, updaterFor } from '#src/optimizers/updater.js';

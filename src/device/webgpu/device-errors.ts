@@ -60,6 +60,11 @@ export class DeviceErrors {
     if (error) throw error;
   }
 
+  /** True if the values of `data` may be wrong. */
+  isSuspect(data: object): boolean {
+    return this.#suspects.has(data);
+  }
+
   /** Throws if the values of `data` may be wrong. */
   throwIfSuspect(data: object): void {
     const cause = this.#suspects.get(data);
@@ -88,7 +93,9 @@ export class DeviceErrors {
   async judged(data: object): Promise<void> {
     await Promise.all(this.#waits);
     const error = this.#loss ?? this.#suspects.get(data);
-    if (error) throw error;
+    if (!error) return;
+    if (this.#unreported === error) this.#unreported = null; // reported by this
+    throw error;
   }
 
   /** Resolves when it is known whether anything failed until now; rejects if so, or if the device is lost. */

@@ -28,10 +28,10 @@ type Run = WebGPUBackend['runWebGPUProgram'];
 export class LeanBackend extends WebGPUBackend implements GuardedBackend, LabellingBackend {
   readonly budgetBytes: number;
   readonly hostBuffers: HostBuffers;
+  readonly errors: DeviceErrors;
   journal: Journal | null = null;
   ambientLabel: Label | null = null;
   readonly pool: BufferPool;
-  readonly #errors: DeviceErrors;
   readonly #dataLabels = new WeakMap<object, Label>();
   /** Of the program that is being recorded: the one of its data that it writes. */
   #programOutput: object | null = null;
@@ -44,7 +44,7 @@ export class LeanBackend extends WebGPUBackend implements GuardedBackend, Labell
     checkInternals(this, tf.engine());
     this.budgetBytes = budgetBytes;
     this.hostBuffers = new HostBuffers(device);
-    this.#errors = new DeviceErrors(device);
+    this.errors = new DeviceErrors(device);
     this.pool = new BufferPool({
       device,
       budgetBytes,
@@ -53,7 +53,7 @@ export class LeanBackend extends WebGPUBackend implements GuardedBackend, Labell
       currentCategory: () => this.#currentCategory(),
       otherBytes: () => this.textureManager.numBytesAllocated,
       breakdown: () => this.breakdown(),
-      report: (error) => this.#errors.report(error),
+      report: (error) => this.errors.report(error),
     });
     internalsOf(this).bufferManager = this.pool;
     this.#watchRecorded();
@@ -105,10 +105,10 @@ export class LeanBackend extends WebGPUBackend implements GuardedBackend, Labell
   submitOwn(commands: GPUCommandBuffer, written: Iterable<object>): Promise<void> {
     this.flush();
     const all = {};
-    for (const data of [all, ...written]) this.#errors.wrote(data);
+    for (const data of [all, ...written]) this.errors.wrote(data);
     this.queue.submit([commands]);
-    this.#errors.rotate();
-    return this.#errors.judged(all);
+    this.errors.rotate();
+    return this.errors.judged(all);
   }
 
   /** Destroys all free buffers. */
@@ -126,7 +126,7 @@ export class LeanBackend extends WebGPUBackend implements GuardedBackend, Labell
   }
 
   kernelStarts(): void {
-    this.#errors.throwIfAny();
+    this.errors.throwIfAny();
     // A step begins where tfjs begins to record for a gradient.
     const isRecording = stateOf(tf.engine()).gradientDepth > 0;
     const isStep = isRecording && !this.#wasRecording;
@@ -137,23 +137,23 @@ export class LeanBackend extends WebGPUBackend implements GuardedBackend, Labell
   override submitQueue(): void {
     super.submitQueue();
     this.#watchRecorded();
-    this.#errors.rotate();
+    this.errors.rotate();
     this.#submissions += 1;
   }
 
   override uploadToGPU(dataId: object): void {
-    this.#errors.throwIfSuspect(dataId);
+    this.errors.throwIfSuspect(dataId);
     const data = this.tensorMap.get(dataId);
     if (data.resource != null) return;
     if (data.values == null) super.uploadToGPU(dataId);
     else this.#uploadValues(data);
-    this.#errors.wrote(dataId);
+    this.errors.wrote(dataId);
     const label = this.#dataLabels.get(dataId);
     if (label !== undefined) this.pool.relabel(data.resource as unknown as GPUBuffer, label);
   }
 
   override runWebGPUProgram(...[program, inputs, dtype, uniforms, output]: Parameters<Run>) {
-    this.#errors.throwIfAny();
+    this.errors.throwIfAny();
     const into = output ?? this.makeTensorInfo(program.outputShape, dtype);
     this.#programOutput = into.dataId;
     try {
@@ -186,19 +186,19 @@ export class LeanBackend extends WebGPUBackend implements GuardedBackend, Labell
   }
 
   override async read(dataId: object): Promise<tf.BackendValues> {
-    this.#errors.throwIfAny();
-    this.#errors.throwIfSuspect(dataId);
+    this.errors.throwIfAny();
+    this.errors.throwIfSuspect(dataId);
     const data = this.tensorMap.has(dataId) ? this.tensorMap.get(dataId) : null;
     const isOnHost = data?.values != null;
     if (isOnHost) return super.read(dataId);
     // Stands for the copy that is read: the commands that make it can fail too.
     const copy = {};
-    this.#errors.wrote(copy);
+    this.errors.wrote(copy);
     const values = await super.read(dataId);
     try {
-      await this.#errors.settled();
-      this.#errors.throwIfSuspect(copy);
-      this.#errors.throwIfSuspect(dataId);
+      await this.errors.settled();
+      this.errors.throwIfSuspect(copy);
+      this.errors.throwIfSuspect(dataId);
     } catch (error) {
       // tfjs keeps what was read for the next time.
       if (data !== null) data.values = null as unknown as tf.BackendValues;
@@ -208,8 +208,8 @@ export class LeanBackend extends WebGPUBackend implements GuardedBackend, Labell
   }
 
   override readSync(dataId: object): tf.BackendValues {
-    this.#errors.throwIfAny();
-    this.#errors.throwIfSuspect(dataId);
+    this.errors.throwIfAny();
+    this.errors.throwIfSuspect(dataId);
     return super.readSync(dataId);
   }
 
@@ -238,7 +238,7 @@ export class LeanBackend extends WebGPUBackend implements GuardedBackend, Labell
   override dispose(): void {
     if (this.#isStopped) return;
     this.#isStopped = true;
-    this.#errors.stop();
+    this.errors.stop();
     super.dispose();
     this.device.destroy();
   }
@@ -255,10 +255,10 @@ export class LeanBackend extends WebGPUBackend implements GuardedBackend, Labell
 
   async #orLost<T>(wait: Promise<T>): Promise<T> {
     try {
-      return await Promise.race([wait, this.#errors.lost]);
+      return await Promise.race([wait, this.errors.lost]);
     } catch (error) {
       // A loss rejects what waits before it is announced itself.
-      await this.#errors.settled();
+      await this.errors.settled();
       throw error;
     }
   }
@@ -268,8 +268,7 @@ export class LeanBackend extends WebGPUBackend implements GuardedBackend, Labell
     const recorded = internalsOf(this).commandQueueOwnedIds;
     const add = recorded.add.bind(recorded);
     recorded.add = (dataId) => {
-      if (this.#programOutput === null || this.#programOutput === dataId)
-        this.#errors.wrote(dataId);
+      if (this.#programOutput === null || this.#programOutput === dataId) this.errors.wrote(dataId);
       return add(dataId);
     };
   }

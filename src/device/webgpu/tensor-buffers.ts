@@ -46,6 +46,18 @@ export class TensorBuffers {
     return true;
   }
 
+  /** Gives `variable` new data, whose values are whatever was there: for one that is about to be written whole. */
+  renew(variable: tf.Variable): void {
+    const info = this.#backend.makeTensorInfo(variable.shape, 'float32');
+    const data = tf.engine().makeTensorFromTensorInfo(info, this.#backend);
+    try {
+      this.of(data);
+      variable.assign(data);
+    } finally {
+      data.dispose();
+    }
+  }
+
   /** The same numbers as float32 in a buffer of their own; the caller's. */
   copy(tensor: tf.Tensor): tf.Tensor {
     const backend = this.#backend;

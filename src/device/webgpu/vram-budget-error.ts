@@ -30,7 +30,7 @@ const REMEDIES: Readonly<Record<Category, string>> = {
   gradients: 'a smaller batch or releasing the gradients in the backward pass',
   moments: 'an optimizer with less state',
   staging: 'reading less at once',
-  activations: 'a smaller batch or activation checkpointing',
+  activations: 'a smaller batch or activation checkpointing (`checkpoint()`)',
   pool: 'a smaller batch',
 };
 

@@ -207,6 +207,7 @@ class DeviceSlowStore<W extends Storable> implements SlowStore<W> {
 
   /** Those whose fast values (in `tensors`) outgrow fp16 are kept in float32 from now on. The first that is not finite. */
   async #makeFit(items: readonly W[], tensors: ReadonlyMap<W, tf.Tensor>): Promise<W | null> {
+    this.#checkBackend();
     const largest = await this.#largest.of(items.map((item) => tensors.get(item) as tf.Tensor));
     for (const [i, item] of items.entries()) {
       if ((largest[i] as number) > LARGEST_HALF_BITS) this.#outgrow(item);

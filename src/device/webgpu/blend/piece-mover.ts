@@ -48,7 +48,13 @@ export class PieceMover<W extends { readonly variable: tf.Variable }> {
     const pieces = all.filter(({ parts }) => parts.some(({ item }) => isMeant(item)));
     if (pieces.length === 0) return null;
     const written = command.move === 'capture' ? [] : variablesIn(pieces, isMeant);
-    for (const variable of written) this.#buffers.makeOwn(variable);
+    for (const variable of written) {
+      // Values that a failing device spoilt are refused everywhere; here they are replaced.
+      const { errors } = this.#backend;
+      if (command.move === 'restore' && errors.isSuspect(variable.dataId))
+        this.#buffers.renew(variable);
+      else this.#buffers.makeOwn(variable);
+    }
     const { pool } = this.#backend;
     const lent: GPUBuffer[] = [];
     const lend = (bytes: number, usage: GPUBufferUsageFlags) => {

@@ -1,0 +1,124 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+
+import { fitsHalf, fromHalf, halfValue, roundHalf, toHalf } from '#src/slow/half.js';
+import { drawBits } from '#src/slow/random-bits.js';
+
+const ALL_FINITE = Array.from({ length: 65536 }, (_, half) => half).filter(
+  (half) => (half & 0x7c00) !== 0x7c00,
+);
+
+describe('fp16', () => {
+  test('every finite value is itself, whatever the random bits', () => {
+    for (const r of [0, 0x1fff, 0x1234_5678, 0xffff_ffff]) {
+      expect(ALL_FINITE.filter((half) => roundHalf(halfValue(half), r) !== half)).toEqual([]);
+    }
+  });
+
+  test.each([
+    [0x3c00, 1],
+    [0xc000, -2],
+    [0x7bff, 65504],
+    [0x0400, 2 ** -14],
+    [0x0001, 2 ** -24],
+    [0x3555, 0.333251953125],
+  ])('%s stands for %d', (half, value) => {
+    expect(halfValue(half)).toBe(value);
+  });
+
+  test('a value between two goes to the one below or the one above, by the random bits', () => {
+    const neighbours = (x: number) => {
+      const below = halfValue(roundHalf(x, 0));
+      return [below, halfValue(roundHalf(x, 0xffff_ffff))];
+    };
+    expect(neighbours(1.0004)).toEqual([1, 1 + 2 ** -10]);
+    expect(neighbours(-1.0004)).toEqual([-1, -1 - 2 ** -10]);
+    expect(neighbours(2 ** -24 * 2.5)).toEqual([2 ** -24 * 3, 2 ** -24 * 2]); // 24 bits against the fraction
+    expect(neighbours(65503)).toEqual([65472, 65504]);
+    expect(neighbours(2 ** -15 * 1.99999)).toEqual([2 ** -14, 2 ** -14 - 2 ** -24]);
+  });
+
+  test.each([0.1, -3.14159, 1e-5, 3e-8, 6.1e-5, 1234.567, 65500])(
+    'the mean of 100,000 roundings of %d is it, within 3 standard errors',
+    (x) => {
+      const value = Math.fround(x);
+      const random = new Uint32Array(4);
+      const draws = 100_000;
+      let [sum, squares] = [0, 0];
+      for (let i = 0; i < draws; i++) {
+        if (i % 4 === 0) drawBits(i / 4, { item: 3, round: 7 }, random);
+        const error = halfValue(roundHalf(value, random[i % 4] as number)) - value;
+        sum += error;
+        squares += error * error;
+      }
+      const standardError = Math.sqrt(squares / draws / draws);
+      expect(squares).toBeGreaterThan(0);
+      expect(Math.abs(sum / draws)).toBeLessThan(3 * standardError);
+    },
+  );
+
+  test('where a variable is cut does not matter', () => {
+    const values = Float32Array.from({ length: 1000 }, (_, i) => Math.sin(i));
+    const draw = { item: 1, round: 5 };
+    const whole = new Uint16Array(1000);
+    toHalf(values, whole, 0, draw);
+    const cut = new Uint16Array(1000);
+    for (const [from, to] of [
+      [0, 256],
+      [256, 260],
+      [260, 1000],
+    ] as const) {
+      toHalf(values.subarray(from, to), cut.subarray(from, to), from, draw);
+    }
+    expect(cut).toEqual(whole);
+    const other = new Uint16Array(1000);
+    toHalf(values, other, 0, { ...draw, round: 6 });
+    expect(other).not.toEqual(whole);
+    const back = new Float32Array(1000);
+    fromHalf(whole, back);
+    expect(back.every((x, i) => Math.abs(x - (values[i] as number)) < 2 ** -10)).toBe(true);
+  });
+
+  test('what does not fit is known: beyond 65504, infinite, not a number', () => {
+    expect(fitsHalf(Float32Array.of(65504, -65504, 0))).toBe(true);
+    for (const x of [65505, -65520, Infinity, NaN])
+      expect(fitsHalf(Float32Array.of(1, x))).toBe(false);
+  });
+});
+
+describe('random bits', () => {
+  /** pcg4d as in the paper, with integers of any size. */
+  function pcg4d(given: readonly bigint[]): number[] {
+    const M = 0xffff_ffffn;
+    let [x, y, z, w] = given.map((v) => (v * 1664525n + 1013904223n) & M) as [
+      bigint,
+      bigint,
+      bigint,
+      bigint,
+    ];
+    const mix = () => {
+      x = (x + y * w) & M;
+      y = (y + z * x) & M;
+      z = (z + x * y) & M;
+      w = (w + y * z) & M;
+    };
+    mix();
+    x ^= x >> 16n;
+    y ^= y >> 16n;
+    z ^= z >> 16n;
+    w ^= w >> 16n;
+    mix();
+    return [x, y, z, w].map(Number);
+  }
+
+  test('are pcg4d of block, variable, round and our seed', () => {
+    const u32 = fc.integer({ min: 0, max: 0xffff_ffff });
+    fc.assert(
+      fc.property(u32, u32, u32, (block, item, round) => {
+        const out = new Uint32Array(4);
+        drawBits(block, { item, round }, out);
+        expect([...out]).toEqual(pcg4d([block, item, round, 0x736c_6f77].map(BigInt)));
+      }),
+    );
+  });
+});
