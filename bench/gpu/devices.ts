@@ -1,0 +1,125 @@
+// The devices that cells run on: slowlane's engine, tfjs's stock backend on a device of its own, and a
+// bare device without TensorFlow.js. All have the adapter's limits.
+
+import * as tf from '@tensorflow/tfjs-core';
+
+import { type ChosenAdapter, chooseAdapter } from '../../src/device/webgpu/adapters.js';
+import { BACKEND_NAME, startWebGPU } from '../../src/device/webgpu/start.js';
+import { defineNavigatorGpu, openNodeGpu } from '../../src/device/webgpu/node-gpu.js';
+import type { Meters } from './meters.js';
+
+/** The part of tfjs's WebGPU backend that is used here. */
+interface Backend {
+  readonly device: GPUDevice;
+  readonly commandEncoder: GPUCommandEncoder | null;
+  uploadToGPU(dataId: object): void;
+  endComputePassEncoder(): void;
+  submitQueue(): void;
+}
+
+const LIMITS = [
+  'maxBufferSize',
+  'maxStorageBufferBindingSize',
+  'maxComputeWorkgroupStorageSize',
+  'maxComputeWorkgroupsPerDimension',
+  'maxComputeWorkgroupSizeX',
+  'maxComputeInvocationsPerWorkgroup',
+] as const satisfies readonly (keyof GPUSupportedLimits)[];
+
+export class BareDevice {
+  readonly device: GPUDevice;
+  readonly #errors: Error[] = [];
+
+  constructor(device: GPUDevice, meters: Meters) {
+    this.device = device;
+    meters.watchBuffers(device);
+    // Dawn says nothing else of an allocation that failed; the numbers after it would be of no step at all.
+    device.addEventListener('uncapturederror', ({ error }) => {
+      this.#errors.push(new Error(`${error.constructor.name}: ${error.message}`));
+    });
+    void device.lost.then(({ reason, message }) => {
+      this.#errors.push(new Error(`The device was lost (${reason}): ${message}`));
+    });
+  }
+
+  /** Resolves when the GPU has done all it was given; throws the first error since the last call. */
+  async finished(): Promise<void> {
+    this.flush();
+    await this.device.queue.onSubmittedWorkDone();
+    const [error] = this.#errors.splice(0);
+    if (error !== undefined) throw error;
+  }
+
+  flush(): void {}
+}
+
+/** A device with a backend of TensorFlow.js on it, which is the current one. */
+export class TensorDevice extends BareDevice {
+  readonly #backend: Backend;
+
+  constructor(backend: Backend, meters: Meters) {
+    super(backend.device, meters);
+    this.#backend = backend;
+    meters.watchTensors(tf.engine());
+  }
+
+  /** As the backend counts its own buffers. */
+  get backendBytes(): number {
+    const memory = tf.memory() as { numBytesAllocatedInGPU?: number };
+    return memory.numBytesAllocatedInGPU ?? NaN;
+  }
+
+  override flush(): void {
+    if (this.#backend.commandEncoder === null) return;
+    this.#backend.endComputePassEncoder();
+    this.#backend.submitQueue();
+  }
+
+  /** Brings `tensor` to the device now, and waits: staging memory of several would add up. */
+  async upload(tensor: tf.Tensor): Promise<void> {
+    this.#backend.uploadToGPU(tensor.dataId);
+    await this.finished();
+  }
+}
+
+export async function openOurs(adapter: string | undefined, meters: Meters): Promise<TensorDevice> {
+  await startWebGPU(adapter === undefined ? {} : { adapter });
+  return new TensorDevice(tf.findBackend(BACKEND_NAME) as unknown as Backend, meters);
+}
+
+export async function openStock(
+  adapter: string | undefined,
+  meters: Meters,
+): Promise<TensorDevice> {
+  const chosen = await findAdapter(adapter);
+  const device = await requestDevice(chosen);
+  // Not before WebGPU's globals are there: the module looks for them as it is loaded.
+  const { WebGPUBackend } = await import('@tensorflow/tfjs-backend-webgpu');
+  const backend = new WebGPUBackend(device, chosen.adapter.info);
+  tf.removeBackend('webgpu'); // would ask for an adapter by itself, in a way that Dawn refuses
+  tf.registerBackend('webgpu', () => backend);
+  if (!(await tf.setBackend('webgpu'))) throw new Error("tfjs's WebGPU backend could not be used.");
+  return new TensorDevice(backend as unknown as Backend, meters);
+}
+
+export async function openBare(adapter: string | undefined, meters: Meters): Promise<BareDevice> {
+  return new BareDevice(await requestDevice(await findAdapter(adapter)), meters);
+}
+
+export async function findAdapter(adapter: string | undefined): Promise<ChosenAdapter> {
+  const node = await openNodeGpu();
+  const chosen = await chooseAdapter(node.gpu, node, {
+    adapter,
+    powerPreference: 'high-performance',
+    allowSoftware: true,
+  });
+  defineNavigatorGpu(chosen.gpu);
+  return chosen;
+}
+
+function requestDevice({ adapter }: ChosenAdapter): Promise<GPUDevice> {
+  return adapter.requestDevice({
+    requiredFeatures: adapter.features.has('timestamp-query') ? ['timestamp-query'] : [],
+    requiredLimits: Object.fromEntries(LIMITS.map((limit) => [limit, adapter.limits[limit]])),
+  });
+}

@@ -1,0 +1,152 @@
+// The third meter: what the driver says, by nvidia-smi, read every 100 ms from outside of the process that
+// is measured. Without nvidia-smi everything is unknown.
+//
+// Read anew each time instead of left running: its output would be buffered, and its times with it.
+
+import { execFile } from 'node:child_process';
+import { setTimeout as wait } from 'node:timers/promises';
+import { promisify } from 'node:util';
+
+import type { DriverBytes, Phase } from './record.js';
+
+const MIB = 2 ** 20;
+const SAMPLE_EVERY_MS = 100;
+/** How long the memory of a process that ended may take to be free. */
+const SETTLE_MS = 500;
+const TIMEOUT_MS = 10_000;
+
+const run = promisify(execFile);
+
+export const UNKNOWN: DriverBytes = {
+  source: 'unknown',
+  baselineBytes: null,
+  peakBytes: null,
+  byPhase: {},
+  samples: 0,
+};
+
+export interface DriverMeter {
+  /** From now on samples count for this process and phase. */
+  process(pid: number): void;
+  enter(phase: Phase): void;
+  /** Ends the sampling. */
+  stop(): Promise<DriverBytes>;
+}
+
+/** Takes the baseline, and then samples until it is stopped. Null if nvidia-smi does not answer. */
+export async function startDriverMeter(): Promise<DriverMeter | null> {
+  if ((await gpuBytes()) === null) return null;
+  await wait(SETTLE_MS);
+  const baseline = (await gpuBytes()) ?? [];
+  return new Sampling(baseline);
+}
+
+type ByPhase = Partial<Record<Phase, number>>;
+
+class Sampling implements DriverMeter {
+  readonly #baseline: readonly number[];
+  readonly #ofProcess: ByPhase = {};
+  readonly #riseOfGpu: ByPhase = {};
+  /** The GPU that rose the most, of several. */
+  #gpu = 0;
+  #highestRise = -Infinity;
+  #pid: number | null = null;
+  #phase: Phase = 'set-up';
+  #samples = 0;
+  #isStopped = false;
+  readonly #done: Promise<void>;
+
+  constructor(baseline: readonly number[]) {
+    this.#baseline = baseline;
+    this.#done = this.#sample();
+  }
+
+  process(pid: number): void {
+    this.#pid = pid;
+  }
+
+  enter(phase: Phase): void {
+    this.#phase = phase;
+  }
+
+  async stop(): Promise<DriverBytes> {
+    this.#isStopped = true;
+    await this.#done;
+    const hasProcess = Object.keys(this.#ofProcess).length > 0;
+    const byPhase = hasProcess ? this.#ofProcess : this.#riseOfGpu;
+    const peaks = Object.values(byPhase);
+    return {
+      source: peaks.length === 0 ? 'unknown' : hasProcess ? 'process' : 'gpu',
+      baselineBytes: this.#baseline[this.#gpu] ?? null,
+      peakBytes: peaks.length === 0 ? null : Math.max(...peaks),
+      byPhase,
+      samples: this.#samples,
+    };
+  }
+
+  async #sample(): Promise<void> {
+    while (!this.#isStopped) {
+      const start = performance.now();
+      const phase = this.#phase; // a sample that ends in the next phase may still be of this one
+      const [gpus, processes] = await Promise.all([gpuBytes(), processBytes()]);
+      if (gpus !== null) this.#noteGpus(phase, gpus);
+      const own = this.#pid === null ? undefined : processes?.get(this.#pid);
+      if (own !== undefined) raise(this.#ofProcess, phase, own);
+      this.#samples += 1;
+      await wait(Math.max(0, SAMPLE_EVERY_MS - (performance.now() - start)));
+    }
+  }
+
+  #noteGpus(phase: Phase, gpus: readonly number[]): void {
+    const rises = gpus.map((bytes, gpu) => bytes - (this.#baseline[gpu] ?? 0));
+    const rise = Math.max(...rises);
+    raise(this.#riseOfGpu, phase, rise);
+    if (rise <= this.#highestRise) return;
+    this.#highestRise = rise;
+    this.#gpu = rises.indexOf(rise);
+  }
+}
+
+function raise(byPhase: ByPhase, phase: Phase, bytes: number): void {
+  byPhase[phase] = Math.max(byPhase[phase] ?? 0, bytes);
+}
+
+/** Used memory of each GPU. */
+async function gpuBytes(): Promise<number[] | null> {
+  const rows = await query('--query-gpu=memory.used');
+  const bytes = rows?.map(([mib]) => Number(mib) * MIB).filter((value) => !Number.isNaN(value));
+  return bytes === undefined || bytes.length === 0 ? null : bytes;
+}
+
+/** A container often sees no processes, or their numbers outside of it. */
+async function processBytes(): Promise<Map<number, number> | null> {
+  const rows = await query('--query-compute-apps=pid,used_memory');
+  if (rows === null) return null;
+  const known = new Map<number, number>();
+  for (const [pid, mib] of rows) {
+    const bytes = Number(mib) * MIB; // `[N/A]` is not a number
+    if (!Number.isNaN(bytes)) known.set(Number(pid), (known.get(Number(pid)) ?? 0) + bytes);
+  }
+  return known;
+}
+
+/** The names and values of these fields of the first GPU; null without nvidia-smi. */
+export async function describeNvidia(
+  fields: readonly string[],
+): Promise<Record<string, string> | null> {
+  const [first] = (await query(`--query-gpu=${fields.join(',')}`)) ?? [];
+  if (first === undefined) return null;
+  return Object.fromEntries(fields.map((field, i) => [field, first[i] ?? '']));
+}
+
+async function query(what: string): Promise<string[][] | null> {
+  try {
+    const { stdout } = await run('nvidia-smi', [what, '--format=csv,noheader,nounits'], {
+      timeout: TIMEOUT_MS,
+    });
+    const lines = stdout.split('\n').filter((line) => line.trim() !== '');
+    return lines.map((line) => line.split(',').map((value) => value.trim()));
+  } catch {
+    return null; // none here, or one that does not know the question
+  }
+}

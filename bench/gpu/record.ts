@@ -1,0 +1,149 @@
+// What is measured, as it is written to the JSON file. Raw values first; a summary is made from them.
+
+import type { LookaheadStats } from '../../src/lookahead-stats.js';
+import type { CellSummary } from './summary.js';
+import type { Verdict } from './verdict.js';
+
+export const SCHEMA = 'slowlane-gpu-bench';
+export const SCHEMA_VERSION = 1;
+
+/** What a cell is doing; peaks are kept apart by it, because uploading the first weights is not training. */
+export const PHASES = ['set-up', 'warm-up', 'awaited', 'unsynchronised'] as const;
+export type Phase = (typeof PHASES)[number];
+
+/** Size and length of all cells of one run; what a child process is told. */
+export interface CellOptions {
+  readonly layers: number;
+  readonly width: number;
+  readonly batch: number;
+  /** Of one repeat; a multiple of `syncPeriod`. */
+  readonly steps: number;
+  readonly repeats: number;
+  readonly syncPeriod: number;
+  /** Part of the adapter's name; undefined: the fast one. */
+  readonly adapter?: string | undefined;
+}
+
+/** Highest counts of one phase, of two meters that are never mixed. */
+export interface PhasePeak {
+  /** tfjs's own count (tf.memory): every tensor that lives, a clone counted again. */
+  readonly logicalBytes: number;
+  /** Buffers made and not destroyed, counted at the device. */
+  readonly deviceLocalBytes: number;
+  /** The same for those with MAP_READ or MAP_WRITE: host memory on a discrete GPU. */
+  readonly mappableBytes: number;
+  /** Both together at one moment: not the sum of the two highest. */
+  readonly allBuffersBytes: number;
+}
+
+export type PhasePeaks = Readonly<Partial<Record<Phase, PhasePeak>>>;
+
+interface Measured {
+  readonly parameters: number;
+  readonly peaks: PhasePeaks;
+  /** Buffers at the end: counted by us, and as the backend counts its own (null without a backend). */
+  readonly buffersAtEnd: { readonly countedBytes: number; readonly backendBytes: number | null };
+  readonly host: { readonly rssBytes: number; readonly peakRssBytes: number };
+  readonly lookahead: LookaheadStats | null;
+}
+
+export interface TrainingValues extends Measured {
+  readonly kind: 'training';
+  readonly learningRate: number;
+  /** Before each of the first steps. */
+  readonly losses: readonly number[];
+  /** Each step with its loss read back; the first sync is the `syncPeriod`th. */
+  readonly warmUpMs: readonly number[];
+  /** A list for each repeat, each step waited for; every `syncPeriod`th is a sync step. */
+  readonly awaitedMs: readonly (readonly number[])[];
+  /** Of each repeat as a whole: `steps` steps, waited for once. */
+  readonly unsynchronisedMs: readonly number[];
+  /** In the awaited phase. */
+  readonly eventLoopDelayMs: { readonly max: number; readonly mean: number };
+}
+
+/** One thing done again and again. */
+export interface Series {
+  readonly name: string;
+  /** Read and written by one round. */
+  readonly bytes: number;
+  readonly ms: readonly number[];
+  /** Left out of `ms`: page faults, pipelines. */
+  readonly firstMs: number;
+}
+
+export interface ReferenceValues extends Measured {
+  readonly kind: 'reference';
+  readonly series: readonly Series[];
+}
+
+export type CellValues = TrainingValues | ReferenceValues;
+
+/** The driver's count of a cell, sampled by the parent. */
+export interface DriverBytes {
+  /** `process`: of the cell's process; `gpu`: rise of the GPU's used memory above what it was before. */
+  readonly source: 'process' | 'gpu' | 'unknown';
+  readonly baselineBytes: number | null;
+  readonly peakBytes: number | null;
+  readonly byPhase: Readonly<Partial<Record<Phase, number>>>;
+  readonly samples: number;
+}
+
+export const FAILURES = ['out of memory', 'crashed', 'timed out', 'interrupted', 'error'] as const;
+export type FailureKind = (typeof FAILURES)[number];
+
+export interface Failure {
+  readonly kind: FailureKind;
+  readonly reason: string;
+}
+
+export type CellOutcome =
+  | { readonly status: 'ok'; readonly values: CellValues; readonly summary: CellSummary }
+  | { readonly status: 'failed'; readonly failure: Failure; readonly phase: Phase | null };
+
+export type CellRecord = CellOutcome & {
+  readonly name: string;
+  readonly wallMs: number;
+  readonly driver: DriverBytes;
+};
+
+export interface AdapterRecord {
+  readonly name: string;
+  /** Computes on the CPU: none of the times mean anything. */
+  readonly software: boolean;
+  readonly vendor: string;
+  readonly architecture: string;
+  readonly description: string;
+  readonly maxBufferBytes: number;
+}
+
+export interface MachineRecord {
+  readonly adapter: AdapterRecord;
+  /** As nvidia-smi tells; null without it. */
+  readonly nvidia: Readonly<Record<string, string>> | null;
+  readonly cpu: string;
+  readonly cores: number;
+  readonly ramBytes: number;
+  readonly platform: string;
+  readonly versions: Readonly<Record<'node' | 'tfjs' | 'webgpu' | 'slowlane', string>>;
+  /** Of the working tree, `-dirty` if it had changes; null if unknown. */
+  readonly commit: string | null;
+}
+
+export interface BenchRecord {
+  readonly schema: typeof SCHEMA;
+  readonly schemaVersion: typeof SCHEMA_VERSION;
+  readonly startedAt: string;
+  readonly endedAt: string;
+  /** True if the run was interrupted, or is still going on: some cells are missing. */
+  readonly partial: boolean;
+  readonly machine: MachineRecord;
+  readonly options: CellOptions;
+  readonly cells: readonly CellRecord[];
+  readonly verdicts: readonly Verdict[];
+}
+
+/** Peak over all phases. */
+export function peakOf(peaks: PhasePeaks, of: keyof PhasePeak): number {
+  return Math.max(0, ...Object.values(peaks).map((peak) => peak[of]));
+}
