@@ -103,9 +103,9 @@ export class LookaheadSync {
         'resync() would make it a slow weight; discard() goes back to the slow weights',
       );
     }
-    this.#tracking.startOver();
     await this.#gate.attempt(async () => {
       await this.#tracking.recapture(this.steps);
+      this.#tracking.startOver();
       this.#cycle.restart();
       this.#stepSizes.dropGradients();
     });
@@ -127,8 +127,17 @@ export class LookaheadSync {
   async discard(): Promise<void> {
     await this.restore();
     if (!this.#inner.supportsState) return;
+    if (await this.#hasBadSlot()) await this.#resetInner();
+  }
+
+  /** A slot that holds a NaN or an infinity, or that a failing device spoilt: reading that throws. */
+  async #hasBadSlot(): Promise<boolean> {
     const slots = await this.#inner.slots();
-    if (await firstNonFinite(slots.map(({ variable }) => variable))) await this.#resetInner();
+    try {
+      return (await firstNonFinite(slots.map(({ variable }) => variable))) !== null;
+    } catch {
+      return true;
+    }
   }
 
   /** Shows the slow weights in the model; slots and counters stay. Resolves to what undoes it. */
@@ -174,7 +183,7 @@ export class LookaheadSync {
       bytesPushed: this.#bytesMoved,
       host: { slowBytes: bytes.slow, stagingBytes: bytes.staging },
       device: { stagingBytes: bytes.device },
-      outgrown: slow.outgrown,
+      outgrown: this.#tracking.live((tracked) => slow.isOutgrown(tracked)).length,
       workers: slow.description ?? this.#blender.description,
     };
   }
@@ -227,7 +236,7 @@ export class LookaheadSync {
   /** False if the policy for non-finite weights has dealt with this sync. */
   async #mayBlend(periods: readonly number[]): Promise<boolean> {
     const bad =
-      (await this.#tracking.slow.firstNonFinite(this.#of(periods)))?.variable.name ??
+      (await this.#tracking.slow.inspect(this.#of(periods)))?.variable.name ??
       (await this.#stepSizes.nonFiniteGradient());
     if (bad === undefined) return true;
     const { nonFinite } = this.#settings;

@@ -20,6 +20,8 @@ export class Tracking {
   readonly #uncaptured = new Map<tf.Variable, tf.Tensor>();
   /** Weights that took no step yet, with the data that was captured: others may still be loaded. */
   readonly #unstepped = new Map<tf.Variable, object>();
+  /** For what is tracked next. */
+  #nextSerial = 0;
   /** Restored values that no weight has claimed yet. */
   #restored: readonly SavedSlow[];
 
@@ -32,6 +34,7 @@ export class Tracking {
     this.#inner = inner;
     this.#settings = settings;
     this.#restored = restored;
+    this.#nextSerial = restored.reduce((most, { serial }) => Math.max(most, serial + 1), 0);
     this.slow = new SlowWeights(makeStore);
   }
 
@@ -72,12 +75,13 @@ export class Tracking {
     weights: readonly tf.Variable[],
     source: (weight: tf.Variable) => tf.Tensor,
   ): readonly Tracked[] {
-    const added = [...new Set(weights)].flatMap((weight) => this.#new(weight) ?? []);
-    if (added.length === 0) return added;
+    const fresh = [...new Set(weights)].flatMap((weight) => this.#new(weight) ?? []);
+    if (fresh.length === 0) return [];
     const restored = this.#claim(
-      added.map(({ weight }) => weight),
+      fresh.map(({ weight }) => weight),
       null,
     );
+    const added = fresh.map((tracked) => this.#numbered(tracked, restored.get(tracked.weight)));
     const sources = new Map<tf.Variable, tf.Tensor>();
     try {
       for (const { weight } of added) {
@@ -96,7 +100,7 @@ export class Tracking {
     }
     for (const tracked of added) {
       const saved = restored.get(tracked.weight);
-      if (saved) this.slow.write(tracked, saved.values);
+      if (saved) this.slow.write(tracked, saved.values, saved.isOutgrown);
     }
     return added;
   }
@@ -163,6 +167,8 @@ export class Tracking {
       shape: tracked.variable.shape,
       slot: tracked.slot,
       values: this.slow.read(tracked),
+      serial: tracked.serial,
+      isOutgrown: this.slow.isOutgrown(tracked),
     }));
     return [...saved, ...this.#restored];
   }
@@ -172,7 +178,7 @@ export class Tracking {
     this.slow.dispose();
   }
 
-  #new(weight: tf.Variable): Tracked | null {
+  #new(weight: tf.Variable): Omit<Tracked, 'serial'> | null {
     if (!weight.trainable || weight.dtype !== 'float32') return null;
     if (this.slow.get(weight) || this.#excluded.has(weight)) return null;
     const settings = settingsOf(weight, this.#settings);
@@ -181,6 +187,10 @@ export class Tracking {
       return null;
     }
     return { variable: weight, size: weight.size, weight, slot: null, ...settings };
+  }
+
+  #numbered(tracked: Omit<Tracked, 'serial'>, saved: SavedSlow | undefined): Tracked {
+    return { ...tracked, serial: saved?.serial ?? this.#nextSerial++ };
   }
 
   /** Restored values of these weights' slot (null: of the weights themselves), where some wait. */

@@ -11,6 +11,8 @@ export interface Storable {
   readonly size: number;
   /** Null: a weight. Else which slot of one. */
   readonly slot: number | null;
+  /** Its own: what random rounding draws by. */
+  readonly serial: number;
 }
 
 export interface BlendOptions<W> {
@@ -63,13 +65,17 @@ export interface StoreClock {
  */
 export interface SlowStore<W extends Storable> {
   readonly bytes: StoreBytes;
-  /** Variables that outgrew their format and are kept in float32 since. */
-  readonly outgrown: number;
   /** Where blends run: `'2 workers'`, `'inline'`, `'device'`. */
   readonly description: string;
 
   /** Makes room for items that sync together. Their slow values are zero until `capture` or `write`. */
   add(items: readonly W[]): void;
+
+  /** True if `item` outgrew the format and is kept in float32 since. */
+  isOutgrown(item: W): boolean;
+
+  /** Keeps `item`, which was added since the last blend, in float32 from now on. */
+  outgrow(item: W): void;
 
   /** Lets go of memory in which nothing is alive. */
   prune(isAlive: (item: W) => boolean): void;
@@ -80,8 +86,11 @@ export interface SlowStore<W extends Storable> {
   /** Fast := slow for what `isMeant`. May be called again after it failed. */
   restore(isMeant: (item: W) => boolean): Promise<void>;
 
-  /** The first of `items` whose fast values hold a NaN or an infinity, or null. Changes no value. */
-  firstNonFinite(items: readonly W[]): Promise<W | null>;
+  /**
+   * Looks at the fast values before a blend: resolves to the first of `items` with a NaN or an infinity, or
+   * null. Where values outgrew the format, it makes room for them.
+   */
+  inspect(items: readonly W[]): Promise<W | null>;
 
   /** slow ← slow + α(fast − slow), fast ← slow, once `run` is called. */
   blend(options: BlendOptions<W>): Blending;

@@ -12,6 +12,10 @@ import { hostTensor } from './host-tensor.js';
 export interface SavedSlow extends SavedEntry {
   readonly slot: number | null;
   readonly values: Float32Array;
+  /** What random rounding tells it by: a run that is resumed draws the bits of the one that was saved. */
+  readonly serial: number;
+  /** Outgrew the format of the slow weights, and is kept in float32. */
+  readonly isOutgrown: boolean;
 }
 
 export interface SavedLookahead {
@@ -21,14 +25,18 @@ export interface SavedLookahead {
 }
 
 const COUNTERS = 'lookahead/counters';
+/** Int32, one row for each slow tensor: serial, isOutgrown. */
+const ROUNDING = 'lookahead/rounding';
 const INNER = 'inner/';
 const VERSION = 1;
 
 /** Tensors on the host only, and `inner` handed through: none has to be disposed. */
 export function toTensors({ counters, slow, inner }: SavedLookahead): NamedTensor[] {
   const numbers = Int32Array.of(VERSION, ...counters);
+  const rounding = slow.flatMap(({ serial, isOutgrown }) => [serial, isOutgrown ? 1 : 0]);
   return [
     { name: COUNTERS, tensor: hostTensor(numbers, [numbers.length]) },
+    { name: ROUNDING, tensor: hostTensor(Int32Array.from(rounding), [slow.length, 2]) },
     ...slow.map(({ name, slot, shape, values }) => ({
       name: `slow${slot ?? ''}/${name}`,
       tensor: hostTensor(values, shape),
@@ -49,13 +57,11 @@ export class TakenTensors {
 
   /** @throws SlowlaneError STATE_MISMATCH if this is not what `toTensors` gave. */
   async read(): Promise<SavedLookahead> {
-    const [head, ...rest] = this.#tensors;
-    if (head?.name !== COUNTERS || head.tensor.dtype !== 'int32') {
-      throw mismatch(`must begin with '${COUNTERS}', got ${head ? `'${head.name}'` : 'nothing'}`);
-    }
-    const [version, ...counters] = await head.tensor.data<'int32'>();
+    const [head, next, ...rest] = this.#tensors;
+    const [version, ...counters] = await numbersOf(head, COUNTERS);
     if (version !== VERSION) throw mismatch(`has version ${version}, this is version ${VERSION}`);
     if (counters.length % 3 !== 1) throw mismatch('has counters that are incomplete');
+    const rounding = await numbersOf(next, ROUNDING);
     const slow: SavedSlow[] = [];
     for (const { name, tensor } of rest) {
       const found = /^slow(\d*)\/(.*)$/s.exec(name);
@@ -68,8 +74,11 @@ export class TakenTensors {
         slot: slot === '' ? null : Number(slot),
         shape: tensor.shape,
         values: Float32Array.from(await tensor.data<'float32'>()),
+        serial: rounding[2 * slow.length] ?? 0,
+        isOutgrown: rounding[2 * slow.length + 1] === 1,
       });
     }
+    if (rounding.length !== 2 * slow.length) throw mismatch('has slow weights that are incomplete');
     const inner = rest
       .filter(({ name }) => name.startsWith(INNER))
       .map(({ name, tensor }) => ({ name: name.slice(INNER.length), tensor }));
@@ -80,6 +89,13 @@ export class TakenTensors {
   dispose(): void {
     tf.dispose(this.#tensors.map(({ tensor }) => tensor));
   }
+}
+
+async function numbersOf(entry: NamedTensor | undefined, name: string): Promise<Int32Array> {
+  if (entry?.name === name && entry.tensor.dtype === 'int32') return entry.tensor.data<'int32'>();
+  throw mismatch(
+    `must begin with '${COUNTERS}' and '${ROUNDING}', got '${entry?.name ?? 'nothing'}'`,
+  );
 }
 
 function mismatch(what: string): SlowlaneError {

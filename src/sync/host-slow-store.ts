@@ -30,7 +30,6 @@ export interface HostSlowStoreOptions extends HostStoreOptions {
 }
 
 export class HostSlowStore implements SlowStore<Tracked> {
-  readonly outgrown = 0;
   readonly #store: HostStore<Tracked>;
   readonly #blender: Blender;
   readonly #clock: StoreClock;
@@ -52,6 +51,12 @@ export class HostSlowStore implements SlowStore<Tracked> {
   add(items: readonly Tracked[]): void {
     this.#store.add(items);
   }
+
+  isOutgrown(): boolean {
+    return false; // nothing outgrows float32
+  }
+
+  outgrow(): void {}
 
   prune(isAlive: (item: Tracked) => boolean): void {
     this.#store.prune(isAlive);
@@ -79,7 +84,7 @@ export class HostSlowStore implements SlowStore<Tracked> {
     }
   }
 
-  async firstNonFinite(items: readonly Tracked[]): Promise<Tracked | null> {
+  async inspect(items: readonly Tracked[]): Promise<Tracked | null> {
     const bad = await firstNonFinite(items.map(({ variable }) => variable));
     return items.find(({ variable }) => variable === bad) ?? null;
   }

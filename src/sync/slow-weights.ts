@@ -34,10 +34,6 @@ export class SlowWeights {
     return this.#store?.bytes ?? NO_BYTES;
   }
 
-  get outgrown(): number {
-    return this.#store?.outgrown ?? 0;
-  }
-
   /** Where blends run; undefined before there is anything to blend. */
   get description(): string | undefined {
     return this.#store?.description;
@@ -51,11 +47,23 @@ export class SlowWeights {
   add(added: readonly Tracked[]): void {
     if (added.length === 0) return;
     this.#store ??= this.#makeStore();
-    for (const period of new Set(added.map(({ syncPeriod }) => syncPeriod))) {
-      const group = added.filter(({ syncPeriod }) => syncPeriod === period);
-      this.#store.add(group); // throws if there is no memory: before they count as tracked
-      for (const tracked of group) this.#tracked.set(tracked.variable, tracked);
+    const periods = new Set(added.map(({ syncPeriod }) => syncPeriod));
+    try {
+      for (const period of periods) {
+        this.#store.add(added.filter(({ syncPeriod }) => syncPeriod === period));
+      }
+    } catch (cause) {
+      // There was no memory for one group: none of them counts as tracked.
+      const refused = new Set(added);
+      this.#store.prune((tracked) => !refused.has(tracked) && !tracked.variable.isDisposed);
+      throw cause;
     }
+    for (const tracked of added) this.#tracked.set(tracked.variable, tracked);
+  }
+
+  /** True if it outgrew the format of the slow weights and is kept in float32. */
+  isOutgrown(tracked: Tracked): boolean {
+    return this.#store?.isOutgrown(tracked) ?? false;
   }
 
   /** Lets go of variables that are gone, and of memory that holds nothing else. */
@@ -74,9 +82,9 @@ export class SlowWeights {
     await this.#store?.restore(isMeant);
   }
 
-  /** The first of `tracked` whose fast values hold a NaN or an infinity, or null. */
-  async firstNonFinite(tracked: readonly Tracked[]): Promise<Tracked | null> {
-    return (await this.#store?.firstNonFinite(tracked)) ?? null;
+  /** The first of `tracked` whose fast values hold a NaN or an infinity, or null. Before a blend. */
+  async inspect(tracked: readonly Tracked[]): Promise<Tracked | null> {
+    return (await this.#store?.inspect(tracked)) ?? null;
   }
 
   /** See `SlowStore`. */
@@ -94,8 +102,9 @@ export class SlowWeights {
     return this.#store?.read(tracked) ?? new Float32Array(tracked.size);
   }
 
-  /** For what was added since the last blend. */
-  write(tracked: Tracked, values: Float32Array): void {
+  /** For what was added since the last blend. `isOutgrown`: it is to be kept in float32. */
+  write(tracked: Tracked, values: Float32Array, isOutgrown = false): void {
+    if (isOutgrown) this.#store?.outgrow(tracked);
     this.#store?.write(tracked, values);
   }
 

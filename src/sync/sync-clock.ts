@@ -10,7 +10,7 @@ export interface SyncTimes {
   readonly total: number;
   /** Milliseconds of the last sync. */
   readonly last: number;
-  /** Looking for non-finite weights. */
+  /** Looking for non-finite weights. A device that runs behind finishes its steps first. */
   readonly check: number;
   /** Waiting for slow weights that were still on their way from the sync before (device blends). */
   readonly wait: number;

@@ -8,6 +8,8 @@ export interface Tracked {
   readonly variable: tf.Variable;
   /** Number of elements. */
   readonly size: number;
+  /** Its own among the weights of the Lookahead: random rounding draws by it. */
+  readonly serial: number;
   /** The weight that this is, or that this is a slot of. */
   readonly weight: tf.Variable;
   /** Null: the weight itself; else which slot of it in the inner optimizer (innerState: 'interpolate'). */

@@ -52,6 +52,11 @@ export class DeviceErrors {
     this.#fail(error);
   }
 
+  /** Throws if the device is lost. */
+  throwIfLost(): void {
+    if (this.#loss) throw this.#loss;
+  }
+
   /** Throws if the device is lost, or an error was found and not thrown yet. */
   throwIfAny(): void {
     if (this.#loss) throw this.#loss;

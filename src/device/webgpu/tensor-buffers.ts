@@ -46,16 +46,10 @@ export class TensorBuffers {
     return true;
   }
 
-  /** Gives `variable` new data, whose values are whatever was there: for one that is about to be written whole. */
-  renew(variable: tf.Variable): void {
-    const info = this.#backend.makeTensorInfo(variable.shape, 'float32');
-    const data = tf.engine().makeTensorFromTensorInfo(info, this.#backend);
-    try {
-      this.of(data);
-      variable.assign(data);
-    } finally {
-      data.dispose();
-    }
+  /** A tensor of the variable's shape, whatever its values: to be written whole. The caller's. */
+  likeOf({ shape }: tf.Variable): tf.Tensor {
+    const info = this.#backend.makeTensorInfo(shape, 'float32');
+    return tf.engine().makeTensorFromTensorInfo(info, this.#backend);
   }
 
   /** The same numbers as float32 in a buffer of their own; the caller's. */

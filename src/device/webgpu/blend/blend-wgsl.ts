@@ -6,8 +6,9 @@
  * - capture: slow ← fast; restore: fast ← slow.
  *
  * In float32, where the host computes in double precision and rounds once. So a blend may differ from the
- * host's by the roundings of the difference and of its product with α: at most half a unit in the last
- * place of the result, and 2⁻²² of α|fast − slow|. α = 0, α = 1 and fast = slow are exact.
+ * host's by the roundings of the difference, of its product with α and of the sum: by one unit in the last
+ * place of the result and 2⁻²² of |fast − slow|. Beyond 1e38, where the difference could overflow, by a
+ * few units of the larger one; a device may take subnormal numbers for 0. α = 0, α = 1 and fast = slow are exact.
  */
 import type { ValueFormat } from '../../../slow/packed-layout.js';
 import { HALF_WGSL } from './half-wgsl.js';

@@ -10,9 +10,9 @@
 import * as tf from '@tensorflow/tfjs-core';
 
 import { SlowlaneError } from '../../../errors.js';
-import { type SlowFormat, valueFormat } from '../../../policy/slow-format.js';
-import { fitsHalf, fromHalf, LARGEST_HALF, toHalf } from '../../../slow/half.js';
-import { layOutPacked, type PackedPart } from '../../../slow/packed-layout.js';
+import { valueFormat } from '../../../policy/slow-format.js';
+import { fitsHalf, LARGEST_HALF } from '../../../slow/half.js';
+import { layOutPacked, type ValueFormat } from '../../../slow/packed-layout.js';
 import type {
   BlendOptions,
   Blending,
@@ -27,7 +27,7 @@ import type { LeanBackend } from '../lean-backend.js';
 import { Piece } from './piece.js';
 import { type Command, PieceMover, STAGING_PIECES, stagingBytesOf } from './piece-mover.js';
 import { TensorBuffers } from '../tensor-buffers.js';
-import { TurnAround } from './turn-around.js';
+import { type HandedOver, TurnAround } from './turn-around.js';
 import { checkUpdateBackend } from '../update-backend.js';
 
 /** Staging takes at most this share of the weights, or the bytes below if those are more. */
@@ -46,25 +46,24 @@ export function blendOn(backend: LeanBackend): void {
 class DeviceSlowStore<W extends Storable> implements SlowStore<W> {
   readonly description = 'device';
   readonly #backend: LeanBackend;
-  readonly #format: SlowFormat;
-  readonly #chunkBytes: number;
+  readonly #options: StoreOptions;
   readonly #buffers: TensorBuffers;
   readonly #mover: PieceMover<W>;
   readonly #largest: LargestMagnitudes;
-  readonly #turnAround: TurnAround;
+  readonly #turnAround: TurnAround<W>;
   #pieces: Piece<W>[] = [];
-  /** In the order in which they were added: a run that is repeated draws the same random bits. */
-  readonly #numbers = new Map<W, number>();
-  readonly #outgrown = new Set<W>();
+  readonly #outgrown = new WeakSet<W>();
 
-  constructor(backend: LeanBackend, { format, chunkBytes, clock }: StoreOptions) {
+  constructor(backend: LeanBackend, options: StoreOptions) {
     this.#backend = backend;
-    this.#format = format;
-    this.#chunkBytes = chunkBytes;
+    this.#options = options;
     this.#buffers = new TensorBuffers(checkUpdateBackend(backend));
-    this.#mover = new PieceMover(backend, this.#buffers, (item) => this.#numberOf(item));
+    this.#mover = new PieceMover(backend, this.#buffers);
     this.#largest = new LargestMagnitudes(backend, this.#buffers);
-    this.#turnAround = new TurnAround(clock);
+    // What was disposed while its piece was on its way can go then.
+    this.#turnAround = new TurnAround(backend.errors, options.clock, () => {
+      this.prune(({ variable }) => !variable.isDisposed);
+    });
   }
 
   get bytes(): StoreBytes {
@@ -72,89 +71,125 @@ class DeviceSlowStore<W extends Storable> implements SlowStore<W> {
     return { slow, staging: slow, device: stagingBytesOf(this.#pieces) };
   }
 
-  get outgrown(): number {
-    return this.#outgrown.size;
+  add(items: readonly W[]): void {
+    const weightBytes = items.reduce((sum, { size }) => sum + size * 4, 0);
+    const stagingBytes = Math.max(STAGING_BYTES, STAGING_SHARE * weightBytes);
+    const pieceBytes = Math.min(this.#options.chunkBytes, stagingBytes / STAGING_PIECES);
+    this.#pieces.push(...this.#make(items, pieceBytes));
   }
 
-  add(items: readonly W[]): void {
-    for (const item of items) this.#numbers.set(item, this.#numbers.size);
-    const weightBytes = items.reduce((sum, { size }) => sum + size * 4, 0);
-    const allBytes = Math.max(STAGING_BYTES, STAGING_SHARE * weightBytes);
-    this.#make(items, Math.min(this.#chunkBytes, allBytes / STAGING_PIECES));
+  isOutgrown(item: W): boolean {
+    return this.#outgrown.has(item);
+  }
+
+  outgrow(item: W): void {
+    const isPacked = this.#pieces.some(({ parts }) =>
+      parts.some((part) => part.item === item && part.format !== 'f32'),
+    );
+    if (!isPacked) return;
+    const values = this.read(item);
+    const pieceBytes = Math.max(...this.#pieces.map(({ bytes }) => bytes));
+    this.#outgrown.add(item);
+    try {
+      const made = this.#make([item], pieceBytes);
+      // There is room for it: only now its old places go.
+      for (const piece of this.#pieces) piece.drop(item);
+      this.#pieces.push(...made);
+    } catch (error) {
+      this.#outgrown.delete(item);
+      throw error;
+    }
+    this.prune(() => true);
+    this.write(item, values);
   }
 
   prune(isAlive: (item: W) => boolean): void {
-    for (const item of this.#numbers.keys()) if (!isAlive(item)) this.#outgrown.delete(item);
-    const isEmpty = ({ parts }: Piece<W>) => !parts.some(({ item }) => isAlive(item));
-    // What is on its way stays until the next time.
-    const empty = new Set(this.#turnAround.isRunning ? [] : this.#pieces.filter(isEmpty));
-    for (const piece of empty) piece.destroy(this.#backend.hostBuffers);
-    this.#pieces = this.#pieces.filter((piece) => !empty.has(piece));
+    const isGone = (piece: Piece<W>) =>
+      !piece.parts.some(({ item }) => isAlive(item)) && !this.#turnAround.isInFlight(piece);
+    const gone = new Set(this.#pieces.filter(isGone));
+    for (const piece of gone) piece.destroy(this.#backend.hostBuffers);
+    this.#pieces = this.#pieces.filter((piece) => !gone.has(piece));
   }
 
   async capture(source: ReadonlyMap<tf.Variable, tf.Tensor>, round: number): Promise<void> {
     await this.#turnAround.over();
-    const tensorOf = ({ variable }: W) => source.get(variable);
-    const items = [...this.#numbers.keys()].filter((item) => tensorOf(item)?.isDisposed === false);
-    const tensors = new Map<W, tf.Tensor>();
-    const copies: tf.Tensor[] = [];
-    try {
-      for (const item of items) {
-        const tensor = tensorOf(item) as tf.Tensor;
-        const floats = this.#buffers.holdsFloats(tensor) ? tensor : this.#buffers.copy(tensor);
-        if (floats !== tensor) copies.push(floats);
-        tensors.set(item, floats);
-      }
-      await this.#makeFit(items, tensors);
-      this.#run({
-        move: 'capture',
-        isMeant: (item) => tensors.has(item),
-        tensorOf: (item) => tensors.get(item) as tf.Tensor,
-        stepSizeOf: () => 1,
-        round,
-      });
-    } finally {
-      tf.dispose(copies);
-    }
+    const isGiven = ({ variable }: W) => source.get(variable)?.isDisposed === false;
+    const items = this.#items().filter(isGiven);
+    await this.#withFloats(
+      items,
+      ({ variable }) => source.get(variable) as tf.Tensor,
+      async (tensorOf) => {
+        const largest = await this.#largest.of(items.map(tensorOf));
+        for (const [i, item] of items.entries()) {
+          if ((largest[i] as number) > LARGEST_HALF_BITS) this.outgrow(item); // and what is not finite
+        }
+        await this.#run({
+          move: 'capture',
+          isMeant: (item) => isGiven(item) && items.includes(item),
+          tensorOf,
+          stepSizeOf: () => 1,
+          round,
+        });
+      },
+    );
+    const isAll = this.#items().every((item) => item.variable.isDisposed || isGiven(item));
+    if (isAll) this.#turnAround.forgive();
   }
 
   async restore(isMeant: (item: W) => boolean): Promise<void> {
     await this.#turnAround.over();
-    this.#run({
+    await this.#run({
       move: 'restore',
       isMeant: (item) => !item.variable.isDisposed && isMeant(item),
       tensorOf: ({ variable }) => variable,
       stepSizeOf: () => 0,
       round: 0,
     });
+    this.#turnAround.forgive();
   }
 
-  async firstNonFinite(items: readonly W[]): Promise<W | null> {
+  async inspect(items: readonly W[]): Promise<W | null> {
     await this.ready();
-    return this.#makeFit(items, new Map(items.map((item) => [item, item.variable])));
+    let found: W | null = null;
+    const variableOf = ({ variable }: W) => variable;
+    await this.#withFloats(items, variableOf, async (tensorOf) => {
+      const largest = await this.#largest.of(items.map(tensorOf));
+      for (const [i, item] of items.entries()) {
+        const magnitude = largest[i] as number;
+        if (magnitude >= INFINITY_BITS) found ??= item;
+        else if (magnitude > LARGEST_HALF_BITS) this.outgrow(item);
+      }
+    });
+    return found;
   }
 
   blend({ isDue, stepSizeOf, round }: BlendOptions<W>): Blending {
     let bytes: number | null = null;
     const run = async (): Promise<number> => {
+      if (bytes !== null) return bytes;
       await this.ready();
-      bytes ??= this.#run({
-        move: 'blend',
-        isMeant: (item) => !item.variable.isDisposed && isDue(item),
-        tensorOf: ({ variable }) => variable,
-        stepSizeOf,
-        round,
-      });
+      const handedOver = await this.#options.clock.time('blend', () =>
+        this.#handOver({
+          move: 'blend',
+          isMeant: (item) => !item.variable.isDisposed && isDue(item),
+          tensorOf: ({ variable }) => variable,
+          stepSizeOf,
+          round,
+        }),
+      );
+      this.#turnAround.begin(handedOver);
+      bytes = handedOver.pieces.reduce((sum, piece) => sum + piece.bytes, 0);
       return bytes;
     };
     return { run };
   }
 
   *parts(isMeant: (item: W) => boolean): Generator<SlowPart<W>> {
+    this.#backend.errors.throwIfLost(); // with the device its buffers are gone
     for (const piece of this.#pieces) {
       for (const part of piece.parts) {
         if (!isMeant(part.item)) continue;
-        yield { item: part.item, start: part.start, values: unpacked(piece, part) };
+        yield { item: part.item, start: part.start, values: piece.values(part) };
       }
     }
   }
@@ -166,17 +201,13 @@ class DeviceSlowStore<W extends Storable> implements SlowStore<W> {
   }
 
   write(item: W, values: Float32Array): void {
-    if (!fitsHalf(values)) this.#outgrow(item);
-    const draw = { item: this.#numberOf(item), round: 0 };
+    if (!fitsHalf(values)) this.outgrow(item);
+    const draw = { item: item.serial, round: 0 };
     for (const piece of this.#pieces) {
       for (const part of piece.parts) {
         if (part.item !== item) continue;
         const { start, length } = part;
-        const some = values.subarray(start, start + length);
-        piece.write(part, (into) => {
-          if (into instanceof Float32Array) into.set(some);
-          else toHalf(some, into, start, draw);
-        });
+        piece.write(part, values.subarray(start, start + length), draw);
       }
     }
   }
@@ -193,44 +224,44 @@ class DeviceSlowStore<W extends Storable> implements SlowStore<W> {
     this.#turnAround.stop();
     for (const piece of this.#pieces) piece.destroy(this.#backend.hostBuffers);
     this.#pieces = [];
-    this.#numbers.clear();
   }
 
-  /** Puts the move into the device's queue and lets the turn-around begin. Bytes copied each way. */
-  #run(command: Command<W>): number {
-    this.#checkBackend();
-    const moved = this.#mover.move(this.#pieces, command);
-    if (moved === null) return 0;
-    this.#turnAround.begin(moved.pieces, moved.submitted, command.move !== 'restore');
-    return moved.pieces.reduce((sum, { bytes }) => sum + bytes, 0);
+  /** Moves, and waits for the end. */
+  async #run(command: Command<W>): Promise<void> {
+    await this.#turnAround.run(this.#handOver(command));
   }
 
-  /** Those whose fast values (in `tensors`) outgrow fp16 are kept in float32 from now on. The first that is not finite. */
-  async #makeFit(items: readonly W[], tensors: ReadonlyMap<W, tf.Tensor>): Promise<W | null> {
+  /** Puts a move into the device's queue. */
+  #handOver(command: Command<W>): HandedOver<W> {
     this.#checkBackend();
-    const largest = await this.#largest.of(items.map((item) => tensors.get(item) as tf.Tensor));
-    for (const [i, item] of items.entries()) {
-      if ((largest[i] as number) > LARGEST_HALF_BITS) this.#outgrow(item);
+    return this.#mover.move(this.#pieces, command);
+  }
+
+  /** In the order in which they were added. */
+  #items(): W[] {
+    return [...new Set(this.#pieces.flatMap(({ parts }) => parts.map(({ item }) => item)))];
+  }
+
+  /** Runs `work` with tensors whose buffers hold floats: a cast may have left whole numbers in one. */
+  async #withFloats(
+    items: readonly W[],
+    tensorOf: (item: W) => tf.Tensor,
+    work: (tensorOf: (item: W) => tf.Tensor) => Promise<void>,
+  ): Promise<void> {
+    this.#checkBackend();
+    const copies = new Map<W, tf.Tensor>();
+    try {
+      for (const item of items) {
+        const tensor = tensorOf(item);
+        if (!this.#buffers.holdsFloats(tensor)) copies.set(item, this.#buffers.copy(tensor));
+      }
+      await work((item) => copies.get(item) ?? tensorOf(item));
+    } finally {
+      tf.dispose([...copies.values()]);
     }
-    return items.find((_, i) => (largest[i] as number) >= INFINITY_BITS) ?? null;
   }
 
-  /** Keeps `item` in float32 from now on, if it is not. */
-  #outgrow(item: W): void {
-    const isPacked = this.#pieces.some(({ parts }) =>
-      parts.some((part) => part.item === item && part.format !== 'f32'),
-    );
-    if (!isPacked) return;
-    const values = this.read(item);
-    const pieceBytes = Math.max(...this.#pieces.map(({ bytes }) => bytes));
-    this.#outgrown.add(item);
-    for (const piece of this.#pieces)
-      piece.parts = piece.parts.filter((part) => part.item !== item);
-    this.#make([item], pieceBytes);
-    this.write(item, values);
-  }
-
-  #make(items: readonly W[], pieceBytes: number): void {
+  #make(items: readonly W[], pieceBytes: number): Piece<W>[] {
     const packed = items.map((item) => ({ item, size: item.size, format: this.#formatOf(item) }));
     const made: Piece<W>[] = [];
     const { hostBuffers } = this.#backend;
@@ -242,21 +273,17 @@ class DeviceSlowStore<W extends Storable> implements SlowStore<W> {
       for (const piece of made) piece.destroy(hostBuffers);
       throw error;
     }
-    this.#pieces.push(...made);
+    return made;
   }
 
-  #formatOf(item: W): 'f32' | 'f16' {
-    const { variable, slot } = item;
-    return this.#outgrown.has(item)
-      ? 'f32'
-      : valueFormat(this.#format, { shape: variable.shape, slot });
-  }
-
-  #numberOf(item: W): number {
-    return this.#numbers.get(item) ?? 0;
+  #formatOf(item: W): ValueFormat {
+    if (this.#outgrown.has(item)) return 'f32';
+    const { slot, variable } = item;
+    return valueFormat(this.#options.format, { slot, shape: variable.shape });
   }
 
   #checkBackend(): void {
+    this.#backend.errors.throwIfLost();
     if (tf.backend() === this.#backend) return;
     throw new SlowlaneError(
       'ENGINE',
@@ -264,12 +291,4 @@ class DeviceSlowStore<W extends Storable> implements SlowStore<W> {
       { backend: tf.getBackend() },
     );
   }
-}
-
-function unpacked<W>(piece: Piece<W>, part: PackedPart<W>): Float32Array {
-  const packed = piece.bytesOf(part);
-  if (packed instanceof Float32Array) return packed;
-  const values = new Float32Array(part.length);
-  fromHalf(packed, values);
-  return values;
 }

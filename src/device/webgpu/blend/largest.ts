@@ -52,7 +52,7 @@ export class LargestMagnitudes {
   async of(tensors: readonly tf.Tensor[]): Promise<Uint32Array> {
     if (tensors.length === 0) return new Uint32Array(0);
     const backend = this.#backend;
-    const { device, bufferManager: pool } = backend;
+    const { device, pool } = backend;
     const { STORAGE, COPY_SRC, COPY_DST, UNIFORM } = GPUBufferUsage;
     const pipeline = (this.#pipeline ??= compileKernel(device, {
       code: CODE,

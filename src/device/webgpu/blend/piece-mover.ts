@@ -2,11 +2,14 @@
 
 import type * as tf from '@tensorflow/tfjs-core';
 
+import { SlowlaneError } from '../../../errors.js';
+import type { Storable } from '../../../slow/slow-store.js';
 import type { LeanBackend } from '../lean-backend.js';
 import type { TensorBuffers } from '../tensor-buffers.js';
 import type { Move } from './blend-wgsl.js';
 import { type PartMove, PartMover } from './part-mover.js';
 import type { Piece } from './piece.js';
+import type { HandedOver } from './turn-around.js';
 
 /** Pieces on the device at a time: one going up, one being blended, one coming down, and one to spare. */
 export const STAGING_PIECES = 4;
@@ -20,41 +23,27 @@ export interface Command<W> {
   readonly round: number;
 }
 
-export interface Moved<W> {
-  readonly pieces: readonly Piece<W>[];
-  /** Rejects if the device failed. */
-  readonly submitted: Promise<void>;
-}
-
-export class PieceMover<W extends { readonly variable: tf.Variable }> {
+export class PieceMover<W extends Storable> {
   readonly #backend: LeanBackend;
   readonly #buffers: TensorBuffers;
-  readonly #numberOf: (item: W) => number;
   readonly #parts: PartMover;
 
-  constructor(backend: LeanBackend, buffers: TensorBuffers, numberOf: (item: W) => number) {
+  constructor(backend: LeanBackend, buffers: TensorBuffers) {
     this.#backend = backend;
     this.#buffers = buffers;
-    this.#numberOf = numberOf;
     this.#parts = new PartMover(backend.device);
   }
 
   /**
-   * Moves those of `all` that hold something meant, and hands them over to the device; null if none does. If
-   * it throws (over budget, mostly), nothing has changed.
+   * Moves those of `all` that hold something meant, and hands them over to the device. If it throws (over
+   * budget, mostly), nothing has changed.
    */
-  move(all: readonly Piece<W>[], command: Command<W>): Moved<W> | null {
-    const { isMeant } = command;
+  move(all: readonly Piece<W>[], command: Command<W>): HandedOver<W> {
+    const { isMeant, move } = command;
+    const comesDown = move !== 'restore';
     const pieces = all.filter(({ parts }) => parts.some(({ item }) => isMeant(item)));
-    if (pieces.length === 0) return null;
-    const written = command.move === 'capture' ? [] : variablesIn(pieces, isMeant);
-    for (const variable of written) {
-      // Values that a failing device spoilt are refused everywhere; here they are replaced.
-      const { errors } = this.#backend;
-      if (command.move === 'restore' && errors.isSuspect(variable.dataId))
-        this.#buffers.renew(variable);
-      else this.#buffers.makeOwn(variable);
-    }
+    if (pieces.length === 0) return { pieces, submitted: Promise.resolve(), comesDown };
+    checkHere(pieces);
     const { pool } = this.#backend;
     const lent: GPUBuffer[] = [];
     const lend = (bytes: number, usage: GPUBufferUsageFlags) => {
@@ -63,20 +52,37 @@ export class PieceMover<W extends { readonly variable: tf.Variable }> {
       pool.relabel(buffer, 'staging');
       return buffer;
     };
+    const targets = new Map<tf.Variable, tf.Tensor>();
     try {
-      const submitted = this.#submit(pieces, command, written, lend);
-      for (const variable of written) this.#buffers.forgetHostCopy(variable);
-      return { pieces, submitted };
+      for (const variable of move === 'capture' ? [] : variablesIn(pieces, isMeant)) {
+        targets.set(variable, this.#target(variable, move));
+      }
+      const submitted = this.#submit(pieces, command, targets, lend);
+      for (const [variable, target] of targets) {
+        if (target !== variable) variable.assign(target);
+        this.#buffers.forgetHostCopy(variable);
+      }
+      return { pieces, submitted, comesDown };
     } finally {
+      for (const [variable, target] of targets) if (target !== variable) target.dispose();
       // Destroyed once the commands are done: between syncs staging takes no memory.
       for (const buffer of lent) pool.releaseBuffer(buffer, false);
     }
   }
 
+  /** What the device is to write: the variable's own data, or new ones in place of those that it spoilt. */
+  #target(variable: tf.Variable, move: Move): tf.Tensor {
+    if (move === 'restore' && this.#backend.errors.isSuspect(variable.dataId)) {
+      return this.#buffers.likeOf(variable);
+    }
+    this.#buffers.makeOwn(variable);
+    return variable;
+  }
+
   #submit(
     pieces: readonly Piece<W>[],
     command: Command<W>,
-    written: readonly tf.Variable[],
+    targets: ReadonlyMap<tf.Variable, tf.Tensor>,
     lend: (bytes: number, usage: GPUBufferUsageFlags) => GPUBuffer,
   ): Promise<void> {
     const { STORAGE, UNIFORM, COPY_SRC, COPY_DST } = GPUBufferUsage;
@@ -85,7 +91,7 @@ export class PieceMover<W extends { readonly variable: tf.Variable }> {
       lend(pieceBytes, STORAGE | COPY_SRC | COPY_DST),
     );
     const stagingOf = (i: number) => staging[i % staging.length] as GPUBuffer;
-    const moves = pieces.map((piece, i) => this.#movesOf(piece, stagingOf(i), command));
+    const moves = pieces.map((piece, i) => this.#movesOf(piece, stagingOf(i), command, targets));
     const uniforms = lend(PartMover.uniformBytes(moves.flat().length), UNIFORM | COPY_DST);
     this.#backend.flush(); // what writes the fast weights comes first
     const dispatches = this.#parts.prepare(moves.flat(), uniforms);
@@ -106,11 +112,16 @@ export class PieceMover<W extends { readonly variable: tf.Variable }> {
       pass.end();
       if (comesDown) encoder.copyBufferToBuffer(stagingOf(i), 0, download, 0, bytes);
     }
-    const dataIds = written.map(({ dataId }) => dataId);
+    const dataIds = [...targets.values()].map(({ dataId }) => dataId);
     return this.#backend.submitOwn(encoder.finish(), dataIds);
   }
 
-  #movesOf(piece: Piece<W>, slow: GPUBuffer, command: Command<W>): PartMove[] {
+  #movesOf(
+    piece: Piece<W>,
+    slow: GPUBuffer,
+    command: Command<W>,
+    targets: ReadonlyMap<tf.Variable, tf.Tensor>,
+  ): PartMove[] {
     const { move, isMeant, tensorOf, stepSizeOf, round } = command;
     return piece.parts
       .filter(({ item }) => isMeant(item))
@@ -118,12 +129,21 @@ export class PieceMover<W extends { readonly variable: tf.Variable }> {
         move,
         part,
         slow,
-        fast: this.#buffers.of(tensorOf(part.item)),
-        item: this.#numberOf(part.item),
+        fast: this.#buffers.of(targets.get(part.item.variable) ?? tensorOf(part.item)),
+        item: part.item.serial,
         stepSize: stepSizeOf(part.item),
         round,
       }));
   }
+}
+
+/** Before anything changes: what a device did not give back is not to be moved as if nothing were. */
+function checkHere<W>(pieces: readonly Piece<W>[]): void {
+  if (pieces.every(({ isHere }) => isHere)) return;
+  throw new SlowlaneError(
+    'ENGINE',
+    'The device did not give all slow weights back after an earlier sync. Load the last saved state into a new Lookahead.',
+  );
 }
 
 /** Of the device, while all pieces move. */
@@ -132,7 +152,7 @@ export function stagingBytesOf(pieces: readonly { readonly bytes: number }[]): n
   return Math.min(STAGING_PIECES, pieces.length) * largest;
 }
 
-function variablesIn<W extends { readonly variable: tf.Variable }>(
+function variablesIn<W extends Storable>(
   pieces: readonly Piece<W>[],
   isMeant: (item: W) => boolean,
 ): readonly tf.Variable[] {

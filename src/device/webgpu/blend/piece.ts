@@ -5,9 +5,11 @@
 // both are mapped and hold the same bytes: the upload buffer is for writing (reading it can be slow, since
 // drivers do not cache it), the download buffer for reading.
 
+import { fromHalf, toHalf } from '../../../slow/half.js';
 import type { PackedPart } from '../../../slow/packed-layout.js';
-import { copyInSlices, type Pace } from './copy-in-slices.js';
+import type { Draw } from '../../../slow/random-bits.js';
 import type { HostBuffers } from '../host-buffers.js';
+import type { Slices } from './slices.js';
 
 export class Piece<W> {
   readonly bytes: number;
@@ -42,26 +44,32 @@ export class Piece<W> {
     buffers.destroy(this.download);
   }
 
-  /** The packed values of a part: a view for the moment, not to be written. */
-  bytesOf({ offset, length, format }: PackedPart<W>): Float32Array | Uint16Array {
-    const { buffer } = theHosts(this.#readable);
-    return format === 'f32'
-      ? new Float32Array(buffer, offset, length)
-      : new Uint16Array(buffer, offset, length);
+  /** Forgets the parts of `item`. */
+  drop(item: W): void {
+    this.parts = this.parts.filter((part) => part.item !== item);
   }
 
-  /** Calls `fill` with the memory of a part's packed values, twice: for each of the buffers. */
-  write(
-    { offset, length, format }: PackedPart<W>,
-    fill: (into: Float32Array | Uint16Array) => void,
-  ): void {
-    for (const { buffer } of [theHosts(this.#readable), theHosts(this.#writable)]) {
-      fill(
-        format === 'f32'
-          ? new Float32Array(buffer, offset, length)
-          : new Uint16Array(buffer, offset, length),
-      );
+  /** The slow values of a part: for the moment, not to be written. */
+  values(part: PackedPart<W>): Float32Array {
+    const packed = packedPart(theHosts(this.#readable), part);
+    if (packed instanceof Float32Array) return packed;
+    const values = new Float32Array(part.length);
+    fromHalf(packed, values);
+    return values;
+  }
+
+  /** Gives a part its slow values, rounded by `draw` if they have to be. */
+  write(part: PackedPart<W>, values: Float32Array, draw: Draw): void {
+    for (const range of [theHosts(this.#readable), theHosts(this.#writable)]) {
+      const packed = packedPart(range, part);
+      if (packed instanceof Float32Array) packed.set(values);
+      else toHalf(values, packed, part.start, draw);
     }
+  }
+
+  /** False while the device has a buffer of it, and for good if it did not come back. */
+  get isHere(): boolean {
+    return this.#writable !== null && this.#readable !== null;
   }
 
   /** Hands the upload buffer to the device; with `both` the download buffer too. */
@@ -83,12 +91,24 @@ export class Piece<W> {
     this.#readable ??= new Uint8Array(this.download.getMappedRange());
   }
 
-  /** What came back is what goes up next: downloaded bytes to the upload buffer, or the other way round. */
-  async even(way: 'down to up' | 'up to down', pace: Pace): Promise<void> {
-    const [up, down] = [theHosts(this.#writable), theHosts(this.#readable)];
-    if (way === 'down to up') await copyInSlices(down, up, pace);
-    else await copyInSlices(up, down, pace);
+  /** What came down is what goes up next. */
+  async bringRound(slices: Slices): Promise<void> {
+    await slices.copy(theHosts(this.#readable), theHosts(this.#writable));
   }
+
+  /** What came down is not to be trusted: what went up stays. */
+  async keepOld(slices: Slices): Promise<void> {
+    await slices.copy(theHosts(this.#writable), theHosts(this.#readable));
+  }
+}
+
+function packedPart<W>(
+  { buffer }: Uint8Array,
+  { offset, length, format }: PackedPart<W>,
+): Float32Array | Uint16Array {
+  return format === 'f32'
+    ? new Float32Array(buffer, offset, length)
+    : new Uint16Array(buffer, offset, length);
 }
 
 function theHosts(range: Uint8Array | null): Uint8Array {

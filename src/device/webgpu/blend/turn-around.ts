@@ -1,50 +1,72 @@
-// Brings pieces round on the host after a sync, while training goes on: what the device sent down is copied
-// to where it goes up from.
+// Takes pieces back from the device and brings them round on the host: what came down is copied to where it
+// goes up from.
 
 import type { StoreClock } from '../../../slow/slow-store.js';
-import { type Pace, pause } from './copy-in-slices.js';
+import type { DeviceErrors } from '../device-errors.js';
+import { GpuError } from '../gpu-error.js';
 import type { Piece } from './piece.js';
+import { pause, Slices } from './slices.js';
 
-export class TurnAround {
-  readonly #pace: Pace;
+/** Pieces that were handed to the device. */
+export interface HandedOver<W> {
+  readonly pieces: readonly Piece<W>[];
+  /** Rejects if the device failed. */
+  readonly submitted: Promise<void>;
+  /** False if only the upload buffers were handed over, and nothing came down. */
+  readonly comesDown: boolean;
+}
+
+export class TurnAround<W> {
+  readonly #errors: DeviceErrors;
+  readonly #slices: Slices;
+  readonly #onOver: () => void;
+  readonly #inFlight = new Set<Piece<W>>();
   #running: Promise<void> | null = null;
+  /** Of one that went on in the background. */
   #failure: unknown = null;
   #isStopped = false;
 
-  constructor(clock: StoreClock) {
-    this.#pace = {
+  /** `onOver` is called at the end of each. */
+  constructor(errors: DeviceErrors, clock: StoreClock, onOver: () => void) {
+    this.#errors = errors;
+    this.#onOver = onOver;
+    this.#slices = new Slices({
       now: () => performance.now(),
       pause,
       took: (elapsedMs) => clock.add('turnAround', elapsedMs),
-    };
+    });
   }
 
-  get isRunning(): boolean {
-    return this.#running !== null;
+  /** True for a piece that is not to be touched. */
+  isInFlight(piece: Piece<W>): boolean {
+    return this.#inFlight.has(piece);
   }
 
-  /**
-   * `pieces` were handed over with commands; `submitted` says how those fared. If they failed the slow
-   * weights of before are kept, and whoever waits next is told.
-   */
-  begin<W>(pieces: readonly Piece<W>[], submitted: Promise<void>, cameDown: boolean): void {
-    this.#failure = null;
-    const running = this.#run(pieces, submitted, cameDown)
-      .catch((error: unknown) => {
-        if (!this.#isStopped) this.#failure = error;
-      })
-      .finally(() => {
-        if (this.#running === running) this.#running = null;
-      });
-    this.#running = running;
+  /** Resolves when the pieces are round. If it rejects they hold the slow weights of before. */
+  run(given: HandedOver<W>): Promise<void> {
+    for (const piece of given.pieces) this.#inFlight.add(piece);
+    const running = this.#bring(given).finally(() => {
+      this.#inFlight.clear();
+      this.#running = null;
+      if (!this.#isStopped) this.#onOver();
+    });
+    this.#running = running.catch(() => undefined);
+    return running;
   }
 
-  /** Resolves when it is over, well or not. */
+  /** The same in the background: `done` and `breathe` tell of a failure, until `forgive`. */
+  begin(given: HandedOver<W>): void {
+    this.run(given).catch((error: unknown) => {
+      if (!this.#isStopped) this.#failure = error;
+    });
+  }
+
+  /** Resolves when nothing is under way, well or not. */
   async over(): Promise<void> {
     await this.#running;
   }
 
-  /** Resolves when it is over; rejects if it failed, or the one before. */
+  /** Resolves when nothing is under way; rejects if what went on in the background failed. */
   async done(): Promise<void> {
     await this.#running;
     if (this.#failure !== null) throw this.#failure;
@@ -56,27 +78,44 @@ export class TurnAround {
     if (this.#running !== null) await pause();
   }
 
+  /** Fast and slow weights belong together again. */
+  forgive(): void {
+    this.#failure = null;
+  }
+
   /** The pieces are about to be destroyed. */
   stop(): void {
     this.#isStopped = true;
   }
 
-  async #run<W>(
-    pieces: readonly Piece<W>[],
-    submitted: Promise<void>,
-    cameDown: boolean,
-  ): Promise<void> {
+  async #bring({ pieces, submitted, comesDown }: HandedOver<W>): Promise<void> {
     // All at once, so that each is there as soon as the device is done with it.
     const returns = pieces.map((piece) => piece.takeBack());
-    const settled = Promise.allSettled(returns);
+    void Promise.allSettled(returns);
     let failure: unknown = null;
     await submitted.catch((error: unknown) => (failure = error));
+    const isTrusted = failure === null;
     for (const [i, piece] of pieces.entries()) {
-      await returns[i];
-      if (this.#isStopped) return;
-      if (cameDown) await piece.even(failure === null ? 'down to up' : 'up to down', this.#pace);
+      try {
+        await returns[i];
+        if (this.#isStopped) return;
+        if (comesDown && isTrusted) await piece.bringRound(this.#slices);
+        else if (comesDown) await piece.keepOld(this.#slices);
+      } catch (error) {
+        failure ??= error; // the others have to come round all the same
+      }
     }
-    await settled;
-    if (failure !== null) throw failure;
+    if (failure !== null && !this.#isStopped) throw await this.#named(failure);
+  }
+
+  /** A mapping that is refused does not say why; a loss of the device is announced after it. */
+  async #named(failure: unknown): Promise<unknown> {
+    if (failure instanceof GpuError) return failure;
+    try {
+      await this.#errors.settled();
+    } catch (named) {
+      return named;
+    }
+    return failure;
   }
 }

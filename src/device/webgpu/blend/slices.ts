@@ -2,7 +2,7 @@
 
 /** At 1 GB/s, the slowest that memory of a GPU's driver was seen at, a block takes a quarter of a millisecond. */
 export const BLOCK_BYTES = 256 * 1024;
-/** Of a slice; one more block may begin just before. Well under the 5 ms that a frame can spare. */
+/** Of copying at a time; one more block may begin just before. Well under the 5 ms that a frame can spare. */
 const SLICE_MS = 2;
 
 export interface Pace {
@@ -13,18 +13,28 @@ export interface Pace {
   took(elapsedMs: number): void;
 }
 
-/** Copies `from` to `into`, which are of one length. */
-export async function copyInSlices(from: Uint8Array, into: Uint8Array, pace: Pace): Promise<void> {
-  let sliceStart = pace.now();
-  for (let start = 0; start < from.length; start += BLOCK_BYTES) {
-    into.set(from.subarray(start, start + BLOCK_BYTES), start);
-    const elapsedMs = pace.now() - sliceStart;
-    if (elapsedMs < SLICE_MS) continue;
-    pace.took(elapsedMs);
-    await pace.pause();
-    sliceStart = pace.now();
+export class Slices {
+  readonly #pace: Pace;
+  /** Copying since the last pause, over all copies: many short ones are one slice. */
+  #usedMs = 0;
+
+  constructor(pace: Pace) {
+    this.#pace = pace;
   }
-  pace.took(pace.now() - sliceStart);
+
+  /** Copies `from` to `into`, which are of one length. */
+  async copy(from: Uint8Array, into: Uint8Array): Promise<void> {
+    for (let start = 0; start < from.length; start += BLOCK_BYTES) {
+      const startedAt = this.#pace.now();
+      into.set(from.subarray(start, start + BLOCK_BYTES), start);
+      const elapsedMs = this.#pace.now() - startedAt;
+      this.#pace.took(elapsedMs);
+      this.#usedMs += elapsedMs;
+      if (this.#usedMs < SLICE_MS) continue;
+      await this.#pace.pause();
+      this.#usedMs = 0;
+    }
+  }
 }
 
 /** Lets timers, input and output have their turn. Not a timer itself: browsers make those wait 4 ms. */
