@@ -1,3 +1,4 @@
+import '@tensorflow/tfjs-backend-cpu';
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, test, vi } from 'vitest';
 
@@ -41,6 +42,15 @@ describeWebGPU(() => {
     const error = await errorOf(() => start({ adapter: 'RTX 9090' }));
     expect(error).toMatchObject({ name: 'SlowlaneError', code: 'ENGINE' });
     expect(String(error)).toMatch(/'RTX 9090'.*There is: 'google swiftshader.*SwiftShader Device/);
+  });
+
+  test('stop() gives the backend of before back', async () => {
+    await tf.setBackend('cpu');
+    const { stop } = await start();
+    expect(tf.getBackend()).toBe('slowlane-webgpu');
+    stop();
+    expect(tf.getBackend()).toBe('cpu');
+    expect(tf.add(1, 2).dataSync()).toEqual(Float32Array.of(3));
   });
 
   test('refuses a second start until the first is stopped, and starts afresh then', async () => {

@@ -42,7 +42,10 @@ export interface WebGPUEngine {
   readonly budgetBytes: number;
   /** Bytes on the device, by what they are for. */
   readonly memory: () => DeviceMemory;
-  /** Removes the backend and frees all that is on the device. Then `startWebGPU` can be called again. */
+  /**
+   * Removes the backend and frees all that is on the device; the backend of before is the current one again.
+   * Then `startWebGPU` can be called again.
+   */
   readonly stop: () => void;
 }
 
@@ -68,6 +71,7 @@ let hasWarned = false;
  */
 export async function startWebGPU(options?: WebGPUOptions): Promise<WebGPUEngine> {
   const { budgetBytes, wish } = checkOptions(options);
+  const before = backendInUse();
   if (tf.engine().registryFactory[BACKEND_NAME] !== undefined) {
     throw new SlowlaneError(
       'ENGINE',
@@ -92,7 +96,11 @@ export async function startWebGPU(options?: WebGPUOptions): Promise<WebGPUEngine
     budgetBytes,
     memory: () => backend.deviceMemory(),
     stop: () => {
-      if (tf.findBackend(BACKEND_NAME) === backend) tf.removeBackend(BACKEND_NAME);
+      if (tf.findBackend(BACKEND_NAME) !== backend) return;
+      const isCurrent = tf.getBackend() === BACKEND_NAME;
+      tf.removeBackend(BACKEND_NAME);
+      // At once, for a backend that has been in use. Without it the next op would look for tfjs's own webgpu.
+      if (isCurrent && before !== undefined) void tf.setBackend(before);
     },
   };
 }
@@ -120,6 +128,15 @@ function checkOptions(given: unknown): { budgetBytes: number; wish: AdapterWish 
       ]),
     },
   };
+}
+
+/** The backend that is in use, or that would be if one were needed now. */
+function backendInUse(): string | undefined {
+  const { backendName, registryFactory } = tf.engine();
+  if (backendName) return backendName;
+  const names = Object.keys(registryFactory).filter((name) => name !== 'webgpu');
+  const priorityOf = (name: string) => registryFactory[name]?.priority ?? 0;
+  return names.toSorted((a, b) => priorityOf(b) - priorityOf(a))[0];
 }
 
 function hasBrowserGpu(): boolean {
