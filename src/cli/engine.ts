@@ -19,17 +19,21 @@ const ORDER: readonly RealEngineName[] = ['wasm', 'cpu'];
 const ORDER_FOR_CONVOLUTIONS: readonly RealEngineName[] = ['tensorflow', 'cpu'];
 
 /** Each starts its backend and returns the name that tfjs knows it by, or throws a RunError. */
-const START: Record<RealEngineName, () => Promise<string>> = {
-  webgpu: () => openWebgpu(true),
+const START: Record<RealEngineName, (vramBudget?: number) => Promise<string>> = {
+  webgpu: (vramBudget) => openWebgpu(true, vramBudget),
   tensorflow: startTensorflow,
   wasm: startWasm,
   cpu: startCpu,
 };
 
 /** Starts the engine for `model` and makes it tfjs's current backend. */
-export async function startEngine(wanted: EngineName, model: ModelName): Promise<Engine> {
+export async function startEngine(
+  wanted: EngineName,
+  model: ModelName,
+  vramBudget?: number,
+): Promise<Engine> {
   tf.enableProdMode(); // else the cpu backend advertises tfjs-node on the terminal
-  if (wanted !== 'auto') return { name: await START[wanted](), note: '' };
+  if (wanted !== 'auto') return { name: await START[wanted](vramBudget), note: '' };
   const gpu = await openWebgpu(false).catch(() => null); // `--engine webgpu` says why not
   if (gpu) return { name: gpu, note: '' };
   const convolutions = needsConvolutions(model);
@@ -50,9 +54,10 @@ export async function startEngine(wanted: EngineName, model: ModelName): Promise
 /** An adapter's name with its driver can be longer than the table is wide. */
 const LONGEST_NAME = 32;
 
-async function openWebgpu(allowSoftware: boolean): Promise<string> {
+async function openWebgpu(allowSoftware: boolean, vramBudget?: number): Promise<string> {
   try {
-    const { adapter } = await startWebGPU({ allowSoftware });
+    const budget = vramBudget === undefined ? {} : { vramBudget };
+    const { adapter } = await startWebGPU({ allowSoftware, ...budget });
     return `webgpu (${adapter.name.slice(0, LONGEST_NAME)})`;
   } catch (error) {
     throw new RunError(reasonOf(error), 'Or use --engine wasm or --engine cpu', { cause: error });

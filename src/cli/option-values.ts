@@ -1,6 +1,7 @@
 // Reads one value from the command line, or says what it must be; commander adds what was received.
 
 import { InvalidArgumentError } from 'commander';
+import { parseBytes } from '../policy/bytes.js';
 
 /** `--steps 300`. */
 export function wholeNumber(min: number, max = Number.MAX_SAFE_INTEGER): (text: string) => number {
@@ -31,6 +32,15 @@ export function stepSize(text: string): number | 'adaptive' {
   const value = toNumber(text);
   if (value >= 0 && value <= 1) return value;
   throw new InvalidArgumentError("It must be a number from 0 to 1, or 'adaptive'.");
+}
+
+/** `--vram 512MiB`. */
+export function sizeInBytes(text: string): number {
+  try {
+    return parseBytes('It', text);
+  } catch {
+    throw new InvalidArgumentError("It must be a size with its unit, like '512MiB' or '2GiB'.");
+  }
 }
 
 /** `Number` takes an empty text for 0 and `0x10` for 16. */

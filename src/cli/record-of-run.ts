@@ -60,6 +60,7 @@ function flatOptions(options: TrainOptions): RunRecord['options'] {
     model: options.model,
     inner: options.inner,
     'learning-rate': options.learningRate,
+    gradients: options.gradients,
     lookahead: lookahead !== undefined,
     ...(lookahead === undefined
       ? {}
@@ -71,6 +72,7 @@ function flatOptions(options: TrainOptions): RunRecord['options'] {
           ...(lookahead.workers === undefined ? {} : { workers: lookahead.workers }),
         }),
     engine: options.engine,
+    ...(options.vram === undefined ? {} : { vram: options.vram }),
     [duration.unit]: duration.count,
     'batch-size': options.batchSize,
     seed: options.seed,

@@ -14,11 +14,13 @@ import {
   type ModelName,
 } from './choices.js';
 import { UsageError } from './cli-error.js';
-import { folderName, positiveNumber, stepSize, wholeNumber } from './option-values.js';
+import { folderName, positiveNumber, sizeInBytes, stepSize, wholeNumber } from './option-values.js';
 import {
   BATCH_SIZES,
   type Duration,
   EPOCHS,
+  type Gradients,
+  GRADIENTS,
   INNER_NAMES,
   INNER_STATES,
   INNER_WITH_CURVATURE,
@@ -47,6 +49,7 @@ interface RawOptions {
   readonly model?: ModelName;
   readonly inner: InnerName;
   readonly learningRate?: number;
+  readonly gradients: Gradients;
   readonly lookahead: boolean;
   readonly syncPeriod: number;
   readonly slowStepSize: number | 'adaptive';
@@ -54,6 +57,7 @@ interface RawOptions {
   readonly slow: SlowFormat;
   readonly workers?: number;
   readonly engine: EngineName;
+  readonly vram?: number;
   readonly epochs?: number;
   readonly steps?: number;
   readonly batchSize?: number;
@@ -91,6 +95,13 @@ export function trainCommand(run: (options: TrainOptions) => Promise<void>): Com
       ),
     )
     .addOption(
+      choice(
+        '--gradients <when>',
+        'keep all until the updates, or release each during the backward pass',
+        GRADIENTS,
+      ).default('keep'),
+    )
+    .addOption(
       parsed(
         '--sync-period <n>',
         "steps from sync to sync (the paper's k)",
@@ -125,6 +136,13 @@ export function trainCommand(run: (options: TrainOptions) => Promise<void>): Com
     .addOption(choice('--engine <name>', 'where to train', ENGINE_NAMES).default('auto'))
     .addOption(
       parsed(
+        '--vram <size>',
+        'memory that may be allocated on the device, with --engine webgpu (512MiB, 2GiB)',
+        sizeInBytes,
+      ),
+    )
+    .addOption(
+      parsed(
         '--epochs <n>',
         `passes over the data (default: ${listed(EPOCHS)})`,
         wholeNumber(1),
@@ -156,6 +174,7 @@ function checked(command: Command): TrainOptions {
   const raw = command.opts<RawOptions>();
   const model = raw.model ?? defaultModel(raw.data);
   checkCombination(raw.data, model, raw.engine);
+  if (raw.vram !== undefined) checkBudgetKeeper(raw.engine);
   if (!raw.lookahead) refuseLookaheadOptions(command);
   else if (raw.slowStepSize === 'adaptive') checkAdaptive(raw.inner);
   return {
@@ -164,6 +183,7 @@ function checked(command: Command): TrainOptions {
     model,
     inner: raw.inner,
     learningRate: raw.learningRate ?? LEARNING_RATES[raw.inner],
+    gradients: raw.gradients,
     lookahead: raw.lookahead
       ? {
           syncPeriod: raw.syncPeriod,
@@ -174,6 +194,7 @@ function checked(command: Command): TrainOptions {
         }
       : undefined,
     engine: raw.engine,
+    vram: raw.vram,
     duration: durationOf(raw, model),
     batchSize: raw.batchSize ?? BATCH_SIZES[model],
     seed: raw.seed,
@@ -185,6 +206,13 @@ function durationOf(raw: RawOptions, model: ModelName): Duration {
   if (raw.steps !== undefined) return { unit: 'steps', count: raw.steps };
   if (raw.epochs !== undefined) return { unit: 'epochs', count: raw.epochs };
   return { unit: 'epochs', count: EPOCHS[model] };
+}
+
+function checkBudgetKeeper(engine: EngineName): void {
+  if (engine === 'webgpu') return;
+  throw new UsageError(
+    `--vram is kept by --engine webgpu alone, got --engine ${engine}. Add --engine webgpu, or leave out --vram.`,
+  );
 }
 
 function checkAdaptive(inner: InnerName): void {

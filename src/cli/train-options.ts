@@ -17,6 +17,10 @@ export type InnerName = (typeof INNER_NAMES)[number];
 /** Those that keep a second moment, which the adaptive slow step size takes for the curvature. */
 export const INNER_WITH_CURVATURE: readonly InnerName[] = ['rmsprop', 'adagrad', 'adam', 'adamw'];
 
+/** When gradients go: after all updates, or each with its weight's. */
+export const GRADIENTS = ['keep', 'release'] as const;
+export type Gradients = (typeof GRADIENTS)[number];
+
 export const INNER_STATES = ['maintain', 'interpolate', 'reset'] as const;
 export type InnerState = (typeof INNER_STATES)[number];
 
@@ -40,9 +44,12 @@ export interface TrainOptions {
   readonly model: ModelName;
   readonly inner: InnerName;
   readonly learningRate: number;
+  readonly gradients: Gradients;
   /** Undefined: the inner optimizer alone. */
   readonly lookahead: LookaheadOptions | undefined;
   readonly engine: EngineName;
+  /** Of the device, in bytes; undefined: no limit. Only with the engine webgpu. */
+  readonly vram: number | undefined;
   readonly duration: Duration;
   readonly batchSize: number;
   readonly seed: number;

@@ -24,7 +24,7 @@ const EVALUATION_BATCH = 250;
 /** Trains, prints, writes; resolves to the exit code. */
 export async function train(options: TrainOptions, toolVersion: string): Promise<number> {
   const startedAt = new Date();
-  const engine = await startEngine(options.engine, options.model);
+  const engine = await startEngine(options.engine, options.model, options.vram);
   say(`Engine  ${engine.name}${engine.note === '' ? '' : ` (${engine.note})`}`);
   const data = await loadData(options.data, options.dataDir, (message) =>
     console.error(`warning: ${message}`),
