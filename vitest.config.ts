@@ -28,7 +28,7 @@ export default defineConfig({
     maxWorkers: 2,
     // Worker threads inherit these, so that a worker written in TypeScript starts from the sources.
     execArgv: ['--import', 'tsx'],
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    testTimeout: 180_000,
+    hookTimeout: 180_000,
   },
 });

@@ -91,7 +91,7 @@ export class BackwardPass {
       });
     } catch (cause) {
       if (this.#changed.size === 0) throw cause;
-      throw halfDone(this.#changed.size, this.weights.length, cause);
+      throw halfDone({ changed: this.#changed.size, of: this.weights.length }, cause);
     } finally {
       this.dispose();
     }
@@ -230,15 +230,19 @@ function readsChanged(weight: tf.Tensor): string {
   );
 }
 
-function halfDone(changed: number, of: number, cause: unknown): SlowlaneError {
+/** An error with a code of its own stays itself: a program that waits for it has to be told the rest too. */
+function halfDone(done: { changed: number; of: number }, cause: unknown): SlowlaneError {
   const message = cause instanceof Error ? cause.message : String(cause);
-  return new SlowlaneError(
-    'ENGINE',
-    `The backward pass failed when ${changed} of ${of} weights had been updated (gradients: 'release'); ` +
-      `the others are as they were. ${message}`,
-    { changed, of },
-    { cause },
-  );
+  const half =
+    `The backward pass failed when ${done.changed} of ${done.of} weights had been updated (gradients: ` +
+    `'release'); the others are as they were. Go back with discard() of a Lookahead or to a saved state, or ` +
+    `go on if a step of some weights does no harm.`;
+  if (!(cause instanceof SlowlaneError)) {
+    return new SlowlaneError('ENGINE', `${half} ${message}`, done, { cause });
+  }
+  cause.message = `${message} ${half}`;
+  Object.assign(cause.details, done);
+  return cause;
 }
 
 const UNCONNECTED =

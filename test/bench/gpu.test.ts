@@ -139,7 +139,7 @@ describe.skipIf(!hasSwiftShader)('on SwiftShader', () => {
   test('a cell that takes too long is ended, and the run goes on', async () => {
     const file = join(folder, 'slow.json');
     const forever = ['--layers', '2', '--width', '64', '--steps', '100000'];
-    const limit = ['--cells', 'sgd,copy-device', '--cell-timeout', '3', '--out', file];
+    const limit = ['--cells', 'sgd,copy-device', '--cell-timeout', '10', '--out', file];
     const { code } = await bench([...forever, ...limit]);
     expect(code).toBe(0);
     const record = readRecord(file);

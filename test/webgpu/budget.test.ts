@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { Lookahead, lookahead, momentum } from 'slowlane';
 import { expect, test } from 'vitest';
 
 import { label } from '#src/device/webgpu/label.js';
@@ -9,7 +10,7 @@ import { BufferCount, TinyModel, describeWebGPU, errorOf, start } from './engine
 const STEPS = 2;
 
 /** What two steps need at least, when nothing is freed later than it could be; and their losses. */
-async function measure(batch: number) {
+async function measure(batch: number, makeOptimizer?: () => tf.Optimizer) {
   const { backend, stop } = await start();
   const pool = backend.bufferManager;
   const acquire = pool.acquireBuffer.bind(pool);
@@ -22,7 +23,7 @@ async function measure(batch: number) {
   const batchSize = tf.env().getNumber('WEBGPU_DEFERRED_SUBMIT_BATCH_SIZE');
   tf.env().set('WEBGPU_DEFERRED_SUBMIT_BATCH_SIZE', 1);
   try {
-    return { losses: await train(batch), neededBytes };
+    return { losses: await train(batch, makeOptimizer?.()), neededBytes };
   } finally {
     tf.env().set('WEBGPU_DEFERRED_SUBMIT_BATCH_SIZE', batchSize);
     tf.disposeVariables();
@@ -30,8 +31,8 @@ async function measure(batch: number) {
   }
 }
 
-async function train(batch: number): Promise<number[]> {
-  const model = new TinyModel();
+async function train(batch: number, optimizer?: tf.Optimizer): Promise<number[]> {
+  const model = new TinyModel(optimizer);
   const losses: number[] = [];
   for (let i = 0; i < STEPS; i++) losses.push(await model.step(batch));
   return losses;
@@ -42,7 +43,7 @@ async function startWithin(budgetBytes: number) {
   const engine = await start({ vramBudget: budgetBytes });
   const count = new BufferCount(engine.backend.device, (bytes) => {
     expect(bytes).toBeLessThanOrEqual(budgetBytes);
-  });
+  }).withoutHostBuffers(engine.backend);
   return { ...engine, count };
 }
 
@@ -71,14 +72,17 @@ describeWebGPU(() => {
     );
   });
 
-  test('training goes on with half the batch as if nothing had happened', async () => {
-    const small = await measure(128);
-    const large = await measure(256);
+  test.each([
+    ['tf.train.momentum', undefined],
+    ['lookahead(momentum())', () => lookahead(momentum({ learningRate: 1e-5 }))],
+  ])('%s: training goes on with half the batch as if nothing had happened', async (_, make) => {
+    const small = await measure(128, make);
+    const large = await measure(256, make);
     const budgetBytes = Math.floor(0.8 * large.neededBytes);
     expect(budgetBytes).toBeGreaterThan(small.neededBytes);
 
     const { backend, count } = await startWithin(budgetBytes);
-    const model = new TinyModel();
+    const model = new TinyModel(make?.());
     const losses: number[] = [];
     let tensors: number[] = [];
     for (let i = 0; i < STEPS; i++) {
@@ -90,12 +94,33 @@ describeWebGPU(() => {
     expect(losses).toEqual(small.losses);
     // Two weights and their two momenta, and the loss that was read: nothing of the steps that failed.
     expect(new Set(tensors)).toEqual(new Set([tensors[0]]));
+    const { optimizer } = model;
+    if (optimizer instanceof Lookahead) await optimizer.sync(); // lets go of what it holds of θ₀
     backend.trim();
     const { weights, moments, staging, pool } = backend.breakdown();
     expect([weights, moments, pool]).toEqual([20_480, 20_480, 0]);
     const { allocatedBytes, usedBytes } = backend.deviceMemory();
     expect([allocatedBytes, usedBytes]).toEqual([count.bytes, count.bytes]);
     expect(allocatedBytes - weights - moments - staging).toBeLessThan(1024);
+  });
+
+  test('gradients released: an overrun in mid-backward says so, and discard() goes back', async () => {
+    const make = () => lookahead(momentum({ learningRate: 1e-5, gradients: 'release' }));
+    const large = await measure(256, make);
+    await startWithin(Math.floor(0.8 * large.neededBytes));
+    const optimizer = make();
+    const model = new TinyModel(optimizer);
+    await optimizer.attach(model.weights);
+    const before = await Promise.all(model.weights.map((weight) => weight.data()));
+    const error = await errorOf(() => model.step(256));
+    expect(error).toBeInstanceOf(VramBudgetError);
+    expect(error).toMatchObject({ code: 'OVER_BUDGET', details: { changed: 1, of: 2 } });
+    expect(String(error)).toMatch(/would pass the VRAM budget .* 1 of 2 weights .* discard\(\)/s);
+    await optimizer.discard();
+    expect(await Promise.all(model.weights.map((weight) => weight.data()))).toEqual(before);
+    const losses = [await model.step(128), await model.step(128)];
+    expect(losses[1]).toBeLessThan(losses[0] as number);
+    optimizer.dispose();
   });
 
   test('a kernel of several programs that fails half-way gives back what it made', async () => {

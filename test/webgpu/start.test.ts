@@ -53,6 +53,21 @@ describeWebGPU(() => {
     expect(tf.add(1, 2).dataSync()).toEqual(Float32Array.of(3));
   });
 
+  test('reading at once, which Node cannot do, says what can be done', async () => {
+    await start();
+    const x = tf.square(tf.tensor1d([1, 2, 3]));
+    expect(() => x.dataSync()).toThrow(
+      /cannot read a tensor synchronously.*await tensor\.data\(\)/,
+    );
+    expect([...(await x.data())]).toEqual([1, 4, 9]);
+  });
+
+  test('of two starts at once the second is refused', async () => {
+    const [first, second] = await Promise.allSettled([start(), startWebGPU()]);
+    expect([first.status, second.status]).toEqual(['fulfilled', 'rejected']);
+    expect(second).toMatchObject({ reason: { code: 'ENGINE' } });
+  });
+
   test('refuses a second start until the first is stopped, and starts afresh then', async () => {
     const engine = await start();
     await expect(startWebGPU()).rejects.toThrow(/running already.*stop\(\)/);

@@ -13,6 +13,7 @@ import type { GuardedBackend, Journal } from './guarded-kernels.js';
 import { HostBuffers } from './host-buffers.js';
 import type { Label, LabellingBackend } from './label.js';
 import { checkInternals, internalsOf, isPending, stateOf } from './tfjs-internals.js';
+import { checkCanReadSync } from './read-sync.js';
 import { type TensorData, uploadValues } from './upload-values.js';
 import type { Breakdown, Category } from './vram-budget-error.js';
 
@@ -210,6 +211,7 @@ export class LeanBackend extends WebGPUBackend implements GuardedBackend, Labell
   override readSync(dataId: object): tf.BackendValues {
     this.errors.throwIfAny();
     this.errors.throwIfSuspect(dataId);
+    if (this.tensorMap.get(dataId).values == null) checkCanReadSync();
     return super.readSync(dataId);
   }
 

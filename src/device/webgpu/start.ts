@@ -60,6 +60,8 @@ const LIMITS = [
 ] as const satisfies readonly (keyof GPUSupportedLimits)[];
 
 let hasWarned = false;
+/** One at a time: a call that is not awaited has no backend yet. */
+let isStarting = false;
 
 /**
  * Makes WebGPU tfjs's backend, with a memory budget that holds and errors that are thrown. Throws
@@ -71,13 +73,22 @@ let hasWarned = false;
  */
 export async function startWebGPU(options?: WebGPUOptions): Promise<WebGPUEngine> {
   const { budgetBytes, wish } = checkOptions(options);
-  const before = backendInUse();
-  if (tf.engine().registryFactory[BACKEND_NAME] !== undefined) {
+  if (isStarting || tf.engine().registryFactory[BACKEND_NAME] !== undefined) {
     throw new SlowlaneError(
       'ENGINE',
       `The WebGPU engine is running already. Call its stop() first, which frees all that is on the device.`,
     );
   }
+  isStarting = true;
+  try {
+    return await start(budgetBytes, wish);
+  } finally {
+    isStarting = false;
+  }
+}
+
+async function start(budgetBytes: number, wish: AdapterWish): Promise<WebGPUEngine> {
+  const before = backendInUse();
   const node = hasBrowserGpu() ? null : await openNode();
   const gpu = node?.gpu ?? navigator.gpu;
   const chosen = await chooseAdapter(gpu, node, wish);
@@ -99,7 +110,7 @@ export async function startWebGPU(options?: WebGPUOptions): Promise<WebGPUEngine
       if (tf.findBackend(BACKEND_NAME) !== backend) return;
       const isCurrent = tf.getBackend() === BACKEND_NAME;
       tf.removeBackend(BACKEND_NAME);
-      // At once, for a backend that has been in use. Without it the next op would look for tfjs's own webgpu.
+      // At once, since it has begun before. Without it the next op would look for tfjs's own webgpu.
       if (isCurrent && before !== undefined) void tf.setBackend(before);
     },
   };
@@ -130,13 +141,11 @@ function checkOptions(given: unknown): { budgetBytes: number; wish: AdapterWish 
   };
 }
 
-/** The backend that is in use, or that would be if one were needed now. */
+/** The backend that is in use; else the one that needs no time to begin, if it is there. */
 function backendInUse(): string | undefined {
   const { backendName, registryFactory } = tf.engine();
   if (backendName) return backendName;
-  const names = Object.keys(registryFactory).filter((name) => name !== 'webgpu');
-  const priorityOf = (name: string) => registryFactory[name]?.priority ?? 0;
-  return names.toSorted((a, b) => priorityOf(b) - priorityOf(a))[0];
+  return 'cpu' in registryFactory ? 'cpu' : undefined;
 }
 
 function hasBrowserGpu(): boolean {

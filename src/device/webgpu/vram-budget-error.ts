@@ -46,12 +46,14 @@ export class VramBudgetError extends SlowlaneError {
   constructor(neededBytes: number, budgetBytes: number, breakdown: Breakdown) {
     const usedBytes = CATEGORIES.reduce((sum, category) => sum + breakdown[category], 0);
     const parts = CATEGORIES.map((category) => `${category} ${formatBytes(breakdown[category])}`);
+    const enoughBytes = usedBytes + neededBytes;
     const largest = CATEGORIES.toSorted((a, b) => breakdown[b] - breakdown[a])[0] ?? 'activations';
     super(
       'OVER_BUDGET',
       `A tensor of ${formatBytes(neededBytes)} would pass the VRAM budget of ${formatBytes(budgetBytes)}: ` +
         `${formatBytes(usedBytes)} are in use (${parts.join(', ')}). ` +
-        `Use ${REMEDIES[largest]}, or a vramBudget of at least ${formatBytes(usedBytes + neededBytes)}.`,
+        `Use ${REMEDIES[largest]}, or a larger vramBudget: this tensor takes ${formatBytes(enoughBytes - budgetBytes)} ` +
+        `more, and what comes after it may take more still.`,
       { neededBytes, budgetBytes, usedBytes, breakdown, largest },
     );
     this.neededBytes = neededBytes;
