@@ -1,4 +1,4 @@
-// Compiles workers/assembly/blend.ts, for shared and for unshared memory, into
+// Compiles workers/assembly/blend.ts, and what it exports from beside it, for shared and for unshared memory, into
 // workers/kernels-wasm.ts. `--check` writes nothing and exits with 1 if the committed file is not
 // what a fresh build gives.
 import { readFileSync, writeFileSync } from 'node:fs';

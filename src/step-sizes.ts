@@ -8,7 +8,7 @@ import { firstNonFinite } from './device/finite.js';
 import { currentDevice } from './device/pick.js';
 import { SlowlaneError } from './errors.js';
 import type { InnerOptimizer, SecondMoment } from './optimizers/inner.js';
-import type { SlowPart } from './slow/slow-store.js';
+import type { SlowParts } from './slow/slow-store.js';
 import {
   type AdaptiveStepSize,
   checkCurvature,
@@ -21,7 +21,7 @@ import { adaptiveOver } from './sync/adaptive-pass.js';
 import type { SyncCycle } from './sync/sync-cycle.js';
 import { isWeight, type Tracked } from './sync/tracked.js';
 
-type PartsOf = (isMeant: (tracked: Tracked) => boolean) => Iterable<SlowPart<Tracked>>;
+type PartsOf = (isMeant: (tracked: Tracked) => boolean) => SlowParts<Tracked>;
 
 export class StepSizes {
   readonly #inner: InnerOptimizer;

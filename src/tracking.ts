@@ -162,15 +162,15 @@ export class Tracking {
 
   async save(): Promise<SavedSlow[]> {
     await this.slow.ready();
-    const saved = this.live().map((tracked) => ({
+    const saving = this.live().map(async (tracked) => ({
       name: tracked.weight.name,
       shape: tracked.variable.shape,
       slot: tracked.slot,
-      values: this.slow.read(tracked),
+      values: await this.slow.read(tracked),
       serial: tracked.serial,
       isOutgrown: this.slow.isOutgrown(tracked),
     }));
-    return [...saved, ...this.#restored];
+    return [...(await Promise.all(saving)), ...this.#restored];
   }
 
   dispose(): void {

@@ -27,7 +27,9 @@ onEveryEngine(() => {
   });
 
   test('options are typed', () => {
-    expectTypeOf<LookaheadOptions['slow']>().toEqualTypeOf<'host:f32' | 'host:f16' | undefined>();
+    expectTypeOf<LookaheadOptions['slow']>().toEqualTypeOf<
+      'host:f32' | 'host:f16r8' | 'host:f16' | 'host:bf16' | 'host:int8' | 'device:f32' | undefined
+    >();
     lookahead(adam({ learningRate: schedules.warmup({ steps: 10, then: 1e-3 }) }), {
       slowStepSize: adaptive({ min: 0.2 }),
       overrides: [{ weights: /bias/, syncPeriod: 1 }],

@@ -6,12 +6,16 @@
  *   2. mark "computed"
  *   3. scratch → slow, fast    scratch is untouched: a rerun copies the same again
  *   4. mark "committed"
+ * Slow weights that are stored in fewer bits are unpacked into scratch first, and step 3 packs them: slow gets
+ * the rounded result, fast the unrounded one, which carries on what rounding takes. Rounding depends on
+ * the result and on what it is for alone, so packing again gives the same.
  * Slow, fast, scratch and the mark outlive the thread, so wherever it dies, `blendChunk` on the
  * same job goes on from the mark and ends with the same bits. There must never be two threads on
  * one job.
  *
  * The bottom layer: imports nothing from src/, needs nothing of Node, runs in browsers.
  */
+import { GROUPS, type PackedFormat } from './codecs/value-format.js';
 import type { BlendKernels } from './plain-kernels.js';
 import { kernelsFor } from './simd-kernels.js';
 
@@ -23,7 +27,7 @@ export interface BlendJob {
   readonly memory: WebAssembly.Memory;
   /** The same for every clone of this memory: a worker gets a new clone with each job. */
   readonly memoryId: number;
-  /** The chunk's slow weights (float32) in the store. */
+  /** The chunk's slow weights in the store: float32, or groups of `packing`. */
   readonly slowByte: number;
   /** The staging slot's fast weights (float32); the blended weights afterwards. */
   readonly fastByte: number;
@@ -33,6 +37,8 @@ export interface BlendJob {
   readonly progressByte: number;
   /** Consecutive, in order, from the chunk's first weight to its last. */
   readonly runs: readonly BlendRun[];
+  /** How slow weights are packed. Each run begins where a group does, and its weights at a multiple of one. */
+  readonly packing?: { readonly format: PackedFormat; readonly round: number };
 }
 
 /** Neighbouring weights with one slow step size. */
@@ -41,6 +47,9 @@ export interface BlendRun {
   readonly length: number;
   /** The paper's α. */
   readonly stepSize: number;
+  /** Whose weights these are, from which element on: what rounding draws by. Only of packed ones. */
+  readonly item?: number;
+  readonly start?: number;
 }
 
 /**
@@ -78,38 +87,92 @@ export function beginChunk(job: BlendJob): void {
 
 /** Blends the chunk, or what is left of it. Afterwards slow and fast hold the result. */
 export function blendChunk(job: BlendJob, kernels: BlendKernels = kernelsFor(job.memory)): void {
-  const { slowByte, fastByte, scratchByte, runs } = job;
+  const { fastByte, scratchByte } = job;
   const progress = progressOf(job);
-  const total = runs.reduce((sum, run) => sum + run.length, 0);
+  const pieces = piecesOf(job);
+  const total = pieces.at(-1)?.end ?? 0;
   const mark = Atomics.load(progress, 0);
   const computed = (mark & 1) === 1;
   const firstBlock = mark >> 1;
 
-  let run = 0;
-  let runEnd = runs[0]?.length ?? 0;
-  for (let block = firstBlock; block * BLOCK_LENGTH < total; block++) {
+  for (let block = firstBlock, first = 0; block * BLOCK_LENGTH < total; block++) {
     const start = block * BLOCK_LENGTH;
     const end = Math.min(start + BLOCK_LENGTH, total);
+    while (pieces[first]!.end <= start) first++;
     if (!(computed && block === firstBlock)) {
-      for (let at = start; at < end;) {
-        while (runEnd <= at) runEnd += runs[++run]!.length;
-        const stop = Math.min(runEnd, end);
-        const out = scratchByte + (at - start) * 4;
-        const { stepSize } = runs[run]!;
-        const [slow, fast] = [slowByte + at * 4, fastByte + at * 4];
-        // s + 1·(f − s) is not f in floating point when their exponents lie far apart.
-        if (stepSize === 1) kernels.copy(fast, out, stop - at);
-        else if (stepSize === 0) kernels.copy(slow, out, stop - at);
-        else kernels.blend(slow, fast, out, stop - at, stepSize);
-        at = stop;
+      for (let i = first; i < pieces.length && pieces[i]!.at < end; i++) {
+        compute(job, kernels, pieces[i]!, start, end);
       }
       Atomics.store(progress, 0, 2 * block + 1);
     }
     // Only now may slow and fast be overwritten: from the mark on they are not read again.
-    kernels.copy(scratchByte, slowByte + start * 4, end - start);
+    if (job.packing === undefined) {
+      kernels.copy(scratchByte, job.slowByte + start * 4, end - start);
+    } else {
+      for (let i = first; i < pieces.length && pieces[i]!.at < end; i++) {
+        pack(job, kernels, pieces[i]!, start, end);
+      }
+    }
     kernels.copy(scratchByte, fastByte + start * 4, end - start);
     Atomics.store(progress, 0, 2 * block + 2);
   }
+}
+
+/** A run that is not empty, and where it lies within the chunk. */
+interface Piece {
+  readonly run: BlendRun;
+  readonly at: number;
+  readonly end: number;
+}
+
+function piecesOf({ runs, packing }: BlendJob): Piece[] {
+  const group = GROUPS[packing?.format ?? 'f32'].elements;
+  const pieces: Piece[] = [];
+  let at = 0;
+  for (const run of runs) {
+    if (run.length === 0) continue;
+    pieces.push({ run, at, end: at + run.length });
+    at += Math.ceil(run.length / group) * group;
+  }
+  return pieces;
+}
+
+/** scratch ← the blend, for what of `piece` lies from `start` to `end`. */
+function compute(job: BlendJob, kernels: BlendKernels, piece: Piece, start: number, end: number) {
+  const from = Math.max(piece.at, start);
+  const length = Math.min(piece.end, end) - from;
+  const out = job.scratchByte + (from - start) * 4;
+  const fast = job.fastByte + from * 4;
+  const { stepSize } = piece.run;
+  // s + 1·(f − s) is not f in floating point when their exponents lie far apart.
+  if (stepSize === 1) {
+    kernels.copy(fast, out, length);
+    return;
+  }
+  let slow = job.slowByte + from * 4;
+  if (job.packing !== undefined) {
+    kernels.unpack(job.packing.format, packedByte(job, from), out, length);
+    slow = out;
+  }
+  if (stepSize !== 0) kernels.blend(slow, fast, out, length, stepSize);
+  else if (slow !== out) kernels.copy(slow, out, length);
+}
+
+/** slow ← scratch, rounded, for what of `piece` lies from `start` to `end`. */
+function pack(job: BlendJob, kernels: BlendKernels, piece: Piece, start: number, end: number) {
+  const { format, round } = job.packing!;
+  const { item = 0, start: first = 0 } = piece.run;
+  const from = Math.max(piece.at, start);
+  const length = Math.min(piece.end, end) - from;
+  const scratch = job.scratchByte + (from - start) * 4;
+  const draw = { item, round };
+  kernels.pack(format, scratch, packedByte(job, from), length, first + from - piece.at, draw);
+}
+
+/** Where the group lies that begins with element `at` of the chunk. */
+function packedByte({ slowByte, packing }: BlendJob, at: number): number {
+  const { elements, bytes } = GROUPS[packing!.format];
+  return slowByte + (at / elements) * bytes;
 }
 
 function progressOf(job: BlendJob): Int32Array {

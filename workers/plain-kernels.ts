@@ -2,9 +2,12 @@
  * The blend as plain loops: the reference that the SIMD kernels must equal to the bit, and what
  * runs where WebAssembly SIMD does not.
  */
+import { CODECS } from './codecs/codec.js';
+import type { Draw } from './codecs/random-bits.js';
+import { type PackedFormat, packedBytes } from './codecs/value-format.js';
 
 /**
- * The two inner loops of a blend, made for one memory. Positions are in bytes, multiples of 4;
+ * The inner loops of a blend, made for one memory. Positions are in bytes, multiples of 4;
  * lengths in weights.
  */
 export interface BlendKernels {
@@ -17,6 +20,17 @@ export interface BlendKernels {
     stepSize: number,
   ): void;
   copy(fromByte: number, toByte: number, length: number): void;
+  /** Floats ← packed. Both begin where a group does. */
+  unpack(format: PackedFormat, fromByte: number, toByte: number, length: number): void;
+  /** Packed ← floats, rounded by `draw`. `start`: the first element within its variable. */
+  pack(
+    format: PackedFormat,
+    fromByte: number,
+    toByte: number,
+    length: number,
+    start: number,
+    draw: Draw,
+  ): void;
 }
 
 /** out ← s + a(f − s), in double precision and rounded once to float32; s where f = s, which keeps −0. */
@@ -29,6 +43,8 @@ export function blendPlain(s: Float32Array, f: Float32Array, out: Float32Array, 
 export function plainKernels(memory: WebAssembly.Memory): BlendKernels {
   // Views are made anew each time, because a memory that grows gets a new buffer.
   const floats = (byte: number, length: number) => new Float32Array(memory.buffer, byte, length);
+  const bytes = (format: PackedFormat, byte: number, length: number) =>
+    new Uint8Array(memory.buffer, byte, packedBytes(format, length));
   return {
     blend(slowByte, fastByte, outByte, length, stepSize) {
       blendPlain(
@@ -40,6 +56,12 @@ export function plainKernels(memory: WebAssembly.Memory): BlendKernels {
     },
     copy(fromByte, toByte, length) {
       floats(toByte, length).set(floats(fromByte, length));
+    },
+    unpack(format, fromByte, toByte, length) {
+      CODECS[format].decode(bytes(format, fromByte, length), floats(toByte, length));
+    },
+    pack(format, fromByte, toByte, length, start, draw) {
+      CODECS[format].encode(floats(fromByte, length), bytes(format, toByte, length), start, draw);
     },
   };
 }

@@ -22,11 +22,36 @@ export function simdKernels(memory: WebAssembly.Memory): BlendKernels {
   const module = isShared(memory)
     ? (sharedModule ??= compile(sharedKernels))
     : (unsharedModule ??= compile(unsharedKernels));
-  // The casts name what workers/assembly/blend.ts exports. Positions above 2 GiB need no care: at
-  // the call WebAssembly takes a number modulo 2^32.
-  const { blend, copy } = new WebAssembly.Instance(module, { env: { memory } }).exports;
-  return { blend: blend as BlendKernels['blend'], copy: copy as BlendKernels['copy'] };
+  // The casts name what workers/assembly exports. Positions above 2 GiB need no care: at the call WebAssembly
+  // takes a number modulo 2^32.
+  const kernels = new WebAssembly.Instance(module, { env: { memory } }).exports;
+  const packs = kernels as unknown as Record<`pack${Suffix}`, PackKernel>;
+  const unpacks = kernels as unknown as Record<`unpack${Suffix}`, UnpackKernel>;
+  return {
+    blend: kernels['blend'] as BlendKernels['blend'],
+    copy: kernels['copy'] as BlendKernels['copy'],
+    unpack(format, fromByte, toByte, length) {
+      unpacks[`unpack${SUFFIXES[format]}`](fromByte, toByte, length);
+    },
+    pack(format, fromByte, toByte, length, start, { item, round }) {
+      packs[`pack${SUFFIXES[format]}`](fromByte, toByte, length, start, item, round);
+    },
+  };
 }
+
+/** Of the names in workers/assembly/codecs.ts. */
+const SUFFIXES = { f16r8: 'F16r8', f16: 'F16', bf16: 'Bf16', int8: 'Int8' } as const;
+
+type Suffix = (typeof SUFFIXES)[keyof typeof SUFFIXES];
+type UnpackKernel = (fromByte: number, toByte: number, length: number) => void;
+type PackKernel = (
+  fromByte: number,
+  toByte: number,
+  length: number,
+  start: number,
+  item: number,
+  round: number,
+) => void;
 
 const kernelsByMemory = new WeakMap<WebAssembly.Memory, BlendKernels>();
 
@@ -45,6 +70,6 @@ export function kernelsFor(memory: WebAssembly.Memory): BlendKernels {
 }
 
 function compile(base64: string): WebAssembly.Module {
-  // Under 1 KiB: small enough to be compiled synchronously on a browser's main thread too.
+  // Under 4 KiB: small enough to be compiled synchronously on a browser's main thread too.
   return new WebAssembly.Module(Uint8Array.from(atob(base64), (char) => char.charCodeAt(0)));
 }

@@ -1,17 +1,12 @@
 // Slow weights in host memory: shared with worker threads, laid out in chunks.
 //
-// The store is one or more *segments*. A segment is one WebAssembly memory, because the blend kernel
-// can reach only one: it holds the slow weights of its chunks, and behind them the ring of staging
-// slots that its chunks pass through. Nothing outside gets to keep a view of it.
+// The store is one or more *segments* (segment.ts), each of one format. Nothing outside gets to keep a view of
+// their memory.
 
-import {
-  type BlendJob,
-  type BlendRun,
-  STAGING_BYTES_ABOVE_CHUNK,
-  stagingParts,
-} from '../../workers/blend.js';
-import { type Chunk, layOut } from './layout.js';
-import { Ring } from './ring.js';
+import type { Draw } from '../../workers/codecs/random-bits.js';
+import { GROUPS, packedBytes, type ValueFormat } from '../../workers/codecs/value-format.js';
+import { type Chunk, layOut, type Part } from './layout.js';
+import { Segment } from './segment.js';
 
 /** A chunk of weights `W`, and where it lives. */
 export interface StoredChunk<W> {
@@ -22,24 +17,24 @@ export interface StoredChunk<W> {
 }
 
 export interface HostStoreOptions {
+  /** Of float32 values; packed ones take less. */
   readonly chunkBytes: number;
   /** Staging slots of a segment, at most: chunks that can be on their way at a time. */
   readonly slots: number;
 }
 
 const FLOAT_BYTES = 4;
-const PAGE_BYTES = 65_536;
-/** Where areas begin: a cache line, so that two workers never write to the same one. */
-const ALIGN_BYTES = 64;
 /** Well under the 4 GiB that a 32-bit memory can have, its staging slots included. */
 const MAX_SEGMENT_BYTES = 2 ** 31;
 
 export class HostStore<W extends { readonly size: number }> {
   readonly #options: HostStoreOptions;
+  readonly #formatOf: (weight: W) => ValueFormat;
   #chunks: StoredChunk<W>[] = [];
 
-  constructor(options: HostStoreOptions) {
+  constructor(options: HostStoreOptions, formatOf: (weight: W) => ValueFormat) {
     this.#options = options;
+    this.#formatOf = formatOf;
   }
 
   get chunks(): readonly StoredChunk<W>[] {
@@ -49,22 +44,31 @@ export class HostStore<W extends { readonly size: number }> {
   /** Bytes of slow weights, and of the staging memory beside them. */
   get bytes(): { readonly slow: number; readonly staging: number } {
     const segments = new Set(this.#chunks.map(({ segment }) => segment));
-    const slow = this.#chunks.reduce((sum, { chunk }) => sum + chunk.length * FLOAT_BYTES, 0);
+    const slow = this.#chunks.reduce(
+      (sum, { segment, chunk }) => sum + packedBytes(segment.format, chunk.length),
+      0,
+    );
     const all = [...segments].reduce((sum, { bytes }) => sum + bytes, 0);
     return { slow, staging: all - slow };
   }
 
-  /** Makes room for `weights`, zero-filled. Returns the new chunks. */
-  add(weights: readonly W[]): readonly StoredChunk<W>[] {
-    const chunkElements = Math.floor(this.#options.chunkBytes / FLOAT_BYTES);
-    const sizes = weights.map(({ size }) => size);
-    const added: StoredChunk<W>[] = [];
-    for (const chunks of intoSegments(layOut(sizes, chunkElements))) {
-      const segment = new Segment(chunks, Math.min(this.#options.slots, chunks.length));
-      added.push(...chunks.map((chunk) => ({ segment, chunk, weights })));
-    }
-    this.#chunks.push(...added);
-    return added;
+  /** Makes room for `weights`, zero-filled: those of each format in chunks of their own. */
+  add(weights: readonly W[]): void {
+    this.#chunks.push(...this.#make(weights));
+  }
+
+  /** Makes new room for `weight`, whose format has changed, and gives it `values`. */
+  move(weight: W, values: Float32Array, draw: Draw): void {
+    const made = this.#make([weight]);
+    // There is room for it: only now its old places go.
+    const without = this.#chunks.map((stored): StoredChunk<W> => {
+      const { chunk, weights } = stored;
+      const parts = chunk.parts.filter((part) => weights[part.weight] !== weight);
+      return { ...stored, chunk: { ...chunk, parts } };
+    });
+    this.#chunks = [...without, ...made];
+    this.prune(() => true);
+    this.write(weight, values, draw);
   }
 
   /** Frees chunks in which nothing is alive. */
@@ -77,108 +81,49 @@ export class HostStore<W extends { readonly size: number }> {
   /** A copy of the slow values of `weight`. */
   read(weight: W): Float32Array {
     const values = new Float32Array(weight.size);
-    this.#eachPart(weight, (slow, start) => values.set(slow, start));
+    this.#eachPart(weight, ({ segment, chunk }, part) => {
+      values.set(segment.values(chunk, part), part.start);
+    });
     return values;
   }
 
-  /** Replaces the slow values of `weight`. */
-  write(weight: W, values: Float32Array): void {
-    this.#eachPart(weight, (slow, start) => slow.set(values.subarray(start, start + slow.length)));
+  /** Replaces the slow values of `weight`, rounded by `draw` if they have to be. */
+  write(weight: W, values: Float32Array, draw: Draw): void {
+    this.#eachPart(weight, ({ segment, chunk }, part) => {
+      segment.write(chunk, part, values.subarray(part.start, part.start + part.length), draw);
+    });
   }
 
-  #eachPart(weight: W, visit: (slow: Float32Array, start: number) => void): void {
-    for (const { segment, chunk, weights } of this.#chunks) {
-      for (const part of chunk.parts) {
-        if (weights[part.weight] !== weight) continue;
-        const from = part.offset;
-        visit(segment.slow(chunk).subarray(from, from + part.length), part.start);
+  #make(weights: readonly W[]): StoredChunk<W>[] {
+    const made: StoredChunk<W>[] = [];
+    for (const format of new Set(weights.map(this.#formatOf))) {
+      const those = weights.filter((weight) => this.#formatOf(weight) === format);
+      const sizes = those.map(({ size }) => size);
+      const group = GROUPS[format].elements;
+      const chunkGroups = Math.floor(this.#options.chunkBytes / FLOAT_BYTES / group);
+      const laidOut = layOut(sizes, Math.max(1, chunkGroups) * group, group);
+      for (const chunks of intoSegments(laidOut)) {
+        const segment = new Segment(chunks, format, Math.min(this.#options.slots, chunks.length));
+        made.push(...chunks.map((chunk) => ({ segment, chunk, weights: those })));
+      }
+    }
+    return made;
+  }
+
+  #eachPart(weight: W, visit: (stored: StoredChunk<W>, part: Part) => void): void {
+    for (const stored of this.#chunks) {
+      for (const part of stored.chunk.parts) {
+        if (stored.weights[part.weight] === weight) visit(stored, part);
       }
     }
   }
 }
-
-let segments = 0;
 
 /** What `part.weight` stands for. */
 export function weightOf<W>(weights: readonly W[], index: number): W {
   const weight = weights[index];
   if (weight === undefined) throw new Error(`No weight ${index} in a chunk of ${weights.length}.`);
   return weight;
-}
-
-class Segment {
-  readonly ring: Ring;
-  readonly bytes: number;
-  readonly #id = segments++;
-  readonly #memory: WebAssembly.Memory;
-  readonly #firstElement: number;
-  readonly #slotsByte: number;
-  readonly #slotBytes: number;
-  readonly #stagingBytes: number;
-
-  /** `chunks` are neighbours in the layout. */
-  constructor(chunks: readonly Chunk[], slots: number) {
-    const elements = chunks.reduce((sum, { length }) => sum + length, 0);
-    const longest = chunks.reduce((most, { length }) => Math.max(most, length), 0);
-    this.#firstElement = chunks[0]?.offset ?? 0;
-    this.#slotsByte = aligned(elements * FLOAT_BYTES);
-    this.#stagingBytes = aligned(longest * FLOAT_BYTES);
-    // A slot: the chunk's fast weights, the kernel's scratch block, the mark of its progress.
-    this.#slotBytes = aligned(this.#stagingBytes + STAGING_BYTES_ABOVE_CHUNK);
-    this.ring = new Ring(slots);
-    this.bytes = this.#slotsByte + slots * this.#slotBytes;
-    this.#memory = allocate(Math.ceil(this.bytes / PAGE_BYTES));
-  }
-
-  /** The chunk's slow weights: a view, for the moment only. */
-  slow(chunk: Chunk): Float32Array {
-    return new Float32Array(this.#memory.buffer, this.#slowByte(chunk), chunk.length);
-  }
-
-  /** The first `length` elements of a staging slot: a view, for as long as the slot is lent. */
-  staging(slot: number, length: number): Float32Array {
-    return new Float32Array(this.#memory.buffer, this.#slotByte(slot), length);
-  }
-
-  /** The blend of `chunk` with the fast weights in `slot`. */
-  job(chunk: Chunk, slot: number, runs: readonly BlendRun[]): BlendJob {
-    return {
-      memory: this.#memory,
-      memoryId: this.#id,
-      slowByte: this.#slowByte(chunk),
-      ...stagingParts(this.#slotByte(slot), this.#stagingBytes),
-      runs,
-    };
-  }
-
-  #slowByte(chunk: Chunk): number {
-    return (chunk.offset - this.#firstElement) * FLOAT_BYTES;
-  }
-
-  #slotByte(slot: number): number {
-    return this.#slotsByte + slot * this.#slotBytes;
-  }
-}
-
-function aligned(bytes: number): number {
-  return Math.ceil(bytes / ALIGN_BYTES) * ALIGN_BYTES;
-}
-
-/** Shared where the platform has shared memory, so that workers can reach it. */
-function allocate(pages: number): WebAssembly.Memory {
-  const size = { initial: pages, maximum: pages };
-  try {
-    if (typeof SharedArrayBuffer !== 'undefined') {
-      return new WebAssembly.Memory({ ...size, shared: true });
-    }
-    return new WebAssembly.Memory(size);
-  } catch (cause) {
-    const mebibytes = Math.ceil((pages * PAGE_BYTES) / 2 ** 20);
-    throw new RangeError(
-      `Could not allocate ${mebibytes} MiB of host memory for slow weights. Free memory, or keep large weights out of Lookahead with the 'exclude' option.`,
-      { cause },
-    );
-  }
 }
 
 /** Groups neighbouring chunks so that no group passes the size of a segment. */

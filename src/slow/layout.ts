@@ -27,14 +27,15 @@ export interface Chunk {
 }
 
 /**
- * Lays out weights of the given sizes (elements) in chunks of at most `chunkElements`, the first of which
- * starts at element `offset` of the store. Weights without elements get no part.
+ * Lays out weights of the given sizes (elements) in chunks of at most `chunkElements`. Weights without elements
+ * get no part. Where values are packed in groups of `group` elements, parts begin at multiples of it, in their
+ * chunk and in their weight; `chunkElements` is one, too.
  */
-export function layOut(sizes: readonly number[], chunkElements: number, offset = 0): Chunk[] {
+export function layOut(sizes: readonly number[], chunkElements: number, group = 1): Chunk[] {
   const chunks: Chunk[] = [];
   let parts: Part[] = [];
   let filled = 0;
-  let storeOffset = offset;
+  let storeOffset = 0;
   const close = () => {
     if (filled === 0) return;
     chunks.push({ parts, length: filled, offset: storeOffset });
@@ -49,7 +50,7 @@ export function layOut(sizes: readonly number[], chunkElements: number, offset =
     for (let start = 0; start < size;) {
       const length = Math.min(size - start, chunkElements - filled);
       parts.push({ weight, start, length, offset: filled });
-      filled += length;
+      filled += Math.ceil(length / group) * group;
       start += length;
       if (filled === chunkElements) close();
     }

@@ -3,10 +3,7 @@
 // A piece is one buffer of packed slow weights. Every part in it begins at a multiple of 256 bytes, in the
 // piece and in its variable, because a device binds parts of buffers only there.
 
-/** How a slow value is stored. */
-export type ValueFormat = 'f32' | 'f16';
-
-export const VALUE_BYTES: Readonly<Record<ValueFormat, number>> = { f32: 4, f16: 2 };
+import { GROUPS, packedBytes, type ValueFormat } from '../../workers/codecs/value-format.js';
 
 /** A run of elements of one item inside a piece. */
 export interface PackedPart<W> {
@@ -34,13 +31,14 @@ export interface PackedItem<W> {
   readonly size: number;
 }
 
-/** Pieces of at most `pieceBytes`, which is rounded to a multiple of 512. Items without elements get no part. */
+/**
+ * Pieces of at most `pieceBytes`, which is rounded to a multiple of 512: the least that holds what may not be
+ * cut, a block of int8. Items without elements get no part.
+ */
 export function layOutPacked<W>(
   items: readonly PackedItem<W>[],
   pieceBytes: number,
 ): PackedPiece<W>[] {
-  // Of 512, so that a whole piece of two-byte values is a multiple of 256 elements and begins, in the
-  // variable's own four bytes each, where it may be bound.
   const capacity = Math.max(512, Math.floor(pieceBytes / 512) * 512);
   const pieces: PackedPiece<W>[] = [];
   let parts: PackedPart<W>[] = [];
@@ -51,16 +49,25 @@ export function layOutPacked<W>(
     filled = 0;
   };
   for (const { item, format, size } of items) {
-    const elementBytes = VALUE_BYTES[format];
-    if (size * elementBytes > capacity - filled) close();
+    if (packedBytes(format, size) > capacity - filled) close();
     for (let start = 0; start < size;) {
-      const length = Math.min(size - start, (capacity - filled) / elementBytes);
+      const left = size - start;
+      const room = capacity - filled;
+      const fits = packedBytes(format, left) <= room;
+      const length = fits ? left : cuttable(format, room);
       parts.push({ item, format, start, length, offset: filled });
-      filled += Math.ceil((length * elementBytes) / ALIGN_BYTES) * ALIGN_BYTES;
+      filled += Math.ceil(packedBytes(format, length) / ALIGN_BYTES) * ALIGN_BYTES;
       start += length;
-      if (filled >= capacity) close();
+      if (!fits) close();
     }
   }
   close();
   return pieces;
+}
+
+/** The elements that fit into `bytes`, such that the next one begins where its variable may be bound. */
+function cuttable(format: ValueFormat, bytes: number): number {
+  // Both are powers of two.
+  const elements = Math.max(GROUPS[format].elements, ALIGN_BYTES / 4);
+  return Math.floor(bytes / packedBytes(format, elements)) * elements;
 }

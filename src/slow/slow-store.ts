@@ -40,12 +40,15 @@ export interface SlowPart<W> {
   readonly values: Float32Array;
 }
 
+/** At once where slow values are on the host. `for await` takes both. */
+export type SlowParts<W> = Iterable<SlowPart<W>> | AsyncIterable<SlowPart<W>>;
+
 export interface StoreBytes {
   /** Of slow weights as they are stored. */
   readonly slow: number;
   /** Of what the store needs beside them on the host. */
   readonly staging: number;
-  /** Of what a sync needs on the device, at most, while it runs. */
+  /** Of what a sync needs on the device, at most, while it runs; with slow weights on the device, of these. */
   readonly device: number;
 }
 
@@ -96,10 +99,10 @@ export interface SlowStore<W extends Storable> {
   blend(options: BlendOptions<W>): Blending;
 
   /** All parts of what `isMeant`, in the order in which they were added. */
-  parts(isMeant: (item: W) => boolean): Iterable<SlowPart<W>>;
+  parts(isMeant: (item: W) => boolean): SlowParts<W>;
 
   /** A copy of the slow values; call `ready` before. */
-  read(item: W): Float32Array;
+  read(item: W): Float32Array | Promise<Float32Array>;
 
   /** Gives slow values to an item that was added since the last blend. */
   write(item: W, values: Float32Array): void;

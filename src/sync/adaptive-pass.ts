@@ -6,7 +6,7 @@
 import type * as tf from '@tensorflow/tfjs-core';
 
 import type { Device } from '../device/device.js';
-import type { SlowPart } from '../slow/slow-store.js';
+import type { SlowParts } from '../slow/slow-store.js';
 import { type AdaptiveStepSize, adaptiveStepSize } from '../step-size.js';
 import type { Tracked } from './tracked.js';
 
@@ -19,14 +19,14 @@ export interface AdaptiveInputs {
 
 /** α = clip(1 + gᵀd / dᵀÂd, min, 1) with d = slow − fast, over `parts`. */
 export async function adaptiveOver(
-  parts: Iterable<SlowPart<Tracked>>,
+  parts: SlowParts<Tracked>,
   { min }: AdaptiveStepSize,
   inputs: AdaptiveInputs,
   device: Device,
 ): Promise<number> {
   let gradientDotD = 0;
   let dCurvatureD = 0;
-  for (const { item, start, values: slow } of parts) {
+  for await (const { item, start, values: slow } of parts) {
     const { variable } = item;
     if (variable.isDisposed) continue;
     const pulled = async (tensor: tf.Tensor | undefined | null) => {

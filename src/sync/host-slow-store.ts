@@ -2,6 +2,12 @@
 
 import type * as tf from '@tensorflow/tfjs-core';
 
+import {
+  LARGEST_HALF,
+  fitsIn,
+  largestIn,
+  type ValueFormat,
+} from '../../workers/codecs/value-format.js';
 import { firstNonFinite } from '../device/finite.js';
 import { currentDevice } from '../device/pick.js';
 import {
@@ -18,13 +24,16 @@ import type {
   StoreBytes,
   StoreClock,
 } from '../slow/slow-store.js';
+import { type SlowFormat, valueFormat } from '../policy/slow-format.js';
 import type { Blender } from './blender.js';
+import { areWithin } from './magnitudes.js';
 import { push, Sync } from './sync.js';
 import type { Tracked } from './tracked.js';
 
 const FLOAT_BYTES = 4;
 
 export interface HostSlowStoreOptions extends HostStoreOptions {
+  readonly format: SlowFormat;
   readonly blender: Blender;
   readonly clock: StoreClock;
 }
@@ -33,9 +42,12 @@ export class HostSlowStore implements SlowStore<Tracked> {
   readonly #store: HostStore<Tracked>;
   readonly #blender: Blender;
   readonly #clock: StoreClock;
+  readonly #format: SlowFormat;
+  readonly #outgrown = new WeakSet<Tracked>();
 
   constructor(options: HostSlowStoreOptions) {
-    this.#store = new HostStore(options);
+    this.#format = options.format;
+    this.#store = new HostStore(options, (item) => this.#formatOf(item));
     this.#blender = options.blender;
     this.#clock = options.clock;
   }
@@ -52,23 +64,46 @@ export class HostSlowStore implements SlowStore<Tracked> {
     this.#store.add(items);
   }
 
-  isOutgrown(): boolean {
-    return false; // nothing outgrows float32
+  isOutgrown(item: Tracked): boolean {
+    return this.#outgrown.has(item);
   }
 
-  outgrow(): void {}
+  outgrow(item: Tracked): void {
+    if (this.#formatOf(item) === 'f32') return;
+    const values = this.read(item);
+    this.#outgrown.add(item);
+    try {
+      this.#store.move(item, values, { item: item.serial, round: 0 });
+    } catch (error) {
+      this.#outgrown.delete(item);
+      throw error;
+    }
+  }
 
   prune(isAlive: (item: Tracked) => boolean): void {
     this.#store.prune(isAlive);
   }
 
-  async capture(source: ReadonlyMap<tf.Variable, tf.Tensor>): Promise<void> {
+  async capture(source: ReadonlyMap<tf.Variable, tf.Tensor>, round: number): Promise<void> {
     const device = currentDevice();
+    // Disposed: its model is gone.
+    const given = (item: Tracked) => {
+      const tensor = source.get(item.variable);
+      return tensor?.isDisposed === false ? tensor : undefined;
+    };
+    await this.#outgrowBeyond(this.#items(), given, largestIn);
     for (const { segment, chunk, weights } of this.#store.chunks) {
-      for (const { weight, start, length, offset } of chunk.parts) {
-        const tensor = source.get(weightOf(weights, weight).variable);
-        if (!tensor || tensor.isDisposed) continue; // disposed: its model is gone
-        await device.pull(tensor, start, segment.slow(chunk).subarray(offset, offset + length));
+      for (const part of chunk.parts) {
+        const item = weightOf(weights, part.weight);
+        const tensor = given(item);
+        if (!tensor) continue;
+        if (segment.format === 'f32') {
+          await device.pull(tensor, part.start, segment.floats(chunk, part));
+          continue;
+        }
+        const values = new Float32Array(part.length);
+        await device.pull(tensor, part.start, values);
+        segment.write(chunk, part, values, { item: item.serial, round });
       }
     }
   }
@@ -77,7 +112,8 @@ export class HostSlowStore implements SlowStore<Tracked> {
     const writer = currentDevice().write();
     try {
       for (const stored of this.#store.chunks) {
-        await push(stored, stored.segment.slow(stored.chunk), writer, isMeant);
+        const { segment, chunk } = stored;
+        await push(stored, (part) => segment.values(chunk, part), writer, isMeant);
       }
     } finally {
       writer.close();
@@ -86,12 +122,17 @@ export class HostSlowStore implements SlowStore<Tracked> {
 
   async inspect(items: readonly Tracked[]): Promise<Tracked | null> {
     const bad = await firstNonFinite(items.map(({ variable }) => variable));
-    return items.find(({ variable }) => variable === bad) ?? null;
+    if (bad) return items.find(({ variable }) => variable === bad) ?? null;
+    // What is finite has a place in every other format.
+    const limitOf = (format: ValueFormat) =>
+      largestIn(format) === LARGEST_HALF ? LARGEST_HALF : null;
+    await this.#outgrowBeyond(items, ({ variable }) => variable, limitOf);
+    return null;
   }
 
-  blend({ isDue, stepSizeOf }: BlendOptions<Tracked>): Blending {
+  blend({ isDue, stepSizeOf, round }: BlendOptions<Tracked>): Blending {
     const chunks = this.#chunksOf(isDue);
-    const sync = new Sync(chunks, stepSizeOf);
+    const sync = new Sync(chunks, stepSizeOf, round);
     return {
       run: async () => {
         await sync.run({ device: currentDevice(), blender: this.#blender, clock: this.#clock });
@@ -102,10 +143,10 @@ export class HostSlowStore implements SlowStore<Tracked> {
 
   *parts(isMeant: (item: Tracked) => boolean): Generator<SlowPart<Tracked>> {
     for (const { segment, chunk, weights } of this.#store.chunks) {
-      for (const { weight, start, length, offset } of chunk.parts) {
-        const item = weightOf(weights, weight);
+      for (const part of chunk.parts) {
+        const item = weightOf(weights, part.weight);
         if (!isMeant(item)) continue;
-        yield { item, start, values: segment.slow(chunk).subarray(offset, offset + length) };
+        yield { item, start: part.start, values: segment.values(chunk, part) };
       }
     }
   }
@@ -115,7 +156,8 @@ export class HostSlowStore implements SlowStore<Tracked> {
   }
 
   write(item: Tracked, values: Float32Array): void {
-    this.#store.write(item, values);
+    if (!fitsIn(this.#formatOf(item), values)) this.outgrow(item);
+    this.#store.write(item, values, { item: item.serial, round: 0 });
   }
 
   async ready(): Promise<void> {}
@@ -124,6 +166,32 @@ export class HostSlowStore implements SlowStore<Tracked> {
 
   dispose(): void {
     this.#store.prune(() => false);
+  }
+
+  #formatOf(item: Tracked): ValueFormat {
+    if (this.#outgrown.has(item)) return 'f32';
+    return valueFormat(this.#format, { slot: item.slot, shape: item.variable.shape });
+  }
+
+  #items(): Tracked[] {
+    const items = this.#store.chunks.flatMap(({ chunk, weights }) =>
+      chunk.parts.map(({ weight }) => weightOf(weights, weight)),
+    );
+    return [...new Set(items)];
+  }
+
+  /** Keeps those of `items` in float32 that have a value beyond the limit of their format. */
+  async #outgrowBeyond(
+    items: readonly Tracked[],
+    tensorOf: (item: Tracked) => tf.Tensor | undefined,
+    limitOf: (format: ValueFormat) => number | null,
+  ): Promise<void> {
+    const packed = items.filter((item) => this.#formatOf(item) !== 'f32' && tensorOf(item));
+    const [first] = packed;
+    const limit = first && limitOf(this.#formatOf(first)); // a store packs in one format
+    if (limit === undefined || limit === null) return;
+    const within = await areWithin(packed.map(tensorOf) as tf.Tensor[], limit);
+    for (const [i, item] of packed.entries()) if (!within[i]) this.outgrow(item);
   }
 
   /** In layout order. A chunk holds only what was added together. */

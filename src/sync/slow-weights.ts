@@ -7,7 +7,7 @@ import type { Device } from '../device/device.js';
 import type {
   BlendOptions,
   Blending,
-  SlowPart,
+  SlowParts,
   SlowStore,
   StoreBytes,
 } from '../slow/slow-store.js';
@@ -93,12 +93,12 @@ export class SlowWeights {
   }
 
   /** In the order in which they were added. */
-  parts(isMeant: (tracked: Tracked) => boolean): Iterable<SlowPart<Tracked>> {
+  parts(isMeant: (tracked: Tracked) => boolean): SlowParts<Tracked> {
     return this.#store?.parts(isMeant) ?? [];
   }
 
   /** A copy of the slow values; await `ready` before. */
-  read(tracked: Tracked): Float32Array {
+  read(tracked: Tracked): Float32Array | Promise<Float32Array> {
     return this.#store?.read(tracked) ?? new Float32Array(tracked.size);
   }
 

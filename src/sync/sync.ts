@@ -5,11 +5,13 @@
 // have to assemble a weight from its parts.
 //
 // If it breaks off (the device fails), `run` may be called again: chunks that are blended are not
-// blended a second time, their result is pushed from the store.
+// blended a second time, their result is pushed from the store: as it is stored, so what rounding took is
+// not carried on then.
 
 import { beginChunk, type BlendRun } from '../../workers/blend.js';
 import type { Device, DeviceWriter } from '../device/device.js';
 import { type StoredChunk, weightOf } from '../slow/host-store.js';
+import type { Part } from '../slow/layout.js';
 import type { Blender } from './blender.js';
 import type { StoreClock } from '../slow/slow-store.js';
 import type { Tracked } from './tracked.js';
@@ -23,12 +25,21 @@ export interface SyncTools {
 export class Sync {
   readonly #chunks: readonly StoredChunk<Tracked>[];
   readonly #stepSizeOf: (tracked: Tracked) => number;
+  readonly #round: number;
   readonly #blended = new Set<StoredChunk<Tracked>>();
 
-  /** `stepSizeOf` gives α; it must not change its answer, since a sync may be run again. */
-  constructor(chunks: readonly StoredChunk<Tracked>[], stepSizeOf: (tracked: Tracked) => number) {
+  /**
+   * `stepSizeOf` gives α; it must not change its answer, since a sync may be run again. `round`: what rounding
+   * draws by.
+   */
+  constructor(
+    chunks: readonly StoredChunk<Tracked>[],
+    stepSizeOf: (tracked: Tracked) => number,
+    round: number,
+  ) {
     this.#chunks = chunks;
     this.#stepSizeOf = stepSizeOf;
+    this.#round = round;
   }
 
   /** Resolves when all chunks are in place. Rejects only when nothing of it is running any more. */
@@ -68,26 +79,29 @@ export class Sync {
     const { segment, chunk } = stored;
     const staging = segment.staging(slot, chunk.length);
     if (this.#blended.has(stored)) {
-      staging.set(segment.slow(chunk));
+      for (const part of chunk.parts) staging.set(segment.values(chunk, part), part.offset);
     } else {
       await clock.time('pull', () => pull(stored, staging, device));
-      const job = segment.job(chunk, slot, this.#runs(stored));
+      const job = segment.job(chunk, slot, this.#runs(stored), this.#round);
       beginChunk(job);
       await blender.blend(job); // until it settles, the slot is the worker's
       this.#blended.add(stored);
     }
     await before;
-    await clock.time('push', () => push(stored, staging, writer));
+    const values = ({ offset, length }: Part) => staging.subarray(offset, offset + length);
+    await clock.time('push', () => push(stored, values, writer));
   }
 
-  /** Neighbouring parts with the same α are one run for the kernel. */
-  #runs({ chunk, weights }: StoredChunk<Tracked>): BlendRun[] {
-    const runs: { length: number; stepSize: number }[] = [];
-    for (const part of chunk.parts) {
-      const stepSize = this.#stepSizeOf(weightOf(weights, part.weight));
+  /** Neighbouring parts with the same α are one run for the kernel, unless each has to be packed by itself. */
+  #runs({ segment, chunk, weights }: StoredChunk<Tracked>): BlendRun[] {
+    const runs: { length: number; stepSize: number; item?: number; start?: number }[] = [];
+    for (const { weight, length, start } of chunk.parts) {
+      const tracked = weightOf(weights, weight);
+      const stepSize = this.#stepSizeOf(tracked);
       const last = runs.at(-1);
-      if (last?.stepSize === stepSize) last.length += part.length;
-      else runs.push({ length: part.length, stepSize });
+      if (segment.format !== 'f32') runs.push({ length, stepSize, item: tracked.serial, start });
+      else if (last?.stepSize === stepSize) last.length += length;
+      else runs.push({ length, stepSize });
     }
     return runs;
   }
@@ -106,16 +120,16 @@ export async function pull(
   }
 }
 
-/** Makes `from` the chunk's fast weights, of those weights that `isMeant`. */
+/** Makes `valuesOf` the chunk's fast weights, of those weights that `isMeant`. */
 export async function push(
   { chunk, weights }: StoredChunk<Tracked>,
-  from: Float32Array,
+  valuesOf: (part: Part) => Float32Array,
   writer: DeviceWriter,
   isMeant: (tracked: Tracked) => boolean = () => true,
 ): Promise<void> {
-  for (const { weight, start, length, offset } of chunk.parts) {
-    const tracked = weightOf(weights, weight);
+  for (const part of chunk.parts) {
+    const tracked = weightOf(weights, part.weight);
     if (tracked.variable.isDisposed || !isMeant(tracked)) continue;
-    await writer.push(tracked.variable, start, from.subarray(offset, offset + length));
+    await writer.push(tracked.variable, part.start, valuesOf(part));
   }
 }

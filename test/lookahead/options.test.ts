@@ -27,7 +27,10 @@ const wrong: [unknown, string][] = [
     { innerState: 'keep' },
     "innerState must be 'maintain', 'interpolate' or 'reset', got \"keep\" (string).",
   ],
-  [{ slow: 'gpu' }, "slow must be 'host:f32' or 'host:f16', got \"gpu\" (string)."],
+  [
+    { slow: 'gpu' },
+    "slow must be 'host:f32', 'host:f16r8', 'host:f16', 'host:bf16', 'host:int8' or 'device:f32', got \"gpu\" (string).",
+  ],
   [{ nonFinite: true }, "nonFinite must be 'throw', 'skip' or 'restore', got true (boolean)."],
   [{ slowStepSize: [0.5, 0.4] }, 'got [0.5,0.4] (array).'],
   [

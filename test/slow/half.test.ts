@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
-import { fitsHalf, fromHalf, halfValue, roundHalf, toHalf } from '#src/slow/half.js';
-import { drawBits } from '#src/slow/random-bits.js';
+import { halfValue, roundHalf } from '#workers/codecs/half.js';
+import { drawBits } from '#workers/codecs/random-bits.js';
 
 const ALL_FINITE = Array.from({ length: 65536 }, (_, half) => half).filter(
   (half) => (half & 0x7c00) !== 0x7c00,
@@ -56,34 +56,6 @@ describe('fp16', () => {
       expect(Math.abs(sum / draws)).toBeLessThan(3 * standardError);
     },
   );
-
-  test('where a variable is cut does not matter', () => {
-    const values = Float32Array.from({ length: 1000 }, (_, i) => Math.sin(i));
-    const draw = { item: 1, round: 5 };
-    const whole = new Uint16Array(1000);
-    toHalf(values, whole, 0, draw);
-    const cut = new Uint16Array(1000);
-    for (const [from, to] of [
-      [0, 256],
-      [256, 260],
-      [260, 1000],
-    ] as const) {
-      toHalf(values.subarray(from, to), cut.subarray(from, to), from, draw);
-    }
-    expect(cut).toEqual(whole);
-    const other = new Uint16Array(1000);
-    toHalf(values, other, 0, { ...draw, round: 6 });
-    expect(other).not.toEqual(whole);
-    const back = new Float32Array(1000);
-    fromHalf(whole, back);
-    expect(back.every((x, i) => Math.abs(x - (values[i] as number)) < 2 ** -10)).toBe(true);
-  });
-
-  test('what does not fit is known: beyond 65504, infinite, not a number', () => {
-    expect(fitsHalf(Float32Array.of(65504, -65504, 0))).toBe(true);
-    for (const x of [65505, -65520, Infinity, NaN])
-      expect(fitsHalf(Float32Array.of(1, x))).toBe(false);
-  });
 });
 
 describe('random bits', () => {

@@ -1,12 +1,13 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 
-import { layOutPacked, VALUE_BYTES } from '#src/slow/packed-layout.js';
+import { layOutPacked } from '#src/slow/packed-layout.js';
+import { GROUPS, packedBytes } from '#workers/codecs/value-format.js';
 
 const items = fc.array(
   fc.record({
     size: fc.integer({ min: 0, max: 5000 }),
-    format: fc.constantFrom('f32' as const, 'f16' as const),
+    format: fc.constantFrom('f32' as const, 'f16r8' as const, 'f16' as const, 'int8' as const),
   }),
   { maxLength: 12 },
 );
@@ -24,10 +25,11 @@ test('every element has one place, in order; parts begin where a device can bind
         for (const { item, format, start, length, offset } of parts) {
           expect(offset).toBeGreaterThanOrEqual(filled);
           expect([offset % 256, (start * 4) % 256]).toEqual([0, 0]);
+          expect(start % GROUPS[format].elements).toBe(0);
           expect(start).toBe(next.get(item) ?? 0);
           expect(format).toBe(given[item]?.format);
           next.set(item, start + length);
-          filled = offset + length * VALUE_BYTES[format];
+          filled = offset + packedBytes(format, length);
         }
         expect(filled).toBeLessThanOrEqual(bytes);
       }

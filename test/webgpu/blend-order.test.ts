@@ -250,16 +250,11 @@ describeWebGPU(() => {
     optimizer.dispose();
   });
 
-  test('misuse: fp16 without the engine, another backend in mid-training, an engine that was stopped', async () => {
+  test('misuse: another backend in mid-training, an engine that was stopped', async () => {
     await tf.setBackend('cpu');
     const weight = variable([64, 64], 1);
     const optimizer = lookahead(sgd({ learningRate: 0.1 }), { slow: 'host:f16', syncPeriod: 1 });
     const step = () => optimizer.step(() => halfSquare(weight), false, [weight]);
-    expect(await errorOf(step)).toMatchObject({ code: 'ENGINE' });
-    await expect(step()).rejects.toThrow(
-      /'host:f16' is blended on the device.* 'cpu'.*startWebGPU/,
-    );
-
     const { stop } = await start();
     await step();
     await tf.setBackend('cpu');

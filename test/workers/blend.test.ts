@@ -3,55 +3,18 @@ import { describe, expect, test } from 'vitest';
 import {
   BLOCK_BYTES,
   blendChunk,
-  type BlendJob,
   STAGING_BYTES_ABOVE_CHUNK,
   stagingParts,
 } from '#workers/blend.js';
-import { type BlendKernels, plainKernels } from '#workers/plain-kernels.js';
+import { plainKernels } from '#workers/plain-kernels.js';
 import { simdKernels } from '#workers/simd-kernels.js';
 import { BLOCK_LENGTH, bits, blended, chunkOf, noise } from './chunk.js';
+import { completes, stoppingAt } from './stopping.js';
 
 const kinds = [
   ['SIMD', simdKernels],
   ['plain loops', plainKernels],
 ] as const;
-
-class Stop extends Error {}
-
-/** Kernels that stop at the n-th of their stages: before, in the middle and after each call. */
-function stoppingAt(n: number, kernels: BlendKernels): BlendKernels {
-  let stage = 0;
-  const pass = () => {
-    if (stage++ === n) throw new Stop();
-  };
-  return {
-    blend(slow, fast, out, length, stepSize) {
-      pass();
-      kernels.blend(slow, fast, out, length >> 1, stepSize);
-      pass();
-      kernels.blend(slow, fast, out, length, stepSize);
-      pass();
-    },
-    copy(from, to, length) {
-      pass();
-      kernels.copy(from, to, length >> 1);
-      pass();
-      kernels.copy(from, to, length);
-      pass();
-    },
-  };
-}
-
-/** True if the job ran to its end. */
-function completes(job: BlendJob, kernels: BlendKernels): boolean {
-  try {
-    blendChunk(job, kernels);
-    return true;
-  } catch (cause) {
-    if (!(cause instanceof Stop)) throw cause;
-    return false;
-  }
-}
 
 test('the slow weights go half of the way and the fast weights go back to them', () => {
   const { job, slow, fast } = chunkOf([3, 0, 1], [1, 4, 1], [{ length: 3, stepSize: 0.5 }]);

@@ -62,6 +62,17 @@ function faulty(kernels: BlendKernels, fault: Fault, job: BlendJob): BlendKernel
       if (inBlock(pieces, 'computed')) failNow(fault, job);
       pieces++;
     },
+    unpack: kernels.unpack.bind(kernels),
+    // What comes first of the two that bring a result to its places, where slow weights are packed.
+    pack(format, from, to, length, start, draw) {
+      if (inBlock(copies / 2, 'marked')) failNow(fault, job);
+      if (inBlock(copies / 2, 'mid-copy')) {
+        kernels.pack(format, from, to, length >> 1, start, draw);
+        failNow(fault, job);
+      }
+      kernels.pack(format, from, to, length, start, draw);
+      copies++;
+    },
     copy(from, to, length) {
       const second = copies % 2 === 1;
       if (!second && inBlock(copies / 2, 'marked')) failNow(fault, job);

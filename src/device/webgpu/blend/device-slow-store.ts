@@ -9,10 +9,10 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 
+import { fitsIn, largestIn, type ValueFormat } from '../../../../workers/codecs/value-format.js';
 import { SlowlaneError } from '../../../errors.js';
 import { valueFormat } from '../../../policy/slow-format.js';
-import { fitsHalf, LARGEST_HALF } from '../../../slow/half.js';
-import { layOutPacked, type ValueFormat } from '../../../slow/packed-layout.js';
+import { layOutPacked } from '../../../slow/packed-layout.js';
 import type {
   BlendOptions,
   Blending,
@@ -36,7 +36,6 @@ const STAGING_BYTES = 2 ** 20;
 
 /** Bits of infinity; above are the NaNs. */
 const INFINITY_BITS = 0x7f80_0000;
-const LARGEST_HALF_BITS = new Uint32Array(Float32Array.of(LARGEST_HALF).buffer)[0] as number;
 
 /** Slow weights made from now on while `backend` is the current one are blended by its device. */
 export function blendOn(backend: LeanBackend): void {
@@ -121,7 +120,7 @@ class DeviceSlowStore<W extends Storable> implements SlowStore<W> {
       async (tensorOf) => {
         const largest = await this.#largest.of(items.map(tensorOf));
         for (const [i, item] of items.entries()) {
-          if ((largest[i] as number) > LARGEST_HALF_BITS) this.outgrow(item); // and what is not finite
+          if ((largest[i] as number) > this.#largestBits(item)) this.outgrow(item); // and what is not finite
         }
         await this.#run({
           move: 'capture',
@@ -157,7 +156,7 @@ class DeviceSlowStore<W extends Storable> implements SlowStore<W> {
       for (const [i, item] of items.entries()) {
         const magnitude = largest[i] as number;
         if (magnitude >= INFINITY_BITS) found ??= item;
-        else if (magnitude > LARGEST_HALF_BITS) this.outgrow(item);
+        else if (magnitude > this.#largestBits(item)) this.outgrow(item);
       }
     });
     return found;
@@ -201,7 +200,7 @@ class DeviceSlowStore<W extends Storable> implements SlowStore<W> {
   }
 
   write(item: W, values: Float32Array): void {
-    if (!fitsHalf(values)) this.outgrow(item);
+    if (!fitsIn(this.#formatOf(item), values)) this.outgrow(item);
     const draw = { item: item.serial, round: 0 };
     for (const piece of this.#pieces) {
       for (const part of piece.parts) {
@@ -280,6 +279,11 @@ class DeviceSlowStore<W extends Storable> implements SlowStore<W> {
     if (this.#outgrown.has(item)) return 'f32';
     const { slot, variable } = item;
     return valueFormat(this.#options.format, { slot, shape: variable.shape });
+  }
+
+  /** Of the largest magnitude that has a place in the item's format. */
+  #largestBits(item: W): number {
+    return new Uint32Array(Float32Array.of(largestIn(this.#formatOf(item))).buffer)[0] as number;
   }
 
   #checkBackend(): void {

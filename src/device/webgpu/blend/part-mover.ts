@@ -1,5 +1,6 @@
 // Records the moves of parts between fast weights and packed slow weights: pipelines, numbers, dispatches.
 
+import { packedBytes } from '../../../../workers/codecs/value-format.js';
 import type { PackedPart } from '../../../slow/packed-layout.js';
 import {
   type Move,
@@ -9,9 +10,10 @@ import {
   elementsPerInvocation,
   moveNumbers,
   moveSource,
+  workgroupSize,
 } from './blend-wgsl.js';
 import { compileKernel } from '../kernel.js';
-import { gridFor } from '../update-wgsl.js';
+import { WORKGROUP_SIZE, gridFor } from '../update-wgsl.js';
 
 /** Where bindings may begin. */
 const ALIGN_BYTES = 256;
@@ -68,19 +70,19 @@ export class PartMover {
     const { format, start, length, offset } = part;
     const spec: MoveSpec = { move, format, byFour: length % 4 === 0 };
     const pipeline = this.#pipelineFor(spec);
-    const slowBytes = format === 'f32' ? length * 4 : Math.ceil(length / 2) * 4;
     const bound: GPUBufferBinding[] = [
       { buffer: fast, offset: start * 4, size: length * 4 },
-      { buffer: slow, offset, size: slowBytes },
+      { buffer: slow, offset, size: packedBytes(format, length) },
       numbers,
     ];
     const group = this.#device.createBindGroup({
       layout: pipeline.getBindGroupLayout(0),
       entries: bound.map((resource, binding) => ({ binding, resource })),
     });
-    const invocations = Math.ceil(length / elementsPerInvocation(spec));
+    const groups = Math.ceil(length / elementsPerInvocation(spec) / workgroupSize(spec));
     const { maxComputeWorkgroupsPerDimension } = this.#device.limits;
-    return { pipeline, group, grid: gridFor(invocations, maxComputeWorkgroupsPerDimension) };
+    const grid = gridFor(groups * WORKGROUP_SIZE, maxComputeWorkgroupsPerDimension);
+    return { pipeline, group, grid };
   }
 
   #pipelineFor(spec: MoveSpec): GPUComputePipeline {

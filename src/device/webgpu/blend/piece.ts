@@ -5,9 +5,10 @@
 // both are mapped and hold the same bytes: the upload buffer is for writing (reading it can be slow, since
 // drivers do not cache it), the download buffer for reading.
 
-import { fromHalf, toHalf } from '../../../slow/half.js';
+import { CODECS } from '../../../../workers/codecs/codec.js';
+import type { Draw } from '../../../../workers/codecs/random-bits.js';
+import { packedBytes } from '../../../../workers/codecs/value-format.js';
 import type { PackedPart } from '../../../slow/packed-layout.js';
-import type { Draw } from '../../../slow/random-bits.js';
 import type { HostBuffers } from '../host-buffers.js';
 import type { Slices } from './slices.js';
 
@@ -51,20 +52,19 @@ export class Piece<W> {
 
   /** The slow values of a part: for the moment, not to be written. */
   values(part: PackedPart<W>): Float32Array {
-    const packed = packedPart(theHosts(this.#readable), part);
-    if (packed instanceof Float32Array) return packed;
+    const packed = bytesOf(theHosts(this.#readable), part);
+    if (part.format === 'f32') return floatsOf(packed);
     const values = new Float32Array(part.length);
-    fromHalf(packed, values);
+    CODECS[part.format].decode(packed, values);
     return values;
   }
 
   /** Gives a part its slow values, rounded by `draw` if they have to be. */
   write(part: PackedPart<W>, values: Float32Array, draw: Draw): void {
-    for (const range of [theHosts(this.#readable), theHosts(this.#writable)]) {
-      const packed = packedPart(range, part);
-      if (packed instanceof Float32Array) packed.set(values);
-      else toHalf(values, packed, part.start, draw);
-    }
+    const packed = bytesOf(theHosts(this.#readable), part);
+    if (part.format === 'f32') floatsOf(packed).set(values);
+    else CODECS[part.format].encode(values, packed, part.start, draw);
+    theHosts(this.#writable).set(packed, part.offset);
   }
 
   /** False while the device has a buffer of it, and for good if it did not come back. */
@@ -102,13 +102,12 @@ export class Piece<W> {
   }
 }
 
-function packedPart<W>(
-  { buffer }: Uint8Array,
-  { offset, length, format }: PackedPart<W>,
-): Float32Array | Uint16Array {
-  return format === 'f32'
-    ? new Float32Array(buffer, offset, length)
-    : new Uint16Array(buffer, offset, length);
+function bytesOf<W>(range: Uint8Array, { offset, length, format }: PackedPart<W>): Uint8Array {
+  return range.subarray(offset, offset + packedBytes(format, length));
+}
+
+function floatsOf({ buffer, byteOffset, byteLength }: Uint8Array): Float32Array {
+  return new Float32Array(buffer, byteOffset, byteLength / 4);
 }
 
 function theHosts(range: Uint8Array | null): Uint8Array {

@@ -1,8 +1,10 @@
-// Random bits that depend on what they are for, and on nothing else: the same in a run that is repeated or
-// resumed, on the host and on the device, whatever runs first.
-//
-// Source: Jarzynski, Olano, "Hash Functions for GPU Rendering", JCGT 9(3), 2020, pcg4d. The same function in
-// WGSL is in device/webgpu/half-wgsl.ts.
+/**
+ * Random bits that depend on what they are for, and on nothing else: the same in a run that is repeated or
+ * resumed, on the host and on the device, whatever runs first.
+ *
+ * Source: Jarzynski, Olano, "Hash Functions for GPU Rendering", JCGT 9(3), 2020, pcg4d. The same function in
+ * WGSL is in src/device/webgpu/blend/codec-wgsl.ts.
+ */
 
 /** What a draw is for. Whole numbers of 32 bits. */
 export interface Draw {

@@ -1,0 +1,58 @@
+/**
+ * Float32 ⇄ int8 in blocks of 256 elements: each is q = −127 … 127 of 127ths of the block's largest magnitude,
+ * which is stored as it is, rounded stochastically.
+ *
+ * A 127th of it is no float32 in general, so q stands for the next one towards zero on the grid of the largest
+ * magnitude's last place. Thus stored values come back exactly and go in again exactly, the block's largest too,
+ * and the mean of the rounding is the value itself. All of it is arithmetic of whole numbers below 2³², which
+ * every device does alike.
+ */
+
+const bits = new Uint32Array(1);
+const value = new Float32Array(bits.buffer);
+
+/** Of a positive float32, as a whole number of 24 bits. */
+function mantissaOf(magnitude: number): number {
+  return (magnitude & 0x7f_ffff) | 0x80_0000;
+}
+
+/** The bits of the largest magnitude among `values`; 0 if it is subnormal, since a device may flush that. */
+export function largestBits(values: Float32Array): number {
+  let largest = 0;
+  for (let i = 0; i < values.length; i++) {
+    const magnitude = Math.abs(values[i]!);
+    if (magnitude > largest) largest = magnitude;
+  }
+  value[0] = largest;
+  return bits[0]! < 0x80_0000 ? 0 : bits[0]!;
+}
+
+/** q for `x` in a block whose largest magnitude has the bits `largest`, by the random bits `r`. */
+export function roundInt8(x: number, largest: number, r: number): number {
+  value[0] = x;
+  const all = bits[0]!;
+  const magnitude = all & 0x7fff_ffff;
+  const shift = (largest >>> 23) - (magnitude >>> 23);
+  // What lies 2²⁴ times below the largest is less than a 10,000th of a step.
+  if (largest === 0 || magnitude < 0x80_0000 || shift > 23) return 0;
+  const top = mantissaOf(largest);
+  const whole = mantissaOf(magnitude) >>> shift;
+  let q = ((whole * 127) / top) | 0;
+  if (gridOf(q + 1, top) <= whole) q++;
+  const below = gridOf(q, top);
+  const gap = gridOf(q + 1, top) - below;
+  if ((r & 0x3fff) * gap < (whole - below) * 16384) q++;
+  return all >>> 31 === 0 ? q : -q;
+}
+
+/** What q ≥ 0 stands for, in units of the last place of the largest magnitude. */
+function gridOf(q: number, top: number): number {
+  return ((q * top) / 127) | 0;
+}
+
+export function int8Value(q: number, largest: number): number {
+  if (largest === 0) return 0;
+  bits[0] = largest & 0x7f80_0000;
+  const x = gridOf(Math.abs(q), mantissaOf(largest)) * 2 ** -23 * value[0]!;
+  return q < 0 ? -x : x;
+}
