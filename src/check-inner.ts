@@ -23,6 +23,11 @@ export function checkInner(inner: InnerOptimizer, settings: LookaheadSettings): 
       `innerState '${innerState}' needs an inner optimizer whose state can be reached, which ${name}'s cannot. Use 'maintain', or one of slowlane's own optimizers.`,
     );
   }
+  if (innerState === 'interpolate' && inner.hasCodedSlots) {
+    refuse(
+      `innerState 'interpolate' needs moments in float32, and this ${name} has moments: 'device:q8'. Use moments: 'device:f32', or innerState 'maintain' or 'reset'.`,
+    );
+  }
   if (settings.nonFinite === 'restore' && !inner.supportsState) {
     refuse(
       `nonFinite 'restore' needs an inner optimizer whose state can be reset, which ${name}'s cannot. Use 'throw' or 'skip', or one of slowlane's own optimizers.`,
@@ -35,6 +40,11 @@ export function checkInner(inner: InnerOptimizer, settings: LookaheadSettings): 
   ) {
     refuse(
       `innerState 'reset' with a syncPeriod of some weights' own needs an inner optimizer that can reset by weight, which ${name} cannot. Use one of slowlane's own optimizers.`,
+    );
+  }
+  if (isAdaptive(slowStepSize) && !slowStepSize.curvature && inner.hasCodedSlots) {
+    refuse(
+      `adaptive() needs a second moment in float32, and this ${name} has moments: 'device:q8'. Use moments: 'device:f32', or the option 'curvature'.`,
     );
   }
   if (isAdaptive(slowStepSize) && !slowStepSize.curvature && !inner.hasSecondMoment) {

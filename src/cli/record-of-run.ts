@@ -61,6 +61,7 @@ function flatOptions(options: TrainOptions): RunRecord['options'] {
     inner: options.inner,
     'learning-rate': options.learningRate,
     gradients: options.gradients,
+    moments: options.moments,
     lookahead: lookahead !== undefined,
     ...(lookahead === undefined
       ? {}

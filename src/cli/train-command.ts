@@ -27,6 +27,8 @@ import {
   type InnerName,
   type InnerState,
   LEARNING_RATES,
+  type Moments,
+  MOMENTS,
   type TrainOptions,
 } from './train-options.js';
 
@@ -50,6 +52,7 @@ interface RawOptions {
   readonly inner: InnerName;
   readonly learningRate?: number;
   readonly gradients: Gradients;
+  readonly moments: Moments;
   readonly lookahead: boolean;
   readonly syncPeriod: number;
   readonly slowStepSize: number | 'adaptive';
@@ -100,6 +103,13 @@ export function trainCommand(run: (options: TrainOptions) => Promise<void>): Com
         'keep all until the updates, or release each during the backward pass',
         GRADIENTS,
       ).default('keep'),
+    )
+    .addOption(
+      choice(
+        '--moments <where:format>',
+        "where and how the inner optimizer's state is kept",
+        MOMENTS,
+      ).default('device:f32'),
     )
     .addOption(
       parsed(
@@ -175,6 +185,7 @@ function checked(command: Command): TrainOptions {
   const model = raw.model ?? defaultModel(raw.data);
   checkCombination(raw.data, model, raw.engine);
   if (raw.vram !== undefined) checkBudgetKeeper(raw.engine);
+  if (raw.lookahead && raw.moments !== 'device:f32') checkMomentsAreLeftAlone(raw);
   if (!raw.lookahead) refuseLookaheadOptions(command);
   else if (raw.slowStepSize === 'adaptive') checkAdaptive(raw.inner);
   return {
@@ -184,6 +195,7 @@ function checked(command: Command): TrainOptions {
     inner: raw.inner,
     learningRate: raw.learningRate ?? LEARNING_RATES[raw.inner],
     gradients: raw.gradients,
+    moments: raw.moments,
     lookahead: raw.lookahead
       ? {
           syncPeriod: raw.syncPeriod,
@@ -212,6 +224,19 @@ function checkBudgetKeeper(engine: EngineName): void {
   if (engine === 'webgpu') return;
   throw new UsageError(
     `--vram is kept by --engine webgpu alone, got --engine ${engine}. Add --engine webgpu, or leave out --vram.`,
+  );
+}
+
+function checkMomentsAreLeftAlone({ innerState, slowStepSize, moments }: RawOptions): void {
+  const reader =
+    innerState === 'interpolate'
+      ? '--inner-state interpolate'
+      : slowStepSize === 'adaptive'
+        ? '--slow-step-size adaptive'
+        : undefined;
+  if (reader === undefined) return;
+  throw new UsageError(
+    `${reader} needs moments in float32, got --moments ${moments}. Leave out one or the other.`,
   );
 }
 

@@ -21,6 +21,10 @@ export const INNER_WITH_CURVATURE: readonly InnerName[] = ['rmsprop', 'adagrad',
 export const GRADIENTS = ['keep', 'release'] as const;
 export type Gradients = (typeof GRADIENTS)[number];
 
+/** How the inner optimizer's state is kept. */
+export const MOMENTS = ['device:f32', 'device:q8'] as const;
+export type Moments = (typeof MOMENTS)[number];
+
 export const INNER_STATES = ['maintain', 'interpolate', 'reset'] as const;
 export type InnerState = (typeof INNER_STATES)[number];
 
@@ -45,6 +49,7 @@ export interface TrainOptions {
   readonly inner: InnerName;
   readonly learningRate: number;
   readonly gradients: Gradients;
+  readonly moments: Moments;
   /** Undefined: the inner optimizer alone. */
   readonly lookahead: LookaheadOptions | undefined;
   readonly engine: EngineName;

@@ -45,8 +45,8 @@ export interface Trainer {
 
 /** Makes the optimizer that `options` ask for; it trains `variables`, which stay the caller's. */
 export function makeTrainer(options: TrainOptions, variables: readonly tf.Variable[]): Trainer {
-  const { learningRate, gradients } = options;
-  const inner = INNER[options.inner]({ learningRate, gradients });
+  const { learningRate, gradients, moments } = options;
+  const inner = INNER[options.inner]({ learningRate, gradients, moments });
   return options.lookahead === undefined
     ? innerAlone(inner, variables)
     : insideLookahead(inner, options.lookahead, variables);

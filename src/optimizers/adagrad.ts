@@ -10,7 +10,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { checkKeys, checkNumber } from '../options.js';
 import type { UpdateRule } from './update-rule.js';
-import { STEP_OPTIONS, type StepOptions, WeightwiseOptimizer } from './weightwise.js';
+import { STEP_OPTIONS, type StepOptions } from './step-options.js';
+import { WeightwiseOptimizer } from './weightwise.js';
 
 export interface AdagradOptions extends StepOptions {
   /** What `a` starts from. */
@@ -26,7 +27,7 @@ export const adagradRule: UpdateRule<Constants, 'accumulator', 'learningRate' | 
   secondMoment: 'accumulator',
   secondMomentScale: (_, step) => 1 / step,
   slots: ({ initialAccumulatorValue }) => [
-    { name: 'accumulator', initial: initialAccumulatorValue },
+    { name: 'accumulator', initial: initialAccumulatorValue, neverNegative: true },
   ],
   scalars: ({ epsilon }, learningRate) => ({ learningRate, epsilon }),
   formula: () => [

@@ -12,7 +12,8 @@ import * as tf from '@tensorflow/tfjs-core';
 import { checkKeys, checkNumber } from '../options.js';
 import type { Algebra } from './algebra.js';
 import type { Assignment, Operands, UpdateRule } from './update-rule.js';
-import { STEP_OPTIONS, type StepOptions, WeightwiseOptimizer } from './weightwise.js';
+import { STEP_OPTIONS, type StepOptions } from './step-options.js';
+import { WeightwiseOptimizer } from './weightwise.js';
 
 export interface AdamOptions extends StepOptions {
   /** β₁, in [0, 1). */
@@ -40,7 +41,7 @@ export const adamRule: UpdateRule<AdamConstants, AdamSlot, AdamScalar> = {
   secondMomentScale: ({ beta2 }, step) => 1 / (1 - beta2 ** step),
   slots: () => [
     { name: 'm', initial: 0 },
-    { name: 'v', initial: 0 },
+    { name: 'v', initial: 0, neverNegative: true },
   ],
   scalars: adamScalars,
   formula: () => [

@@ -20,7 +20,8 @@ import {
   adamScalars,
 } from './adam.js';
 import type { UpdateRule } from './update-rule.js';
-import { STEP_OPTIONS, WeightwiseOptimizer } from './weightwise.js';
+import { STEP_OPTIONS } from './step-options.js';
+import { WeightwiseOptimizer } from './weightwise.js';
 
 export interface AdamwOptions extends AdamOptions {
   /** λ, ≥ 0. */
@@ -35,7 +36,7 @@ export const adamwRule: UpdateRule<Constants, AdamSlot, AdamScalar | 'keptShare'
   secondMomentScale: ({ beta2 }, step) => 1 / (1 - beta2 ** step),
   slots: () => [
     { name: 'm', initial: 0 },
-    { name: 'v', initial: 0 },
+    { name: 'v', initial: 0, neverNegative: true },
   ],
   scalars: (constants, learningRate, step) => ({
     ...adamScalars(constants, learningRate, step),

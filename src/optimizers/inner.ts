@@ -3,7 +3,10 @@ import type * as tf from '@tensorflow/tfjs-core';
 import type { NamedTensor } from '../snapshot/named-tensor.js';
 import type { Gradients } from './gradients.js';
 
-/** One slot of one weight: `weight`'s momentum, say. Same shape as the weight. */
+/**
+ * One slot of one weight: `weight`'s momentum, say. Same shape as the weight. If `hasCodedSlots`, larger
+ * weights have one entry: the scales of their slots, which are finite if the slots are; not to be written.
+ */
 export interface InnerSlot {
   readonly variable: tf.Variable;
   readonly weight: tf.Variable;
@@ -32,6 +35,8 @@ export interface InnerOptimizer {
   readonly optimizer: tf.Optimizer;
   /** False if slots can be neither listed, saved nor reset: those calls throw UNSUPPORTED_INNER. */
   readonly supportsState: boolean;
+  /** True if slots are kept in 8 bits: they can be saved, restored and reset, but not reached as tensors. */
+  readonly hasCodedSlots?: boolean;
   /** True if `secondMoment` gives something once steps were taken. */
   readonly hasSecondMoment: boolean;
   /** Steps taken so far. */

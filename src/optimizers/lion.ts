@@ -10,7 +10,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { checkKeys, checkNumber } from '../options.js';
 import type { UpdateRule } from './update-rule.js';
-import { STEP_OPTIONS, type StepOptions, WeightwiseOptimizer } from './weightwise.js';
+import { STEP_OPTIONS, type StepOptions } from './step-options.js';
+import { WeightwiseOptimizer } from './weightwise.js';
 
 export interface LionOptions extends StepOptions {
   /** β₁, in [0, 1). */

@@ -14,7 +14,8 @@ import * as tf from '@tensorflow/tfjs-core';
 import { checkBoolean, checkKeys, checkNumber } from '../options.js';
 import type { Algebra } from './algebra.js';
 import type { Assignment, Operands, UpdateRule } from './update-rule.js';
-import { STEP_OPTIONS, type StepOptions, WeightwiseOptimizer } from './weightwise.js';
+import { STEP_OPTIONS, type StepOptions } from './step-options.js';
+import { WeightwiseOptimizer } from './weightwise.js';
 
 export interface RmspropOptions extends StepOptions {
   /** ρ, in [0, 1). */
@@ -36,7 +37,7 @@ export const rmspropRule: UpdateRule<Constants, Slot, Scalar> = {
   secondMoment: 'rms',
   secondMomentScale: ({ decay }, step) => 1 / (1 - decay ** step),
   slots: ({ centered, momentum }) => [
-    { name: 'rms', initial: 0 },
+    { name: 'rms', initial: 0, neverNegative: true },
     ...(centered ? [{ name: 'mg', initial: 0 } as const] : []),
     ...(momentum > 0 ? [{ name: 'momentum', initial: 0 } as const] : []),
   ],

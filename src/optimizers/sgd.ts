@@ -8,7 +8,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { checkKeys } from '../options.js';
 import type { RuleConstants, UpdateRule } from './update-rule.js';
-import { STEP_OPTIONS, type StepOptions, WeightwiseOptimizer } from './weightwise.js';
+import { STEP_OPTIONS, type StepOptions } from './step-options.js';
+import { WeightwiseOptimizer } from './weightwise.js';
 
 export type SgdOptions = StepOptions;
 

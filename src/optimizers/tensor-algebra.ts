@@ -6,27 +6,81 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Algebra } from './algebra.js';
 import { clipGradient } from './clipping.js';
-import type { WeightUpdate } from './weight-update.js';
+import { checkExactIntegers, decodedTensor, encodedTensors } from './moment-tensors.js';
+import type { CodedSlots, WeightUpdate } from './weight-update.js';
 
 export function updateWithTensors(update: WeightUpdate): void {
   const clipped = clipGradient(update.gradient, update.clip);
   if (clipped !== null && update.takesGradient) update.gradient.dispose();
   const gradient = clipped ?? update.gradient;
   try {
-    for (const assignment of update.formula) {
-      const target =
-        assignment.target === 'weight' ? update.weight : update.slots.get(assignment.target);
-      if (target === undefined) throw new Error(`The rule has no slot '${assignment.target}'.`);
-      tf.tidy(() => target.assign(assignment.value(operandsOf(update, gradient), temporaries())));
-    }
+    if (update.coded === null) assignAll(update, update.slots, gradient);
+    else assignDecoded(update, update.coded, gradient);
   } finally {
     if (clipped !== null || update.takesGradient) gradient.dispose();
   }
 }
 
-function operandsOf(update: WeightUpdate, gradient: tf.Tensor): Record<string, tf.Tensor> {
+/** Slots of this weight in float32 for as long as the update takes; encoded again where they were assigned. */
+function assignDecoded(update: WeightUpdate, coded: CodedSlots, gradient: tf.Tensor): void {
+  checkExactIntegers();
+  const { weight, slots, formula } = update;
+  const decoded = new Map<string, tf.Variable>();
+  try {
+    const rows = tf.tidy(() => tf.split(coded.scales, coded.scales.shape[0] ?? 0, 0).map(tf.keep));
+    const named = [...slots].map(([name, words], s) => ({
+      name,
+      words,
+      code: coded.codes.get(name) ?? 'signed',
+      row: rows[s] as tf.Tensor,
+    }));
+    try {
+      for (const { name, words, code, row } of named) {
+        const make = () => tf.variable(decodedTensor(code, words, row, weight.shape), false);
+        decoded.set(name, tf.tidy(make));
+      }
+      assignAll(update, decoded, gradient);
+      tf.tidy(() => {
+        const assigned = new Set(formula.map(({ target }) => target));
+        const scales = named.map(({ name, words, code, row }) => {
+          const values = decoded.get(name);
+          if (values === undefined || !assigned.has(name)) return row;
+          const encoded = encodedTensors(code, values);
+          words.assign(encoded.words);
+          return encoded.scales;
+        });
+        coded.scales.assign(tf.concat(scales, 0));
+      });
+    } finally {
+      tf.dispose(rows);
+    }
+  } finally {
+    tf.dispose([...decoded.values()]);
+  }
+}
+
+function assignAll(
+  update: WeightUpdate,
+  slots: ReadonlyMap<string, tf.Variable>,
+  gradient: tf.Tensor,
+): void {
+  for (const assignment of update.formula) {
+    const target = assignment.target === 'weight' ? update.weight : slots.get(assignment.target);
+    if (target === undefined) throw new Error(`The rule has no slot '${assignment.target}'.`);
+    tf.tidy(() => {
+      const operands = operandsOf(update, slots, gradient);
+      target.assign(assignment.value(operands, temporaries()));
+    });
+  }
+}
+
+function operandsOf(
+  update: WeightUpdate,
+  slots: ReadonlyMap<string, tf.Variable>,
+  gradient: tf.Tensor,
+): Record<string, tf.Tensor> {
   const operands: Record<string, tf.Tensor> = { weight: update.weight, gradient };
-  for (const [name, slot] of update.slots) operands[name] = slot;
+  for (const [name, slot] of slots) operands[name] = slot;
   for (const [name, value] of Object.entries(update.scalars)) operands[name] = tf.scalar(value);
   return operands;
 }

@@ -8,6 +8,8 @@ export interface SlotSpec<Slot extends string = string> {
   readonly name: Slot;
   /** Every element of a fresh slot. */
   readonly initial: number;
+  /** True if no element is ever below 0. */
+  readonly neverNegative?: boolean;
 }
 
 /** `target ← value(operands)`, element by element, in place. */

@@ -7,12 +7,13 @@ import * as tf from '@tensorflow/tfjs-core';
 import { matchSaved } from '../snapshot/match-saved.js';
 import type { InnerSlot } from './inner.js';
 import type { NamedTensor } from '../snapshot/named-tensor.js';
+import type { Moments } from './step-options.js';
 import type { SlotSpec } from './update-rule.js';
+import { WeightSlots } from './weight-slots.js';
 
 export interface WeightState {
   readonly weight: tf.Variable;
-  /** By the names of the rule, in its order. */
-  readonly slots: ReadonlyMap<string, tf.Variable>;
+  readonly slots: WeightSlots;
   /** Steps this weight has taken, for its bias corrections. */
   steps: number;
 }
@@ -29,11 +30,13 @@ export interface PendingState {
 
 export class WeightStates {
   readonly #specs: readonly SlotSpec[];
+  readonly #moments: Moments;
   readonly #known = new Map<tf.Variable, WeightState>();
   #pending: PendingState[] = [];
 
-  constructor(specs: readonly SlotSpec[]) {
+  constructor(specs: readonly SlotSpec[], moments: Moments) {
     this.#specs = specs;
+    this.#moments = moments;
   }
 
   of(weight: tf.Variable): WeightState | undefined {
@@ -64,13 +67,9 @@ export class WeightStates {
     for (const [i, state] of known.entries()) {
       const from = restored[i];
       state.steps = from?.steps ?? 0;
-      this.#specs.forEach((spec, s) => {
-        const tensor = from?.slots[s]?.tensor;
-        const slot = state.slots.get(spec.name);
-        if (tensor === undefined) fill(slot, spec.initial);
-        else slot?.assign(tensor);
-        tensor?.dispose();
-      });
+      const tensors = from?.slots.map(({ tensor }) => tensor);
+      state.slots.write(tensors);
+      tf.dispose(tensors ?? []);
     }
     this.#pending = saved.filter((state) => !restored.includes(state));
   }
@@ -81,46 +80,43 @@ export class WeightStates {
     for (const state of this.#known.values()) {
       if (weights && !weights.includes(state.weight)) continue;
       state.steps = 0;
-      for (const spec of this.#specs) fill(state.slots.get(spec.name), spec.initial);
+      state.slots.write();
     }
   }
 
   list(): InnerSlot[] {
-    return [...this.#known.values()].flatMap(({ weight, slots }) =>
-      this.#specs.flatMap(({ name, initial }) => {
-        const variable = slots.get(name);
-        return variable === undefined ? [] : [{ variable, weight, initial }];
-      }),
-    );
+    return [...this.#known.values()].flatMap(({ slots }) => slots.list());
   }
 
-  /** What a file keeps: the step counts, and the slots weight by weight (live, not copies). */
-  snapshot(): { steps: number[]; slots: NamedTensor[] } {
+  /**
+   * What a file keeps: the step counts, and the slots weight by weight in float32, live ones or host
+   * tensors. Of the moment of the call, but live slots change with the next step.
+   */
+  async snapshot(): Promise<{ steps: number[]; slots: NamedTensor[] }> {
     const known = [...this.#known.values()];
-    const steps = [...known, ...this.#pending].map((state) => state.steps);
-    const live = known.flatMap(({ weight, slots }) =>
-      [...slots].map(([name, tensor]) => ({ name: `${weight.name}/${name}`, tensor })),
-    );
-    return { steps, slots: [...live, ...this.#pending.flatMap((state) => state.slots)] };
+    const pending = [...this.#pending];
+    const steps = [...known, ...pending].map((state) => state.steps);
+    const held = known.map(({ slots }) => slots.hold());
+    const saved: NamedTensor[] = [];
+    try {
+      // One after the other: reading takes staging memory on the device.
+      for (const each of held) saved.push(...(await each.read()));
+    } finally {
+      for (const each of held) each.dispose();
+    }
+    return { steps, slots: [...saved, ...pending.flatMap((state) => state.slots)] };
   }
 
   dispose(): void {
     this.#dropPending();
-    for (const state of this.#known.values()) disposeSlots(state);
+    for (const { slots } of this.#known.values()) slots.dispose();
     this.#known.clear();
   }
 
   #begin(weight: tf.Variable, from: PendingState | undefined): WeightState {
-    const slots = new Map<string, tf.Variable>();
-    this.#specs.forEach(({ name, initial }, s) => {
-      const label = unusedName(`${weight.name}/${name}`);
-      const restored = from?.slots[s]?.tensor;
-      const slot = tf.tidy(() =>
-        tf.variable(restored ?? tf.fill(weight.shape, initial), false, label),
-      );
-      restored?.dispose();
-      slots.set(name, slot);
-    });
+    const tensors = from?.slots.map(({ tensor }) => tensor);
+    const slots = new WeightSlots(weight, this.#specs, this.#moments, tensors);
+    tf.dispose(tensors ?? []);
     return { weight, slots, steps: from?.steps ?? 0 };
   }
 
@@ -137,7 +133,7 @@ export class WeightStates {
   #forgetDisposed(): void {
     for (const [weight, state] of this.#known) {
       if (!weight.isDisposed) continue;
-      disposeSlots(state);
+      state.slots.dispose();
       this.#known.delete(weight);
     }
   }
@@ -146,21 +142,4 @@ export class WeightStates {
     for (const { slots } of this.#pending) for (const { tensor } of slots) tensor.dispose();
     this.#pending = [];
   }
-}
-
-function disposeSlots(state: WeightState): void {
-  // A variable disposed twice would give back another tensor's share of its data.
-  for (const slot of state.slots.values()) if (!slot.isDisposed) slot.dispose();
-}
-
-function fill(variable: tf.Variable | undefined, value: number): void {
-  if (variable !== undefined) tf.tidy(() => variable.assign(tf.fill(variable.shape, value)));
-}
-
-/** Variables need names unique in the whole engine, but two optimizers may train one weight. */
-function unusedName(name: string): string {
-  const taken = tf.engine().registeredVariables;
-  let unused = name;
-  for (let n = 1; unused in taken; n++) unused = `${name}_${n}`;
-  return unused;
 }

@@ -1,7 +1,15 @@
 /** One weight in one step, as the optimizer hands it to whatever carries the update out. */
 import type * as tf from '@tensorflow/tfjs-core';
 import type { Clip } from './clipping.js';
+import type { MomentCode } from './moment-code.js';
 import type { Assignment } from './update-rule.js';
+
+/** What slots of a weight need beside their words, when they are 8-bit. */
+export interface CodedSlots {
+  /** [slots, blocks]. */
+  readonly scales: tf.Variable;
+  readonly codes: ReadonlyMap<string, MomentCode>;
+}
 
 export interface WeightUpdate {
   /** The same array in every step of an optimizer. */
@@ -9,6 +17,8 @@ export interface WeightUpdate {
   readonly weight: tf.Variable;
   /** By the names of the rule, in its order. */
   readonly slots: ReadonlyMap<string, tf.Variable>;
+  /** Null if the slots are float32 of the weight's shape. Else they are words, and only storage is different. */
+  readonly coded: CodedSlots | null;
   /** Not clipped yet; the updater's to dispose if `takesGradient`, else the caller's. */
   readonly gradient: tf.Tensor;
   readonly takesGradient: boolean;

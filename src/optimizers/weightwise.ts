@@ -4,7 +4,6 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { SlowlaneError } from '../errors.js';
-import { checkChoice } from '../options.js';
 import { type BackwardPass, recordPass } from './backward-pass.js';
 import { type Clipping, checkClipping, clipFor, disposeClip } from './clipping.js';
 import {
@@ -18,30 +17,16 @@ import type { NamedTensor } from '../snapshot/named-tensor.js';
 import { type LearningRate, checkLearningRate, rateAt, rateConfig } from './learning-rate.js';
 import { type SavedState, loadState, saveState } from './saved-state.js';
 import type { Assignment, RuleConstants, UpdateRule } from './update-rule.js';
+import {
+  type GradientLifetime,
+  type Moments,
+  checkLifetime,
+  checkMoments,
+} from './step-options.js';
 import { canRecord } from './tape.js';
 import { updaterFor } from './updater.js';
 import { WeightStates } from './weight-states.js';
 import type { Updater, WeightUpdate } from './weight-update.js';
-
-/** Options of every optimizer here. */
-export interface StepOptions {
-  /** γ. A number ≥ 0, one of `schedules`, or a function of the iteration (which cannot be saved). */
-  readonly learningRate?: LearningRate;
-  /** Each element of each gradient is limited to ±clipValue. Not together with clipNorm. */
-  readonly clipValue?: number;
-  /** All gradients of a step are scaled by clipNorm / max(norm, clipNorm), norm over all of them. */
-  readonly clipNorm?: number;
-  /**
-   * 'keep' (default): all gradients, then all updates. 'release': each weight is updated as soon as its
-   * gradient is complete, which is freed at once, as are activations: the same numbers in less memory. If
-   * the backward pass fails, some weights have been updated. Not together with clipNorm.
-   */
-  readonly gradients?: GradientLifetime;
-}
-
-export type GradientLifetime = 'keep' | 'release';
-
-export const STEP_OPTIONS = ['learningRate', 'clipValue', 'clipNorm', 'gradients'] as const;
 
 export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerOptimizer {
   readonly optimizer: tf.Optimizer = this;
@@ -53,6 +38,7 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
   readonly #states: WeightStates;
   readonly #clipping: Clipping;
   readonly #gradients: GradientLifetime;
+  readonly #moments: Moments;
   #learningRate: LearningRate;
   #phase: 'ready' | 'restoring' | 'disposed' = 'ready';
 
@@ -65,13 +51,15 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
   ) {
     super();
     const { learningRate = defaultRate, clipValue, clipNorm, gradients = 'keep' } = given;
+    const { moments = 'device:f32' } = given;
     this.#learningRate = checkLearningRate(learningRate);
     this.#clipping = checkClipping(clipValue, clipNorm);
     this.#gradients = checkLifetime(gradients, this.#clipping);
+    this.#moments = checkMoments(moments);
     this.#rule = rule;
     this.#constants = constants;
     this.#formula = rule.formula(constants);
-    this.#states = new WeightStates(rule.slots(constants));
+    this.#states = new WeightStates(rule.slots(constants), this.#moments);
     this.iterations_ = 0;
   }
 
@@ -135,21 +123,26 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
     this.#states.reset(weights);
   }
 
+  get hasCodedSlots(): boolean {
+    return this.#moments === 'device:q8' && this.#rule.slots(this.#constants).length > 0;
+  }
+
   get hasSecondMoment(): boolean {
-    return this.#rule.secondMoment !== undefined;
+    return this.#rule.secondMoment !== undefined && !this.hasCodedSlots;
   }
 
   secondMoment(weight: tf.Variable): SecondMoment | null {
     const state = this.#states.of(weight);
-    const diagonal = state?.slots.get(this.#rule.secondMoment ?? '');
-    if (!state || !diagonal || state.steps === 0) return null;
+    const diagonal = state?.slots.variables.get(this.#rule.secondMoment ?? '');
+    if (!state || !diagonal || state.slots.coded || state.steps === 0) return null;
     const scale = this.#rule.secondMomentScale?.(this.#constants, state.steps) ?? 1;
     return { diagonal, scale };
   }
 
   override async getWeights(): Promise<NamedTensor[]> {
     this.#checkReady();
-    return saveState(this.#rule.name, this.iterations, this.#states.snapshot());
+    const { iterations } = this;
+    return saveState(this.#rule.name, iterations, await this.#states.snapshot());
   }
 
   /** Weights not seen yet take their state, by order and shape, when they are. Await it before a step. */
@@ -173,6 +166,7 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
       ...(by === 'value' ? { clipValue: this.#clipping.limit } : {}),
       ...(by === 'norm' ? { clipNorm: this.#clipping.limit } : {}),
       ...(this.#gradients === 'release' ? { gradients: this.#gradients } : {}),
+      ...(this.#moments === 'device:q8' ? { moments: this.#moments } : {}),
     };
   }
 
@@ -264,7 +258,8 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
     const state = this.#states.of(step.weight);
     if (state === undefined) throw new Error(`'${step.weight.name}' has no state.`);
     const scalars = this.#rule.scalars(this.#constants, learningRate, state.steps + 1);
-    update({ ...step, formula: this.#formula, slots: state.slots, scalars });
+    const { variables: slots, coded } = state.slots;
+    update({ ...step, formula: this.#formula, slots, coded, scalars });
     state.steps += 1;
   }
 
@@ -279,13 +274,4 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
       `This ${name} optimizer is still restoring its state: await setWeights() first.`,
     );
   }
-}
-
-function checkLifetime(given: unknown, { by }: Clipping): GradientLifetime {
-  const gradients = checkChoice('gradients', given, ['keep', 'release']);
-  if (gradients === 'keep' || by !== 'norm') return gradients;
-  throw new TypeError(
-    `clipNorm needs the gradients of all weights at once, which gradients: 'release' never has. ` +
-      `Use clipValue, or gradients: 'keep'.`,
-  );
 }

@@ -14,7 +14,7 @@ describe('help', () => {
     const { code, stdout } = await slowlane(['train', '--help']);
     expect(code).toBe(0);
     const flags =
-      '--data --data-dir --model --inner --learning-rate --gradients --sync-period --slow-step-size --inner-state --slow --workers --no-lookahead --engine --vram --epochs --steps --batch-size --seed --out';
+      '--data --data-dir --model --inner --learning-rate --gradients --moments --sync-period --slow-step-size --inner-state --slow --workers --no-lookahead --engine --vram --epochs --steps --batch-size --seed --out';
     for (const flag of flags.split(' ')) expect(stdout).toContain(`  ${flag} `);
     const text = stdout.replaceAll(/\s+/g, ' ');
     expect(text).toContain('"mlp", "cnn", "lstm", "transformer"');
@@ -39,6 +39,12 @@ describe('a wrong request ends with exit code 2, and says what was received and 
     ['train --engine cuda', "'cuda'", 'auto, webgpu, tensorflow, wasm, cpu'],
     ['train --inner-state keep', "'keep'", 'maintain, interpolate, reset'],
     ['train --gradients free', "'free'", 'keep, release'],
+    ['train --moments host:q4', "'host:q4'", 'device:f32, device:q8'],
+    [
+      'train --moments device:q8 --inner-state interpolate',
+      'device:q8',
+      'needs moments in float32',
+    ],
     ['train --engine webgpu --vram 2', "'2'", "a size with its unit, like '512MiB'"],
     ['train --vram 2GiB', '--engine auto', 'Add --engine webgpu'],
     ['train --slow host:int4', "'host:int4'", 'host:f32'],

@@ -6,7 +6,8 @@ import { afterEach, beforeAll, beforeEach, expect } from 'vitest';
 import { type UpdateCounts, updateInPlaceOn } from '#src/device/webgpu/update-in-place.js';
 import { adagrad, adam, adamw, lion, momentum, rmsprop, sgd } from '#src/optimizers/index.js';
 import { unregisterUpdater } from '#src/optimizers/updater.js';
-import type { StepOptions, WeightwiseOptimizer } from '#src/optimizers/weightwise.js';
+import type { StepOptions } from '#src/optimizers/step-options.js';
+import type { WeightwiseOptimizer } from '#src/optimizers/weightwise.js';
 
 /** What the tests look at in tfjs's backend. */
 export interface Backend extends tf.KernelBackend {

@@ -6,6 +6,12 @@ import {
   gridFor,
   kernelSource,
 } from '#src/device/webgpu/update-wgsl.js';
+import { adamConstants, adamRule } from '#src/optimizers/adam.js';
+import {
+  type CodedKernelSpec,
+  codedBindingsOf,
+  codedKernelSource,
+} from '#src/device/webgpu/update-q8-wgsl.js';
 import { momentumRule } from '#src/optimizers/momentum.js';
 import type { Assignment } from '#src/optimizers/update-rule.js';
 
@@ -43,6 +49,37 @@ describe('the kernel', () => {
       'uniform',
     ]);
     expect(bindingsOf({ ...momentum, slots: ['a', 'b', 'c'], clip: 'scale' })).toHaveLength(7);
+  });
+});
+
+describe('the kernel of 8-bit slots', () => {
+  const adam: CodedKernelSpec = {
+    formula: adamRule.formula(adamConstants({})) as readonly Assignment[],
+    slots: ['m', 'v'],
+    scalars: ['beta1'],
+    clip: 'nothing',
+    codes: new Map([
+      ['m', 'signed'],
+      ['v', 'positive'],
+    ]),
+  };
+
+  test('the formula is that of float32, between what decodes and what encodes', () => {
+    const lines = (source: string) => source.split('\n').map((line) => line.trim());
+    const plain = lines(kernelSource({ ...adam, width: 4 }));
+    const start = plain.findIndex((line) => line.startsWith('let t0 '));
+    const formula = plain.slice(start, plain.indexOf('all_m[i] = x_m;'));
+    const coded = lines(codedKernelSource(adam));
+    const at = coded.findIndex((line) => line.startsWith('let t0 '));
+    expect(formula.length).toBeGreaterThan(10);
+    expect(coded.slice(at, at + formula.length)).toEqual(formula);
+    expect(coded.slice(0, at)).toContain('var x_m = d_m_3;');
+  });
+
+  test('weight, gradient, words, scales, scale, numbers: 7 storage buffers for three slots', () => {
+    const bindings = codedBindingsOf({ ...adam, slots: ['a', 'b', 'c'], clip: 'scale' });
+    expect(bindings.filter((kind) => kind !== 'uniform')).toHaveLength(7);
+    expect(bindings.at(-1)).toBe('uniform');
   });
 });
 

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { Lookahead, lookahead, momentum } from 'slowlane';
+import { adam, Lookahead, lookahead, momentum } from 'slowlane';
 import { expect, test } from 'vitest';
 
 import { label } from '#src/device/webgpu/label.js';
@@ -121,6 +121,21 @@ describeWebGPU(() => {
     const losses = [await model.step(128), await model.step(128)];
     expect(losses[1]).toBeLessThan(losses[0] as number);
     optimizer.dispose();
+  });
+
+  test('moments that do not fit leave nothing behind', async () => {
+    const { backend } = await start({ vramBudget: 4 * 16_384 - 100 }); // of weight, gradient, m and v
+    const weight = tf.tidy(() => tf.variable(tf.ones([4096])));
+    const gradient = tf.ones([4096]);
+    backend.uploadToGPU(weight.dataId);
+    backend.uploadToGPU(gradient.dataId);
+    const { numTensors } = tf.memory();
+    const optimizer = adam();
+    const step = () => optimizer.applyGradients([{ name: weight.name, tensor: gradient }]);
+    for (let i = 0; i < 2; i++) expect(step).toThrow(VramBudgetError);
+    expect(tf.memory().numTensors).toBe(numTensors);
+    optimizer.dispose();
+    expect(Object.keys(tf.engine().registeredVariables)).toEqual([weight.name]);
   });
 
   test('a kernel of several programs that fails half-way gives back what it made', async () => {

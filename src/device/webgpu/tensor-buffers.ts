@@ -30,6 +30,15 @@ export class TensorBuffers {
     return this.#backend.tensorMap.get(tensor.dataId).dtype === 'float32';
   }
 
+  /** Afterwards nothing but `variable`, which has packed words, holds its data. True if that took a copy. */
+  makeWordsOwn(variable: tf.Variable): boolean {
+    if (this.#isOwn(variable)) return false;
+    const copy = this.#duplicate(variable, 'int32');
+    variable.assign(copy);
+    copy.dispose();
+    return true;
+  }
+
   /** Afterwards nothing but `variable` holds its data. True if that took a copy. */
   makeOwn(variable: tf.Variable): boolean {
     if (variable.dtype !== 'float32') {
@@ -37,9 +46,7 @@ export class TensorBuffers {
         `Only float32 variables can be trained; '${variable.name}' is ${variable.dtype}.`,
       );
     }
-    const { external } = this.#backend.tensorMap.get(variable.dataId);
-    const isOwn = this.#backend.refCount(variable.dataId) === 1 && external !== true;
-    if (isOwn && this.holdsFloats(variable)) return false;
+    if (this.#isOwn(variable) && this.holdsFloats(variable)) return false;
     const copy = this.copy(variable);
     variable.assign(copy);
     copy.dispose();
@@ -54,10 +61,19 @@ export class TensorBuffers {
 
   /** The same numbers as float32 in a buffer of their own; the caller's. */
   copy(tensor: tf.Tensor): tf.Tensor {
+    return this.holdsFloats(tensor) ? this.#duplicate(tensor, 'float32') : toFloats(tensor);
+  }
+
+  #isOwn({ dataId }: tf.Variable): boolean {
+    const { external } = this.#backend.tensorMap.get(dataId);
+    return this.#backend.refCount(dataId) === 1 && external !== true;
+  }
+
+  /** The same bytes in a buffer of their own; the caller's. */
+  #duplicate(tensor: tf.Tensor, dtype: 'float32' | 'int32'): tf.Tensor {
     const backend = this.#backend;
-    if (!this.holdsFloats(tensor)) return toFloats(tensor);
     const from = this.of(tensor);
-    const copy = backend.makeTensorInfo(tensor.shape, 'float32');
+    const copy = backend.makeTensorInfo(tensor.shape, dtype);
     try {
       const to = this.of(copy);
       // Only now: making a buffer may submit what is recorded.

@@ -9,12 +9,14 @@
  * `step()` and `callbacks()` capture first and copy none.
  */
 import * as tf from '@tensorflow/tfjs-core';
+import { BLOCK, blocksOf } from '../../optimizers/moment-code.js';
 import { registerUpdater } from '../../optimizers/updater.js';
 import type { WeightUpdate } from '../../optimizers/weight-update.js';
-import { compileKernel } from './kernel.js';
+import { type Binding, compileKernel } from './kernel.js';
 import { TensorBuffers } from './tensor-buffers.js';
 import { type Uniform, type UpdateBackend, checkUpdateBackend } from './update-backend.js';
-import { type KernelSpec, bindingsOf, gridFor, kernelSource } from './update-wgsl.js';
+import { type CodedKernelSpec, codedBindingsOf, codedKernelSource } from './update-q8-wgsl.js';
+import { bindingsOf, gridFor, kernelSource } from './update-wgsl.js';
 
 /** What happened so far. */
 export interface UpdateCounts {
@@ -56,11 +58,12 @@ class InPlaceUpdates {
   }
 
   run(update: WeightUpdate): void {
-    const { weight, slots, gradient, takesGradient } = update;
+    const { weight, slots, coded, gradient, takesGradient } = update;
     if (weight.size > 0) {
       this.#buffers.checkSize(weight);
-      const written = [weight, ...slots.values()];
-      for (const variable of written) this.#makeOwn(variable);
+      const written = [weight, ...slots.values(), ...(coded === null ? [] : [coded.scales])];
+      const words = new Set(coded === null ? [] : slots.values());
+      for (const variable of written) this.#makeOwn(variable, words.has(variable));
       const read = this.#readable(gradient, written);
       this.#dispatch(update, written, read);
       if (read !== gradient) read.dispose();
@@ -70,16 +73,19 @@ class InPlaceUpdates {
 
   #dispatch(update: WeightUpdate, written: readonly tf.Variable[], gradient: tf.Tensor): void {
     const backend = this.#backend;
-    const { weight, clip, scalars } = update;
+    const { weight, clip, scalars, coded } = update;
     const width = weight.size % 4 === 0 ? 4 : 1;
     const pipeline = this.#pipelineFor(update, width);
-    const count = weight.size / width;
-    const [x, y] = gridFor(count, this.#maxWorkgroups);
+    // A workgroup does 256 invocations of `width` elements, or one block of 256 elements.
+    const blocks = blocksOf(weight.size);
+    const count = coded === null ? weight.size / width : weight.size;
+    const [x, y] = gridFor(coded === null ? count : blocks * BLOCK, this.#maxWorkgroups);
     const [, ...slots] = written;
     const tensors = [weight, gradient, ...slots];
     if (clip.by === 'scale') tensors.push(clip.scale);
     const bound = tensors.map((tensor) => this.#bind(tensor));
     const numbers: Uniform[] = [{ type: 'uint32', data: [count] }];
+    if (coded !== null) numbers.push({ type: 'uint32', data: [blocks] });
     if (clip.by === 'value') numbers.push({ type: 'float32', data: [clip.limit] });
     for (const scalar of Object.values(scalars)) numbers.push({ type: 'float32', data: [scalar] });
     const group = backend.device.createBindGroup({
@@ -118,8 +124,9 @@ class InPlaceUpdates {
   }
 
   /** Afterwards nothing but `variable` holds its data. */
-  #makeOwn(variable: tf.Variable): void {
-    if (!this.#buffers.makeOwn(variable)) return;
+  #makeOwn(variable: tf.Variable, isWords: boolean): void {
+    const took = isWords ? this.#buffers.makeWordsOwn(variable) : this.#buffers.makeOwn(variable);
+    if (!took) return;
     this.counts.copies += 1;
     this.counts.copiedBytes += variable.size * 4;
   }
@@ -132,28 +139,34 @@ class InPlaceUpdates {
   }
 
   #pipelineFor(update: WeightUpdate, width: 1 | 4): GPUComputePipeline {
-    const variant = `${update.clip.by} ${width}`;
+    const { coded } = update;
+    const variant = `${update.clip.by} ${coded === null ? width : 'q8'}`;
     const variants = this.#known.get(update.formula) ?? new Map<string, GPUComputePipeline>();
     this.#known.set(update.formula, variants);
     const known = variants.get(variant);
     if (known !== undefined) return known;
-    const pipeline = this.#compile({
+    const spec = {
       formula: update.formula,
       slots: [...update.slots.keys()],
       scalars: Object.keys(update.scalars),
       clip: update.clip.by,
-      width,
-    });
+    };
+    const pipeline =
+      coded === null
+        ? this.#compile(kernelSource({ ...spec, width }), bindingsOf({ ...spec, width }))
+        : this.#compileCoded({ ...spec, codes: coded.codes });
     variants.set(variant, pipeline);
     return pipeline;
   }
 
-  #compile(spec: KernelSpec): GPUComputePipeline {
-    const { device } = this.#backend;
-    const code = kernelSource(spec);
+  #compileCoded(spec: CodedKernelSpec): GPUComputePipeline {
+    return this.#compile(codedKernelSource(spec), codedBindingsOf(spec));
+  }
+
+  #compile(code: string, bindings: readonly Binding[]): GPUComputePipeline {
     const known = this.#pipelines.get(code);
     if (known !== undefined) return known;
-    const bindings = bindingsOf(spec);
+    const { device } = this.#backend;
     const pipeline = compileKernel(device, { code, entryPoint: 'update', bindings });
     this.#pipelines.set(code, pipeline);
     this.counts.pipelines += 1;

@@ -75,7 +75,7 @@ fn update(
 }
 
 /** clamp() may turn a NaN into the limit, which would hide it: a NaN stays one, as in tf.clipByValue. */
-const CLIPPED: Readonly<Record<Clip['by'], string>> = {
+export const CLIPPED: Readonly<Record<Clip['by'], string>> = {
   nothing: 'g',
   value:
     'select(clamp(g, Value(-numbers.limit), Value(numbers.limit)), g, ' +
@@ -83,7 +83,8 @@ const CLIPPED: Readonly<Record<Clip['by'], string>> = {
   scale: 'g * scale[0]',
 };
 
-function statements(spec: KernelSpec): string[] {
+/** The formula: reads and writes `x_weight` and `x_…` of each slot, `x_gradient`, `numbers.x_…`. */
+export function statements(spec: Omit<KernelSpec, 'width'>): string[] {
   const lines: string[] = [];
   const operands: Record<string, string> = { weight: 'x_weight', gradient: 'x_gradient' };
   for (const name of spec.slots) operands[name] = `x_${name}`;
@@ -96,9 +97,9 @@ function statements(spec: KernelSpec): string[] {
 }
 
 /** Appends one `let` an operation; `T` is the name of a value. */
-function lettering(lines: string[]): Algebra<string> {
+export function lettering(lines: string[], prefix = 't'): Algebra<string> {
   const name = (expression: string): string => {
-    const result = `t${lines.length}`;
+    const result = `${prefix}${lines.length}`;
     lines.push(`let ${result} = ${expression};`);
     return result;
   };

@@ -1,0 +1,50 @@
+/** Options of every optimizer here. */
+import { checkChoice } from '../options.js';
+import type { Clipping } from './clipping.js';
+import type { LearningRate } from './learning-rate.js';
+
+export interface StepOptions {
+  /** γ. A number ≥ 0, one of `schedules`, or a function of the iteration (which cannot be saved). */
+  readonly learningRate?: LearningRate;
+  /** Each element of each gradient is limited to ±clipValue. Not together with clipNorm. */
+  readonly clipValue?: number;
+  /** All gradients of a step are scaled by clipNorm / max(norm, clipNorm), norm over all of them. */
+  readonly clipNorm?: number;
+  /**
+   * 'keep' (default): all gradients, then all updates. 'release': each weight is updated as soon as its
+   * gradient is complete, which is freed at once, as are activations: the same numbers in less memory. If
+   * the backward pass fails, some weights have been updated. Not together with clipNorm.
+   */
+  readonly gradients?: GradientLifetime;
+  /**
+   * 'device:f32' (default): each slot takes 4 bytes an element. 'device:q8': 1.02 bytes, for weights of 4,096
+   * elements or more; close to the same training, not the same numbers. Not together with Lookahead's
+   * `innerState: 'interpolate'` and `adaptive()` without a curvature. Without a slot (sgd) both are the same.
+   */
+  readonly moments?: Moments;
+}
+
+export type GradientLifetime = 'keep' | 'release';
+
+export type Moments = 'device:f32' | 'device:q8';
+
+export const STEP_OPTIONS = [
+  'learningRate',
+  'clipValue',
+  'clipNorm',
+  'gradients',
+  'moments',
+] as const;
+
+export function checkLifetime(given: unknown, { by }: Clipping): GradientLifetime {
+  const gradients = checkChoice('gradients', given, ['keep', 'release']);
+  if (gradients === 'keep' || by !== 'norm') return gradients;
+  throw new TypeError(
+    `clipNorm needs the gradients of all weights at once, which gradients: 'release' never has. ` +
+      `Use clipValue, or gradients: 'keep'.`,
+  );
+}
+
+export function checkMoments(given: unknown): Moments {
+  return checkChoice('moments', given, ['device:f32', 'device:q8']);
+}
