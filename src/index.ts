@@ -12,6 +12,7 @@ export type {
 export type { LookaheadStats } from './lookahead-stats.js';
 export { checkpoint } from './optimizers/checkpoint.js';
 export * from './optimizers/index.js';
+export { type Plan, plan, type PlannedPolicy, type PlanOptions } from './plan.js';
 export type { SlowFormat } from './policy/slow-format.js';
 export type { WeightMatcher } from './policy/weight-matcher.js';
 export {

@@ -5,6 +5,7 @@
 import { createRequire } from 'node:module';
 import { Command, CommanderError } from 'commander';
 import { EXIT, reasonOf, RunError, UsageError } from './cli-error.js';
+import { planCommand } from './plan-command.js';
 import { outliveReaders } from './standard-streams.js';
 import { trainCommand } from './train-command.js';
 
@@ -26,6 +27,13 @@ program.addCommand(
     checkWorkingFolder();
     const { train } = await import('./train.js');
     process.exitCode = await train(options, version);
+  }).copyInheritedSettings(program),
+);
+program.addCommand(
+  planCommand(async (request) => {
+    checkWorkingFolder();
+    const { printPlan } = await import('./plan.js');
+    process.exitCode = await printPlan(request);
   }).copyInheritedSettings(program),
 );
 

@@ -1,0 +1,97 @@
+// The tables of docs/planning.md: the largest model that common cards train, for each policy; and what slow
+// weights take on the host and over the bus.
+
+import { BUS_BYTES_PER_SECOND } from '#src/policy/plan-bus.js';
+import { policyBytes } from '#src/policy/plan-bytes.js';
+import { largestModel } from '#src/policy/plan-largest.js';
+import { formatBytes } from '#src/policy/bytes.js';
+import {
+  AVAILABLE,
+  availablePolicies,
+  type PlannedInner,
+  type Policy,
+  PLANNED_INNERS,
+  SLOTS,
+} from '#src/policy/plan-policies.js';
+import { equalWeights, formatCount } from '#src/policy/plan-weights.js';
+
+const GIB = 2 ** 30;
+const MIB = 2 ** 20;
+const CARDS_GIB = [4, 6, 8, 12, 16, 24];
+/** For the desktop, the driver and other programs. */
+const RESERVED_SHARE = 0.1;
+/** Of the benchmark's stack (4,096 wide, batch 64), rounded up. */
+const ACTIVATION_BYTES = 128 * MIB;
+const LAYERS = 16;
+
+/** As Markdown; one row for each inner rule and policy. */
+export function cardTable(): string {
+  const rows = PLANNED_INNERS.filter(isFirstOfItsSlots).flatMap((inner) =>
+    // Where slow weights are on the host makes no difference to the device.
+    availablePolicies({ slow: 'host:f32' })
+      .filter(({ moments }) => SLOTS[inner] > 0 || moments === 'device:f32')
+      .map((policy) => [
+        namesOf(inner),
+        SLOTS[inner] === 0 ? '–' : policy.moments,
+        policy.gradients,
+        ...CARDS_GIB.map((gib) => formatCount(largestOn(gib, inner, policy))),
+      ]),
+  );
+  const head = ['inner rule', 'moments', 'gradients', ...CARDS_GIB.map((gib) => `${gib} GiB`)];
+  return markdownTable([head, ...rows]);
+}
+
+const SYNC_PERIOD = 5;
+const BUSES = ['pcie3x8', 'pcie3x16', 'pcie4x16', 'pcie5x16'] as const;
+
+/** Of 100 M parameters. */
+export function slowTable(): string {
+  const rows = AVAILABLE.slow.map((slow) => {
+    const { hostBytes, bus } = policyBytes(
+      { gradients: 'keep', moments: 'device:f32', slow },
+      {
+        weights: equalWeights(100e6, LAYERS),
+        layers: null,
+        givenActivationBytes: 0,
+        batchSize: 1,
+        slots: 2,
+        syncPeriod: SYNC_PERIOD,
+        chunkBytes: 4 * MIB,
+      },
+    );
+    const msOn = (name: (typeof BUSES)[number]) =>
+      `${((1000 * bus.meanBytesPerStep) / BUS_BYTES_PER_SECOND[name]).toFixed(1)} ms`;
+    const sizes = [hostBytes, bus.bytesPerSync, bus.meanBytesPerStep].map(formatBytes);
+    return [slow, ...sizes, ...BUSES.map(msOn)];
+  });
+  return markdownTable([['slow', 'host', 'bus, a sync', 'a step', ...BUSES], ...rows]);
+}
+
+function largestOn(gib: number, inner: PlannedInner, policy: Policy): number {
+  return largestModel(policy, {
+    slots: SLOTS[inner],
+    budgets: { deviceBytes: Math.floor(gib * GIB * (1 - RESERVED_SHARE)), hostBytes: Infinity },
+    activationBytes: ACTIVATION_BYTES,
+    layers: LAYERS,
+    chunkBytes: 4 * MIB,
+  });
+}
+
+function namesOf(inner: PlannedInner): string {
+  return PLANNED_INNERS.filter((other) => SLOTS[other] === SLOTS[inner]).join(', ');
+}
+
+function isFirstOfItsSlots(inner: PlannedInner): boolean {
+  return PLANNED_INNERS.find((other) => SLOTS[other] === SLOTS[inner]) === inner;
+}
+
+/** As oxfmt formats it. */
+function markdownTable(rows: readonly (readonly string[])[]): string {
+  const columns = rows[0]?.map((_, i) => i) ?? [];
+  const widths = columns.map((i) => Math.max(...rows.map((row) => (row[i] ?? '').length)));
+  const line = (row: readonly string[]) =>
+    `| ${row.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join(' | ')} |`;
+  const [head = [], ...body] = rows;
+  const rule = widths.map((width) => '-'.repeat(width));
+  return [line(head), line(rule), ...body.map(line)].join('\n');
+}

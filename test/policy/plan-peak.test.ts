@@ -1,0 +1,133 @@
+// What is planned and what is then taken: within 10 %, on small models, where activations weigh most.
+
+import * as tf from '@tensorflow/tfjs-core';
+import * as tfl from '@tensorflow/tfjs-layers';
+import { adam, lookahead, plan } from 'slowlane';
+import { expect, test } from 'vitest';
+
+import type { Policy } from '#src/policy/plan-policies.js';
+
+import { describeWebGPU, start } from '../webgpu/engine.js';
+
+const SYNC_PERIOD = 2;
+/** The peak is that of the first sync, when everything a step has used is still there. */
+const STEPS = 3;
+/** Slow: seconds a step where other tests run too. */
+const TIMEOUT_MS = 600_000;
+
+const MODELS = {
+  'stack of 512': () => dense([512, ...Array<number>(8).fill(512)], { useBias: false }),
+  'stack of 384, 700': () => dense([384, 700, 384, 700, 384, 700, 384], { useBias: false }),
+  mlp: () => {
+    const model = dense([256, 512, 512, 512], { useBias: true });
+    model.add(tfl.layers.dense({ units: 64 }));
+    return model;
+  },
+  cnn: () => {
+    const conv2d = (filters: number) => ({
+      filters,
+      kernelSize: 3,
+      activation: 'relu' as const,
+      padding: 'same' as const,
+    });
+    return tfl.sequential({
+      layers: [
+        tfl.layers.conv2d({ ...conv2d(16), inputShape: [28, 28, 1] }),
+        tfl.layers.maxPooling2d({ poolSize: 2 }),
+        tfl.layers.conv2d(conv2d(32)),
+        tfl.layers.maxPooling2d({ poolSize: 2 }),
+        tfl.layers.flatten(),
+        tfl.layers.dense({ units: 256, activation: 'relu' }),
+        tfl.layers.dense({ units: 10 }),
+      ],
+    });
+  },
+};
+
+/** Dense layers with ReLU. */
+function dense(widths: readonly number[], { useBias }: { useBias: boolean }): tfl.Sequential {
+  const [inputs = 0, ...units] = widths;
+  const layers = units.map((width, i) =>
+    tfl.layers.dense({
+      units: width,
+      useBias,
+      activation: 'relu',
+      ...(i === 0 ? { inputShape: [inputs] } : {}),
+    }),
+  );
+  return tfl.sequential({ layers });
+}
+
+async function train(model: tfl.Sequential, batchSize: number, policy: Policy) {
+  const x = tf.randomNormal([batchSize, ...shapeOf(model.inputs)], 0, 1, 'float32', 1);
+  const y = tf.randomNormal([batchSize, ...shapeOf(model.outputs)], 0, 1, 'float32', 2);
+  const loss = () =>
+    tf.mean<tf.Scalar>(tf.square(tf.sub(model.apply(x, { training: true }) as tf.Tensor, y)));
+  const { gradients, slow } = policy;
+  const moments = policy.moments as 'device:f32' | 'device:q8';
+  const optimizer = lookahead(adam({ gradients, moments }), { syncPeriod: SYNC_PERIOD, slow });
+  const weights = model.trainableWeights.map((weight) => weight.read() as tf.Variable);
+  for (let step = 0; step < STEPS; step++) {
+    const cost = await optimizer.step(loss, true, weights);
+    await cost?.data();
+    cost?.dispose();
+  }
+  return optimizer;
+}
+
+/** Without the batch. */
+const shapeOf = ([tensor]: tfl.SymbolicTensor[]) => (tensor?.shape.slice(1) ?? []) as number[];
+
+type Cell = readonly [
+  model: keyof typeof MODELS,
+  batchSize: number,
+  gradients: Policy['gradients'],
+  moments: Policy['moments'],
+  slow: Policy['slow'],
+];
+
+const CELLS: readonly Cell[] = [
+  ['stack of 512', 8, 'keep', 'device:f32', 'host:f32'],
+  ['stack of 512', 8, 'release', 'device:f32', 'host:f16'],
+  ['stack of 512', 8, 'keep', 'device:q8', 'host:f16'],
+  ['stack of 512', 8, 'release', 'device:q8', 'host:f32'],
+  ['stack of 512', 64, 'keep', 'device:f32', 'host:f16'],
+  ['stack of 512', 64, 'release', 'device:f32', 'host:f32'],
+  ['stack of 384, 700', 8, 'keep', 'device:f32', 'host:f16'],
+  ['stack of 384, 700', 8, 'release', 'device:f32', 'host:f32'],
+  ['stack of 384, 700', 64, 'keep', 'device:f32', 'host:f32'],
+  ['stack of 384, 700', 64, 'release', 'device:q8', 'host:f16'],
+  ['mlp', 64, 'keep', 'device:f32', 'host:f32'],
+  ['mlp', 64, 'release', 'device:f32', 'host:f16'],
+  ['cnn', 32, 'keep', 'device:f32', 'host:f32'],
+  ['cnn', 32, 'release', 'device:q8', 'host:f16'],
+];
+
+describeWebGPU(() => {
+  test.each(CELLS)(
+    '%s, batch %d: gradients %s, moments %s, slow %s',
+    async (name, batchSize, gradients, moments, slow) => {
+      const engine = await start();
+      const model = MODELS[name]();
+      const policy = { gradients, moments, slow };
+      const request = { batchSize, syncPeriod: SYNC_PERIOD, vramBudget: '1GiB', ...policy };
+      const [planned] = plan({ model, ...request }).policies;
+      if (planned === undefined) throw new Error('No policy.');
+
+      const optimizer = await train(model, batchSize, policy);
+      const { peakBytes, hostBytes } = engine.memory();
+      const stats = optimizer.stats();
+      optimizer.dispose();
+
+      const percent = 100 * (planned.deviceBytes / peakBytes - 1);
+      const sizes = `planned ${planned.deviceBytes}, measured ${peakBytes} (${percent.toFixed(1)} %)`;
+      const what = [gradients, moments, slow].join(', ');
+      console.info(`${name}, batch ${batchSize}, ${what}: ${sizes}`);
+      expect(Math.abs(percent)).toBeLessThan(10);
+      expect(planned.device.staging).toBe(stats.device.stagingBytes);
+      expect(planned.hostBytes).toBe(hostBytes);
+      expect(planned.bus.bytesPerSync).toBe(stats.bytesPulled + stats.bytesPushed);
+    },
+    TIMEOUT_MS,
+  );
+});
