@@ -89,7 +89,12 @@ export class Tracking {
       }
       this.slow.prune();
       this.slow.add(added);
+      for (const tracked of added) {
+        const saved = restored.get(tracked.weight);
+        if (saved) this.slow.write(tracked, saved.values, saved.isOutgrown);
+      }
     } catch (cause) {
+      this.slow.drop(added); // what was restored can be claimed again
       disposeHandles(sources);
       throw cause;
     }
@@ -97,10 +102,6 @@ export class Tracking {
     for (const [weight, tensor] of sources) {
       this.#uncaptured.set(weight, tensor);
       this.#unstepped.set(weight, weight.dataId);
-    }
-    for (const tracked of added) {
-      const saved = restored.get(tracked.weight);
-      if (saved) this.slow.write(tracked, saved.values, saved.isOutgrown);
     }
     return added;
   }
@@ -162,15 +163,19 @@ export class Tracking {
 
   async save(): Promise<SavedSlow[]> {
     await this.slow.ready();
-    const saving = this.live().map(async (tracked) => ({
-      name: tracked.weight.name,
-      shape: tracked.variable.shape,
-      slot: tracked.slot,
-      values: await this.slow.read(tracked),
-      serial: tracked.serial,
-      isOutgrown: this.slow.isOutgrown(tracked),
-    }));
-    return [...(await Promise.all(saving)), ...this.#restored];
+    const saved: SavedSlow[] = [];
+    for (const tracked of this.live()) {
+      saved.push({
+        name: tracked.weight.name,
+        shape: tracked.variable.shape,
+        slot: tracked.slot,
+        // One after the other: reading from a device takes staging memory there.
+        values: await this.slow.read(tracked),
+        serial: tracked.serial,
+        isOutgrown: this.slow.isOutgrown(tracked),
+      });
+    }
+    return [...saved, ...this.#restored];
   }
 
   dispose(): void {

@@ -20,8 +20,8 @@ import type { BlendKernels } from './plain-kernels.js';
 import { kernelsFor } from './simd-kernels.js';
 
 /**
- * One chunk's work. Byte positions are into `memory`, multiples of 16; the four areas do not
- * overlap.
+ * One chunk's work. Byte positions are into `memory`, multiples of 16 (of packed slow weights, of 4); the
+ * four areas do not overlap.
  */
 export interface BlendJob {
   readonly memory: WebAssembly.Memory;
@@ -35,7 +35,7 @@ export interface BlendJob {
   readonly scratchByte: number;
   /** One Int32: twice the committed blocks, + 1 when the next block's result is in scratch. */
   readonly progressByte: number;
-  /** Consecutive, in order, from the chunk's first weight to its last. */
+  /** In order, from the chunk's first weight to its last. */
   readonly runs: readonly BlendRun[];
   /** How slow weights are packed. Each run begins where a group does, and its weights at a multiple of one. */
   readonly packing?: { readonly format: PackedFormat; readonly round: number };
@@ -45,6 +45,11 @@ export interface BlendJob {
 export interface BlendRun {
   /** In weights; may be 0. */
   readonly length: number;
+  /**
+   * Its first element within the chunk. Default: right behind the run before, where a group begins. What lies
+   * between two runs is left alone.
+   */
+  readonly at?: number;
   /** The paper's α. */
   readonly stepSize: number;
   /** Whose weights these are, from which element on: what rounding draws by. Only of packed ones. */
@@ -131,6 +136,7 @@ function piecesOf({ runs, packing }: BlendJob): Piece[] {
   let at = 0;
   for (const run of runs) {
     if (run.length === 0) continue;
+    at = run.at ?? at;
     pieces.push({ run, at, end: at + run.length });
     at += Math.ceil(run.length / group) * group;
   }

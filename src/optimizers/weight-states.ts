@@ -49,9 +49,10 @@ export class WeightStates {
     if (unseen.length === 0) return;
     const restored = this.#match(this.#pending, unseen);
     this.#forgetDisposed();
-    this.#pending = this.#pending.filter((state) => !restored.includes(state));
     for (const [i, weight] of unseen.entries()) {
       this.#known.set(weight, this.#begin(weight, restored[i]));
+      // Only now: if there was no memory for its slots, the next try finds it again.
+      this.#pending = this.#pending.filter((state) => state !== restored[i]);
     }
   }
 

@@ -133,10 +133,14 @@ export class HostSlowStore implements SlowStore<Tracked> {
   blend({ isDue, stepSizeOf, round }: BlendOptions<Tracked>): Blending {
     const chunks = this.#chunksOf(isDue);
     const sync = new Sync(chunks, stepSizeOf, round);
+    let bytes: number | null = null;
     return {
       run: async () => {
+        // Not twice: what is pushed again is rounded, and the fast weights keep what rounding takes.
+        if (bytes !== null) return bytes;
         await sync.run({ device: currentDevice(), blender: this.#blender, clock: this.#clock });
-        return chunks.reduce((sum, { chunk }) => sum + chunk.length, 0) * FLOAT_BYTES;
+        bytes = chunks.reduce((sum, { chunk }) => sum + chunk.length, 0) * FLOAT_BYTES;
+        return bytes;
       },
     };
   }

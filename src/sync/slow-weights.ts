@@ -53,12 +53,17 @@ export class SlowWeights {
         this.#store.add(added.filter(({ syncPeriod }) => syncPeriod === period));
       }
     } catch (cause) {
-      // There was no memory for one group: none of them counts as tracked.
-      const refused = new Set(added);
-      this.#store.prune((tracked) => !refused.has(tracked) && !tracked.variable.isDisposed);
+      this.drop(added); // there was no memory for one group: none of them counts as tracked
       throw cause;
     }
     for (const tracked of added) this.#tracked.set(tracked.variable, tracked);
+  }
+
+  /** As if `added`, which were added together, had not been. */
+  drop(added: readonly Tracked[]): void {
+    const dropped = new Set(added);
+    for (const { variable } of added) this.#tracked.delete(variable);
+    this.#store?.prune((tracked) => !dropped.has(tracked) && !tracked.variable.isDisposed);
   }
 
   /** True if it outgrew the format of the slow weights and is kept in float32. */

@@ -94,14 +94,17 @@ export class Sync {
 
   /** Neighbouring parts with the same α are one run for the kernel, unless each has to be packed by itself. */
   #runs({ segment, chunk, weights }: StoredChunk<Tracked>): BlendRun[] {
-    const runs: { length: number; stepSize: number; item?: number; start?: number }[] = [];
-    for (const { weight, length, start } of chunk.parts) {
+    const runs: { length: number; at: number; stepSize: number; item?: number; start?: number }[] =
+      [];
+    for (const { weight, length, start, offset: at } of chunk.parts) {
       const tracked = weightOf(weights, weight);
       const stepSize = this.#stepSizeOf(tracked);
       const last = runs.at(-1);
-      if (segment.format !== 'f32') runs.push({ length, stepSize, item: tracked.serial, start });
-      else if (last?.stepSize === stepSize) last.length += length;
-      else runs.push({ length, stepSize });
+      // A weight that outgrew the format has left a hole behind: each part says where it is.
+      if (segment.format !== 'f32') {
+        runs.push({ length, at, stepSize, item: tracked.serial, start });
+      } else if (last?.stepSize === stepSize && last.at + last.length === at) last.length += length;
+      else runs.push({ length, at, stepSize });
     }
     return runs;
   }

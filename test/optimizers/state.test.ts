@@ -34,6 +34,33 @@ onEveryEngine(() => {
     await loading;
   };
 
+  test('a restored state for whose slots there was no memory is found again', async () => {
+    const train = async (isFailing: boolean) => {
+      const w = weight([1, 2], 'w');
+      const first = adam();
+      step(first, w);
+      const saved = await fromFile(first);
+      first.dispose();
+      const optimizer = adam();
+      await load(optimizer, saved);
+      if (isFailing) {
+        const engine = tf.engine();
+        const make = engine.makeVariable.bind(engine);
+        engine.makeVariable = () => {
+          throw new RangeError('no room');
+        };
+        expect(() => step(optimizer, w)).toThrow('no room');
+        engine.makeVariable = make;
+      }
+      step(optimizer, w);
+      const values = [valuesOf(w), ...optimizer.slots().map(({ variable }) => valuesOf(variable))];
+      optimizer.dispose();
+      w.dispose();
+      return values;
+    };
+    expect(await train(true)).toEqual(await train(false));
+  });
+
   test('getWeights: the counters first, then the slots weight by weight, and no new tensor', async () => {
     const [a, b] = [weight([1, 2], 'a'), weight([3], 'b')];
     const optimizer = adam();
