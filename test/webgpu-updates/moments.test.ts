@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { lookahead } from 'slowlane';
 import { type UpdateCounts, updateInPlaceOn } from '#src/device/webgpu/update-in-place.js';
 import type { MomentCode } from '#src/optimizers/moment-code.js';
-import { adagrad, adam, momentum, rmsprop } from '#src/optimizers/index.js';
+import { adagrad, adam, rmsprop } from '#src/optimizers/index.js';
 import type { WeightwiseOptimizer } from '#src/optimizers/weightwise.js';
 import { hostTensor } from '#src/snapshot/host-tensor.js';
 import { bytesIn, encodedNumbers, spread } from '../optimizers/moment-reference.js';
@@ -232,32 +232,6 @@ describe('state', () => {
     original.dispose();
     restored.dispose();
     tf.dispose(gradients);
-  });
-
-  test('states of optimizers whose slots share names are restored one after the other', async () => {
-    const gradient = tf.tensor1d(noise(5000, 1));
-    const makers = [
-      () => adam(q8),
-      () => momentum(q8),
-      () => rmsprop({ momentum: 0.9, ...q8 }),
-      () => rmsprop(q8),
-    ];
-    for (const make of makers) {
-      const [weight, again] = [variableOf(noise(5000, 9)), variableOf(noise(5000, 9))];
-      const [original, restored] = [make(), make()];
-      const step = (optimizer: WeightwiseOptimizer, variable: tf.Variable) =>
-        optimizer.applyGradients({ [variable.name]: gradient });
-      step(original, weight);
-      step(restored, again);
-      await restored.setWeights(await original.getWeights());
-      step(original, weight);
-      step(restored, again);
-      expect(await again.data()).toEqual(await weight.data());
-      original.dispose();
-      restored.dispose();
-      tf.dispose([weight, again]);
-    }
-    gradient.dispose();
   });
 
   test('a state that is being saved is of its moment, though a step comes before it is read', async () => {
