@@ -3,10 +3,11 @@
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
 import { adam, lookahead, plan } from 'slowlane';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 
 import type { Policy } from '#src/policy/plan-policies.js';
 
+import { againstBuild } from '../built.js';
 import { describeWebGPU, start } from '../webgpu/engine.js';
 
 const SYNC_PERIOD = 2;
@@ -103,7 +104,12 @@ const CELLS: readonly Cell[] = [
   ['cnn', 32, 'release', 'device:q8', 'host:f16'],
 ];
 
-describeWebGPU(() => {
+// Minutes of software WebGPU: bytes do not depend on how the code was built.
+describe.skipIf(againstBuild)('measured peaks', () => {
+  describeWebGPU(peakTests);
+});
+
+function peakTests(): void {
   test.each(CELLS)(
     '%s, batch %d: gradients %s, moments %s, slow %s',
     async (name, batchSize, gradients, moments, slow) => {
@@ -130,4 +136,4 @@ describeWebGPU(() => {
     },
     TIMEOUT_MS,
   );
-});
+}
