@@ -21,6 +21,7 @@ import { type DataSet, disposeBatch } from '../src/cli/data/dataset.js';
 import { evaluate, meanCrossEntropy } from '../src/cli/models/cross-entropy.js';
 import { makeModel } from '../src/cli/models/make.js';
 import { adam } from '../src/optimizers/index.js';
+import { correlation } from './correlation.js';
 
 const BLOCK = 256;
 /** Smaller weights keep float32 moments. */
@@ -192,19 +193,6 @@ function errors(moments: Run['moments'], code: Code, isPositive: boolean): strin
   const percent = (share: number) => `${(100 * share).toFixed(2)} %`;
   const rms = isPositive ? Math.sqrt(rootErrors / rootSquares) : Math.sqrt(ofErrors / squares);
   return `${percent(rms)} | ${percent(relative / count)}`;
-}
-
-function correlation(a: readonly number[], b: readonly number[]): number {
-  const mean = (of: readonly number[]) => of.reduce((sum, x) => sum + x, 0) / of.length;
-  const [meanA, meanB] = [mean(a), mean(b)];
-  let [ab, aa, bb] = [0, 0, 0];
-  for (const [i, x] of a.entries()) {
-    const y = (b[i] ?? NaN) - meanB;
-    ab += (x - meanA) * y;
-    aa += (x - meanA) ** 2;
-    bb += y ** 2;
-  }
-  return ab / Math.sqrt(aa * bb);
 }
 
 const { values: options } = parseArgs({

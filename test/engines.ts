@@ -2,6 +2,7 @@ import '@tensorflow/tfjs-backend-cpu';
 import '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-layers'; // registers the gradients of tfjs-core's ops
+import type { Lookahead } from 'slowlane';
 import { beforeAll, describe } from 'vitest';
 
 /** Runs the same tests on both engines that need no GPU. */
@@ -27,4 +28,17 @@ export function valuesOf(tensor: tf.Tensor): number[] {
 /** The same numbers on every run. */
 export function noise(shape: number[], seed: number): tf.Tensor {
   return tf.randomNormal(shape, 0, 1, 'float32', seed);
+}
+
+/** The same on every engine, those too that cannot be read at once. */
+export async function read(tensor: tf.Tensor): Promise<number[]> {
+  return [...(await tensor.data<'float32'>())];
+}
+
+/** The slow weights as `getWeights()` gives them, in order. */
+export async function slowOf(optimizer: Lookahead): Promise<number[][]> {
+  const saved = await optimizer.getWeights();
+  return Promise.all(
+    saved.filter(({ name }) => name.startsWith('slow/')).map(({ tensor }) => read(tensor)),
+  );
 }

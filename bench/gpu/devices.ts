@@ -3,7 +3,11 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 
-import { type ChosenAdapter, chooseAdapter } from '../../src/device/webgpu/adapters.js';
+import {
+  type ChosenAdapter,
+  chooseAdapter,
+  requestDevice,
+} from '../../src/device/webgpu/adapters.js';
 import { BACKEND_NAME, startWebGPU } from '../../src/device/webgpu/start.js';
 import { defineNavigatorGpu, openNodeGpu } from '../../src/device/webgpu/node-gpu.js';
 import type { Meters } from './meters.js';
@@ -16,15 +20,6 @@ interface Backend {
   endComputePassEncoder(): void;
   submitQueue(): void;
 }
-
-const LIMITS = [
-  'maxBufferSize',
-  'maxStorageBufferBindingSize',
-  'maxComputeWorkgroupStorageSize',
-  'maxComputeWorkgroupsPerDimension',
-  'maxComputeWorkgroupSizeX',
-  'maxComputeInvocationsPerWorkgroup',
-] as const satisfies readonly (keyof GPUSupportedLimits)[];
 
 export class BareDevice {
   readonly device: GPUDevice;
@@ -92,7 +87,7 @@ export async function openStock(
   meters: Meters,
 ): Promise<TensorDevice> {
   const chosen = await findAdapter(adapter);
-  const device = await requestDevice(chosen);
+  const device = await requestDevice(chosen.adapter);
   // Not before WebGPU's globals are there: the module looks for them as it is loaded.
   const { WebGPUBackend } = await import('@tensorflow/tfjs-backend-webgpu');
   const backend = new WebGPUBackend(device, chosen.adapter.info);
@@ -103,7 +98,8 @@ export async function openStock(
 }
 
 export async function openBare(adapter: string | undefined, meters: Meters): Promise<BareDevice> {
-  return new BareDevice(await requestDevice(await findAdapter(adapter)), meters);
+  const chosen = await findAdapter(adapter);
+  return new BareDevice(await requestDevice(chosen.adapter), meters);
 }
 
 export async function findAdapter(adapter: string | undefined): Promise<ChosenAdapter> {
@@ -115,11 +111,4 @@ export async function findAdapter(adapter: string | undefined): Promise<ChosenAd
   });
   defineNavigatorGpu(chosen.gpu);
   return chosen;
-}
-
-function requestDevice({ adapter }: ChosenAdapter): Promise<GPUDevice> {
-  return adapter.requestDevice({
-    requiredFeatures: adapter.features.has('timestamp-query') ? ['timestamp-query'] : [],
-    requiredLimits: Object.fromEntries(LIMITS.map((limit) => [limit, adapter.limits[limit]])),
-  });
 }

@@ -13,6 +13,7 @@ import {
 import type { SlowFormat } from '../policy/slow-format.js';
 import { parseCount } from '../policy/plan-weights.js';
 import { UsageError } from './cli-error.js';
+import { choice, parsed, syncPeriod } from './command-options.js';
 import { wholeNumber } from './option-values.js';
 
 const EXAMPLES = `
@@ -60,9 +61,7 @@ export function planCommand(run: (request: PlanRequest) => Promise<void>): Comma
       ).conflicts('model'),
     )
     .addOption(
-      new Option('--model <path>', 'a model.json of a LayersModel, instead of --params').argParser(
-        fileName,
-      ),
+      parsed('--model <path>', 'a model.json of a LayersModel, instead of --params', fileName),
     )
     .addOption(parsed('--batch <n>', 'examples per step', wholeNumber(1, 2 ** 31 - 1)).default(32))
     .addOption(
@@ -83,13 +82,7 @@ export function planCommand(run: (request: PlanRequest) => Promise<void>): Comma
     .addOption(
       parsed('--host <size>', 'the budget for slow weights on the host (default: no limit)', size),
     )
-    .addOption(
-      parsed(
-        '--sync-period <n>',
-        "steps from sync to sync (the paper's k)",
-        wholeNumber(1, 2 ** 31 - 1),
-      ).default(5),
-    )
+    .addOption(syncPeriod())
     .addOption(
       parsed(
         '--bus <speed>',
@@ -122,15 +115,11 @@ function count(text: string): number {
   }
 }
 
-function size(text: string, or: unknown = ''): number {
+function size(text: string, or = ''): number {
   try {
     return parseBytes('size', text);
   } catch {
-    // commander gives the value of before as a second argument.
-    const more = typeof or === 'string' ? or : '';
-    throw new InvalidArgumentError(
-      `It must be a size with its unit (4GiB, 512MiB, 1.5 GB)${more}.`,
-    );
+    throw new InvalidArgumentError(`It must be a size with its unit (4GiB, 512MiB, 1.5 GB)${or}.`);
   }
 }
 
@@ -147,12 +136,4 @@ function bus(text: string): number {
 function fileName(text: string): string {
   if (text !== '') return text;
   throw new InvalidArgumentError('It must be the path of a model.json.');
-}
-
-function choice(flags: string, description: string, choices: readonly string[]): Option {
-  return new Option(flags, description).choices(choices);
-}
-
-function parsed<T>(flags: string, description: string, parse: (text: string) => T): Option {
-  return new Option(flags, description).argParser((text) => parse(text));
 }

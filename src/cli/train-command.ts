@@ -1,6 +1,12 @@
 // `slowlane train`: its options as commander shows them in --help, and as TrainOptions.
 
-import { Command, Option } from 'commander';
+import { Command } from 'commander';
+import {
+  type GradientLifetime,
+  GRADIENT_LIFETIMES,
+  type Moments,
+  MOMENTS,
+} from '../optimizers/step-options.js';
 import { SLOW_FORMATS, type SlowFormat } from '../policy/slow-format.js';
 import {
   checkCombination,
@@ -14,21 +20,18 @@ import {
   type ModelName,
 } from './choices.js';
 import { UsageError } from './cli-error.js';
+import { choice, parsed, syncPeriod } from './command-options.js';
 import { folderName, positiveNumber, sizeInBytes, stepSize, wholeNumber } from './option-values.js';
 import {
   BATCH_SIZES,
   type Duration,
   EPOCHS,
-  type Gradients,
-  GRADIENTS,
   INNER_NAMES,
   INNER_STATES,
   INNER_WITH_CURVATURE,
   type InnerName,
   type InnerState,
   LEARNING_RATES,
-  type Moments,
-  MOMENTS,
   type TrainOptions,
 } from './train-options.js';
 
@@ -51,7 +54,7 @@ interface RawOptions {
   readonly model?: ModelName;
   readonly inner: InnerName;
   readonly learningRate?: number;
-  readonly gradients: Gradients;
+  readonly gradients: GradientLifetime;
   readonly moments: Moments;
   readonly lookahead: boolean;
   readonly syncPeriod: number;
@@ -101,7 +104,7 @@ export function trainCommand(run: (options: TrainOptions) => Promise<void>): Com
       choice(
         '--gradients <when>',
         'keep all until the updates, or release each during the backward pass',
-        GRADIENTS,
+        GRADIENT_LIFETIMES,
       ).default('keep'),
     )
     .addOption(
@@ -111,13 +114,7 @@ export function trainCommand(run: (options: TrainOptions) => Promise<void>): Com
         MOMENTS,
       ).default('device:f32'),
     )
-    .addOption(
-      parsed(
-        '--sync-period <n>',
-        "steps from sync to sync (the paper's k)",
-        wholeNumber(1, 2 ** 31 - 1),
-      ).default(5),
-    )
+    .addOption(syncPeriod())
     .addOption(
       parsed(
         '--slow-step-size <number>',
@@ -257,14 +254,6 @@ function refuseLookaheadOptions(command: Command): void {
   throw new UsageError(
     `--no-lookahead leaves nothing for ${flags.join(', ')} to act on. Leave out one or the other.`,
   );
-}
-
-function choice(flags: string, description: string, choices: readonly string[]): Option {
-  return new Option(flags, description).choices(choices);
-}
-
-function parsed<T>(flags: string, description: string, parse: (text: string) => T): Option {
-  return new Option(flags, description).argParser(parse);
 }
 
 /** `mlp 4, cnn 1, …`. */

@@ -1,6 +1,7 @@
 // The options of `slowlane train`: checked once, with defaults filled in, immutable from then on.
 
 import type { DataName, EngineName, ModelName } from './choices.js';
+import type { GradientLifetime, Moments } from '../optimizers/step-options.js';
 import type { SlowFormat } from '../policy/slow-format.js';
 
 export const INNER_NAMES = [
@@ -16,14 +17,6 @@ export type InnerName = (typeof INNER_NAMES)[number];
 
 /** Those that keep a second moment, which the adaptive slow step size takes for the curvature. */
 export const INNER_WITH_CURVATURE: readonly InnerName[] = ['rmsprop', 'adagrad', 'adam', 'adamw'];
-
-/** When gradients go: after all updates, or each with its weight's. */
-export const GRADIENTS = ['keep', 'release'] as const;
-export type Gradients = (typeof GRADIENTS)[number];
-
-/** How the inner optimizer's state is kept. */
-export const MOMENTS = ['device:f32', 'device:q8'] as const;
-export type Moments = (typeof MOMENTS)[number];
 
 export const INNER_STATES = ['maintain', 'interpolate', 'reset'] as const;
 export type InnerState = (typeof INNER_STATES)[number];
@@ -48,7 +41,7 @@ export interface TrainOptions {
   readonly model: ModelName;
   readonly inner: InnerName;
   readonly learningRate: number;
-  readonly gradients: Gradients;
+  readonly gradients: GradientLifetime;
   readonly moments: Moments;
   /** Undefined: the inner optimizer alone. */
   readonly lookahead: LookaheadOptions | undefined;

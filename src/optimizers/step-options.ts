@@ -24,9 +24,11 @@ export interface StepOptions {
   readonly moments?: Moments;
 }
 
-export type GradientLifetime = 'keep' | 'release';
+export const GRADIENT_LIFETIMES = ['keep', 'release'] as const;
+export type GradientLifetime = (typeof GRADIENT_LIFETIMES)[number];
 
-export type Moments = 'device:f32' | 'device:q8';
+export const MOMENTS = ['device:f32', 'device:q8'] as const;
+export type Moments = (typeof MOMENTS)[number];
 
 export const STEP_OPTIONS = [
   'learningRate',
@@ -37,7 +39,7 @@ export const STEP_OPTIONS = [
 ] as const;
 
 export function checkLifetime(given: unknown, { by }: Clipping): GradientLifetime {
-  const gradients = checkChoice('gradients', given, ['keep', 'release']);
+  const gradients = checkChoice('gradients', given, GRADIENT_LIFETIMES);
   if (gradients === 'keep' || by !== 'norm') return gradients;
   throw new TypeError(
     `clipNorm needs the gradients of all weights at once, which gradients: 'release' never has. ` +
@@ -46,5 +48,5 @@ export function checkLifetime(given: unknown, { by }: Clipping): GradientLifetim
 }
 
 export function checkMoments(given: unknown): Moments {
-  return checkChoice('moments', given, ['device:f32', 'device:q8']);
+  return checkChoice('moments', given, MOMENTS);
 }

@@ -138,7 +138,7 @@ export class WeightSlots {
   /** As an update whose formula copies the gradient: whoever carries out updates can encode. */
   #encode(target: string, coded: CodedSlots, values: tf.Tensor): void {
     updaterFor(tf.backend())({
-      formula: copyInto(target),
+      formula: copyInto(target, this.#specs),
       weight: this.#weight,
       slots: this.variables,
       coded,
@@ -150,15 +150,24 @@ export class WeightSlots {
   }
 }
 
-const copies = new Map<string, readonly Assignment[]>();
+/** By the slots of an optimizer, then by target. */
+const copies = new WeakMap<readonly SlotSpec[], ReadonlyMap<string, readonly Assignment[]>>();
 
-/** `target ← gradient`; the same array each time, for kernels are kept by it. */
-function copyInto(target: string): readonly Assignment[] {
-  const known = copies.get(target);
-  if (known !== undefined) return known;
-  const copy: Assignment<string, never> = { target, value: takeGradient };
-  copies.set(target, [copy]);
-  return copyInto(target);
+/**
+ * `target ← gradient`; the same array each time, for kernels are kept by it. Never one for two sets of slots,
+ * which share names and have other kernels.
+ */
+function copyInto(target: string, specs: readonly SlotSpec[]): readonly Assignment[] {
+  let known = copies.get(specs);
+  if (known === undefined) {
+    const copy = (name: string): Assignment<string, never> => ({
+      target: name,
+      value: takeGradient,
+    });
+    known = new Map(specs.map(({ name }) => [name, [copy(name)]]));
+    copies.set(specs, known);
+  }
+  return known.get(target) ?? [];
 }
 
 function takeGradient<T>({ gradient }: Operands<never, T>): T {

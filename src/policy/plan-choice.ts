@@ -3,6 +3,7 @@
 import { formatBytes } from './bytes.js';
 import { checkpointed } from './plan-activations.js';
 import { policyBytes, type PolicyBytes, type Training } from './plan-bytes.js';
+import { largestThat } from './plan-search.js';
 import { OPT_IN, type PlannedInner, type Policy, SLOTS } from './plan-policies.js';
 
 /** Infinity: no limit. */
@@ -97,13 +98,7 @@ export function largestBatch(policy: Policy, training: Training, budgets: Budget
     doesFit(policyBytes(policy, { ...training, batchSize }), budgets);
   if (!fits(1)) return null;
   // More examples never take fewer bytes, and with each more of them there are 4 for its input at least.
-  let [most, tooMany] = [1, Math.floor(budgets.deviceBytes / 4) + 1];
-  while (tooMany - most > 1) {
-    const half = Math.floor((most + tooMany) / 2);
-    if (fits(half)) most = half;
-    else tooMany = half;
-  }
-  return most;
+  return largestThat(fits, 1, Math.floor(budgets.deviceBytes / 4) + 1);
 }
 
 function remediesFor(
@@ -164,6 +159,6 @@ function slotsText(slots: number): string {
   return slots === 1 ? 'one slot' : `${slots} slots`;
 }
 
-function doesFit(bytes: PolicyBytes, budgets: Budgets): boolean {
+export function doesFit(bytes: PolicyBytes, budgets: Budgets): boolean {
   return bytes.neededDeviceBytes <= budgets.deviceBytes && bytes.hostBytes <= budgets.hostBytes;
 }

@@ -1,8 +1,9 @@
 // The largest model that the budgets take.
 
 import { policyBytes } from './plan-bytes.js';
-import type { Budgets } from './plan-choice.js';
+import { type Budgets, doesFit } from './plan-choice.js';
 import type { Policy } from './plan-policies.js';
+import { largestThat } from './plan-search.js';
 import { equalWeights } from './plan-weights.js';
 
 export interface LargestModelOptions {
@@ -27,14 +28,8 @@ export function largestModel(policy: Policy, options: LargestModelOptions): numb
       syncPeriod: 1,
       chunkBytes,
     });
-    return bytes.neededDeviceBytes <= budgets.deviceBytes && bytes.hostBytes <= budgets.hostBytes;
+    return doesFit(bytes, budgets);
   };
   // More parameters never take fewer bytes, and each takes 4 for itself.
-  let [most, tooMany] = [0, Math.floor(budgets.deviceBytes / 4) + 1];
-  while (tooMany - most > 1) {
-    const half = Math.floor((most + tooMany) / 2);
-    if (fits(half)) most = half;
-    else tooMany = half;
-  }
-  return most;
+  return largestThat(fits, 0, Math.floor(budgets.deviceBytes / 4) + 1);
 }

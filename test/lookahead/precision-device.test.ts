@@ -4,27 +4,13 @@ import * as tf from '@tensorflow/tfjs-core';
 import { type Lookahead, lookahead, momentum, sgd, type SlowFormat } from 'slowlane';
 import { expect, test } from 'vitest';
 
-import { halfSquare, noise, onEveryEngine, valuesOf } from '../engines.js';
-
-async function slowOf(optimizer: Lookahead): Promise<number[][]> {
-  const saved = await optimizer.getWeights();
-  return saved.filter(({ name }) => name.startsWith('slow/')).map(({ tensor }) => valuesOf(tensor));
-}
+import { halfSquare, noise, onEveryEngine, slowOf, valuesOf } from '../engines.js';
+import { trainShapes } from './train-shapes.js';
 
 const SHAPES = [[64, 64], [71, 67], [5000], []];
 
 onEveryEngine(() => {
-  const train = async (optimizer: Lookahead, steps = 6) => {
-    const weights = SHAPES.map((shape, i) => tf.tidy(() => tf.variable(noise(shape, i + 1))));
-    const loss = () => tf.addN(weights.map(halfSquare)) as tf.Scalar;
-    for (let i = 0; i < steps; i++) await optimizer.step(loss, false, weights);
-    const result = { fast: weights.map(valuesOf), slow: await slowOf(optimizer) };
-    await optimizer.finish();
-    expect(weights.map(valuesOf)).toEqual(result.slow); // the model is what is stored
-    optimizer.dispose();
-    tf.dispose(weights);
-    return result;
-  };
+  const train = (optimizer: Lookahead, steps?: number) => trainShapes(SHAPES, optimizer, steps);
 
   test('device:f32 is float32, as tensors: the same training but for roundings, and no tensor leaks', async () => {
     const before = tf.memory().numTensors;

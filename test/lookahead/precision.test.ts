@@ -22,7 +22,8 @@ import { CODECS } from '#workers/codecs/codec.js';
 import { type PackedFormat, packedBytes } from '#workers/codecs/value-format.js';
 
 import { entry } from '../built.js';
-import { halfSquare, noise, onEveryEngine, valuesOf } from '../engines.js';
+import { halfSquare, noise, onEveryEngine, slowOf, valuesOf } from '../engines.js';
+import { trainShapes } from './train-shapes.js';
 import type { Fault } from '../workers/faulty/worker.js';
 
 const FORMATS: readonly PackedFormat[] = ['f16r8', 'f16', 'bf16', 'int8'];
@@ -37,26 +38,11 @@ function stored(format: PackedFormat, values: readonly number[], item: number, r
   return [...back];
 }
 
-async function slowOf(optimizer: Lookahead): Promise<number[][]> {
-  const saved = await optimizer.getWeights();
-  return saved.filter(({ name }) => name.startsWith('slow/')).map(({ tensor }) => valuesOf(tensor));
-}
-
 /** Packed, packed with odd lengths and in several chunks, and two that stay float32. */
 const SHAPES = [[64, 64], [71, 67], [5000], [20, 20], [3, 1400]];
 
 onEveryEngine(() => {
-  const train = async (optimizer: Lookahead, steps = 6) => {
-    const weights = SHAPES.map((shape, i) => tf.tidy(() => tf.variable(noise(shape, i + 1))));
-    const loss = () => tf.addN(weights.map(halfSquare)) as tf.Scalar;
-    for (let i = 0; i < steps; i++) await optimizer.step(loss, false, weights);
-    const result = { fast: weights.map(valuesOf), slow: await slowOf(optimizer) };
-    await optimizer.finish();
-    expect(weights.map(valuesOf)).toEqual(result.slow); // the model is what is stored
-    optimizer.dispose();
-    tf.dispose(weights);
-    return result;
-  };
+  const train = (optimizer: Lookahead, steps?: number) => trainShapes(SHAPES, optimizer, steps);
 
   describe.each(FORMATS)('%s', (format) => {
     const options: LookaheadOptions = {

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { adagrad, adam, adamw, lion, momentum, rmsprop, sgd } from '#src/optimizers/index.js';
 import type { StepOptions } from '#src/optimizers/step-options.js';
 import type { WeightwiseOptimizer } from '#src/optimizers/weightwise.js';
+import { correlation } from '#bench/correlation.js';
 import { halfSquare, noise, onEveryEngine, valuesOf } from '../engines.js';
 
 const q8 = { moments: 'device:q8' } as const;
@@ -282,16 +283,3 @@ describe('parity: a regression with a hidden layer, 200 steps', () => {
     }
   });
 });
-
-function correlation(a: readonly number[], b: readonly number[]): number {
-  const mean = (of: readonly number[]) => of.reduce((sum, x) => sum + x, 0) / of.length;
-  const [meanA, meanB] = [mean(a), mean(b)];
-  let [ab, aa, bb] = [0, 0, 0];
-  for (const [i, x] of a.entries()) {
-    const y = (b[i] ?? NaN) - meanB;
-    ab += (x - meanA) * y;
-    aa += (x - meanA) ** 2;
-    bb += y ** 2;
-  }
-  return ab / Math.sqrt(aa * bb);
-}

@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { SlowlaneError } from '#src/errors.js';
 import { type StepOptions, adam, momentum, sgd } from '#src/optimizers/index.js';
 import { noise, onEveryEngine, valuesOf } from '../engines.js';
+import { watchData } from './watched-data.js';
 
 const SIZE = 256;
 const LAYERS = 8;
@@ -28,7 +29,7 @@ async function peaks(options: StepOptions, batch = 8): Promise<{ tensors: number
   const { weights, x, loss } = stack(SIZE, batch);
   optimizer.minimize(loss, false, weights);
   const before = tf.memory().numBytes; // nothing is shared between steps
-  const watch = watchData(tf.backend());
+  const watch = watchData();
   const { peakBytes } = await tf.profile(() => {
     optimizer.minimize(loss, false, weights);
   });
@@ -36,32 +37,6 @@ async function peaks(options: StepOptions, batch = 8): Promise<{ tensors: number
   optimizer.dispose();
   tf.dispose([x, ...weights]);
   return { tensors: peakBytes / WEIGHT_BYTES, data: (before + watch.peak()) / WEIGHT_BYTES };
-}
-
-/** Bytes of data made since, at most at a time, less what was freed. A clone has no data of its own. */
-function watchData(backend: tf.KernelBackend) {
-  const bytes = new WeakMap<object, number>();
-  for (const tensor of Object.values(tf.engine().registeredVariables)) {
-    bytes.set(tensor.dataId, tensor.size * 4);
-  }
-  let [now, peak] = [0, 0];
-  const [write, disposeData] = [backend.write.bind(backend), backend.disposeData.bind(backend)];
-  backend.write = (values, shape, dtype) => {
-    const id = write(values, shape, dtype);
-    bytes.set(id, tf.util.sizeFromShape(shape) * 4);
-    peak = Math.max(peak, (now += bytes.get(id) ?? 0));
-    return id;
-  };
-  backend.disposeData = (id, force) => {
-    const isFreed = disposeData(id, force);
-    if (isFreed) now -= bytes.get(id) ?? 0;
-    return isFreed;
-  };
-  const stop = () => {
-    Reflect.deleteProperty(backend, 'write');
-    Reflect.deleteProperty(backend, 'disposeData');
-  };
-  return { stop, peak: () => peak };
 }
 
 onEveryEngine(() => {

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 
-/** Bytes of data at most at a time while `f` runs, over those that there were. A clone has none of its own. */
-export function peakBytesOf(f: () => void): number {
+/** Bytes of data made since, at most at a time, less what was freed. A clone has no data of its own. */
+export function watchData(): { readonly stop: () => void; readonly peak: () => number } {
   const backend = tf.backend();
   const bytes = new WeakMap<object, number>();
   for (const variable of Object.values(tf.engine().registeredVariables)) {
@@ -20,11 +20,20 @@ export function peakBytesOf(f: () => void): number {
     if (isFreed) now -= bytes.get(id) ?? 0;
     return isFreed;
   };
-  try {
-    f();
-    return peak;
-  } finally {
+  const stop = () => {
     Reflect.deleteProperty(backend, 'write');
     Reflect.deleteProperty(backend, 'disposeData');
+  };
+  return { stop, peak: () => peak };
+}
+
+/** The same while `f` runs. */
+export function peakBytesOf(f: () => void): number {
+  const watch = watchData();
+  try {
+    f();
+    return watch.peak();
+  } finally {
+    watch.stop();
   }
 }

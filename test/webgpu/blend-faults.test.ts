@@ -2,23 +2,13 @@
 // in silence, and training can go on.
 
 import * as tf from '@tensorflow/tfjs-core';
-import { adam, type Lookahead, lookahead, sgd } from 'slowlane';
+import { adam, lookahead, sgd } from 'slowlane';
 import { expect, test } from 'vitest';
 
 import type { LeanBackend } from '#src/device/webgpu/lean-backend.js';
 
-import { halfSquare, noise } from '../engines.js';
-import { describeWebGPU, errorOf, start } from './engine.js';
-
-const read = async (tensor: tf.Tensor) => [...(await tensor.data<'float32'>())];
-const variable = (shape: number[], seed: number) => tf.tidy(() => tf.variable(noise(shape, seed)));
-
-async function slowOf(optimizer: Lookahead): Promise<number[][]> {
-  const saved = await optimizer.getWeights();
-  return Promise.all(
-    saved.filter(({ name }) => name.startsWith('slow/')).map((s) => read(s.tensor)),
-  );
-}
+import { halfSquare, noise, read, slowOf } from '../engines.js';
+import { describeWebGPU, errorOf, start, variable } from './engine.js';
 
 /** Runs `work` while the device refuses what moves slow weights; it says so later. */
 async function whileFailing<T>(backend: LeanBackend, work: () => Promise<T>): Promise<T> {

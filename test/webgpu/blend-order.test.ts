@@ -1,22 +1,12 @@
 // Slow weights blended by the device: what waits for what, what fails how, and how many bytes it takes.
 
 import * as tf from '@tensorflow/tfjs-core';
-import { adam, type Lookahead, lookahead, sgd } from 'slowlane';
+import { adam, lookahead, sgd } from 'slowlane';
 import { expect, test, vi } from 'vitest';
 
-import { halfSquare, noise } from '../engines.js';
+import { halfSquare, read, slowOf } from '../engines.js';
 import { updateInPlaceOn } from '#src/device/webgpu/update-in-place.js';
-import { describeWebGPU, errorOf, start } from './engine.js';
-
-const read = async (tensor: tf.Tensor) => [...(await tensor.data<'float32'>())];
-const variable = (shape: number[], seed: number) => tf.tidy(() => tf.variable(noise(shape, seed)));
-
-async function slowOf(optimizer: Lookahead): Promise<number[][]> {
-  const saved = await optimizer.getWeights();
-  return Promise.all(
-    saved.filter(({ name }) => name.startsWith('slow/')).map((s) => read(s.tensor)),
-  );
-}
+import { describeWebGPU, errorOf, start, variable } from './engine.js';
 
 /** Bytes that commands copy between `buffers`, which are of the host, and the device from now on. */
 function watchTransfers(device: GPUDevice, buffers: ReadonlySet<GPUBuffer>) {

@@ -4,18 +4,8 @@ import * as tf from '@tensorflow/tfjs-core';
 import { adam, adaptive, lookahead, type LookaheadOptions, momentum, sgd } from 'slowlane';
 import { expect, test } from 'vitest';
 
-import { halfSquare, noise } from '../engines.js';
+import { halfSquare, noise, read, slowOf } from '../engines.js';
 import { describeWebGPU, start } from './engine.js';
-
-const read = async (tensor: tf.Tensor) => [...(await tensor.data<'float32'>())];
-
-/** Slow weights as `getWeights()` gives them. */
-async function slowOf(optimizer: ReturnType<typeof lookahead>): Promise<number[][]> {
-  const saved = await optimizer.getWeights();
-  return Promise.all(
-    saved.filter(({ name }) => name.startsWith('slow/')).map((s) => read(s.tensor)),
-  );
-}
 
 /** One sync from slow weights to fast ones, with k = 1; both afterwards. */
 async function blended(

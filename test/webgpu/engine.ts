@@ -4,6 +4,7 @@ import { afterEach, describe, vi } from 'vitest';
 
 import { type WebGPUEngine, type WebGPUOptions, startWebGPU } from '#src/device/webgpu/index.js';
 
+import { noise } from '../engines.js';
 import { hasSwiftShader } from './swiftshader.js';
 
 let running: WebGPUEngine | null = null;
@@ -73,6 +74,11 @@ export class BufferCount {
     };
     return this;
   }
+}
+
+/** Noise that nothing else shares the data of. */
+export function variable(shape: number[], seed: number): tf.Variable {
+  return tf.tidy(() => tf.variable(noise(shape, seed)));
 }
 
 /** Two dense layers, whose activations grow with the batch and whose gradients do not. */

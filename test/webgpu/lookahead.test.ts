@@ -5,10 +5,8 @@ import { adam, lookahead, sgd } from 'slowlane';
 import { expect, test } from 'vitest';
 
 import golden from '../golden.json' with { type: 'json' };
-import { halfSquare, noise } from '../engines.js';
+import { halfSquare, noise, read } from '../engines.js';
 import { describeWebGPU, start } from './engine.js';
-
-const read = async (tensor: tf.Tensor) => [...(await tensor.data())];
 
 describeWebGPU(() => {
   test('golden: a constant gradient, α = 0.25, with step() and with minimize() and sync()', async () => {

@@ -1,8 +1,8 @@
 /**
  * How slow values are stored: formats, and the bytes that they take.
  *
- * Packed values come in groups of whole 32-bit words, one after the other: any run of whole groups is one run
- * of bytes, so that weights can be cut, copied and packed anew between any two groups.
+ * Packed values come in groups of whole 32-bit words, one after the other. So a run of whole groups is one run
+ * of bytes, and weights can be cut, copied and packed anew between two groups.
  */
 
 /**

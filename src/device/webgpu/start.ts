@@ -5,7 +5,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { SlowlaneError } from '../../errors.js';
 import { checkBoolean, checkChoice, checkKeys, shown } from '../../options.js';
 import { parseBytes } from '../../policy/bytes.js';
-import { type AdapterWish, chooseAdapter } from './adapters.js';
+import { type AdapterWish, chooseAdapter, requestDevice } from './adapters.js';
 import type { DeviceMemory } from './breakdown.js';
 import { registerGuardedKernels } from './guarded-kernels.js';
 import type { LeanBackend } from './lean-backend.js';
@@ -49,16 +49,6 @@ export interface WebGPUEngine {
   readonly stop: () => void;
 }
 
-/** Limits that tfjs's kernels make use of, as its own backend asks for them. */
-const LIMITS = [
-  'maxBufferSize',
-  'maxStorageBufferBindingSize',
-  'maxComputeWorkgroupStorageSize',
-  'maxComputeWorkgroupsPerDimension',
-  'maxComputeWorkgroupSizeX',
-  'maxComputeInvocationsPerWorkgroup',
-] as const satisfies readonly (keyof GPUSupportedLimits)[];
-
 let hasWarned = false;
 /** One at a time: a call that is not awaited has no backend yet. */
 let isStarting = false;
@@ -95,10 +85,7 @@ async function start(budgetBytes: number, wish: AdapterWish): Promise<WebGPUEngi
   if (node !== null) await defineForNode(chosen.gpu);
   const { adapter, name, software } = chosen;
   if (software) warnOnce(name);
-  const device = await adapter.requestDevice({
-    requiredFeatures: adapter.features.has('timestamp-query') ? ['timestamp-query'] : [],
-    requiredLimits: Object.fromEntries(LIMITS.map((limit) => [limit, adapter.limits[limit]])),
-  });
+  const device = await requestDevice(adapter);
   const backend = await register(device, adapter.info, budgetBytes);
   return {
     backend,

@@ -140,9 +140,7 @@ class InPlaceUpdates {
 
   #pipelineFor(update: WeightUpdate, width: 1 | 4): GPUComputePipeline {
     const { coded } = update;
-    // The slots too: optimizers with different ones share the formula that a restored state is written with.
-    const names = [...update.slots.keys()].join();
-    const variant = `${update.clip.by} ${coded === null ? width : 'q8'} ${names}`;
+    const variant = `${update.clip.by} ${coded === null ? width : 'q8'}`;
     const variants = this.#known.get(update.formula) ?? new Map<string, GPUComputePipeline>();
     this.#known.set(update.formula, variants);
     const known = variants.get(variant);
