@@ -23,9 +23,9 @@ export function checkInner(inner: InnerOptimizer, settings: LookaheadSettings): 
       `innerState '${innerState}' needs an inner optimizer whose state can be reached, which ${name}'s cannot. Use 'maintain', or one of slowlane's own optimizers.`,
     );
   }
-  if (innerState === 'interpolate' && inner.hasCodedSlots) {
+  if (innerState === 'interpolate' && inner.hidesSlots) {
     refuse(
-      `innerState 'interpolate' needs moments in float32, and this ${name} has moments: 'device:q8'. Use moments: 'device:f32', or innerState 'maintain' or 'reset'.`,
+      `innerState 'interpolate' needs moments in float32 on the device, and this ${name} has others. Use moments: 'device:f32', or innerState 'maintain' or 'reset'.`,
     );
   }
   if (settings.nonFinite === 'restore' && !inner.supportsState) {
@@ -42,9 +42,9 @@ export function checkInner(inner: InnerOptimizer, settings: LookaheadSettings): 
       `innerState 'reset' with a syncPeriod of some weights' own needs an inner optimizer that can reset by weight, which ${name} cannot. Use one of slowlane's own optimizers.`,
     );
   }
-  if (isAdaptive(slowStepSize) && !slowStepSize.curvature && inner.hasCodedSlots) {
+  if (isAdaptive(slowStepSize) && !slowStepSize.curvature && inner.hidesSlots) {
     refuse(
-      `adaptive() needs a second moment in float32, and this ${name} has moments: 'device:q8'. Use moments: 'device:f32', or the option 'curvature'.`,
+      `adaptive() needs a second moment in float32 on the device, and this ${name} has others. Use moments: 'device:f32', or the option 'curvature'.`,
     );
   }
   if (isAdaptive(slowStepSize) && !slowStepSize.curvature && !inner.hasSecondMoment) {

@@ -7,6 +7,7 @@ export type SlowlaneErrorCode =
   | 'SYNC_RUNNING'
   | 'INSIDE_SLOW_WEIGHTS'
   | 'SYNC_FAILED'
+  | 'MOMENTS_AWAY'
   | 'DISPOSED'
   | 'NON_FINITE'
   | 'NO_GRADIENT'

@@ -1,7 +1,7 @@
 // The public names of slowlane, and nothing else.
 
 export { SlowlaneError, type SlowlaneErrorCode } from './errors.js';
-export type { FitCallback } from './fit-callback.js';
+export type { FitCallback } from './optimizers/fit-callback.js';
 export { Lookahead, lookahead } from './lookahead.js';
 export type {
   InnerState,

@@ -11,6 +11,7 @@ import { SlowlaneError } from './errors.js';
 import type { Gate } from './gate.js';
 import type { LookaheadSettings } from './lookahead-options.js';
 import type { LookaheadStats } from './lookahead-stats.js';
+import { nonFiniteError } from './non-finite.js';
 import type { InnerOptimizer } from './optimizers/inner.js';
 import type { SavedSlow } from './snapshot/lookahead-state.js';
 import { StepSizes } from './step-sizes.js';
@@ -53,8 +54,14 @@ export class LookaheadSync {
     return this.#cycle.steps;
   }
 
+  /** True if `settle` has to be awaited before the next step. */
   get due(): boolean {
-    return this.#inner.due === true || this.#cycle.due().length > 0;
+    return this.#inner.due === true || this.syncDue;
+  }
+
+  /** True if `settle` will change weights. */
+  get syncDue(): boolean {
+    return this.#inner.syncDue === true || this.#cycle.due().length > 0;
   }
 
   /** Captures those of `weights` that are new. */
@@ -98,8 +105,9 @@ export class LookaheadSync {
     await this.#tracking.addSlots();
     const bad = await firstNonFinite(this.#tracking.live().map(({ variable }) => variable));
     if (bad) {
-      throw this.#nonFinite(
+      throw nonFiniteError(
         bad.name,
+        this.steps,
         'resync() would make it a slow weight; discard() goes back to the slow weights',
       );
     }
@@ -134,6 +142,7 @@ export class LookaheadSync {
   async #hasBadSlot(): Promise<boolean> {
     const slots = await this.#inner.slots();
     try {
+      if (await this.#inner.hasBadSlots?.()) return true;
       return (await firstNonFinite(slots.map(({ variable }) => variable))) !== null;
     } catch {
       return true;
@@ -241,8 +250,9 @@ export class LookaheadSync {
     if (bad === undefined) return true;
     const { nonFinite } = this.#settings;
     if (nonFinite === 'throw') {
-      throw this.#nonFinite(
+      throw nonFiniteError(
         bad,
+        this.steps,
         "The slow weights are as they were: discard() goes back to them, a smaller learning rate may help, and nonFinite: 'restore' or 'skip' does without this error",
       );
     }
@@ -282,14 +292,6 @@ export class LookaheadSync {
     throw new SlowlaneError(
       'STATE_MISMATCH',
       'The restored slow weights do not know yet which weights they belong to. Call await optimizer.attach(model), or attach(weights), first.',
-    );
-  }
-
-  #nonFinite(name: string, consequence: string): SlowlaneError {
-    return new SlowlaneError(
-      'NON_FINITE',
-      `'${name}' holds a NaN or an infinity after step ${this.steps}. ${consequence}.`,
-      { weight: name, step: this.steps },
     );
   }
 }

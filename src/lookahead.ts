@@ -8,7 +8,7 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 
-import { FitCallback } from './fit-callback.js';
+import { FitCallback } from './optimizers/fit-callback.js';
 import { checkModel, type LayersModelLike, weightsOf } from './layers-model.js';
 import { checkGradients } from './optimizers/gradients.js';
 import { checkCounters } from './sync/sync-cycle.js';
@@ -25,6 +25,7 @@ import { NestedInner } from './nested-inner.js';
 import { checkAppliesGradients, checkInner, takeOver } from './check-inner.js';
 import { asInner } from './optimizers/foreign.js';
 import type { InnerOptimizer } from './optimizers/inner.js';
+import { momentsAway } from './optimizers/moment-home.js';
 import type { NamedTensor } from './snapshot/named-tensor.js';
 import { TakenTensors, toTensors } from './snapshot/lookahead-state.js';
 import type { LookaheadStats } from './lookahead-stats.js';
@@ -285,10 +286,11 @@ export class Lookahead extends tf.Optimizer {
   #assertCanStep(call: string): void {
     this.#gate.assertFree(call);
     this.#assertNotDue(call);
+    if (this.due) throw momentsAway(call, 'sync()');
   }
 
   #assertNotDue(call: string): void {
-    if (this.due) throw syncDue(call, this.iterations);
+    if (this.#sync.syncDue) throw syncDue(call, this.iterations);
   }
 }
 

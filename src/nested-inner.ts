@@ -26,6 +26,10 @@ export class NestedInner implements InnerOptimizer {
     return this.optimizer.due;
   }
 
+  get syncDue(): boolean {
+    return this.optimizer.due;
+  }
+
   settle(): Promise<void> {
     return this.optimizer.sync();
   }

@@ -20,8 +20,12 @@ import {
   record,
 } from './tape.js';
 
-/** Owns `gradient`. */
-type Release = (weight: tf.Variable, gradient: tf.Tensor) => void;
+export interface PassHooks {
+  /** The op that completes this weight's gradient comes next. */
+  prepare(weight: tf.Variable): void;
+  /** Owns `gradient`, which nothing of the pass reads any more. */
+  release(weight: tf.Variable, gradient: tf.Tensor): void;
+}
 
 /** Runs `f`. Throws as `tf.variableGrads` does, and then nothing is left behind. */
 export function recordPass(f: () => tf.Scalar, varList: tf.Variable[] | undefined): BackwardPass {
@@ -49,7 +53,7 @@ export function recordPass(f: () => tf.Scalar, varList: tf.Variable[] | undefine
 export class BackwardPass {
   /** What `f` gave; the caller's. */
   readonly value: tf.Scalar;
-  /** Those that will get a gradient, in the order of the list. */
+  /** Those that will get a gradient. */
   readonly weights: readonly tf.Variable[];
   /** Not walked yet. */
   readonly #nodes: TapeNode[];
@@ -72,21 +76,20 @@ export class BackwardPass {
     }
   }
 
-  /** Once. Calls `release` for each of `weights`, when nothing of the pass reads it any more. */
-  run(release: Release): void {
+  /** Once. Calls the hooks for each of `weights`. */
+  run(hooks: PassHooks): void {
     try {
       tf.tidy('backward', () => {
         this.#gradients.set(this.value.id, tf.ones(this.value.shape));
-        if (!this.#firstTouch.has(this.value.id)) this.#finish(this.value.id, release);
+        if (!this.#firstTouch.has(this.value.id)) this.#finish(this.value.id, hooks);
         for (let node = this.#nodes.pop(); node !== undefined; node = this.#nodes.pop()) {
           if (node.recompute !== undefined) {
             this.#expand(node);
             continue;
           }
-          this.#walk(node);
-          for (const id of touchedBy(node)) {
-            if (this.#firstTouch.get(id) === node) this.#finish(id, release);
-          }
+          const complete = touchedBy(node).filter((id) => this.#firstTouch.get(id) === node);
+          this.#walk(node, () => complete.forEach((id) => this.#prepare(id, hooks)));
+          for (const id of complete) this.#finish(id, hooks);
         }
       });
     } catch (cause) {
@@ -115,9 +118,15 @@ export class BackwardPass {
     this.#nodes.push(...ops);
   }
 
-  #walk(node: TapeNode): void {
+  #prepare(id: number, hooks: PassHooks): void {
+    const weight = this.#weights.get(id);
+    if (weight !== undefined) hooks.prepare(weight);
+  }
+
+  #walk(node: TapeNode, prepare: () => void): void {
     const inputs = inputsOf(node);
     try {
+      prepare();
       const dys = node.outputs.map(({ id }) => this.#gradients.get(id) ?? null);
       const dxs = watchReads(node, this.#changed, () => inputGradients(node, inputs, dys));
       for (const [i, [, { id }]] of inputs.entries()) {
@@ -140,7 +149,7 @@ export class BackwardPass {
     dx.dispose();
   }
 
-  #finish(id: number, release: Release): void {
+  #finish(id: number, hooks: PassHooks): void {
     const gradient = this.#gradients.get(id);
     if (gradient === undefined) return;
     this.#gradients.delete(id);
@@ -149,7 +158,7 @@ export class BackwardPass {
       gradient.dispose();
       return;
     }
-    release(weight, gradient);
+    hooks.release(weight, gradient);
     this.#changed.add(weight);
   }
 }

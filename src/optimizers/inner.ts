@@ -4,8 +4,9 @@ import type { NamedTensor } from '../snapshot/named-tensor.js';
 import type { Gradients } from './gradients.js';
 
 /**
- * One slot of one weight: `weight`'s momentum, say. Same shape as the weight. If `hasCodedSlots`, larger
- * weights have one entry: the scales of their slots, which are finite if the slots are; not to be written.
+ * One slot of one weight: `weight`'s momentum, say. Same shape as the weight. If `hidesSlots`, larger
+ * weights have one entry, the scales of their slots, which are finite if the slots are and not to be
+ * written, or none.
  */
 export interface InnerSlot {
   readonly variable: tf.Variable;
@@ -35,8 +36,10 @@ export interface InnerOptimizer {
   readonly optimizer: tf.Optimizer;
   /** False if slots can be neither listed, saved nor reset: those calls throw UNSUPPORTED_INNER. */
   readonly supportsState: boolean;
-  /** True if slots are kept in 8 bits: they can be saved, restored and reset, but not reached as tensors. */
-  readonly hasCodedSlots?: boolean;
+  /** True if slots are in 8 bits or on the host: saved, restored and reset, but not reached as tensors. */
+  readonly hidesSlots?: boolean;
+  /** Looks for a NaN or an infinity in slots that `slots()` does not list. Rejects if they are spoilt. */
+  hasBadSlots?(): Promise<boolean>;
   /** True if `secondMoment` gives something once steps were taken. */
   readonly hasSecondMoment: boolean;
   /** Steps taken so far. */
@@ -64,8 +67,10 @@ export interface InnerOptimizer {
   /** The running estimate of E[g²] of a weight, if there is one. The tensor stays the optimizer's. */
   secondMoment(weight: tf.Variable): MaybePromise<SecondMoment | null>;
 
-  /** True if `settle` has to be awaited before the next step (a Lookahead inside a Lookahead). */
+  /** True if `settle` has to be awaited before the next step: a sync inside, moments that are away. */
   readonly due?: boolean;
+  /** True if `settle` will change weights. */
+  readonly syncDue?: boolean;
   settle?(): Promise<void>;
 
   /** Live slots and host-only tensors: nothing to dispose. */

@@ -1,5 +1,14 @@
-/** 8-bit moments in plain numbers, each operation rounded to float32: for saving, and to test the others by. */
-import { BLOCK, BLOCK_WORDS, type CodeAlgebra, type MomentCode, decoded } from './moment-code.js';
+/** 8-bit moments in plain numbers, each operation rounded to float32: on the host, and to test the others by. */
+import {
+  BLOCK,
+  BLOCK_WORDS,
+  type CodeAlgebra,
+  LEAST,
+  type MomentCode,
+  blocksOf,
+  decoded,
+  encoded,
+} from './moment-code.js';
 
 const { fround } = Math;
 
@@ -33,4 +42,26 @@ export function decodedNumbers(
     values[i] = decoded(code, number, scales[block] ?? 0, float32);
   }
   return values;
+}
+
+/** What `values` of one slot encode to. */
+export function encodedNumbers(
+  code: MomentCode,
+  values: Float32Array,
+): { readonly words: Int32Array; readonly scales: Float32Array } {
+  const blocks = blocksOf(values.length);
+  const words = new Int32Array(blocks * BLOCK_WORDS);
+  const scales = new Float32Array(blocks);
+  for (let block = 0; block < blocks; block++) {
+    const own = values.subarray(block * BLOCK, (block + 1) * BLOCK);
+    const scale = own.reduce((most, x) => Math.max(most, Math.abs(x)), LEAST);
+    scales[block] = scale;
+    for (let at = 0; at < own.length; at++) {
+      const value = own[at] ?? 0;
+      const byte = encoded(code, value, fround(value / scale), float32);
+      const word = block * BLOCK_WORDS + (at % BLOCK_WORDS);
+      words[word] = (words[word] ?? 0) | ((byte & 0xff) << (8 * Math.floor(at / BLOCK_WORDS)));
+    }
+  }
+  return { words, scales };
 }

@@ -26,12 +26,14 @@ export function saveState(
 
 /**
  * Copies in its synchronous part, because the caller may dispose the tensors at once. The caller owns
- * the result; what is not in the form above throws STATE_MISMATCH and leaves nothing behind.
+ * the result, with `onHost` not on the device; what is not in the form above throws STATE_MISMATCH and leaves
+ * nothing behind.
  */
 export async function loadState(
   owner: string,
   slotsPerWeight: number,
   saved: readonly NamedTensor[],
+  { onHost }: { readonly onHost: boolean },
 ): Promise<SavedState> {
   // A clone shares the data; tensors never change, so that is a copy.
   const copies = saved.map(({ name, tensor }) => ({ name, tensor: tf.keep(tensor.clone()) }));
@@ -50,6 +52,14 @@ export async function loadState(
         owner,
         `must have ${slotsPerWeight} slots for each of its ${count} weights, got ${slots.length} slots`,
       );
+    }
+    if (onHost) {
+      for (const [i, { name, tensor }] of slots.entries()) {
+        if (tensor.dtype !== 'float32') continue; // a mismatch that is found below
+        const values = await tensor.data<'float32'>();
+        slots[i] = { name, tensor: tf.keep(tf.tensor(values.slice(), tensor.shape)) };
+        tensor.dispose();
+      }
     }
     const weights = steps.map((n, i) => {
       const own = slots.slice(i * slotsPerWeight, (i + 1) * slotsPerWeight);

@@ -18,8 +18,11 @@ export interface StepOptions {
   readonly gradients?: GradientLifetime;
   /**
    * 'device:f32' (default): each slot takes 4 bytes an element. 'device:q8': 1.02 bytes, for weights of 4,096
-   * elements or more; close to the same training, not the same numbers. Not together with Lookahead's
-   * `innerState: 'interpolate'` and `adaptive()` without a curvature. Without a slot (sgd) both are the same.
+   * elements or more; close to the same training, not the same numbers. 'host:f32' and 'host:q8': the same
+   * numbers as these, but slots of such weights wait in host memory between steps, and are on the device one
+   * weight at a time; await `settle()` after each step, or pass `callbacks()` to `model.fit`. Other than the
+   * default not together with Lookahead's `innerState: 'interpolate'` and `adaptive()` without a curvature.
+   * Without a slot (sgd) all are the same.
    */
   readonly moments?: Moments;
 }
@@ -27,8 +30,12 @@ export interface StepOptions {
 export const GRADIENT_LIFETIMES = ['keep', 'release'] as const;
 export type GradientLifetime = (typeof GRADIENT_LIFETIMES)[number];
 
-export const MOMENTS = ['device:f32', 'device:q8'] as const;
+export const MOMENTS = ['device:f32', 'device:q8', 'host:f32', 'host:q8'] as const;
 export type Moments = (typeof MOMENTS)[number];
+
+export function waitsOnHost(moments: Moments): boolean {
+  return moments === 'host:f32' || moments === 'host:q8';
+}
 
 export const STEP_OPTIONS = [
   'learningRate',

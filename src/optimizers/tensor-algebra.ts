@@ -26,6 +26,8 @@ function assignDecoded(update: WeightUpdate, coded: CodedSlots, gradient: tf.Ten
   checkExactIntegers();
   const { weight, slots, formula } = update;
   const decoded = new Map<string, tf.Variable>();
+  const before = weight.clone(); // shares the data
+  let isDone = false;
   try {
     const rows = tf.tidy(() => tf.split(coded.scales, coded.scales.shape[0] ?? 0, 0).map(tf.keep));
     const named = [...slots].map(([name, words], s) => ({
@@ -42,20 +44,29 @@ function assignDecoded(update: WeightUpdate, coded: CodedSlots, gradient: tf.Ten
       assignAll(update, decoded, gradient);
       tf.tidy(() => {
         const assigned = new Set(formula.map(({ target }) => target));
-        const scales = named.map(({ name, words, code, row }) => {
+        const stored = named.map(({ name, words, code, row }) => {
           const values = decoded.get(name);
-          if (values === undefined || !assigned.has(name)) return row;
-          const encoded = encodedTensors(code, values);
-          words.assign(encoded.words);
-          return encoded.scales;
+          const isKept = values === undefined || !assigned.has(name);
+          const { words: next, scales } = isKept
+            ? { words, scales: row }
+            : encodedTensors(code, values);
+          return { words, next, scales };
         });
-        coded.scales.assign(tf.concat(scales, 0));
+        const scales = tf.concat(
+          stored.map((one) => one.scales),
+          0,
+        );
+        // All that needs memory is there: now they change together.
+        for (const { words, next } of stored) if (next !== words) words.assign(next);
+        coded.scales.assign(scales);
       });
+      isDone = true;
     } finally {
       tf.dispose(rows);
     }
   } finally {
-    tf.dispose([...decoded.values()]);
+    if (!isDone) weight.assign(before);
+    tf.dispose([before, ...decoded.values()]);
   }
 }
 

@@ -1,201 +1,50 @@
 /**
- * The slots of one weight as variables: float32 of its shape, or 8-bit (`moment-code.ts`), then one int32
- * variable of packed bytes a slot and one float32 variable with the scales of all of them, because a shader
- * sees eight buffers at most. Named after the weight, as the breakdown of device memory expects.
+ * The slots of one weight: float32 of its shape, or 8-bit (`moment-code.ts`), then one int32 tensor of packed
+ * bytes a slot and one float32 tensor with the scales of all of them, because a shader sees eight buffers at
+ * most. They stay on the device (`device-slots.ts`) or wait on the host (`host-slots.ts`).
+ *
+ * Variables are named after the weight, as the breakdown of device memory expects.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { hostTensor } from '../snapshot/host-tensor.js';
 import type { NamedTensor } from '../snapshot/named-tensor.js';
 import type { InnerSlot } from './inner.js';
-import { BLOCK_WORDS, type MomentCode, SMALLEST_CODED, blocksOf } from './moment-code.js';
-import { decodedNumbers } from './moment-numbers.js';
-import { checkExactIntegers } from './moment-tensors.js';
-import type { Moments } from './step-options.js';
-import { updateWithTensors } from './tensor-algebra.js';
-import type { Assignment, Operands, SlotSpec } from './update-rule.js';
-import { updaterFor } from './updater.js';
-import type { CodedSlots } from './weight-update.js';
+import type { MomentCode } from './moment-code.js';
+import type { SlotSpec } from './update-rule.js';
+import type { SlotVariables } from './weight-update.js';
+
+export interface WeightSlots {
+  /** An update is about to need them: now is the time to bring them to the device. */
+  prepare(): void;
+  /** Runs `work`, which updates them in place. */
+  use<T>(work: (slots: SlotVariables) => T): T;
+  /** The values of `from`, one tensor a slot (on the host: to be read at once), the caller's; or as freshly made. */
+  write(from?: readonly tf.Tensor[]): void;
+  /** What can be reached as tensors at any time. */
+  list(): InnerSlot[];
+  /** Takes hold of the values as they are now: a step may come before they are read. */
+  hold(): HeldSlots;
+  dispose(): void;
+}
 
 /** The slots of one weight at a moment, to be saved. */
 export interface HeldSlots {
-  /** In float32, in the order of the rule: live variables, or host tensors of what was decoded. */
+  /** In float32, in the order of the rule: live variables, or host tensors. */
   read(): Promise<readonly NamedTensor[]>;
   dispose(): void;
 }
 
-export class WeightSlots {
-  /** By the names of the rule, in its order. */
-  readonly variables: ReadonlyMap<string, tf.Variable>;
-  /** Null if the variables are float32. */
-  readonly coded: CodedSlots | null;
-  readonly #weight: tf.Variable;
-  readonly #specs: readonly SlotSpec[];
-
-  /** Fresh, or with the values of `from`, one tensor a slot, which stay the caller's. */
-  constructor(
-    weight: tf.Variable,
-    specs: readonly SlotSpec[],
-    moments: Moments,
-    from?: readonly tf.Tensor[],
-  ) {
-    this.#weight = weight;
-    this.#specs = specs;
-    const isCoded = moments === 'device:q8' && specs.length > 0 && weight.size >= SMALLEST_CODED;
-    if (isCoded && updaterFor(tf.backend()) === updateWithTensors) checkExactIntegers();
-    const variables = new Map<string, tf.Variable>();
-    this.variables = variables;
-    this.coded = isCoded ? { scales: zeroScales(weight, specs), codes: codesOf(specs) } : null;
-    const blocks = blocksOf(weight.size);
-    try {
-      for (const [s, { name, initial }] of specs.entries()) {
-        const make = () =>
-          isCoded ? zeroWords(blocks) : (from?.[s] ?? tf.fill(weight.shape, initial));
-        variables.set(name, variableOf(`${weight.name}/${name}`, make));
-      }
-      if (this.coded !== null) this.#encodeAll(this.coded, from);
-    } catch (error) {
-      // There was no memory for all of them: nobody would dispose the others.
-      tf.dispose([...variables.values(), ...(this.coded === null ? [] : [this.coded.scales])]);
-      throw error;
-    }
-  }
-
-  /** The values of `from`, one tensor a slot, which stay the caller's; or as freshly made. */
-  write(from?: readonly tf.Tensor[]): void {
-    if (this.coded !== null) {
-      if (from === undefined) this.#zero(this.coded);
-      this.#encodeAll(this.coded, from);
-      return;
-    }
-    for (const [s, { name, initial }] of this.#specs.entries()) {
-      const variable = this.variables.get(name);
-      tf.tidy(() => variable?.assign(from?.[s] ?? tf.fill(this.#weight.shape, initial)));
-    }
-  }
-
-  list(): InnerSlot[] {
-    const weight = this.#weight;
-    if (this.coded !== null) return [{ variable: this.coded.scales, weight, initial: 0 }];
-    return this.#specs.flatMap(({ name, initial }) => {
-      const variable = this.variables.get(name);
-      return variable === undefined ? [] : [{ variable, weight, initial }];
-    });
-  }
-
-  /** Takes hold of the values as they are now: a step may come before they are read. */
-  hold(): HeldSlots {
-    const name = (slot: string) => `${this.#weight.name}/${slot}`;
-    if (this.coded === null) {
-      const live = [...this.variables].map(([slot, tensor]) => ({ name: name(slot), tensor }));
-      return { read: () => Promise.resolve(live), dispose: () => undefined };
-    }
-    const { size, shape } = this.#weight;
-    const { codes } = this.coded;
-    const scales = tf.keep(this.coded.scales.clone());
-    const words = [...this.variables].map(([slot, variable]) => ({
-      slot,
-      tensor: tf.keep(variable.clone()),
-    }));
-    const blocks = blocksOf(size);
-    return {
-      async read() {
-        const saved: NamedTensor[] = [];
-        const allScales = await scales.data<'float32'>();
-        for (const [s, { slot, tensor }] of words.entries()) {
-          const own = allScales.subarray(s * blocks, (s + 1) * blocks);
-          const code = codes.get(slot) ?? 'signed';
-          const values = decodedNumbers(code, await tensor.data<'int32'>(), own, size);
-          saved.push({ name: name(slot), tensor: hostTensor(values, shape) });
-        }
-        return saved;
-      },
-      dispose: () => tf.dispose([scales, ...words.map(({ tensor }) => tensor)]),
-    };
-  }
-
-  dispose(): void {
-    const all = [...this.variables.values(), ...(this.coded === null ? [] : [this.coded.scales])];
-    // A variable disposed twice would give back another tensor's share of its data.
-    for (const variable of all) if (!variable.isDisposed) variable.dispose();
-  }
-
-  /** One variable a tidy, so that none shares its data when it is written next: that would cost a copy. */
-  #zero({ scales }: CodedSlots): void {
-    const blocks = blocksOf(this.#weight.size);
-    for (const slot of this.variables.values()) tf.tidy(() => slot.assign(zeroWords(blocks)));
-    tf.tidy(() => scales.assign(tf.zerosLike(scales)));
-  }
-
-  /** Of what is to be 0 the words are zeros already. */
-  #encodeAll(coded: CodedSlots, from?: readonly tf.Tensor[]): void {
-    for (const [s, { name, initial }] of this.#specs.entries()) {
-      const values = from?.[s];
-      if (values === undefined && initial === 0) continue;
-      tf.tidy(() => this.#encode(name, coded, values ?? tf.fill(this.#weight.shape, initial)));
-    }
-  }
-
-  /** As an update whose formula copies the gradient: whoever carries out updates can encode. */
-  #encode(target: string, coded: CodedSlots, values: tf.Tensor): void {
-    updaterFor(tf.backend())({
-      formula: copyInto(target, this.#specs),
-      weight: this.#weight,
-      slots: this.variables,
-      coded,
-      gradient: values,
-      takesGradient: false,
-      clip: { by: 'nothing' },
-      scalars: {},
-    });
-  }
-}
-
-/** By the slots of an optimizer, then by target. */
-const copies = new WeakMap<readonly SlotSpec[], ReadonlyMap<string, readonly Assignment[]>>();
-
-/**
- * `target ← gradient`; the same array each time, for kernels are kept by it. Never one for two sets of slots,
- * which share names and have other kernels.
- */
-function copyInto(target: string, specs: readonly SlotSpec[]): readonly Assignment[] {
-  let known = copies.get(specs);
-  if (known === undefined) {
-    const copy = (name: string): Assignment<string, never> => ({
-      target: name,
-      value: takeGradient,
-    });
-    known = new Map(specs.map(({ name }) => [name, [copy(name)]]));
-    copies.set(specs, known);
-  }
-  return known.get(target) ?? [];
-}
-
-function takeGradient<T>({ gradient }: Operands<never, T>): T {
-  return gradient;
-}
-
-function codesOf(specs: readonly SlotSpec[]): Map<string, MomentCode> {
+export function codesOf(specs: readonly SlotSpec[]): Map<string, MomentCode> {
   return new Map(
     specs.map(({ name, neverNegative }) => [name, neverNegative ? 'positive' : 'signed']),
   );
 }
 
-function zeroWords(blocks: number): tf.Tensor {
-  return tf.fill([blocks, BLOCK_WORDS], 0, 'int32');
-}
-
-/** One row a slot. */
-function zeroScales(weight: tf.Variable, specs: readonly SlotSpec[]): tf.Variable {
-  const shape: [number, number] = [specs.length, blocksOf(weight.size)];
-  return variableOf(`${weight.name}/scales`, () => tf.fill(shape, 0));
-}
-
-function variableOf(name: string, make: () => tf.Tensor): tf.Variable {
-  return tf.tidy(() => tf.variable(make(), false, unusedName(name)));
+export function slotName(weight: tf.Variable, slot: string): string {
+  return `${weight.name}/${slot}`;
 }
 
 /** Variables need names unique in the whole engine, but two optimizers may train one weight. */
-function unusedName(name: string): string {
+export function unusedName(name: string): string {
   const taken = tf.engine().registeredVariables;
   let unused = name;
   for (let n = 1; unused in taken; n++) unused = `${name}_${n}`;

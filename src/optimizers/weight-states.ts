@@ -5,11 +5,15 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { matchSaved } from '../snapshot/match-saved.js';
+import { DeviceSlots } from './device-slots.js';
+import { HostSlots } from './host-slots.js';
 import type { InnerSlot } from './inner.js';
+import { SMALLEST_CODED } from './moment-code.js';
+import { type MomentHome, makeMomentHome } from './moment-home.js';
 import type { NamedTensor } from '../snapshot/named-tensor.js';
-import type { Moments } from './step-options.js';
+import { type Moments, waitsOnHost } from './step-options.js';
 import type { SlotSpec } from './update-rule.js';
-import { WeightSlots } from './weight-slots.js';
+import type { WeightSlots } from './weight-slots.js';
 
 export interface WeightState {
   readonly weight: tf.Variable;
@@ -33,6 +37,8 @@ export class WeightStates {
   readonly #moments: Moments;
   readonly #known = new Map<tf.Variable, WeightState>();
   #pending: PendingState[] = [];
+  /** Undefined: not asked yet. Null: moments stay on the device. */
+  #home: MomentHome | null | undefined;
 
   constructor(specs: readonly SlotSpec[], moments: Moments) {
     this.#specs = specs;
@@ -41,6 +47,29 @@ export class WeightStates {
 
   of(weight: tf.Variable): WeightState | undefined {
     return this.#known.get(weight);
+  }
+
+  /** True if moments are on their way back to the host: until `settle`, nothing else is possible. */
+  get isAway(): boolean {
+    return this.#home?.isAway === true;
+  }
+
+  /** At the end of a step, however it ended. */
+  turn(): void {
+    for (const { slots } of this.#known.values()) if (slots instanceof HostSlots) slots.takeBack();
+    this.#home?.turn();
+  }
+
+  /** Resolves when nothing is away; rejects once if the device failed. */
+  async settle(): Promise<void> {
+    await this.#home?.settle();
+  }
+
+  /** False if a slot that `list` does not reach has a NaN or an infinity. */
+  get isFinite(): boolean {
+    return [...this.#known.values()].every(
+      ({ slots }) => !(slots instanceof HostSlots) || slots.isFinite(),
+    );
   }
 
   /** Makes slots for the weights not seen yet, from restored state where some waits. */
@@ -110,15 +139,27 @@ export class WeightStates {
 
   dispose(): void {
     this.#dropPending();
+    this.turn(); // buffers that recorded commands name must not be destroyed before
+    this.#home?.dispose();
     for (const { slots } of this.#known.values()) slots.dispose();
     this.#known.clear();
   }
 
   #begin(weight: tf.Variable, from: PendingState | undefined): WeightState {
     const tensors = from?.slots.map(({ tensor }) => tensor);
-    const slots = new WeightSlots(weight, this.#specs, this.#moments, tensors);
+    const slots = this.#slotsOf(weight, tensors);
     tf.dispose(tensors ?? []);
     return { weight, slots, steps: from?.steps ?? 0 };
+  }
+
+  #slotsOf(weight: tf.Variable, from: readonly tf.Tensor[] | undefined): WeightSlots {
+    const specs = this.#specs;
+    const isLarge = specs.length > 0 && weight.size >= SMALLEST_CODED;
+    const isCoded = isLarge && (this.#moments === 'device:q8' || this.#moments === 'host:q8');
+    const isOnHost = isLarge && waitsOnHost(this.#moments);
+    const home = isOnHost ? (this.#home ??= makeMomentHome()) : null;
+    if (home === null) return new DeviceSlots(weight, specs, isCoded, from);
+    return new HostSlots(weight, specs, isCoded, home, from);
   }
 
   /** For each weight its saved state; throws STATE_MISMATCH. Without slots there is nothing to match. */

@@ -11,14 +11,17 @@ export interface CodedSlots {
   readonly codes: ReadonlyMap<string, MomentCode>;
 }
 
-export interface WeightUpdate {
-  /** The same array in every step of an optimizer. */
-  readonly formula: readonly Assignment[];
-  readonly weight: tf.Variable;
+export interface SlotVariables {
   /** By the names of the rule, in its order. */
   readonly slots: ReadonlyMap<string, tf.Variable>;
   /** Null if the slots are float32 of the weight's shape. Else they are words, and only storage is different. */
   readonly coded: CodedSlots | null;
+}
+
+export interface WeightUpdate extends SlotVariables {
+  /** The same array in every step of an optimizer. */
+  readonly formula: readonly Assignment[];
+  readonly weight: tf.Variable;
   /** Not clipped yet; the updater's to dispose if `takesGradient`, else the caller's. */
   readonly gradient: tf.Tensor;
   readonly takesGradient: boolean;

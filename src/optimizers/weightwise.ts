@@ -5,28 +5,25 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { SlowlaneError } from '../errors.js';
 import { type BackwardPass, recordPass } from './backward-pass.js';
-import { type Clipping, checkClipping, clipFor, disposeClip } from './clipping.js';
-import {
-  type Gradients,
-  type WeightGradient,
-  checkGradients,
-  matchGradients,
-} from './gradients.js';
+import { type Clipping, checkClipping } from './clipping.js';
+import { FitCallback } from './fit-callback.js';
+import { type Gradients, checkGradients, matchGradients } from './gradients.js';
+import { momentsAway } from './moment-home.js';
 import type { BeginStep, InnerOptimizer, InnerSlot, SecondMoment } from './inner.js';
 import type { NamedTensor } from '../snapshot/named-tensor.js';
 import { type LearningRate, checkLearningRate, rateAt, rateConfig } from './learning-rate.js';
 import { type SavedState, loadState, saveState } from './saved-state.js';
-import type { Assignment, RuleConstants, UpdateRule } from './update-rule.js';
+import type { RuleConstants, UpdateRule } from './update-rule.js';
 import {
   type GradientLifetime,
   type Moments,
   checkLifetime,
   checkMoments,
+  waitsOnHost,
 } from './step-options.js';
 import { canRecord } from './tape.js';
-import { updaterFor } from './updater.js';
 import { WeightStates } from './weight-states.js';
-import type { Updater, WeightUpdate } from './weight-update.js';
+import { WeightSteps } from './weight-steps.js';
 
 export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerOptimizer {
   readonly optimizer: tf.Optimizer = this;
@@ -34,8 +31,8 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
   readonly resetsByWeight = true;
   readonly #rule: UpdateRule;
   readonly #constants: RuleConstants;
-  readonly #formula: readonly Assignment[];
   readonly #states: WeightStates;
+  readonly #steps: WeightSteps;
   readonly #clipping: Clipping;
   readonly #gradients: GradientLifetime;
   readonly #moments: Moments;
@@ -58,8 +55,8 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
     this.#moments = checkMoments(moments);
     this.#rule = rule;
     this.#constants = constants;
-    this.#formula = rule.formula(constants);
     this.#states = new WeightStates(rule.slots(constants), this.#moments);
+    this.#steps = new WeightSteps(rule, constants, this.#clipping, this.#states);
     this.iterations_ = 0;
   }
 
@@ -77,14 +74,18 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
     this.#learningRate = checkLearningRate(value);
   }
 
-  /** One step. Without `varList`: all trainable variables that `f` depends on. */
+  /**
+   * One step. Without `varList`: all trainable variables that `f` depends on.
+   *
+   * @throws SlowlaneError MOMENTS_AWAY if moments wait on the host and `settle()` was not awaited.
+   */
   override minimize(
     f: () => tf.Scalar,
     returnCost = false,
     varList?: tf.Variable[],
     begin?: BeginStep,
   ): tf.Scalar | null {
-    this.#checkReady();
+    this.#checkReady('minimize');
     const learningRate = this.learningRate;
     if (this.#gradients === 'release' && canRecord()) {
       const pass = recordPass(f, varList ?? undefined);
@@ -94,7 +95,9 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
     const { value, grads } = tf.tidy(() => this.computeGradients(f, varList ?? undefined));
     let keepsValue = false;
     try {
-      this.#step(matchGradients(grads, varList ?? undefined), learningRate, { frees: true, begin });
+      const pairs = matchGradients(grads, varList ?? undefined);
+      this.#steps.after(pairs, { learningRate, begin }, { frees: true });
+      if (pairs.length > 0) this.incrementIterations();
       keepsValue = returnCost || value instanceof tf.Variable;
     } finally {
       tf.dispose(grads);
@@ -105,12 +108,30 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
 
   /** One step with gradients that stay the caller's. A weight without one is left alone. */
   override applyGradients(gradients: Gradients): void {
-    this.#checkReady();
-    this.#step(checkGradients(gradients), this.learningRate, { frees: false });
+    this.#checkReady('applyGradients');
+    const pairs = checkGradients(gradients);
+    if (pairs.length === 0) return;
+    this.#steps.after(pairs, { learningRate: this.learningRate }, { frees: false });
+    this.incrementIterations();
+  }
+
+  /** True if `settle()` has to be awaited before the next step: moments that wait on the host are away. */
+  get due(): boolean {
+    return this.#states.isAway;
+  }
+
+  /** Resolves at once unless moments wait on the host; then when they are back. Await it after each step. */
+  settle(): Promise<void> {
+    return this.#states.settle();
+  }
+
+  /** For `model.fit` and `fitDataset`: awaits `settle()`, lets the event loop run. */
+  callbacks(): FitCallback[] {
+    return [new FitCallback({ begin: () => Promise.resolve(), settle: () => this.settle() })];
   }
 
   adopt(variables: readonly tf.Variable[]): void {
-    this.#checkReady();
+    this.#checkReady('adopt');
     this.#states.adopt(variables);
   }
 
@@ -119,28 +140,36 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
   }
 
   reset(weights?: readonly tf.Variable[]): void {
-    this.#checkReady();
+    this.#checkReady('reset');
     this.#states.reset(weights);
   }
 
-  get hasCodedSlots(): boolean {
-    return this.#moments === 'device:q8' && this.#rule.slots(this.#constants).length > 0;
+  get hidesSlots(): boolean {
+    return this.#moments !== 'device:f32' && this.#rule.slots(this.#constants).length > 0;
+  }
+
+  async hasBadSlots(): Promise<boolean> {
+    await this.settle();
+    return !this.#states.isFinite;
   }
 
   get hasSecondMoment(): boolean {
-    return this.#rule.secondMoment !== undefined && !this.hasCodedSlots;
+    return this.#rule.secondMoment !== undefined && !this.hidesSlots;
   }
 
   secondMoment(weight: tf.Variable): SecondMoment | null {
     const state = this.#states.of(weight);
-    const diagonal = state?.slots.variables.get(this.#rule.secondMoment ?? '');
-    if (!state || !diagonal || state.slots.coded || state.steps === 0) return null;
+    if (!state || state.steps === 0 || this.hidesSlots) return null;
+    const name = this.#rule.secondMoment ?? '';
+    const diagonal = state.slots.use(({ slots }) => slots.get(name));
+    if (diagonal === undefined) return null;
     const scale = this.#rule.secondMomentScale?.(this.#constants, state.steps) ?? 1;
     return { diagonal, scale };
   }
 
   override async getWeights(): Promise<NamedTensor[]> {
     this.#checkReady();
+    while (this.due) await this.settle(); // a step may have begun before it was our turn
     const { iterations } = this;
     return saveState(this.#rule.name, iterations, await this.#states.snapshot());
   }
@@ -151,7 +180,9 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
     const slotsPerWeight = this.#rule.slots(this.#constants).length;
     this.#phase = 'restoring';
     try {
-      const saved = await loadState(this.#rule.name, slotsPerWeight, weights);
+      const onHost = waitsOnHost(this.#moments);
+      const saved = await loadState(this.#rule.name, slotsPerWeight, weights, { onHost });
+      await this.settle();
       this.#restore(saved);
     } finally {
       if (this.#phase === 'restoring') this.#phase = 'ready';
@@ -166,7 +197,7 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
       ...(by === 'value' ? { clipValue: this.#clipping.limit } : {}),
       ...(by === 'norm' ? { clipNorm: this.#clipping.limit } : {}),
       ...(this.#gradients === 'release' ? { gradients: this.#gradients } : {}),
-      ...(this.#moments === 'device:q8' ? { moments: this.#moments } : {}),
+      ...(this.#moments !== 'device:f32' ? { moments: this.#moments } : {}),
     };
   }
 
@@ -197,33 +228,6 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
     }
   }
 
-  #step(
-    pairs: readonly WeightGradient[],
-    learningRate: number,
-    how: { readonly frees: boolean; readonly begin?: BeginStep | undefined },
-  ): void {
-    if (pairs.length === 0) return;
-    const weights = pairs.map(({ weight }) => weight);
-    this.#states.adopt(weights);
-    how.begin?.(weights);
-    const update = updaterFor(tf.backend());
-    const clip = clipFor(
-      this.#clipping,
-      pairs.map(({ gradient }) => gradient),
-    );
-    try {
-      for (const [i, { weight, gradient }] of pairs.entries()) {
-        // A custom gradient may hand one tensor to two weights.
-        const isLastUse = !pairs.some((other, j) => j > i && other.gradient === gradient);
-        const takesGradient = how.frees && isLastUse;
-        this.#update(update, { weight, gradient, takesGradient, clip }, learningRate);
-      }
-    } finally {
-      disposeClip(clip);
-    }
-    this.incrementIterations();
-  }
-
   /** One step while the backward pass runs. */
   #stepDuring(
     pass: BackwardPass,
@@ -231,16 +235,10 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
     returnCost: boolean,
     begin: BeginStep | undefined,
   ): tf.Scalar | null {
-    const { value, weights } = pass;
+    const { value } = pass;
     let keepsValue = value instanceof tf.Variable;
     try {
-      this.#states.adopt(weights);
-      begin?.(weights);
-      const update = updaterFor(tf.backend());
-      const clip = clipFor(this.#clipping, []);
-      pass.run((weight, gradient) => {
-        this.#update(update, { weight, gradient, takesGradient: true, clip }, learningRate);
-      });
+      this.#steps.during(pass, { learningRate, begin });
       this.incrementIterations();
       keepsValue ||= returnCost;
     } finally {
@@ -250,22 +248,12 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
     return returnCost ? value : null;
   }
 
-  #update(
-    update: Updater,
-    step: Pick<WeightUpdate, 'weight' | 'gradient' | 'takesGradient' | 'clip'>,
-    learningRate: number,
-  ): void {
-    const state = this.#states.of(step.weight);
-    if (state === undefined) throw new Error(`'${step.weight.name}' has no state.`);
-    const scalars = this.#rule.scalars(this.#constants, learningRate, state.steps + 1);
-    const { variables: slots, coded } = state.slots;
-    update({ ...step, formula: this.#formula, slots, coded, scalars });
-    state.steps += 1;
-  }
-
-  #checkReady(): void {
-    if (this.#phase === 'ready') return;
+  /** `call` is one that needs moments which may be away. */
+  #checkReady(call?: string): void {
     const name = this.#rule.name;
+    if (call !== undefined && this.#phase === 'ready' && this.due)
+      throw momentsAway(call, 'settle()');
+    if (this.#phase === 'ready') return;
     if (this.#phase === 'disposed') {
       throw new SlowlaneError('DISPOSED', `This ${name} optimizer is disposed; make a new one.`);
     }

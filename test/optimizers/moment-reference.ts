@@ -1,33 +1,14 @@
-import {
-  BLOCK,
-  BLOCK_WORDS,
-  LEAST,
-  type MomentCode,
-  encoded,
-} from '#src/optimizers/moment-code.js';
-import { float32 } from '#src/optimizers/moment-numbers.js';
+import { BLOCK, BLOCK_WORDS, type MomentCode } from '#src/optimizers/moment-code.js';
+import { encodedNumbers as encodedWords } from '#src/optimizers/moment-numbers.js';
 
-/** What `values` encode to, element by element in float32 numbers. */
+/** What `values` encode to, with the bytes one by one. */
 export function encodedNumbers(
   code: MomentCode,
   values: Float32Array,
 ): { words: Int32Array; scales: Float32Array; bytes: number[] } {
-  const blocks = Math.ceil(values.length / BLOCK);
-  const words = new Int32Array(blocks * BLOCK_WORDS);
-  const scales = new Float32Array(blocks);
-  const bytes: number[] = [];
-  for (let block = 0; block < blocks; block++) {
-    const own = values.subarray(block * BLOCK, (block + 1) * BLOCK);
-    const scale = own.reduce((most, x) => Math.max(most, Math.abs(x)), LEAST);
-    scales[block] = scale;
-    for (const [at, value] of own.entries()) {
-      const byte = encoded(code, value, Math.fround(value / scale), float32);
-      bytes.push(byte);
-      const word = block * BLOCK_WORDS + (at % BLOCK_WORDS);
-      words[word] = (words[word] ?? 0) | ((byte & 0xff) << (8 * Math.floor(at / BLOCK_WORDS)));
-    }
-  }
-  return { words, scales, bytes };
+  const { words, scales } = encodedWords(code, values);
+  const bytes = [...bytesIn(words, values.length)];
+  return { words, scales, bytes: code === 'signed' ? bytes.map((b) => (b << 24) >> 24) : bytes };
 }
 
 /** The bytes in the words, in the order of the elements; what fills the last block is left out. */

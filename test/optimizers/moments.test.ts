@@ -21,7 +21,7 @@ const MAKES: [string, (options?: StepOptions) => WeightwiseOptimizer][] = [
 describe('the option', () => {
   test.each(MAKES)('%s checks it', (_, make) => {
     expect(() => make({ moments: 'device:q4' as never })).toThrow(
-      `moments must be 'device:f32' or 'device:q8', got "device:q4" (string).`,
+      `moments must be 'device:f32', 'device:q8', 'host:f32' or 'host:q8', got "device:q4" (string).`,
     );
     expect(() => make({ moments: 8 as never })).toThrow(TypeError);
     expect(make(q8).getConfig()).toMatchObject(q8);
@@ -29,7 +29,7 @@ describe('the option', () => {
   });
 
   test('sgd has no moments and takes either', () => {
-    expect(sgd(q8).hasCodedSlots).toBe(false);
+    expect(sgd(q8).hidesSlots).toBe(false);
     expect(() => lookahead(sgd(q8), { innerState: 'interpolate' })).not.toThrow();
   });
 
@@ -38,7 +38,7 @@ describe('the option', () => {
       expect.objectContaining({
         code: 'UNSUPPORTED_INNER',
         message: expect.stringMatching(
-          /device:q8.*Use moments: 'device:f32', or innerState/,
+          /float32 on the device.*Use moments: 'device:f32', or innerState/,
         ) as string,
       }),
     );

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 
-import { BLOCK_BYTES, pause, Slices } from '#src/device/webgpu/blend/slices.js';
+import { BLOCK_BYTES, pause, Slices } from '#src/device/webgpu/host-memory/slices.js';
 
 /** Copies of so many blocks each, on a machine on which a block takes `blockMs`: milliseconds between pauses. */
 async function slicesAt(blockMs: number, copies: readonly number[]): Promise<number[]> {

@@ -10,7 +10,7 @@ import { type DeviceMemory, breakDown } from './breakdown.js';
 import { BufferPool } from './buffer-pool.js';
 import { DeviceErrors } from './device-errors.js';
 import type { GuardedBackend, Journal } from './guarded-kernels.js';
-import { HostBuffers } from './host-buffers.js';
+import { HostBuffers } from './host-memory/host-buffers.js';
 import type { Label, LabellingBackend } from './label.js';
 import { checkInternals, internalsOf, isPending, stateOf } from './tfjs-internals.js';
 import { checkCanReadSync } from './read-sync.js';

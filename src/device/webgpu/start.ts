@@ -11,6 +11,7 @@ import { registerGuardedKernels } from './guarded-kernels.js';
 import type { LeanBackend } from './lean-backend.js';
 import type { NodeGpu } from './node-gpu.js';
 import { blendOn } from './blend/device-slow-store.js';
+import { momentsWaitOn } from './moments/host-moments.js';
 import { updateInPlaceOn } from './update-in-place.js';
 
 /** The name of the backend in TensorFlow.js. */
@@ -177,6 +178,7 @@ async function register(
   }
   updateInPlaceOn(backend);
   blendOn(backend);
+  momentsWaitOn(backend);
   return backend;
 }
 

@@ -65,8 +65,11 @@ class InPlaceUpdates {
       const words = new Set(coded === null ? [] : slots.values());
       for (const variable of written) this.#makeOwn(variable, words.has(variable));
       const read = this.#readable(gradient, written);
-      this.#dispatch(update, written, read);
-      if (read !== gradient) read.dispose();
+      try {
+        this.#dispatch(update, written, read);
+      } finally {
+        if (read !== gradient) read.dispose();
+      }
     }
     if (takesGradient) gradient.dispose();
   }

@@ -24,10 +24,10 @@ import type {
 import { registerStoreFactory, type StoreOptions } from '../../../slow/store-factory.js';
 import { LargestMagnitudes } from './largest.js';
 import type { LeanBackend } from '../lean-backend.js';
+import { type HandedOver, TurnAround } from '../host-memory/turn-around.js';
 import { Piece } from './piece.js';
 import { type Command, PieceMover, STAGING_PIECES, stagingBytesOf } from './piece-mover.js';
 import { TensorBuffers } from '../tensor-buffers.js';
-import { type HandedOver, TurnAround } from './turn-around.js';
 import { checkUpdateBackend } from '../update-backend.js';
 
 /** Staging takes at most this share of the weights, or the bytes below if those are more. */
@@ -49,7 +49,7 @@ class DeviceSlowStore<W extends Storable> implements SlowStore<W> {
   readonly #buffers: TensorBuffers;
   readonly #mover: PieceMover<W>;
   readonly #largest: LargestMagnitudes;
-  readonly #turnAround: TurnAround<W>;
+  readonly #turnAround: TurnAround<Piece<W>>;
   #pieces: Piece<W>[] = [];
   readonly #outgrown = new WeakSet<W>();
 
@@ -59,9 +59,10 @@ class DeviceSlowStore<W extends Storable> implements SlowStore<W> {
     this.#buffers = new TensorBuffers(checkUpdateBackend(backend));
     this.#mover = new PieceMover(backend, this.#buffers);
     this.#largest = new LargestMagnitudes(backend, this.#buffers);
-    // What was disposed while its piece was on its way can go then.
-    this.#turnAround = new TurnAround(backend.errors, options.clock, () => {
-      this.prune(({ variable }) => !variable.isDisposed);
+    this.#turnAround = new TurnAround(backend.errors, {
+      took: (elapsedMs) => options.clock.add('turnAround', elapsedMs),
+      // What was disposed while its piece was on its way can go then.
+      over: () => this.prune(({ variable }) => !variable.isDisposed),
     });
   }
 
@@ -231,7 +232,7 @@ class DeviceSlowStore<W extends Storable> implements SlowStore<W> {
   }
 
   /** Puts a move into the device's queue. */
-  #handOver(command: Command<W>): HandedOver<W> {
+  #handOver(command: Command<W>): HandedOver<Piece<W>> {
     this.#checkBackend();
     return this.#mover.move(this.#pieces, command);
   }

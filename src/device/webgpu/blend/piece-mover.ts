@@ -9,7 +9,7 @@ import type { TensorBuffers } from '../tensor-buffers.js';
 import type { Move } from './blend-wgsl.js';
 import { type PartMove, PartMover } from './part-mover.js';
 import type { Piece } from './piece.js';
-import type { HandedOver } from './turn-around.js';
+import type { HandedOver } from '../host-memory/turn-around.js';
 
 /** Pieces on the device at a time: one going up, one being blended, one coming down, and one to spare. */
 export const STAGING_PIECES = 4;
@@ -38,7 +38,7 @@ export class PieceMover<W extends Storable> {
    * Moves those of `all` that hold something meant, and hands them over to the device. If it throws (over
    * budget, mostly), nothing has changed.
    */
-  move(all: readonly Piece<W>[], command: Command<W>): HandedOver<W> {
+  move(all: readonly Piece<W>[], command: Command<W>): HandedOver<Piece<W>> {
     const { isMeant, move } = command;
     const comesDown = move !== 'restore';
     const pieces = all.filter(({ parts }) => parts.some(({ item }) => isMeant(item)));

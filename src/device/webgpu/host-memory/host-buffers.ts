@@ -1,8 +1,8 @@
 // Buffers in host memory that the device copies from and to: mappable ones. On a GPU with memory of its own
 // they take none of it, so they are counted apart from the budget.
 
-import { SlowlaneError } from '../../errors.js';
-import { formatBytes } from '../../policy/bytes.js';
+import { SlowlaneError } from '../../../errors.js';
+import { formatBytes } from '../../../policy/bytes.js';
 
 export class HostBuffers {
   readonly #device: GPUDevice;
@@ -24,8 +24,9 @@ export class HostBuffers {
     } catch (cause) {
       throw new SlowlaneError(
         'ENGINE',
-        `The system has no ${formatBytes(size)} of host memory for slow weights; ${formatBytes(this.#bytes)} are ` +
-          `in use. Free memory, use slow: 'host:f16', or keep large weights out of Lookahead with 'exclude'.`,
+        `The system has no ${formatBytes(size)} of host memory for slow weights or moments; ` +
+          `${formatBytes(this.#bytes)} are in use. Free memory, use slow: 'host:f16' and moments: 'host:q8' or ` +
+          `'device:q8', or keep large weights out of Lookahead with 'exclude'.`,
         { neededBytes: size, usedBytes: this.#bytes },
         { cause },
       );

@@ -1,61 +1,71 @@
-// Takes pieces back from the device and brings them round on the host: what came down is copied to where it
-// goes up from.
+// Takes mapped pairs back from the device and brings them round on the host: what came down is copied to
+// where it goes up from.
 
-import type { StoreClock } from '../../../slow/slow-store.js';
 import type { DeviceErrors } from '../device-errors.js';
 import { GpuError } from '../gpu-error.js';
-import type { Piece } from './piece.js';
+import type { MappedPair } from './mapped-pair.js';
 import { pause, Slices } from './slices.js';
 
-/** Pieces that were handed to the device. */
-export interface HandedOver<W> {
-  readonly pieces: readonly Piece<W>[];
+/** Pairs that were handed to the device. */
+export interface HandedOver<P extends MappedPair> {
+  readonly pieces: readonly P[];
   /** Rejects if the device failed. */
   readonly submitted: Promise<void>;
   /** False if only the upload buffers were handed over, and nothing came down. */
   readonly comesDown: boolean;
 }
 
-export class TurnAround<W> {
+export interface TurnAroundHooks {
+  /** Told the milliseconds of each slice of copying. */
+  took(elapsedMs: number): void;
+  /** Called at the end of each, unless it was stopped. */
+  over(): void;
+}
+
+export class TurnAround<P extends MappedPair> {
   readonly #errors: DeviceErrors;
   readonly #slices: Slices;
-  readonly #onOver: () => void;
-  readonly #inFlight = new Set<Piece<W>>();
+  readonly #hooks: TurnAroundHooks;
+  readonly #inFlight = new Set<P>();
   #running: Promise<void> | null = null;
   /** Of one that went on in the background. */
   #failure: unknown = null;
   #isStopped = false;
 
-  /** `onOver` is called at the end of each. */
-  constructor(errors: DeviceErrors, clock: StoreClock, onOver: () => void) {
+  constructor(errors: DeviceErrors, hooks: TurnAroundHooks) {
     this.#errors = errors;
-    this.#onOver = onOver;
+    this.#hooks = hooks;
     this.#slices = new Slices({
       now: () => performance.now(),
       pause,
-      took: (elapsedMs) => clock.add('turnAround', elapsedMs),
+      took: (elapsedMs) => hooks.took(elapsedMs),
     });
   }
 
-  /** True for a piece that is not to be touched. */
-  isInFlight(piece: Piece<W>): boolean {
+  /** True while something is under way. */
+  get isRunning(): boolean {
+    return this.#running !== null;
+  }
+
+  /** True for a pair that is not to be touched. */
+  isInFlight(piece: P): boolean {
     return this.#inFlight.has(piece);
   }
 
-  /** Resolves when the pieces are round. If it rejects they hold the slow weights of before. */
-  run(given: HandedOver<W>): Promise<void> {
+  /** Resolves when the pairs are round. If it rejects they hold the bytes of before. */
+  run(given: HandedOver<P>): Promise<void> {
     for (const piece of given.pieces) this.#inFlight.add(piece);
     const running = this.#bring(given).finally(() => {
       this.#inFlight.clear();
       this.#running = null;
-      if (!this.#isStopped) this.#onOver();
+      if (!this.#isStopped) this.#hooks.over();
     });
     this.#running = running.catch(() => undefined);
     return running;
   }
 
   /** The same in the background: `done` and `breathe` tell of a failure, until `forgive`. */
-  begin(given: HandedOver<W>): void {
+  begin(given: HandedOver<P>): void {
     this.run(given).catch((error: unknown) => {
       if (!this.#isStopped) this.#failure = error;
     });
@@ -78,17 +88,17 @@ export class TurnAround<W> {
     if (this.#running !== null) await pause();
   }
 
-  /** Fast and slow weights belong together again. */
+  /** What failed is made good. */
   forgive(): void {
     this.#failure = null;
   }
 
-  /** The pieces are about to be destroyed. */
+  /** The pairs are about to be destroyed. */
   stop(): void {
     this.#isStopped = true;
   }
 
-  async #bring({ pieces, submitted, comesDown }: HandedOver<W>): Promise<void> {
+  async #bring({ pieces, submitted, comesDown }: HandedOver<P>): Promise<void> {
     // All at once, so that each is there as soon as the device is done with it.
     const returns = pieces.map((piece) => piece.takeBack());
     void Promise.allSettled(returns);
