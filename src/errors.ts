@@ -8,6 +8,7 @@ export type SlowlaneErrorCode =
   | 'INSIDE_SLOW_WEIGHTS'
   | 'SYNC_FAILED'
   | 'MOMENTS_AWAY'
+  | 'STEP_OPEN'
   | 'DISPOSED'
   | 'NON_FINITE'
   | 'NO_GRADIENT'

@@ -5,6 +5,7 @@
 // is in docs/decisions/0001-contract-of-the-core.md.
 
 import { SlowlaneError } from './errors.js';
+import { momentsAway } from './optimizers/moment-home.js';
 
 type State =
   | { readonly at: 'idle' }
@@ -192,9 +193,25 @@ export class Gate {
   }
 }
 
-/** Not a state of the gate: the weights are where they should be, but the next step has to wait. */
-export function syncDue(call: string, steps: number): SlowlaneError {
-  return new SlowlaneError(
+/** Not states of the gate: the weights are where they should be, but the next step has to wait. */
+interface Waits {
+  /** For a sync. */
+  readonly syncDue: boolean;
+  /** For that, or for moments. */
+  readonly due: boolean;
+  readonly steps: number;
+}
+
+/** Throws SYNC_DUE, or MOMENTS_AWAY. */
+export function assertMayStep(call: string, waits: Waits): void {
+  assertNoSyncDue(call, waits);
+  if (waits.due) throw momentsAway(call, 'sync()');
+}
+
+/** Throws SYNC_DUE. */
+export function assertNoSyncDue(call: string, { syncDue, steps }: Waits): void {
+  if (!syncDue) return;
+  throw new SlowlaneError(
     'SYNC_DUE',
     `${call}() was called while a sync is due after step ${steps}. Pass callbacks: optimizer.callbacks() to model.fit(), or await optimizer.sync() after each step, or take steps with await optimizer.step().`,
     { steps },

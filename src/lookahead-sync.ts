@@ -75,9 +75,9 @@ export class LookaheadSync {
     for (const { syncPeriod } of this.#tracking.stepping(weights)) this.#cycle.join(syncPeriod);
   }
 
-  /** An inner step was applied. */
+  /** An inner step was applied, or a micro-batch of one. */
   stepped(): void {
-    this.#cycle.step();
+    if (this.#inner.isAccumulating !== true) this.#cycle.step();
   }
 
   /** For adaptive(): `compute` evaluates the loss and its gradients at the weights as they are now. */

@@ -12,7 +12,7 @@ import { FitCallback } from './optimizers/fit-callback.js';
 import { checkModel, type LayersModelLike, weightsOf } from './layers-model.js';
 import { checkGradients } from './optimizers/gradients.js';
 import { checkCounters } from './sync/sync-cycle.js';
-import { Gate, syncDue } from './gate.js';
+import { assertMayStep, assertNoSyncDue, Gate } from './gate.js';
 import { checkFunction } from './options.js';
 import { configOf, partsOf } from './lookahead-config.js';
 import {
@@ -25,7 +25,6 @@ import { NestedInner } from './nested-inner.js';
 import { checkAppliesGradients, checkInner, takeOver } from './check-inner.js';
 import { asInner } from './optimizers/foreign.js';
 import type { InnerOptimizer } from './optimizers/inner.js';
-import { momentsAway } from './optimizers/moment-home.js';
 import type { NamedTensor } from './snapshot/named-tensor.js';
 import { TakenTensors, toTensors } from './snapshot/lookahead-state.js';
 import type { LookaheadStats } from './lookahead-stats.js';
@@ -137,6 +136,14 @@ export class Lookahead extends tf.Optimizer {
     this.#sync.stepped();
   }
 
+  /** For an inner optimizer that accumulates: the step of the micro-batches so far. False: there were none. */
+  completeStep(): boolean {
+    this.#assertCanStep('completeStep');
+    const isTaken = this.#inner.completeStep?.() === true;
+    if (isTaken) this.#sync.stepped();
+    return isTaken;
+  }
+
   /**
    * Captures the weights of `source` now instead of at their first step; `step()` and `callbacks()` do so
    * by themselves. After a load it tells the restored slow weights whose they are.
@@ -232,7 +239,7 @@ export class Lookahead extends tf.Optimizer {
   /** Runs `save` with what `getWeights` gives, while no step can be taken: for what has to fit together. */
   saving<T>(save: (state: NamedTensor[]) => Promise<T>): Promise<T> {
     return this.#gate.turn('getWeights', async () => {
-      this.#assertNotDue('getWeights');
+      assertNoSyncDue('getWeights', this.#sync);
       await this.#sync.settle();
       return save(
         toTensors({ ...(await this.#sync.save()), inner: await this.#inner.getWeights() }),
@@ -285,12 +292,7 @@ export class Lookahead extends tf.Optimizer {
 
   #assertCanStep(call: string): void {
     this.#gate.assertFree(call);
-    this.#assertNotDue(call);
-    if (this.due) throw momentsAway(call, 'sync()');
-  }
-
-  #assertNotDue(call: string): void {
-    if (this.#sync.syncDue) throw syncDue(call, this.iterations);
+    assertMayStep(call, this.#sync);
   }
 }
 

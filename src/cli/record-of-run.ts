@@ -62,6 +62,7 @@ function flatOptions(options: TrainOptions): RunRecord['options'] {
     'learning-rate': options.learningRate,
     gradients: options.gradients,
     moments: options.moments,
+    accumulate: options.accumulate,
     lookahead: lookahead !== undefined,
     ...(lookahead === undefined
       ? {}

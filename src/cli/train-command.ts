@@ -56,6 +56,7 @@ interface RawOptions {
   readonly learningRate?: number;
   readonly gradients: GradientLifetime;
   readonly moments: Moments;
+  readonly accumulate: number;
   readonly lookahead: boolean;
   readonly syncPeriod: number;
   readonly slowStepSize: number | 'adaptive';
@@ -114,6 +115,7 @@ export function trainCommand(run: (options: TrainOptions) => Promise<void>): Com
         MOMENTS,
       ).default('device:f32'),
     )
+    .addOption(parsed('--accumulate <n>', 'batches to a step', wholeNumber(1, 2 ** 20)).default(1))
     .addOption(syncPeriod())
     .addOption(
       parsed(
@@ -193,6 +195,7 @@ function checked(command: Command): TrainOptions {
     learningRate: raw.learningRate ?? LEARNING_RATES[raw.inner],
     gradients: raw.gradients,
     moments: raw.moments,
+    accumulate: raw.accumulate,
     lookahead: raw.lookahead
       ? {
           syncPeriod: raw.syncPeriod,
@@ -233,7 +236,7 @@ function checkMomentsAreLeftAlone({ innerState, slowStepSize, moments }: RawOpti
         : undefined;
   if (reader === undefined) return;
   throw new UsageError(
-    `${reader} needs moments in float32, got --moments ${moments}. Leave out one or the other.`,
+    `${reader} needs moments in float32 on the device, got --moments ${moments}. Leave out one or the other.`,
   );
 }
 

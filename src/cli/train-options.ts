@@ -43,6 +43,8 @@ export interface TrainOptions {
   readonly learningRate: number;
   readonly gradients: GradientLifetime;
   readonly moments: Moments;
+  /** Micro-batches to a step. */
+  readonly accumulate: number;
   /** Undefined: the inner optimizer alone. */
   readonly lookahead: LookaheadOptions | undefined;
   readonly engine: EngineName;

@@ -100,7 +100,7 @@ async function writePartial(run: Run, output: Output, error: unknown): Promise<v
 
 async function trainWithProgress(run: Run, signal: AbortSignal): Promise<void> {
   const { data, model, trainer, stepsPlanned, state } = run;
-  const { batchSize, seed } = run.options;
+  const { batchSize, accumulate, seed } = run.options;
   const progress = startProgress(stepsPlanned, process.stderr, signal);
   try {
     await runLoop(
@@ -110,6 +110,7 @@ async function trainWithProgress(run: Run, signal: AbortSignal): Promise<void> {
         trainer,
         steps: stepsPlanned,
         batchSize,
+        accumulate,
         seed,
         signal,
         onStep: ({ stepsDone, smoothedLoss, elapsedMs }) =>
@@ -139,14 +140,19 @@ async function evaluateBoth(run: Run, signal: AbortSignal): Promise<void> {
   if (slow !== undefined) evaluations.push({ weights: 'slow', ...slow });
 }
 
-function countSteps({ duration, batchSize }: TrainOptions, data: DataSet): number {
+function countSteps({ duration, batchSize, accumulate }: TrainOptions, data: DataSet): number {
   if (batchSize > data.trainCount) {
     throw new UsageError(
       `--batch-size is ${batchSize}, but ${data.name} has only ${data.trainCount} examples to train on.`,
     );
   }
   const { unit, count } = duration;
-  return unit === 'steps' ? count : count * Math.floor(data.trainCount / batchSize);
+  if (unit === 'steps') return count;
+  const perEpoch = Math.floor(data.trainCount / (batchSize * accumulate));
+  if (perEpoch > 0) return count * perEpoch;
+  throw new UsageError(
+    `An epoch of ${data.name} has ${formatCount(Math.floor(data.trainCount / batchSize))} batches, fewer than --accumulate ${accumulate}. Take a smaller one, or give --steps.`,
+  );
 }
 
 /** The library finds weights that are not finite at a sync, perhaps before a loss was read. */

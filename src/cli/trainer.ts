@@ -32,7 +32,7 @@ export interface TrainerStats {
 }
 
 export interface Trainer {
-  /** One step, and the sync if one is due; resolves to the loss if `wantsLoss`, which the caller disposes. */
+  /** One step or micro-batch, and the sync if one is due; resolves to the loss if `wantsLoss`, which the caller disposes. */
   step(loss: () => tf.Scalar, wantsLoss: boolean): Promise<tf.Scalar | null>;
   /** Undefined without Lookahead. */
   stats(): TrainerStats | undefined;
@@ -45,8 +45,8 @@ export interface Trainer {
 
 /** Makes the optimizer that `options` ask for; it trains `variables`, which stay the caller's. */
 export function makeTrainer(options: TrainOptions, variables: readonly tf.Variable[]): Trainer {
-  const { learningRate, gradients, moments } = options;
-  const inner = INNER[options.inner]({ learningRate, gradients, moments });
+  const { learningRate, gradients, moments, accumulate } = options;
+  const inner = INNER[options.inner]({ learningRate, gradients, moments, accumulate });
   return options.lookahead === undefined
     ? innerAlone(inner, variables)
     : insideLookahead(inner, options.lookahead, variables);
@@ -56,7 +56,11 @@ type Inner = ReturnType<(typeof INNER)[InnerName]>;
 
 function innerAlone(inner: Inner, variables: readonly tf.Variable[]): Trainer {
   return {
-    step: async (loss, wantsLoss) => inner.minimize(loss, wantsLoss, [...variables]),
+    async step(loss, wantsLoss) {
+      const cost = inner.minimize(loss, wantsLoss, [...variables]);
+      await inner.settle();
+      return cost;
+    },
     stats: () => undefined,
     withSlowWeights: async () => undefined,
     finish: async () => {},

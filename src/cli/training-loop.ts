@@ -29,6 +29,8 @@ export interface LoopOptions {
   readonly trainer: Trainer;
   readonly steps: number;
   readonly batchSize: number;
+  /** Batches to a step. */
+  readonly accumulate: number;
   readonly seed: number;
   readonly signal: AbortSignal;
   readonly onStep: (state: Readonly<LoopState>) => void;
@@ -40,7 +42,7 @@ export function newLoopState(): LoopState {
 
 /** Takes `steps` steps; throws the signal's reason when it is aborted, a RunError when the loss isn't finite. */
 export async function runLoop(options: LoopOptions, state: LoopState): Promise<void> {
-  const { data, model, trainer, steps, signal } = options;
+  const { data, model, trainer, steps, accumulate, signal } = options;
   const batches = data.batches(options.batchSize, options.seed);
   const readEvery = Math.ceil(steps / MAX_POINTS);
   const startedAt = performance.now();
@@ -48,23 +50,33 @@ export async function runLoop(options: LoopOptions, state: LoopState): Promise<v
     await nextTurn(); // on cpu and wasm nothing else lets Ctrl-C through
     signal.throwIfAborted();
     const reads = step === 1 || step === steps || step % readEvery === 0;
-    const batch = batches.next().value;
-    try {
-      const loss = await trainer.step(() => meanCrossEntropy(model, batch), reads);
-      state.stepsDone = step;
-      if (loss !== null) await readLoss(loss, step, state);
-    } finally {
-      disposeBatch(batch);
-      state.elapsedMs = performance.now() - startedAt;
-      state.peakDeviceBytes = Math.max(state.peakDeviceBytes, tf.memory().numBytes);
+    let sum = 0;
+    for (let micro = 0; micro < accumulate; micro++) {
+      const batch = batches.next().value;
+      try {
+        const loss = await trainer.step(() => meanCrossEntropy(model, batch), reads);
+        if (loss !== null) sum += await valueOf(loss);
+      } finally {
+        disposeBatch(batch);
+        state.elapsedMs = performance.now() - startedAt;
+        state.peakDeviceBytes = Math.max(state.peakDeviceBytes, tf.memory().numBytes);
+      }
     }
+    state.stepsDone = step;
+    if (reads) noteLoss(sum / accumulate, step, state);
     options.onStep(state);
   }
 }
 
-async function readLoss(tensor: tf.Scalar, step: number, state: LoopState): Promise<void> {
-  const [loss = NaN] = await tensor.data<'float32'>();
-  tensor.dispose();
+async function valueOf(tensor: tf.Scalar): Promise<number> {
+  try {
+    return (await tensor.data<'float32'>())[0] ?? NaN;
+  } finally {
+    tensor.dispose();
+  }
+}
+
+function noteLoss(loss: number, step: number, state: LoopState): void {
   if (!Number.isFinite(loss)) {
     const last = state.losses.at(-1);
     state.losses.push({ step, loss: null });

@@ -10,6 +10,7 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { checkKeys, checkNumber } from '../options.js';
+import type { Share } from './accumulation.js';
 import type { Algebra } from './algebra.js';
 import type { Assignment, Operands, UpdateRule } from './update-rule.js';
 import { STEP_OPTIONS, type StepOptions } from './step-options.js';
@@ -44,11 +45,28 @@ export const adamRule: UpdateRule<AdamConstants, AdamSlot, AdamScalar> = {
     { name: 'v', initial: 0, neverNegative: true },
   ],
   scalars: adamScalars,
-  formula: () => [
-    ...adamMoments,
-    { target: 'weight', value: (x, o) => o.sub(x.weight, adamMove(x, o)) },
-  ],
+  formula: () => [...adamMoments, ADAM_WEIGHT],
+  accumulation: () => ({ formula: [...adamMoments, ADAM_WEIGHT], scalars: adamShare }),
 };
+
+const ADAM_WEIGHT: Assignment<AdamSlot, AdamScalar> = {
+  target: 'weight',
+  value: (x, o) => o.sub(x.weight, adamMove(x, o)),
+};
+
+/** AdamA (`accumulation.ts`): the moments fade once a step, and each gradient adds its share. */
+export function adamShare<T extends Readonly<Record<AdamScalar, number>>>(
+  step: T,
+  { isFirst, of }: Share,
+): T {
+  return {
+    ...step,
+    beta1: isFirst ? step.beta1 : 1,
+    oneMinusBeta1: step.oneMinusBeta1 / of,
+    beta2: isFirst ? step.beta2 : 1,
+    oneMinusBeta2: step.oneMinusBeta2 / of ** 2,
+  };
+}
 
 export function adamScalars(
   { beta1, beta2, epsilon }: AdamConstants,

@@ -18,8 +18,9 @@ import {
   adamMoments,
   adamMove,
   adamScalars,
+  adamShare,
 } from './adam.js';
-import type { UpdateRule } from './update-rule.js';
+import type { Assignment, UpdateRule } from './update-rule.js';
 import { STEP_OPTIONS } from './step-options.js';
 import { WeightwiseOptimizer } from './weightwise.js';
 
@@ -42,10 +43,13 @@ export const adamwRule: UpdateRule<Constants, AdamSlot, AdamScalar | 'keptShare'
     ...adamScalars(constants, learningRate, step),
     keptShare: 1 - learningRate * constants.weightDecay,
   }),
-  formula: () => [
-    ...adamMoments,
-    { target: 'weight', value: (x, o) => o.sub(o.mul(x.weight, x.keptShare), adamMove(x, o)) },
-  ],
+  formula: () => [...adamMoments, WEIGHT],
+  accumulation: () => ({ formula: [...adamMoments, WEIGHT], scalars: adamShare }),
+};
+
+const WEIGHT: Assignment<AdamSlot, AdamScalar | 'keptShare'> = {
+  target: 'weight',
+  value: (x, o) => o.sub(o.mul(x.weight, x.keptShare), adamMove(x, o)),
 };
 
 export class Adamw extends WeightwiseOptimizer {

@@ -48,6 +48,10 @@ export class DeviceSlots implements WeightSlots {
     }
   }
 
+  get isCoded(): boolean {
+    return this.coded !== null;
+  }
+
   /** They are there. */
   prepare(): void {}
 

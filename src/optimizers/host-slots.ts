@@ -1,5 +1,5 @@
 /** The slots of one weight in host memory, on the device only while they are updated. */
-import * as tf from '@tensorflow/tfjs-core';
+import type * as tf from '@tensorflow/tfjs-core';
 import { hostTensor } from '../snapshot/host-tensor.js';
 import type { InnerSlot } from './inner.js';
 import { BLOCK_WORDS, blocksOf } from './moment-code.js';
@@ -41,6 +41,10 @@ export class HostSlots implements WeightSlots {
       this.dispose();
       throw error;
     }
+  }
+
+  get isCoded(): boolean {
+    return this.#scales !== null;
   }
 
   prepare(): void {

@@ -67,6 +67,11 @@ export interface InnerOptimizer {
   /** The running estimate of E[g²] of a weight, if there is one. The tensor stays the optimizer's. */
   secondMoment(weight: tf.Variable): MaybePromise<SecondMoment | null>;
 
+  /** True after a micro-batch that ended no step. */
+  readonly isAccumulating?: boolean;
+  /** Takes the step of the micro-batches so far. False: there were none. */
+  completeStep?(): boolean;
+
   /** True if `settle` has to be awaited before the next step: a sync inside, moments that are away. */
   readonly due?: boolean;
   /** True if `settle` will change weights. */

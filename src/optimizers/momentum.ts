@@ -9,7 +9,8 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { checkBoolean, checkKeys, checkNumber } from '../options.js';
-import type { UpdateRule } from './update-rule.js';
+import type { Accumulation } from './accumulation.js';
+import type { Assignment, UpdateRule } from './update-rule.js';
 import { STEP_OPTIONS, type StepOptions } from './step-options.js';
 import { WeightwiseOptimizer } from './weightwise.js';
 
@@ -20,8 +21,9 @@ export interface MomentumOptions extends StepOptions {
 }
 
 type Constants = Required<Omit<MomentumOptions, keyof StepOptions>>;
+type Scalar = 'learningRate' | 'momentum';
 
-export const momentumRule: UpdateRule<Constants, 'm', 'learningRate' | 'momentum'> = {
+export const momentumRule: UpdateRule<Constants, 'm', Scalar> = {
   name: 'momentum',
   slots: () => [{ name: 'm', initial: 0 }],
   scalars: ({ momentum }, learningRate) => ({ learningRate, momentum }),
@@ -33,8 +35,30 @@ export const momentumRule: UpdateRule<Constants, 'm', 'learningRate' | 'momentum
           value: (x, o) =>
             o.sub(x.weight, o.mul(o.add(x.gradient, o.mul(x.m, x.momentum)), x.learningRate)),
         }
-      : { target: 'weight', value: (x, o) => o.sub(x.weight, o.mul(x.m, x.learningRate)) },
+      : WEIGHT,
   ],
+  // Nesterov's weight needs the gradient beside m.
+  accumulation: ({ nesterov }) => (nesterov ? null : ACCUMULATION),
+};
+
+const WEIGHT: Assignment<'m', Scalar> = {
+  target: 'weight',
+  value: (x, o) => o.sub(x.weight, o.mul(x.m, x.learningRate)),
+};
+
+const ACCUMULATION: Accumulation<'m', Scalar> = {
+  formula: [
+    {
+      target: 'm',
+      value: (x, o) => o.add(o.mul(x.m, x.momentum), o.mul(x.gradient, x.share)),
+    },
+    WEIGHT,
+  ],
+  scalars: (step, { isFirst, of }) => ({
+    ...step,
+    momentum: isFirst ? step.momentum : 1,
+    share: 1 / of,
+  }),
 };
 
 export class Momentum extends WeightwiseOptimizer {

@@ -25,6 +25,13 @@ export interface StepOptions {
    * Without a slot (sgd) all are the same.
    */
   readonly moments?: Moments;
+  /**
+   * Micro-batches to a step, default 1: each call of `minimize` is one, and every n-th changes the weights, by
+   * the mean of the n gradients. adam, adamw and momentum without Nesterov take gradients into their first
+   * moment as they come (AdamA: close to one large batch, not the same numbers; momentum: the same), unless
+   * they are clipped or the moments are 8-bit; else one sum a weight takes 4 bytes an element.
+   */
+  readonly accumulate?: number;
 }
 
 export const GRADIENT_LIFETIMES = ['keep', 'release'] as const;
@@ -43,6 +50,7 @@ export const STEP_OPTIONS = [
   'clipNorm',
   'gradients',
   'moments',
+  'accumulate',
 ] as const;
 
 export function checkLifetime(given: unknown, { by }: Clipping): GradientLifetime {

@@ -1,4 +1,5 @@
 /** An update rule as data: its slots, the numbers of a step, and one formula. Not an optimizer. */
+import type { Accumulation } from './accumulation.js';
 import type { Algebra } from './algebra.js';
 
 /** What the formula can read: the weight, its gradient, the slots and the numbers of the step. */
@@ -41,4 +42,6 @@ export interface UpdateRule<
   ): Readonly<Record<Scalar, number>>;
   /** The assignments in order; each reads the results of those before it. */
   formula(constants: Constants): readonly Assignment<Slot, Scalar>[];
+  /** How micro-batches go into the slots; null or absent where they cannot. */
+  accumulation?(constants: Constants): Accumulation<Slot, Scalar> | null;
 }

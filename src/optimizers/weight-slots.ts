@@ -13,6 +13,8 @@ import type { SlotSpec } from './update-rule.js';
 import type { SlotVariables } from './weight-update.js';
 
 export interface WeightSlots {
+  /** In 8 bits. */
+  readonly isCoded: boolean;
   /** An update is about to need them: now is the time to bring them to the device. */
   prepare(): void;
   /** Runs `work`, which updates them in place. */

@@ -4,6 +4,7 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { SlowlaneError } from '../errors.js';
+import { checkAccumulate, stepIsOpen } from './accumulation.js';
 import { type BackwardPass, recordPass } from './backward-pass.js';
 import { type Clipping, checkClipping } from './clipping.js';
 import { FitCallback } from './fit-callback.js';
@@ -36,6 +37,7 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
   readonly #clipping: Clipping;
   readonly #gradients: GradientLifetime;
   readonly #moments: Moments;
+  readonly #accumulate: number;
   #learningRate: LearningRate;
   #phase: 'ready' | 'restoring' | 'disposed' = 'ready';
 
@@ -48,7 +50,7 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
   ) {
     super();
     const { learningRate = defaultRate, clipValue, clipNorm, gradients = 'keep' } = given;
-    const { moments = 'device:f32' } = given;
+    const { moments = 'device:f32', accumulate = 1 } = given;
     this.#learningRate = checkLearningRate(learningRate);
     this.#clipping = checkClipping(clipValue, clipNorm);
     this.#gradients = checkLifetime(gradients, this.#clipping);
@@ -56,7 +58,11 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
     this.#rule = rule;
     this.#constants = constants;
     this.#states = new WeightStates(rule.slots(constants), this.#moments);
-    this.#steps = new WeightSteps(rule, constants, this.#clipping, this.#states);
+    this.#accumulate = checkAccumulate(accumulate);
+    this.#steps = new WeightSteps(rule, constants, this.#states, {
+      clipping: this.#clipping,
+      accumulate: this.#accumulate,
+    });
     this.iterations_ = 0;
   }
 
@@ -96,8 +102,9 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
     let keepsValue = false;
     try {
       const pairs = matchGradients(grads, varList ?? undefined);
-      this.#steps.after(pairs, { learningRate, begin }, { frees: true });
-      if (pairs.length > 0) this.incrementIterations();
+      const plan = { learningRate, begin };
+      const isStep = pairs.length > 0 && this.#steps.after(pairs, plan, { frees: true });
+      if (isStep) this.incrementIterations();
       keepsValue = returnCost || value instanceof tf.Variable;
     } finally {
       tf.dispose(grads);
@@ -111,8 +118,21 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
     this.#checkReady('applyGradients');
     const pairs = checkGradients(gradients);
     if (pairs.length === 0) return;
-    this.#steps.after(pairs, { learningRate: this.learningRate }, { frees: false });
-    this.incrementIterations();
+    const { learningRate } = this;
+    if (this.#steps.after(pairs, { learningRate }, { frees: false })) this.incrementIterations();
+  }
+
+  /** True between the micro-batches of a step. */
+  get isAccumulating(): boolean {
+    return this.#steps.taken > 0;
+  }
+
+  /** Takes the step of the micro-batches so far, as if the gradients of the others were 0. False: none. */
+  completeStep(): boolean {
+    this.#checkReady('completeStep');
+    const isTaken = this.#steps.complete(this.learningRate);
+    if (isTaken) this.incrementIterations();
+    return isTaken;
   }
 
   /** True if `settle()` has to be awaited before the next step: moments that wait on the host are away. */
@@ -141,6 +161,7 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
 
   reset(weights?: readonly tf.Variable[]): void {
     this.#checkReady('reset');
+    if (weights === undefined) this.#steps.abandon();
     this.#states.reset(weights);
   }
 
@@ -169,6 +190,7 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
 
   override async getWeights(): Promise<NamedTensor[]> {
     this.#checkReady();
+    if (this.isAccumulating) throw stepIsOpen('getWeights', this.#steps.taken, this.#accumulate);
     while (this.due) await this.settle(); // a step may have begun before it was our turn
     const { iterations } = this;
     return saveState(this.#rule.name, iterations, await this.#states.snapshot());
@@ -198,6 +220,7 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
       ...(by === 'norm' ? { clipNorm: this.#clipping.limit } : {}),
       ...(this.#gradients === 'release' ? { gradients: this.#gradients } : {}),
       ...(this.#moments !== 'device:f32' ? { moments: this.#moments } : {}),
+      ...(this.#accumulate > 1 ? { accumulate: this.#accumulate } : {}),
     };
   }
 
@@ -212,6 +235,7 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
 
   override dispose(): void {
     this.#phase = 'disposed';
+    this.#steps.abandon();
     this.#states.dispose();
   }
 
@@ -220,6 +244,7 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
     try {
       if (this.#phase === 'disposed') return;
       this.#states.restore(saved.weights);
+      this.#steps.abandon();
       this.iterations_ = saved.iterations;
       isTaken = true;
     } finally {
@@ -238,8 +263,7 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
     const { value } = pass;
     let keepsValue = value instanceof tf.Variable;
     try {
-      this.#steps.during(pass, { learningRate, begin });
-      this.incrementIterations();
+      if (this.#steps.during(pass, { learningRate, begin })) this.incrementIterations();
       keepsValue ||= returnCost;
     } finally {
       pass.dispose();

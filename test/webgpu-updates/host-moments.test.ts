@@ -5,6 +5,7 @@ import { adagrad, adam, lion, lookahead, momentum, rmsprop } from 'slowlane';
 import { expect, test } from 'vitest';
 
 import { GpuError } from '#src/device/webgpu/gpu-error.js';
+import { updateInPlaceOn } from '#src/device/webgpu/update-in-place.js';
 import { VramBudgetError } from '#src/device/webgpu/vram-budget-error.js';
 import type { StepOptions } from '#src/optimizers/step-options.js';
 import type { WeightwiseOptimizer } from '#src/optimizers/weightwise.js';
@@ -90,6 +91,33 @@ describeWebGPU(() => {
     const { by, hostBytes } = engine.memory();
     expect(by.moments).toBe(2 * 4 * 72); // of the bias
     expect(hostBytes).toBe(2 * bytes);
+  });
+
+  test('micro-batches go straight into moments: one dispatch each, no memory more', async () => {
+    const engine = await start();
+    const peaks = [];
+    const results = [];
+    for (const accumulate of [1, 2]) {
+      for (const moments of ['device:f32', 'host:f32'] as const) {
+        const optimizer = adam({ gradients: 'release', moments, accumulate });
+        const pair = new Pair();
+        const { counts } = updateInPlaceOn(engine.backend);
+        await pair.train(optimizer, 2 * accumulate);
+        expect(counts).toMatchObject({ dispatches: 2 * 2 * accumulate, copies: 0 });
+        expect(optimizer.iterations).toBe(2);
+        results.push(await pair.values());
+        peaks.push(engine.memory().allocatedBytes);
+        optimizer.dispose();
+        tf.dispose(pair.weights);
+        engine.backend.trim();
+      }
+    }
+    const [ofOne = 0, ofOneOnHost = 0, ofTwo = 0, ofTwoOnHost = 0] = peaks;
+    const half = 2 * 72 * 72; // of a gradient
+    expect(Math.abs(ofTwo - ofOne)).toBeLessThan(half);
+    expect(Math.abs(ofTwoOnHost - ofOneOnHost)).toBeLessThan(half);
+    expect(results[1]).toEqual(results[0]);
+    expect(results[3]).toEqual(results[2]);
   });
 
   test('a step that comes too early is refused and changes nothing', async () => {
