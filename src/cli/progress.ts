@@ -1,6 +1,7 @@
 // How training goes, on stderr: a bar on a terminal, a plain line every few seconds elsewhere.
 
 import { SingleBar } from 'cli-progress';
+import { formatClock } from '../memory/quantities.js';
 
 const PLAIN_LINE_EVERY_MS = 3000;
 
@@ -73,16 +74,7 @@ function describe(state: ProgressState, steps: number): string {
     `loss ${state.smoothedLoss.toFixed(4)}`,
     `${stepsPerSecond.toPrecision(3)} steps/s`,
     state.lastSyncMs === undefined ? '' : `sync ${state.lastSyncMs.toFixed(1)} ms`,
-    `ETA ${clock((steps - state.step) / stepsPerSecond)}`,
+    `ETA ${formatClock((steps - state.step) / stepsPerSecond)}`,
   ];
   return parts.filter((part) => part !== '').join(' · ');
-}
-
-/** `1:05`, `2:00:07`. */
-function clock(seconds: number): string {
-  const whole = Math.ceil(seconds);
-  const hours = Math.floor(whole / 3600);
-  const minutes = Math.floor((whole % 3600) / 60);
-  const rest = String(whole % 60).padStart(2, '0');
-  return hours > 0 ? `${hours}:${String(minutes).padStart(2, '0')}:${rest}` : `${minutes}:${rest}`;
 }
