@@ -1,7 +1,7 @@
 // How training goes, on stderr: a bar on a terminal, a plain line every few seconds elsewhere.
 
-import { SingleBar } from 'cli-progress';
 import { formatClock } from '../memory/quantities.js';
+import { startBar } from './terminal-bar.js';
 
 const PLAIN_LINE_EVERY_MS = 3000;
 
@@ -19,9 +19,6 @@ export interface Progress {
   stop(): void;
 }
 
-/** Shows the cursor and lets lines wrap, which a bar switches off. */
-const RESTORED_TERMINAL = '\u001B[?25h\u001B[?7h';
-
 /** Once `signal` is aborted, the process may be ended from outside at any time. */
 export function startProgress(
   steps: number,
@@ -32,27 +29,10 @@ export function startProgress(
 }
 
 function progressBar(steps: number, to: NodeJS.WriteStream, signal: AbortSignal): Progress {
-  const restore = (): void => void to.write(RESTORED_TERMINAL);
-  const bar = new SingleBar({
-    format: '  {bar} {value}/{total} · {details}',
-    barCompleteChar: '█',
-    barIncompleteChar: '░',
-    barsize: 12, // the line fits into 80 columns,
-    hideCursor: true,
-    fps: 8,
-    stream: to,
-    gracefulExit: false, // Ctrl-C is ours
-  });
-  process.once('exit', restore);
-  signal.addEventListener('abort', restore, { once: true });
-  bar.start(steps, 0, { details: 'first step' });
+  const bar = startBar({ total: steps, details: 'first step' }, to, signal);
   return {
-    update: (state) => bar.update(state.step, { details: describe(state, steps) }),
-    stop() {
-      bar.stop();
-      process.off('exit', restore);
-      signal.removeEventListener('abort', restore);
-    },
+    update: (state) => bar.update(state.step, describe(state, steps)),
+    stop: () => bar.stop(),
   };
 }
 
