@@ -74,7 +74,8 @@ function notesOf({ cells, options }: FitRecord): string[] {
       if (isLargest) return [];
       return [`${policy}: all that --max-layers ${options.maxLayers} allows fit.`];
     }
-    const at = last === undefined ? '' : ` with ${last.layers} layers`;
+    const at =
+      last === undefined ? '' : ` with ${last.layers} layer${last.layers === 1 ? '' : 's'}`;
     return [`${policy}: ${failure?.kind ?? status}${at}: ${failure?.reason ?? ''}`];
   });
 }

@@ -7,7 +7,7 @@ import { fitPolicyNamed } from '../bench/fit/policies.js';
 import { describeMachine, type MachineRecord } from '../bench/machine.js';
 import { SCHEMA, SCHEMA_VERSION } from '../bench/record.js';
 import type { BenchRequest } from './bench-command.js';
-import { prepareBenchFile } from './bench-file.js';
+import { type BenchFile, prepareBenchFile } from './bench-file.js';
 import { startFitProgress } from './bench-fit-progress.js';
 import { fitText } from './bench-fit-text.js';
 import { EXIT, reasonOf, RunError } from './cli-error.js';
@@ -28,16 +28,14 @@ export async function benchFit({ options, json }: BenchRequest<FitOptions>): Pro
     }
     const cells: FitCell[] = [];
     const recordOf = (ended: string) => makeRecord({ startedAt, machine, options, cells, ended });
-    await file?.write(recordOf('running'));
     for await (const cell of measure(options, signal)) {
       cells.push(cell);
       // After each: a machine that is taken away leaves what was measured.
-      await file?.write(recordOf('running'));
+      if (saysAnything(cell)) await writeOnTheWay(file, recordOf('running'));
     }
     const record = recordOf(signal.aborted ? reasonOf(signal.reason) : 'done');
     console.log(fitText(record, process.stdout.columns));
-    await file?.write(record);
-    if (json !== undefined) console.log(`Record  ${json}`);
+    await writeLast(file, record, json);
     return exitCodeOf(record, signal);
   } catch (error) {
     if (!(error instanceof Interrupted)) throw error;
@@ -76,6 +74,30 @@ async function* measure(options: FitOptions, signal: AbortSignal): AsyncGenerato
   } finally {
     progress.stop();
   }
+}
+
+/** What could not be written now may be at the end, and the table is printed in any case. */
+async function writeOnTheWay(file: BenchFile | null, record: FitRecord): Promise<void> {
+  try {
+    await file?.write(record);
+  } catch (error) {
+    say(`warning: ${reasonOf(error)}`);
+  }
+}
+
+/** A run that has measured nothing leaves an earlier record as it is. */
+async function writeLast(file: BenchFile | null, record: FitRecord, path = ''): Promise<void> {
+  if (file === null) return;
+  if (record.isPartial && !record.cells.some(saysAnything)) {
+    console.log(`Nothing was measured: ${path} is not written.`);
+    return;
+  }
+  await file.write(record);
+  console.log(`Record  ${path}`);
+}
+
+function saysAnything({ layers, isLargest }: FitCell): boolean {
+  return isLargest || layers > 0;
 }
 
 interface Run {

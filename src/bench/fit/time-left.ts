@@ -3,8 +3,8 @@
 
 import type { FitTry } from './fit-record.js';
 
-/** A good estimate needs two tries: it fits, and one more does not. */
-const USUAL_TRIES = 3;
+/** Of a good estimate: it fits, and one more does not. */
+const USUAL_TRIES = 2;
 
 /** Layers of the tries to come; null for a policy without an estimate. */
 export interface Rest {
