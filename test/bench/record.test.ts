@@ -60,7 +60,10 @@ test('each name that the record has is demanded by the schema', () => {
   expect(paths.length).toBeGreaterThan(50);
   for (const path of paths) {
     if (path.includes('nvidia') && path.at(-1) !== 'nvidia') continue; // names of nvidia-smi
-    expect(() => read(without(FIT_RECORD, path)), path.join('.')).toThrow();
+    const shorter = without(FIT_RECORD, path);
+    expect(() => read(shorter)).toThrow(
+      path.length > 1 ? `has no '${path.at(-1)}'` : /has no|no record|version undefined/,
+    );
   }
 });
 
