@@ -8,8 +8,9 @@ import { fileURLToPath } from 'node:url';
 
 const [, , flag, name, options] = process.argv;
 if (flag === '--cell' && name !== undefined && options !== undefined) {
-  const { runCellHere } = await import('./gpu/child.js');
-  await runCellHere(name, options);
+  const { runCellHere } = await import('../src/bench/cell-process.js');
+  const { measureCell } = await import('./gpu/child.js');
+  await runCellHere((enter) => measureCell(name, options, enter));
 } else {
   const { runBench } = await import('./gpu/bench.js');
   process.exitCode = await runBench(process.argv, fileURLToPath(import.meta.url));

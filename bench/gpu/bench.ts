@@ -4,21 +4,17 @@ import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { CommanderError } from 'commander';
 
+import { describeMachine, type MachineRecord, slugOf } from '../../src/bench/machine.js';
+import { runCell } from '../../src/bench/run-cell.js';
 import { Interrupted, listenForInterrupt } from '../../src/cli/interrupt.js';
 import { outliveReaders } from '../../src/cli/standard-streams.js';
+import { formatClock } from '../../src/memory/quantities.js';
 import { type Cell, CELLS } from './cells.js';
+import type { Result } from './child.js';
 import { type DriverMeter, startDriverMeter, UNKNOWN } from './driver-meter.js';
-import { describeMachine, slugOf } from './machine.js';
 import { type BenchOptions, parseOptions } from './options.js';
-import {
-  type BenchRecord,
-  type CellRecord,
-  type MachineRecord,
-  SCHEMA,
-  SCHEMA_VERSION,
-} from './record.js';
+import { type BenchRecord, type CellRecord, type Phase, SCHEMA, SCHEMA_VERSION } from './record.js';
 import { markdownOf, textOf } from './render.js';
-import { runCell } from './run-cell.js';
 import { summarize } from './summary.js';
 import { verdictsOf } from './verdict.js';
 
@@ -88,11 +84,9 @@ class Bench {
 
   /** Asked of a process of its own, too: a device in this one would count in the driver's memory. */
   async #machine(): Promise<MachineRecord | null> {
-    const { cell, commit } = this.#options;
-    const { result, failure } = await runCell('machine', cell, this.#conditions(null));
-    if (result?.type === 'machine') {
-      return describeMachine(result.adapter, result.tfjsVersion, commit);
-    }
+    const { commit } = this.#options;
+    const { result, failure } = await this.#run('machine', null);
+    if (result?.type === 'machine') return describeMachine(result, commit);
     say(`bench:gpu: ${failure?.reason ?? 'the adapter could not be asked.'}`);
     return null;
   }
@@ -100,11 +94,7 @@ class Bench {
   async #measure({ name }: Cell): Promise<CellRecord> {
     const { cell: options } = this.#options;
     const meter = await startDriverMeter();
-    const { result, failure, phase, wallMs } = await runCell(
-      name,
-      options,
-      this.#conditions(meter),
-    );
+    const { result, failure, phase, wallMs } = await this.#run(name, meter);
     const driver = (await meter?.stop()) ?? UNKNOWN;
     const common = { name, wallMs, driver };
     if (result?.type === 'values') {
@@ -116,14 +106,18 @@ class Bench {
     return { ...common, status: 'failed', failure: why, phase };
   }
 
-  #conditions(meter: DriverMeter | null) {
-    return {
-      entryFile: this.#entryFile,
-      timeoutMs: this.#options.cellTimeoutMs,
-      signal: this.#signal,
-      onStart: (pid: number) => meter?.process(pid),
-      onPhase: (phase: Parameters<DriverMeter['enter']>[0]) => meter?.enter(phase),
-    };
+  #run(name: string, meter: DriverMeter | null) {
+    const { cell, cellTimeoutMs: timeoutMs } = this.#options;
+    const args = ['--cell', name, JSON.stringify(cell)];
+    return runCell<Result, Phase>(
+      { file: this.#entryFile, args },
+      {
+        timeoutMs,
+        signal: this.#signal,
+        onStart: (pid) => meter?.process(pid),
+        onPhase: (phase) => meter?.enter(phase),
+      },
+    );
   }
 
   /** Returns what went wrong. */
@@ -157,9 +151,8 @@ class Bench {
     const left = this.#options.cells.length - this.#cells.length;
     if (left === 0 || this.#signal.aborted) return '';
     const elapsedMs = Date.now() - this.#startedAt.getTime();
-    const seconds = Math.ceil(((elapsedMs / this.#cells.length) * left) / 1000);
-    const minutes = Math.floor(seconds / 60);
-    return `, about ${minutes}:${String(seconds % 60).padStart(2, '0')} left`;
+    const seconds = ((elapsedMs / this.#cells.length) * left) / 1000;
+    return `, about ${formatClock(seconds)} left`;
   }
 
   #exitCode(otherwise: number): number {

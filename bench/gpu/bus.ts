@@ -2,10 +2,10 @@
 // by piece, by the GPU's own copies alone. Nothing on the main thread touches them: the floor of any sync.
 
 import { busSeries } from './cells.js';
-import type { BareDevice } from './devices.js';
+import type { BareDevice } from '../../src/bench/devices.js';
 import type { Meters } from './meters.js';
 import type { CellOptions, Series } from './record.js';
-import { parametersOf } from './stack.js';
+import { parametersOf } from '../../src/bench/stack.js';
 
 const MIB = 2 ** 20;
 const PIECES_MIB = [4, 8] as const;

@@ -8,19 +8,13 @@ import {
   type Lookahead,
   lookahead,
   type LookaheadOptions,
-  type LookaheadStats,
   sgd,
 } from '../../src/index.js';
-import { openOurs, openStock, type TensorDevice } from './devices.js';
+import { openOurs, openStock, type TensorDevice } from '../../src/bench/devices.js';
+import { learningRateOf, type Stack } from '../../src/bench/stack.js';
+import { offloaded, onDevice, plain, type Stepper } from '../../src/bench/steppers.js';
 import type { Meters } from './meters.js';
 import type { CellOptions } from './record.js';
-import { learningRateOf, type Stack } from './stack.js';
-
-export interface Stepper {
-  /** One step, and the sync that it ends with; the loss, the caller's, if `returnCost`. */
-  step(returnCost: boolean): Promise<tf.Scalar | null>;
-  readonly stats?: () => LookaheadStats;
-}
 
 interface Contender {
   readonly open: (adapter: string | undefined, meters: Meters) => Promise<TensorDevice>;
@@ -42,7 +36,8 @@ export const contenders: Readonly<Record<string, Contender>> = {
   },
   'tfjs-adam-lookahead': {
     open: openStock,
-    start: (stack, options) => onDevice(stack, tf.train.adam(learningRateOf(options)), options),
+    start: (stack, options) =>
+      onDevice(stack, tf.train.adam(learningRateOf(options)), options.syncPeriod),
   },
   'adam-keep': {
     open: openOurs,
@@ -54,7 +49,7 @@ export const contenders: Readonly<Record<string, Contender>> = {
   },
   'adam-keep-lookahead-device': {
     open: openOurs,
-    start: (stack, options) => onDevice(stack, ourAdam(options, 'keep'), options),
+    start: (stack, options) => onDevice(stack, ourAdam(options, 'keep'), options.syncPeriod),
   },
   'lookahead-keep-f32': {
     open: openOurs,
@@ -80,41 +75,4 @@ export function ourLookahead(options: CellOptions, gradients: Gradients, slow: s
     syncPeriod: options.syncPeriod,
     slow: slow as NonNullable<LookaheadOptions['slow']>,
   });
-}
-
-function plain({ weights, loss }: Stack, optimizer: tf.Optimizer): Stepper {
-  return { step: async (returnCost) => optimizer.minimize(loss, returnCost, weights) };
-}
-
-async function offloaded({ weights, loss }: Stack, optimizer: Lookahead): Promise<Stepper> {
-  await optimizer.attach(weights);
-  return {
-    step: (returnCost) => optimizer.step(loss, returnCost, weights),
-    stats: () => optimizer.stats(),
-  };
-}
-
-/** What one writes without slowlane: slow weights as variables beside the fast ones, α = 1/2. */
-function onDevice(
-  { weights, loss }: Stack,
-  optimizer: tf.Optimizer,
-  { syncPeriod }: CellOptions,
-): Stepper {
-  const pairs = weights.map((fast) => ({
-    fast,
-    slow: tf.tidy(() => tf.variable(tf.clone(fast), false)),
-  }));
-  let steps = 0;
-  return {
-    async step(returnCost) {
-      const cost = optimizer.minimize(loss, returnCost, weights);
-      steps += 1;
-      if (steps % syncPeriod !== 0) return cost;
-      for (const { fast, slow } of pairs) {
-        tf.tidy(() => slow.assign(tf.add(slow, tf.mul(tf.sub(fast, slow), 0.5))));
-        tf.tidy(() => fast.assign(tf.clone(slow)));
-      }
-      return cost;
-    },
-  };
 }

@@ -3,19 +3,15 @@
 //
 // Read anew each time instead of left running: its output would be buffered, and its times with it.
 
-import { execFile } from 'node:child_process';
 import { setTimeout as wait } from 'node:timers/promises';
-import { promisify } from 'node:util';
 
+import { queryNvidia } from '../../src/bench/nvidia.js';
 import type { DriverBytes, Phase } from './record.js';
 
 const MIB = 2 ** 20;
 const SAMPLE_EVERY_MS = 100;
 /** How long the memory of a process that ended may take to be free. */
 const SETTLE_MS = 500;
-const TIMEOUT_MS = 10_000;
-
-const run = promisify(execFile);
 
 export const UNKNOWN: DriverBytes = {
   source: 'unknown',
@@ -113,14 +109,14 @@ function raise(byPhase: ByPhase, phase: Phase, bytes: number): void {
 
 /** Used memory of each GPU. */
 async function gpuBytes(): Promise<number[] | null> {
-  const rows = await query('--query-gpu=memory.used');
+  const rows = await queryNvidia('--query-gpu=memory.used');
   const bytes = rows?.map(([mib]) => Number(mib) * MIB).filter((value) => !Number.isNaN(value));
   return bytes === undefined || bytes.length === 0 ? null : bytes;
 }
 
 /** A container often sees no processes, or their numbers outside of it. */
 async function processBytes(): Promise<Map<number, number> | null> {
-  const rows = await query('--query-compute-apps=pid,used_memory');
+  const rows = await queryNvidia('--query-compute-apps=pid,used_memory');
   if (rows === null) return null;
   const known = new Map<number, number>();
   for (const [pid, mib] of rows) {
@@ -128,25 +124,4 @@ async function processBytes(): Promise<Map<number, number> | null> {
     if (!Number.isNaN(bytes)) known.set(Number(pid), (known.get(Number(pid)) ?? 0) + bytes);
   }
   return known;
-}
-
-/** The names and values of these fields of the first GPU; null without nvidia-smi. */
-export async function describeNvidia(
-  fields: readonly string[],
-): Promise<Record<string, string> | null> {
-  const [first] = (await query(`--query-gpu=${fields.join(',')}`)) ?? [];
-  if (first === undefined) return null;
-  return Object.fromEntries(fields.map((field, i) => [field, first[i] ?? '']));
-}
-
-async function query(what: string): Promise<string[][] | null> {
-  try {
-    const { stdout } = await run('nvidia-smi', [what, '--format=csv,noheader,nounits'], {
-      timeout: TIMEOUT_MS,
-    });
-    const lines = stdout.split('\n').filter((line) => line.trim() !== '');
-    return lines.map((line) => line.split(',').map((value) => value.trim()));
-  } catch {
-    return null; // none here, or one that does not know the question
-  }
 }

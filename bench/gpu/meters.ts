@@ -3,6 +3,7 @@
 
 import type * as tf from '@tensorflow/tfjs-core';
 
+import { listenToBuffers } from '../../src/bench/buffers.js';
 import type { Phase, PhasePeak, PhasePeaks } from './record.js';
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
@@ -35,24 +36,10 @@ export class Meters {
     this.#onPhase(phase);
   }
 
-  /** Counts the bytes asked for; a buffer that is collected without `destroy()` counts for ever. */
   watchBuffers(device: GPUDevice): void {
-    const create = device.createBuffer.bind(device);
-    device.createBuffer = (descriptor) => {
-      const buffer = create(descriptor);
-      const isMappable =
-        (buffer.usage & (GPUBufferUsage.MAP_READ | GPUBufferUsage.MAP_WRITE)) !== 0;
-      const { size } = buffer;
-      this.#add(size, isMappable);
-      const destroy = buffer.destroy.bind(buffer);
-      let isDestroyed = false;
-      buffer.destroy = () => {
-        if (!isDestroyed) this.#add(-size, isMappable);
-        isDestroyed = true;
-        return destroy();
-      };
-      return buffer;
-    };
+    listenToBuffers(device, {
+      onChange: (bytes, isMappable) => this.#add(bytes, isMappable),
+    });
   }
 
   /** `tf.memory().numBytes` after each new tensor: where it can be highest. */

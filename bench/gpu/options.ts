@@ -1,7 +1,8 @@
 // The command line of the benchmark.
 
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, InvalidArgumentError, type Option } from 'commander';
 
+import { parsed } from '../../src/cli/command-options.js';
 import { wholeNumber } from '../../src/cli/option-values.js';
 import { type Cell, CELLS, cellNamed } from './cells.js';
 import type { CellOptions } from './record.js';
@@ -71,10 +72,6 @@ export function parseOptions(argv: readonly string[]): BenchOptions {
     commit: raw.commit,
     list: raw.list === true,
   };
-}
-
-function parsed<T>(flags: string, description: string, parse: (text: string) => T): Option {
-  return new Option(flags, description).argParser(parse);
 }
 
 function count(flags: string, description: string, min: number): Option {

@@ -1,5 +1,7 @@
 // What is measured, as it is written to the JSON file. Raw values first; a summary is made from them.
 
+import type { Failure } from '../../src/bench/failure.js';
+import type { MachineRecord } from '../../src/bench/machine.js';
 import type { LookaheadStats } from '../../src/lookahead-stats.js';
 import type { CellSummary } from './summary.js';
 import type { Verdict } from './verdict.js';
@@ -89,14 +91,6 @@ export interface DriverBytes {
   readonly samples: number;
 }
 
-export const FAILURES = ['out of memory', 'crashed', 'timed out', 'interrupted', 'error'] as const;
-export type FailureKind = (typeof FAILURES)[number];
-
-export interface Failure {
-  readonly kind: FailureKind;
-  readonly reason: string;
-}
-
 export type CellOutcome =
   | { readonly status: 'ok'; readonly values: CellValues; readonly summary: CellSummary }
   | { readonly status: 'failed'; readonly failure: Failure; readonly phase: Phase | null };
@@ -106,29 +100,6 @@ export type CellRecord = CellOutcome & {
   readonly wallMs: number;
   readonly driver: DriverBytes;
 };
-
-export interface AdapterRecord {
-  readonly name: string;
-  /** Computes on the CPU: none of the times mean anything. */
-  readonly software: boolean;
-  readonly vendor: string;
-  readonly architecture: string;
-  readonly description: string;
-  readonly maxBufferBytes: number;
-}
-
-export interface MachineRecord {
-  readonly adapter: AdapterRecord;
-  /** As nvidia-smi tells; null without it. */
-  readonly nvidia: Readonly<Record<string, string>> | null;
-  readonly cpu: string;
-  readonly cores: number;
-  readonly ramBytes: number;
-  readonly platform: string;
-  readonly versions: Readonly<Record<'node' | 'tfjs' | 'webgpu' | 'slowlane', string>>;
-  /** Of the working tree, `-dirty` if it had changes; null if unknown. */
-  readonly commit: string | null;
-}
 
 export interface BenchRecord {
   readonly schema: typeof SCHEMA;

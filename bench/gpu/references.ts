@@ -6,11 +6,11 @@ import { adam } from '../../src/index.js';
 import { measureBus } from './bus.js';
 import { SERIES } from './cells.js';
 import { ourLookahead } from './contenders.js';
-import { openBare, openOurs, type BareDevice } from './devices.js';
+import { openBare, openOurs, type BareDevice } from '../../src/bench/devices.js';
 import { hostMemory } from './host-memory.js';
 import type { Meters } from './meters.js';
 import type { CellOptions, ReferenceValues, Series } from './record.js';
-import { learningRateOf, makeStack, parametersOf, uniform } from './stack.js';
+import { learningRateOf, makeStack, parametersOf, uniform } from '../../src/bench/stack.js';
 
 /** Adam reads weight, gradient, m and v, and writes weight, m and v: float32 each. */
 const UPDATE_BYTES = 7 * 4;

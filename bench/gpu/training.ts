@@ -3,12 +3,13 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type * as tf from '@tensorflow/tfjs-core';
 
-import { contenders, type Stepper } from './contenders.js';
-import type { TensorDevice } from './devices.js';
+import type { Stepper } from '../../src/bench/steppers.js';
+import { contenders } from './contenders.js';
+import type { TensorDevice } from '../../src/bench/devices.js';
 import { hostMemory } from './host-memory.js';
 import type { Meters } from './meters.js';
 import type { CellOptions, TrainingValues } from './record.js';
-import { learningRateOf, makeStack } from './stack.js';
+import { learningRateOf, makeStack } from '../../src/bench/stack.js';
 
 const LOSSES = 20;
 const WARM_UP_CYCLES = 2;

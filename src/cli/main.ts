@@ -4,6 +4,7 @@
 
 import { createRequire } from 'node:module';
 import { Command, CommanderError } from 'commander';
+import { benchCommand } from './bench-command.js';
 import { EXIT, reasonOf, RunError, UsageError } from './cli-error.js';
 import { planCommand } from './plan-command.js';
 import { outliveReaders } from './standard-streams.js';
@@ -35,6 +36,23 @@ program.addCommand(
     const { printPlan } = await import('./plan.js');
     process.exitCode = await printPlan(request);
   }).copyInheritedSettings(program),
+);
+program.addCommand(
+  benchCommand(
+    {
+      fit: async (request) => {
+        checkWorkingFolder();
+        const { benchFit } = await import('./bench-fit.js');
+        process.exitCode = await benchFit(request);
+      },
+      show: async (file) => {
+        checkWorkingFolder();
+        const { showBench } = await import('./bench-show.js');
+        await showBench(file);
+      },
+    },
+    program,
+  ),
 );
 
 try {

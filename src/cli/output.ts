@@ -7,7 +7,7 @@ import { dirname, join, resolve } from 'node:path';
 import { isReport, renderReport } from '../memory/report.js';
 import { isRunRecord, type RunRecord, runRecordToJson } from '../memory/run-record.js';
 import { reasonOf, RunError } from './cli-error.js';
-import { checkReplaceable, type OwnFile, replaceFile } from './own-file.js';
+import { checkReplaceable, OTHER_FOLDER, type OwnFile, replaceFile } from './own-file.js';
 
 export interface Output {
   readonly recordPath: string;
@@ -19,8 +19,16 @@ export interface Output {
 /** Makes `folder` if need be, and checks that both files can be written there. */
 export async function prepareOutput(folder: string): Promise<Output> {
   await makeOutputFolder(folder);
-  const record: OwnFile = { path: join(folder, 'run.json'), isOurs: isRunRecord };
-  const report: OwnFile = { path: join(folder, 'report.html'), isOurs: isReport };
+  const record: OwnFile = {
+    path: join(folder, 'run.json'),
+    isOurs: isRunRecord,
+    remedies: OTHER_FOLDER,
+  };
+  const report: OwnFile = {
+    path: join(folder, 'report.html'),
+    isOurs: isReport,
+    remedies: OTHER_FOLDER,
+  };
   await checkReplaceable(record);
   await checkReplaceable(report);
   const chart = await readChartLibrary();
@@ -40,7 +48,7 @@ async function makeOutputFolder(folder: string): Promise<void> {
   } catch (error) {
     throw new RunError(
       `--out ${folder} can't be written to: ${reasonOf(error)}.`,
-      'Give a folder that you may write to: --out DIR',
+      OTHER_FOLDER.unwritable,
       { cause: error },
     );
   }

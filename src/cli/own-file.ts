@@ -9,22 +9,33 @@ export interface OwnFile {
   readonly path: string;
   /** Whether this content is what an earlier run wrote here. */
   readonly isOurs: (text: string) => boolean;
+  readonly remedies: Remedies;
 }
+
+/** What to do if it can't be written. */
+interface Remedies {
+  /** Something else is there. */
+  readonly taken: string;
+  readonly unwritable: string;
+}
+
+export const OTHER_FOLDER: Remedies = {
+  taken: 'Move it away, or give another folder: --out DIR',
+  unwritable: 'Give a folder that you may write to: --out DIR',
+};
 
 /** About what a report has: a disk with less left is full. */
 const PROBE = ' '.repeat(256 * 1024);
-const ELSEWHERE = 'Move it away, or give another folder: --out DIR';
-const WRITABLE = 'Give a folder that you may write to: --out DIR';
 
 /** Goes the way of `replaceFile`, and leaves everything as it was. */
 export async function checkReplaceable(file: OwnFile): Promise<void> {
   const earlier = await readEarlier(file);
-  const aside = await writeAside(file.path, PROBE);
+  const aside = await writeAside(file, PROBE);
   const renamed = nameBeside(file.path);
   try {
     await rename(aside, renamed);
   } catch (error) {
-    throw cannotWrite(file.path, error, WRITABLE);
+    throw cannotWrite(file.path, error, file.remedies.unwritable);
   } finally {
     await rm(aside, { force: true });
     await rm(renamed, { force: true });
@@ -34,7 +45,7 @@ export async function checkReplaceable(file: OwnFile): Promise<void> {
 }
 
 export async function replaceFile(file: OwnFile, text: string): Promise<void> {
-  const aside = await writeAside(file.path, text);
+  const aside = await writeAside(file, text);
   try {
     await readEarlier(file); // somebody may have put another file there meanwhile
     await rename(aside, file.path);
@@ -48,7 +59,7 @@ export async function replaceFile(file: OwnFile, text: string): Promise<void> {
 }
 
 /** The content that may be replaced; undefined where there is none. Throws where it isn't ours. */
-async function readEarlier({ path, isOurs }: OwnFile): Promise<string | undefined> {
+async function readEarlier({ path, isOurs, remedies }: OwnFile): Promise<string | undefined> {
   let text: string;
   try {
     const found = await lstat(path);
@@ -56,16 +67,18 @@ async function readEarlier({ path, isOurs }: OwnFile): Promise<string | undefine
     text = await readFile(path, 'utf8');
   } catch (error) {
     if (isNotFound(error)) return undefined;
-    throw new RunError(`${path} is in the way: ${reasonOf(error)}.`, ELSEWHERE, { cause: error });
+    throw new RunError(`${path} is in the way: ${reasonOf(error)}.`, remedies.taken, {
+      cause: error,
+    });
   }
   if (text === '' || isOurs(text)) return text;
   throw new RunError(
     `${path} exists and was not written by slowlane; it is left as it is.`,
-    ELSEWHERE,
+    remedies.taken,
   );
 }
 
-async function writeAside(path: string, text: string): Promise<string> {
+async function writeAside({ path, remedies }: OwnFile, text: string): Promise<string> {
   const aside = nameBeside(path);
   let handle: FileHandle | undefined;
   try {
@@ -76,7 +89,7 @@ async function writeAside(path: string, text: string): Promise<string> {
   } catch (error) {
     await handle?.close().catch(() => {}); // closed already, or the same error again
     if (handle !== undefined) await rm(aside, { force: true });
-    throw cannotWrite(path, error, WRITABLE);
+    throw cannotWrite(path, error, remedies.unwritable);
   }
 }
 

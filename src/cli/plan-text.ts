@@ -8,6 +8,7 @@ import { formatBytes } from '../policy/bytes.js';
 import type { DeviceBytes } from '../policy/plan-bytes.js';
 import { type Policy, slowPlace } from '../policy/plan-policies.js';
 import { formatCount } from '../policy/plan-weights.js';
+import { wrapped } from './wrapped.js';
 
 /** Names and values of the columns, and whether the plan picks it. */
 interface Row {
@@ -182,19 +183,4 @@ function partsOf(device: DeviceBytes): string {
     .filter(([, bytes]) => bytes > 0)
     .map(([name, bytes]) => `${name} ${formatBytes(bytes)}`)
     .join(', ');
-}
-
-/** Breaks a line between words; what follows is indented to where its text begins. */
-function wrapped(line: string, columns: number): string {
-  const indent = ' '.repeat(/^\s*(?:[-→] )?/.exec(line)?.[0].length ?? 0);
-  const lines: string[] = [];
-  let current = '';
-  for (const word of line.split(/(?<=\S) /)) {
-    const longer = current === '' ? word : `${current} ${word}`;
-    if (longer.length > columns && current.trim() !== '') {
-      lines.push(current);
-      current = indent + word;
-    } else current = longer;
-  }
-  return [...lines, current].join('\n');
 }

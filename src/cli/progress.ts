@@ -1,6 +1,7 @@
 // How training goes, on stderr: a bar on a terminal, a plain line every few seconds elsewhere.
 
-import { SingleBar } from 'cli-progress';
+import { formatClock } from '../memory/quantities.js';
+import { startBar } from './terminal-bar.js';
 
 const PLAIN_LINE_EVERY_MS = 3000;
 
@@ -18,9 +19,6 @@ export interface Progress {
   stop(): void;
 }
 
-/** Shows the cursor and lets lines wrap, which a bar switches off. */
-const RESTORED_TERMINAL = '\u001B[?25h\u001B[?7h';
-
 /** Once `signal` is aborted, the process may be ended from outside at any time. */
 export function startProgress(
   steps: number,
@@ -31,27 +29,10 @@ export function startProgress(
 }
 
 function progressBar(steps: number, to: NodeJS.WriteStream, signal: AbortSignal): Progress {
-  const restore = (): void => void to.write(RESTORED_TERMINAL);
-  const bar = new SingleBar({
-    format: '  {bar} {value}/{total} · {details}',
-    barCompleteChar: '█',
-    barIncompleteChar: '░',
-    barsize: 12, // the line fits into 80 columns,
-    hideCursor: true,
-    fps: 8,
-    stream: to,
-    gracefulExit: false, // Ctrl-C is ours
-  });
-  process.once('exit', restore);
-  signal.addEventListener('abort', restore, { once: true });
-  bar.start(steps, 0, { details: 'first step' });
+  const bar = startBar({ total: steps, details: 'first step' }, to, signal);
   return {
-    update: (state) => bar.update(state.step, { details: describe(state, steps) }),
-    stop() {
-      bar.stop();
-      process.off('exit', restore);
-      signal.removeEventListener('abort', restore);
-    },
+    update: (state) => bar.update(state.step, describe(state, steps)),
+    stop: () => bar.stop(),
   };
 }
 
@@ -73,16 +54,7 @@ function describe(state: ProgressState, steps: number): string {
     `loss ${state.smoothedLoss.toFixed(4)}`,
     `${stepsPerSecond.toPrecision(3)} steps/s`,
     state.lastSyncMs === undefined ? '' : `sync ${state.lastSyncMs.toFixed(1)} ms`,
-    `ETA ${clock((steps - state.step) / stepsPerSecond)}`,
+    `ETA ${formatClock((steps - state.step) / stepsPerSecond)}`,
   ];
   return parts.filter((part) => part !== '').join(' · ');
-}
-
-/** `1:05`, `2:00:07`. */
-function clock(seconds: number): string {
-  const whole = Math.ceil(seconds);
-  const hours = Math.floor(whole / 3600);
-  const minutes = Math.floor((whole % 3600) / 60);
-  const rest = String(whole % 60).padStart(2, '0');
-  return hours > 0 ? `${hours}:${String(minutes).padStart(2, '0')}:${rest}` : `${minutes}:${rest}`;
 }

@@ -23,6 +23,8 @@ export interface Surroundings {
   readonly onStart?: (child: ChildProcess) => void;
   /** File descriptor that stdout goes to; it is closed when the process ends. */
   readonly stdout?: number;
+  /** Beside the environment of the tests. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** Resolves when the process has ended. */
@@ -40,10 +42,11 @@ export function evaluated(code: string, args: readonly string[] = []): Promise<F
 
 function finished(
   args: readonly string[],
-  { onStart = () => {}, stdout: to }: Surroundings,
+  { onStart = () => {}, stdout: to, env = {} }: Surroundings,
 ): Promise<Finished> {
   const child = spawn(process.execPath, args, {
     cwd: ROOT,
+    env: { ...process.env, ...env },
     stdio: ['ignore', to ?? 'pipe', 'pipe'],
   });
   let stdout = '';

@@ -5,7 +5,6 @@ import '@tensorflow/tfjs-layers'; // registers the gradients of tfjs-core's ops
 import * as tf from '@tensorflow/tfjs-core';
 
 import type { TensorDevice } from './devices.js';
-import type { CellOptions } from './record.js';
 
 export interface Stack {
   readonly weights: tf.Variable[];
@@ -13,7 +12,11 @@ export interface Stack {
   readonly parameters: number;
 }
 
-export type StackSize = Pick<CellOptions, 'layers' | 'width' | 'batch'>;
+export interface StackSize {
+  readonly layers: number;
+  readonly width: number;
+  readonly batch: number;
+}
 
 export function parametersOf({ layers, width }: StackSize): number {
   return layers * width * width;
@@ -23,7 +26,7 @@ export function parametersOf({ layers, width }: StackSize): number {
  * Adam moves every weight by about its rate, all of a row alike: an output changes by up to
  * rate × width. This keeps that small in a deep stack: 1e-5 for a width of 4096.
  */
-export function learningRateOf({ width }: StackSize): number {
+export function learningRateOf({ width }: Pick<StackSize, 'width'>): number {
   return 0.04 / width;
 }
 

@@ -2,45 +2,49 @@
 
 import { type ChildProcess, fork } from 'node:child_process';
 
-import type { Message } from './child.js';
-import type { CellOptions, Failure, Phase } from './record.js';
+import type { Message } from './cell-process.js';
+import type { Failure } from './failure.js';
 
 /** Kept of what the process prints, for the reason of its end. */
 const OUTPUT_CHARACTERS = 4000;
 
-export interface Conditions {
-  /** The file that is started again with `--cell`. */
-  readonly entryFile: string;
+/** The process of one cell: a file that calls `runCellHere`, and what it is told. */
+export interface CellProcess {
+  readonly file: string;
+  readonly args: readonly string[];
+}
+
+export interface Conditions<P extends string = string> {
   readonly timeoutMs: number;
   /** Ends the cell. */
   readonly signal: AbortSignal;
   readonly onStart?: (pid: number) => void;
-  readonly onPhase?: (phase: Phase) => void;
+  readonly onPhase?: (phase: P) => void;
 }
 
-export interface Ended {
-  /** The last message with a result; null if there was none. */
-  readonly result: Exclude<Message, { type: 'phase' | 'failed' }> | null;
+export interface Ended<R, P extends string = string> {
+  /** Null if there was none. */
+  readonly result: R | null;
   readonly failure: Failure | null;
-  readonly phase: Phase | null;
+  readonly phase: P | null;
   readonly wallMs: number;
 }
 
-export async function runCell(
-  name: string,
-  options: CellOptions,
-  conditions: Conditions,
-): Promise<Ended> {
-  const { entryFile, timeoutMs, signal, onStart, onPhase } = conditions;
+/** The file that calls this says what its process measures, `R`, and in which phases, `P`. */
+export async function runCell<R, P extends string = string>(
+  { file, args }: CellProcess,
+  conditions: Conditions<P>,
+): Promise<Ended<R, P>> {
+  const { timeoutMs, signal, onStart, onPhase } = conditions;
   const start = performance.now();
   // 'advanced' keeps a loss that is not a number.
-  const child = fork(entryFile, ['--cell', name, JSON.stringify(options)], {
+  const child = fork(file, args, {
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     serialization: 'advanced',
   });
   if (child.pid !== undefined) onStart?.(child.pid);
-  let phase: Phase | null = null;
-  let result: Ended['result'] = null;
+  let phase: P | null = null;
+  let result: R | null = null;
   let failure: Failure | null = null;
   let output = '';
   const keep = (text: string) => {
@@ -48,12 +52,12 @@ export async function runCell(
   };
   child.stdout?.setEncoding('utf8').on('data', keep);
   child.stderr?.setEncoding('utf8').on('data', keep);
-  child.on('message', (message: Message) => {
+  child.on('message', (message: Message<R>) => {
     if (message.type === 'phase') {
-      ({ phase } = message);
+      phase = message.phase as P;
       onPhase?.(phase);
     } else if (message.type === 'failed') failure ??= withoutFolders(message.failure);
-    else result = message;
+    else ({ result } = message);
   });
   // SIGKILL: a process that waits inside the driver hears nothing else.
   const end = (why: Failure) => {
@@ -69,7 +73,7 @@ export async function runCell(
   if (signal.aborted) interrupt();
   try {
     const ended = await endOf(child);
-    if (result === null) failure ??= withoutFolders(failureOf(ended, output));
+    if (result === null) failure ??= withoutFolders(failureOfEnd(ended, output));
   } finally {
     clearTimeout(timer);
     signal.removeEventListener('abort', interrupt);
@@ -91,7 +95,7 @@ function endOf(child: ChildProcess): Promise<End> {
   });
 }
 
-function failureOf({ code, signal, error }: End, output: string): Failure {
+function failureOfEnd({ code, signal, error }: End, output: string): Failure {
   if (error !== undefined) return { kind: 'error', reason: error.message };
   const said = lastLine(output);
   if (/heap out of memory|bad_alloc|VK_ERROR_OUT_OF/i.test(output)) {

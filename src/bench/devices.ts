@@ -3,14 +3,10 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 
-import {
-  type ChosenAdapter,
-  chooseAdapter,
-  requestDevice,
-} from '../../src/device/webgpu/adapters.js';
-import { BACKEND_NAME, startWebGPU } from '../../src/device/webgpu/start.js';
-import { defineNavigatorGpu, openNodeGpu } from '../../src/device/webgpu/node-gpu.js';
-import type { Meters } from './meters.js';
+import { type ChosenAdapter, chooseAdapter, requestDevice } from '../device/webgpu/adapters.js';
+import { BACKEND_NAME, startWebGPU, type WebGPUEngine } from '../device/webgpu/start.js';
+import { defineNavigatorGpu, openNodeGpu } from '../device/webgpu/node-gpu.js';
+import type { AdapterAnswer } from './machine.js';
 
 /** The part of tfjs's WebGPU backend that is used here. */
 interface Backend {
@@ -21,13 +17,19 @@ interface Backend {
   submitQueue(): void;
 }
 
+/** Whoever counts what the device and TensorFlow.js do from the beginning. */
+export interface Watcher {
+  watchBuffers(device: GPUDevice): void;
+  watchTensors(engine: ReturnType<typeof tf.engine>): void;
+}
+
 export class BareDevice {
   readonly device: GPUDevice;
   readonly #errors: Error[] = [];
 
-  constructor(device: GPUDevice, meters: Meters) {
+  constructor(device: GPUDevice, watcher: Watcher) {
     this.device = device;
-    meters.watchBuffers(device);
+    watcher.watchBuffers(device);
     // Dawn says nothing else of an allocation that failed; the numbers after it would be of no step at all.
     device.addEventListener('uncapturederror', ({ error }) => {
       this.#errors.push(new Error(`${error.constructor.name}: ${error.message}`));
@@ -52,10 +54,10 @@ export class BareDevice {
 export class TensorDevice extends BareDevice {
   readonly #backend: Backend;
 
-  constructor(backend: Backend, meters: Meters) {
-    super(backend.device, meters);
+  constructor(backend: Backend, watcher: Watcher) {
+    super(backend.device, watcher);
     this.#backend = backend;
-    meters.watchTensors(tf.engine());
+    watcher.watchTensors(tf.engine());
   }
 
   /** As the backend counts its own buffers. */
@@ -77,14 +79,31 @@ export class TensorDevice extends BareDevice {
   }
 }
 
-export async function openOurs(adapter: string | undefined, meters: Meters): Promise<TensorDevice> {
-  await startWebGPU(adapter === undefined ? {} : { adapter });
-  return new TensorDevice(tf.findBackend(BACKEND_NAME) as unknown as Backend, meters);
+/** With slowlane's engine, which can say what holds how much. */
+export class OurDevice extends TensorDevice {
+  readonly engine: WebGPUEngine;
+
+  constructor(engine: WebGPUEngine, watcher: Watcher) {
+    super(tf.findBackend(BACKEND_NAME) as unknown as Backend, watcher);
+    this.engine = engine;
+  }
+}
+
+export async function openOurs(
+  adapter: string | undefined,
+  watcher: Watcher,
+  vramBudget?: number,
+): Promise<OurDevice> {
+  const options = {
+    ...(adapter === undefined ? {} : { adapter }),
+    ...(vramBudget === undefined ? {} : { vramBudget }),
+  };
+  return new OurDevice(await startWebGPU(options), watcher);
 }
 
 export async function openStock(
   adapter: string | undefined,
-  meters: Meters,
+  watcher: Watcher,
 ): Promise<TensorDevice> {
   const chosen = await findAdapter(adapter);
   const device = await requestDevice(chosen.adapter);
@@ -94,12 +113,12 @@ export async function openStock(
   tf.removeBackend('webgpu'); // would ask for an adapter by itself, in a way that Dawn refuses
   tf.registerBackend('webgpu', () => backend);
   if (!(await tf.setBackend('webgpu'))) throw new Error("tfjs's WebGPU backend could not be used.");
-  return new TensorDevice(backend as unknown as Backend, meters);
+  return new TensorDevice(backend as unknown as Backend, watcher);
 }
 
-export async function openBare(adapter: string | undefined, meters: Meters): Promise<BareDevice> {
+export async function openBare(adapter: string | undefined, watcher: Watcher): Promise<BareDevice> {
   const chosen = await findAdapter(adapter);
-  return new BareDevice(await requestDevice(chosen.adapter), meters);
+  return new BareDevice(await requestDevice(chosen.adapter), watcher);
 }
 
 export async function findAdapter(adapter: string | undefined): Promise<ChosenAdapter> {
@@ -111,4 +130,15 @@ export async function findAdapter(adapter: string | undefined): Promise<ChosenAd
   });
   defineNavigatorGpu(chosen.gpu);
   return chosen;
+}
+
+/** For the record of what was measured on. */
+export async function describeAdapter(part: string | undefined): Promise<AdapterAnswer> {
+  const { adapter, name, software } = await findAdapter(part);
+  const { vendor, architecture, description: driver } = adapter.info;
+  const maxBufferBytes = adapter.limits.maxBufferSize;
+  return {
+    adapter: { name, software, vendor, architecture, driver, maxBufferBytes },
+    tfjsVersion: tf.version_core,
+  };
 }

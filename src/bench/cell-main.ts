@@ -1,0 +1,28 @@
+// The process of one cell of `slowlane bench`: `cell-main.js NAME OPTIONS`, started by cells.ts.
+
+import { runCellHere } from './cell-process.js';
+import type { CellRequests, CellResults } from './cells.js';
+
+const measures: {
+  readonly [Name in keyof CellRequests]: (
+    request: CellRequests[Name],
+  ) => Promise<CellResults[Name]>;
+} = {
+  machine: async ({ adapter }) => {
+    const { describeAdapter } = await import('./devices.js');
+    return describeAdapter(adapter ?? undefined);
+  },
+  fit: async (request) => {
+    const { tryStack } = await import('./fit/try-stack.js');
+    return tryStack(request);
+  },
+};
+
+const [, , name = '', request = ''] = process.argv;
+await runCellHere<unknown>(async () => {
+  const measure = measures[name as keyof CellRequests] as
+    | ((request: unknown) => Promise<unknown>)
+    | undefined;
+  if (measure === undefined) throw new Error(`There is no cell '${name}'.`);
+  return measure(JSON.parse(request));
+});

@@ -1,0 +1,61 @@
+// A record of `bench fit`, made up.
+
+import type { FitCell, FitRecord } from '#src/bench/fit/fit-record.js';
+
+export const FIT_CELL: FitCell = {
+  policy: 'tfjs-adam-lookahead',
+  status: 'done',
+  layers: 3,
+  isLargest: true,
+  parameters: 786_432,
+  peakBytes: 51_660_512,
+  hostBytes: 0,
+  bytesPerParameter: 65.69,
+  losses: [3, 2],
+  estimate: null,
+  tries: [
+    { layers: 3, outcome: 'fits', wallMs: 7000, peakBytes: 51_660_512, reason: null },
+    { layers: 4, outcome: 'over budget', wallMs: 2000, peakBytes: null, reason: 'too much' },
+  ],
+  failure: null,
+};
+
+export const FIT_RECORD: FitRecord = {
+  schema: 'slowlane-bench',
+  schemaVersion: 1,
+  bench: 'fit',
+  startedAt: '2026-01-01T00:00:00.000Z',
+  endedAt: '2026-01-01T00:01:00.000Z',
+  isPartial: false,
+  ended: 'done',
+  command: ['bench', 'fit', '--vram', '64MiB'],
+  machine: {
+    adapter: {
+      name: 'a card',
+      software: false,
+      vendor: 'v',
+      architecture: 'a',
+      driver: 'driver 1',
+      maxBufferBytes: 2 ** 30,
+    },
+    nvidia: { name: 'a card' },
+    cpu: 'a processor',
+    cores: 2,
+    ramBytes: 2 ** 33,
+    platform: 'linux',
+    versions: { node: '20', tfjs: '4.22.0', webgpu: '0.6.2', slowlane: '0.1.0' },
+    commit: 'abc',
+  },
+  options: {
+    vramBytes: 64 * 2 ** 20,
+    width: 512,
+    batch: 8,
+    steps: 6,
+    syncPeriod: 5,
+    maxLayers: 1000,
+    tryTimeoutMs: 1000,
+    policies: ['tfjs-adam-lookahead'],
+    adapter: null,
+  },
+  cells: [FIT_CELL],
+};
