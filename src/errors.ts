@@ -9,6 +9,7 @@ export type SlowlaneErrorCode =
   | 'SYNC_FAILED'
   | 'DISPOSED'
   | 'NON_FINITE'
+  | 'STALLED'
   | 'NO_GRADIENT'
   | 'STATE_MISMATCH'
   | 'NOT_SERIALIZABLE'
