@@ -2,8 +2,9 @@
 
 /** Elements of a block: a block of int8 shares its scale. */
 const BLOCK_ELEMENTS = 256;
-/** Of a sync: 1,024 elements, 4 KiB. */
-const BLOCKS = 4;
+/** Of a sync, 4 KiB; and blocks, since those of small weights are small. */
+const ELEMENTS = 1024;
+const BLOCKS = 16;
 /** Multiples of it, modulo 1, cover the whole evenly, wherever one stops. */
 const GOLDEN = (Math.sqrt(5) - 1) / 2;
 
@@ -18,13 +19,24 @@ export interface SamplePlace<P> {
 export class SamplePlaces {
   #taken = 0;
 
-  /** Blocks of `parts` for the next sync: all of them if they are few. */
+  /** Blocks of `parts` for the next sync, at most 1,024 elements: all of them if they are few. */
   next<P extends { readonly length: number }>(parts: readonly P[]): SamplePlace<P>[] {
     const blocks = parts.reduce((sum, { length }) => sum + blocksOf(length), 0);
-    const chosen = new Set<number>();
-    if (blocks <= BLOCKS) for (let i = 0; i < blocks; i++) chosen.add(i);
-    else for (let i = 0; i < BLOCKS; i++) chosen.add(this.#draw(blocks));
-    return [...chosen].map((block) => placeOf(parts, block));
+    const elements = parts.reduce((sum, { length }) => sum + length, 0);
+    if (blocks <= BLOCKS && elements <= ELEMENTS) {
+      return Array.from({ length: blocks }, (_, block) => placeOf(parts, block));
+    }
+    const places = new Map<number, SamplePlace<P>>();
+    let left = ELEMENTS;
+    for (let i = 0; i < BLOCKS; i++) {
+      const block = this.#draw(blocks);
+      if (places.has(block)) continue;
+      const place = placeOf(parts, block);
+      if (place.length > left) break; // the next sync begins with another
+      places.set(block, place);
+      left -= place.length;
+    }
+    return [...places.values()];
   }
 
   #draw(blocks: number): number {
