@@ -11,6 +11,7 @@ export type SlowlaneErrorCode =
   | 'STEP_OPEN'
   | 'DISPOSED'
   | 'NON_FINITE'
+  | 'STALLED'
   | 'NO_GRADIENT'
   | 'STATE_MISMATCH'
   | 'NOT_SERIALIZABLE'

@@ -21,6 +21,7 @@ export {
   type SavableOptimizer,
   saveTraining,
 } from './snapshot/training-state.js';
+export type { StallPolicy, StallStats } from './stall-watch.js';
 export {
   adaptive,
   type AdaptiveOptions,

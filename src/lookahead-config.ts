@@ -15,7 +15,7 @@ type Config = tf.serialization.ConfigDict;
 
 /** @throws SlowlaneError NOT_SERIALIZABLE if an option is a function. */
 export function configOf(inner: tf.Optimizer, settings: LookaheadSettings): Config {
-  const { syncPeriod, innerState, slow, nonFinite, workers, chunkBytes, workerTimeoutMs } =
+  const { syncPeriod, innerState, slow, nonFinite, stall, workers, chunkBytes, workerTimeoutMs } =
     settings;
   return {
     inner: { className: inner.getClassName(), config: inner.getConfig() },
@@ -24,6 +24,7 @@ export function configOf(inner: tf.Optimizer, settings: LookaheadSettings): Conf
     innerState,
     slow,
     nonFinite,
+    stall,
     overrides: settings.overrides.map((override) => ({
       weights: matcherConfig(override.weights),
       syncPeriod: override.syncPeriod ?? null,
@@ -48,6 +49,7 @@ export function partsOf(config: Config): { inner: tf.Optimizer; options: Lookahe
       innerState: saved.innerState,
       slow: saved.slow,
       nonFinite: saved.nonFinite,
+      stall: saved.stall,
       overrides: saved.overrides.map((override) => ({
         weights: matcherFrom(override.weights),
         ...(override.syncPeriod !== null && { syncPeriod: override.syncPeriod }),
@@ -69,7 +71,7 @@ export function partsOf(config: Config): { inner: tf.Optimizer; options: Lookahe
 interface SavedConfig extends Required<
   Pick<
     LookaheadOptions,
-    'syncPeriod' | 'innerState' | 'slow' | 'nonFinite' | 'chunkBytes' | 'workerTimeoutMs'
+    'syncPeriod' | 'innerState' | 'slow' | 'nonFinite' | 'stall' | 'chunkBytes' | 'workerTimeoutMs'
   >
 > {
   inner: { className: string; config: Config };

@@ -5,6 +5,7 @@ import type * as tf from '@tensorflow/tfjs-core';
 import { checkChoice, checkKeys, checkNumber, shown } from './options.js';
 import { checkSlowFormat, type SlowFormat } from './policy/slow-format.js';
 import { checkMatcher, matches, type WeightMatcher } from './policy/weight-matcher.js';
+import { STALL_POLICIES, type StallPolicy } from './stall-watch.js';
 import {
   checkStepSize,
   isAdaptive,
@@ -39,6 +40,11 @@ export interface LookaheadOptions {
    * `'restore'`: fast := slow, and the inner state starts afresh.
    */
   nonFinite?: NonFinitePolicy;
+  /**
+   * When stored slow weights do not show the movement that syncs want of them. `'throw'` (default): a warning above
+   * 5 % of it, an error above 50 %, after a sync that is complete; `'warn'`: the warning alone; `'ignore'`: nobody looks.
+   */
+  stall?: StallPolicy;
   /** Other values for some weights. The first entry that matches a weight counts. */
   overrides?: readonly WeightOverride[];
   /** Weights that only the inner optimizer sees. */
@@ -64,6 +70,7 @@ export interface LookaheadSettings {
   readonly innerState: InnerState;
   readonly slow: SlowFormat;
   readonly nonFinite: NonFinitePolicy;
+  readonly stall: StallPolicy;
   readonly overrides: readonly Readonly<WeightOverride>[];
   readonly exclude: readonly WeightMatcher[];
   readonly workers: number | undefined;
@@ -79,6 +86,7 @@ const KEYS = [
   'innerState',
   'slow',
   'nonFinite',
+  'stall',
   'overrides',
   'exclude',
   'workers',
@@ -95,6 +103,7 @@ export function checkLookaheadOptions(options: LookaheadOptions | undefined): Lo
     innerState = 'maintain',
     slow = 'host:f32',
     nonFinite = 'throw',
+    stall = 'throw',
     overrides = [],
     exclude = [],
     workers,
@@ -107,6 +116,7 @@ export function checkLookaheadOptions(options: LookaheadOptions | undefined): Lo
     innerState: checkChoice('innerState', innerState, INNER_STATES),
     slow: checkSlowFormat(slow),
     nonFinite: checkChoice('nonFinite', nonFinite, NON_FINITE),
+    stall: checkChoice('stall', stall, STALL_POLICIES),
     overrides: checkOverrides(overrides),
     exclude: [exclude].flat().map((matcher) => checkMatcher('exclude', matcher)),
     workers:

@@ -1,5 +1,6 @@
 // Numbers of a Lookahead's life so far.
 
+import type { StallStats } from './stall-watch.js';
 import type { SyncTimes } from './sync/sync-clock.js';
 
 export interface LookaheadStats {
@@ -20,6 +21,8 @@ export interface LookaheadStats {
   readonly device: { readonly stagingBytes: number };
   /** Weights too large for the format of the slow weights, which are kept in float32 since. */
   readonly outgrown: number;
+  /** Of samples: how much of the wanted movement the stored slow weights showed. */
+  readonly stall: StallStats;
   /** Where blends run: `'1 worker'`, `'inline'`, `'device'`. */
   readonly workers: string;
 }

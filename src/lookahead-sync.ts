@@ -5,15 +5,16 @@ import type * as tf from '@tensorflow/tfjs-core';
 
 import { createBlender, defaultWorkers } from '#worker-blender';
 
+import { hasBadSlot, nonFinite } from './bad-values.js';
 import { firstNonFinite } from './device/finite.js';
 import { currentDevice } from './device/pick.js';
 import { SlowlaneError } from './errors.js';
 import type { Gate } from './gate.js';
 import type { LookaheadSettings } from './lookahead-options.js';
 import type { LookaheadStats } from './lookahead-stats.js';
-import { nonFiniteError } from './non-finite.js';
 import type { InnerOptimizer } from './optimizers/inner.js';
 import type { SavedSlow } from './snapshot/lookahead-state.js';
+import { StallWatch } from './stall-watch.js';
 import { StepSizes } from './step-sizes.js';
 import type { Blender } from './sync/blender.js';
 import { makeSlowStore, type SlowStoreOptions } from './sync/make-slow-store.js';
@@ -31,6 +32,7 @@ export class LookaheadSync {
   readonly #store: SlowStoreOptions;
   readonly #clock = new SyncClock();
   readonly #stepSizes: StepSizes;
+  readonly #stall: StallWatch;
   #tracking: Tracking;
   #cycle = new SyncCycle();
   #bytesMoved = 0;
@@ -46,7 +48,9 @@ export class LookaheadSync {
     this.#blender = createBlender({ workers, timeoutMs, ...(workerFile && { workerFile }) });
     // One slot for each worker, one being pulled, one being pushed.
     const slots = workers + 2;
-    this.#store = { format, chunkBytes, slots, blender: this.#blender, clock: this.#clock };
+    this.#stall = new StallWatch(settings.stall);
+    const [blender, clock, stall] = [this.#blender, this.#clock, this.#stall.sink];
+    this.#store = { format, chunkBytes, slots, blender, clock, stall };
     this.#tracking = this.#track();
   }
 
@@ -105,7 +109,7 @@ export class LookaheadSync {
     await this.#tracking.addSlots();
     const bad = await firstNonFinite(this.#tracking.live().map(({ variable }) => variable));
     if (bad) {
-      throw nonFiniteError(
+      throw nonFinite(
         bad.name,
         this.steps,
         'resync() would make it a slow weight; discard() goes back to the slow weights',
@@ -135,18 +139,7 @@ export class LookaheadSync {
   async discard(): Promise<void> {
     await this.restore();
     if (!this.#inner.supportsState) return;
-    if (await this.#hasBadSlot()) await this.#resetInner();
-  }
-
-  /** A slot that holds a NaN or an infinity, or that a failing device spoilt: reading that throws. */
-  async #hasBadSlot(): Promise<boolean> {
-    const slots = await this.#inner.slots();
-    try {
-      if (await this.#inner.hasBadSlots?.()) return true;
-      return (await firstNonFinite(slots.map(({ variable }) => variable))) !== null;
-    } catch {
-      return true;
-    }
+    if (await hasBadSlot(this.#inner)) await this.#resetInner();
   }
 
   /** Shows the slow weights in the model; slots and counters stay. Resolves to what undoes it. */
@@ -192,6 +185,7 @@ export class LookaheadSync {
       bytesPushed: this.#bytesMoved,
       host: { slowBytes: bytes.slow, stagingBytes: bytes.staging },
       device: { stagingBytes: bytes.device },
+      stall: this.#stall.stats,
       outgrown: this.#tracking.live((tracked) => slow.isOutgrown(tracked)).length,
       workers: slow.description ?? this.#blender.description,
     };
@@ -208,6 +202,7 @@ export class LookaheadSync {
     this.#cycle = cycle;
     this.#tracking.dispose();
     this.#tracking = this.#track(slow);
+    this.#stall.startOver();
     this.#stepSizes.dropGradients();
   }
 
@@ -240,6 +235,7 @@ export class LookaheadSync {
       for (const period of periods) this.#cycle.synced(period);
       this.#stepSizes.dropGradients();
     });
+    this.#stall.judge(this.steps);
   }
 
   /** False if the policy for non-finite weights has dealt with this sync. */
@@ -248,16 +244,16 @@ export class LookaheadSync {
       (await this.#tracking.slow.inspect(this.#of(periods)))?.variable.name ??
       (await this.#stepSizes.nonFiniteGradient());
     if (bad === undefined) return true;
-    const { nonFinite } = this.#settings;
-    if (nonFinite === 'throw') {
-      throw nonFiniteError(
+    const policy = this.#settings.nonFinite;
+    if (policy === 'throw') {
+      throw nonFinite(
         bad,
         this.steps,
         "The slow weights are as they were: discard() goes back to them, a smaller learning rate may help, and nonFinite: 'restore' or 'skip' does without this error",
       );
     }
     this.#skipped++;
-    if (nonFinite === 'skip') {
+    if (policy === 'skip') {
       for (const period of periods) this.#cycle.skipped(period);
       this.#stepSizes.dropGradients();
       return false;

@@ -24,8 +24,11 @@ import type {
   StoreBytes,
   StoreClock,
 } from '../slow/slow-store.js';
+import { SamplePlaces } from '../slow/sample-places.js';
+import type { StallSink } from '../slow/stall.js';
 import { type SlowFormat, valueFormat } from '../policy/slow-format.js';
 import type { Blender } from './blender.js';
+import { HostSamples } from './host-samples.js';
 import { areWithin } from './magnitudes.js';
 import { push, Sync } from './sync.js';
 import type { Tracked } from './tracked.js';
@@ -36,6 +39,7 @@ export interface HostSlowStoreOptions extends HostStoreOptions {
   readonly format: SlowFormat;
   readonly blender: Blender;
   readonly clock: StoreClock;
+  readonly stall: StallSink | null;
 }
 
 export class HostSlowStore implements SlowStore<Tracked> {
@@ -44,12 +48,15 @@ export class HostSlowStore implements SlowStore<Tracked> {
   readonly #clock: StoreClock;
   readonly #format: SlowFormat;
   readonly #outgrown = new WeakSet<Tracked>();
+  readonly #stall: StallSink | null;
+  readonly #places = new SamplePlaces();
 
   constructor(options: HostSlowStoreOptions) {
     this.#format = options.format;
     this.#store = new HostStore(options, (item) => this.#formatOf(item));
     this.#blender = options.blender;
     this.#clock = options.clock;
+    this.#stall = options.stall;
   }
 
   get bytes(): StoreBytes {
@@ -133,12 +140,15 @@ export class HostSlowStore implements SlowStore<Tracked> {
   blend({ isDue, stepSizeOf, round }: BlendOptions<Tracked>): Blending {
     const chunks = this.#chunksOf(isDue);
     const sync = new Sync(chunks, stepSizeOf, round);
+    const samples = this.#stall && new HostSamples(chunks, stepSizeOf, this.#places);
     let bytes: number | null = null;
     return {
       run: async () => {
         // Not twice: what is pushed again is rounded, and the fast weights keep what rounding takes.
         if (bytes !== null) return bytes;
-        await sync.run({ device: currentDevice(), blender: this.#blender, clock: this.#clock });
+        const [blender, clock] = [this.#blender, this.#clock];
+        await sync.run({ device: currentDevice(), blender, clock, samples });
+        if (samples) this.#stall?.add(samples.all);
         bytes = chunks.reduce((sum, { chunk }) => sum + chunk.length, 0) * FLOAT_BYTES;
         return bytes;
       },

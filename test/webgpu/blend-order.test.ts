@@ -5,6 +5,7 @@ import { adam, lookahead, sgd } from 'slowlane';
 import { expect, test, vi } from 'vitest';
 
 import { halfSquare, read, slowOf } from '../engines.js';
+import type { LeanBackend } from '#src/device/webgpu/lean-backend.js';
 import { updateInPlaceOn } from '#src/device/webgpu/update-in-place.js';
 import { describeWebGPU, errorOf, start, variable } from './engine.js';
 
@@ -26,8 +27,20 @@ function watchTransfers(device: GPUDevice, buffers: ReadonlySet<GPUBuffer>) {
   return seen;
 }
 
-/** Downloads are not there before `release` is called. */
-function holdDownloads() {
+/** The buffers that slow weights are in, those made from now on. */
+function watchPieces({ hostBuffers }: LeanBackend): ReadonlySet<GPUBuffer> {
+  const create = hostBuffers.create.bind(hostBuffers);
+  const pieces = new Set<GPUBuffer>();
+  hostBuffers.create = (...given) => {
+    const buffer = create(...given);
+    pieces.add(buffer);
+    return buffer;
+  };
+  return pieces;
+}
+
+/** Downloads of `pieces` are not there before `release` is called. */
+function holdDownloads(pieces: ReadonlySet<GPUBuffer>) {
   const original = Reflect.get(GPUBuffer.prototype, 'mapAsync') as GPUBuffer['mapAsync'];
   let release = () => {};
   const held = new Promise<void>((resolve) => (release = resolve));
@@ -35,8 +48,8 @@ function holdDownloads() {
     this: GPUBuffer,
     ...given
   ) {
-    const isPiece = this.size >= 1024 && (given[0] & GPUMapMode.READ) !== 0;
-    if (isPiece) await held;
+    const isDownload = pieces.has(this) && (given[0] & GPUMapMode.READ) !== 0;
+    if (isDownload) await held;
     return original.apply(this, given);
   });
   return () => {
@@ -54,14 +67,7 @@ describeWebGPU(() => {
     async (slow, bytesPerWeight) => {
       const { backend } = await start();
       const weights = [variable([128, 128], 1), variable([64, 256], 2)];
-      const { hostBuffers } = backend;
-      const create = hostBuffers.create.bind(hostBuffers);
-      const pieces = new Set<GPUBuffer>();
-      hostBuffers.create = (...given) => {
-        const buffer = create(...given);
-        pieces.add(buffer);
-        return buffer;
-      };
+      const pieces = watchPieces(backend);
       const optimizer = lookahead(adam(), { slow, syncPeriod: 3 });
       await optimizer.attach(weights);
       const loss = () => tf.addN(weights.map(halfSquare)) as tf.Scalar;
@@ -129,7 +135,7 @@ describeWebGPU(() => {
       await optimizer.step(loss, false, weights);
       await optimizer.attach(weights);
       await optimizer.getWeights(); // the captured weights are in place
-      const release = isHeld ? holdDownloads() : () => {};
+      const release = isHeld ? holdDownloads(pieces) : () => {};
       await optimizer.step(loss, false, weights); // a sync
       await optimizer.step(loss, false, weights); // may go on
       optimizer.minimize(loss, false, weights); // a sync is due
@@ -149,7 +155,7 @@ describeWebGPU(() => {
       tf.dispose(weights);
       return values;
     };
-    await start();
+    const pieces = watchPieces((await start()).backend);
     expect(await train(true)).toEqual(await train(false));
   });
 

@@ -22,6 +22,7 @@ import type {
   StoreBytes,
 } from '../../../slow/slow-store.js';
 import { registerStoreFactory, type StoreOptions } from '../../../slow/store-factory.js';
+import { DeviceSamples } from './device-samples.js';
 import { LargestMagnitudes } from './largest.js';
 import type { LeanBackend } from '../lean-backend.js';
 import { type HandedOver, TurnAround } from '../host-memory/turn-around.js';
@@ -29,6 +30,7 @@ import { Piece } from './piece.js';
 import { type Command, PieceMover, STAGING_PIECES, stagingBytesOf } from './piece-mover.js';
 import { TensorBuffers } from '../tensor-buffers.js';
 import { checkUpdateBackend } from '../update-backend.js';
+import { withFloats } from './with-floats.js';
 
 /** Staging takes at most this share of the weights, or the bytes below if those are more. */
 const STAGING_SHARE = 0.05;
@@ -50,6 +52,7 @@ class DeviceSlowStore<W extends Storable> implements SlowStore<W> {
   readonly #mover: PieceMover<W>;
   readonly #largest: LargestMagnitudes;
   readonly #turnAround: TurnAround<Piece<W>>;
+  readonly #samples: DeviceSamples<W>;
   #pieces: Piece<W>[] = [];
   readonly #outgrown = new WeakSet<W>();
 
@@ -59,6 +62,7 @@ class DeviceSlowStore<W extends Storable> implements SlowStore<W> {
     this.#buffers = new TensorBuffers(checkUpdateBackend(backend));
     this.#mover = new PieceMover(backend, this.#buffers);
     this.#largest = new LargestMagnitudes(backend, this.#buffers);
+    this.#samples = new DeviceSamples(options.stall);
     this.#turnAround = new TurnAround(backend.errors, {
       took: (elapsedMs) => options.clock.add('turnAround', elapsedMs),
       // What was disposed while its piece was on its way can go then.
@@ -115,7 +119,9 @@ class DeviceSlowStore<W extends Storable> implements SlowStore<W> {
     await this.#turnAround.over();
     const isGiven = ({ variable }: W) => source.get(variable)?.isDisposed === false;
     const items = this.#items().filter(isGiven);
-    await this.#withFloats(
+    this.#checkBackend();
+    await withFloats(
+      this.#buffers,
       items,
       ({ variable }) => source.get(variable) as tf.Tensor,
       async (tensorOf) => {
@@ -152,8 +158,14 @@ class DeviceSlowStore<W extends Storable> implements SlowStore<W> {
     await this.ready();
     let found: W | null = null;
     const variableOf = ({ variable }: W) => variable;
-    await this.#withFloats(items, variableOf, async (tensorOf) => {
-      const largest = await this.#largest.of(items.map(tensorOf));
+    this.#checkBackend();
+    await withFloats(this.#buffers, items, variableOf, async (tensorOf) => {
+      const runs = this.#samples.next(this.#pieces, items);
+      const { largest, slices } = await this.#largest.withSlices(
+        items.map(tensorOf),
+        runs.map((run) => ({ ...run, index: items.indexOf(run.item) })),
+      );
+      this.#samples.saw(runs, slices);
       for (const [i, item] of items.entries()) {
         const magnitude = largest[i] as number;
         if (magnitude >= INFINITY_BITS) found ??= item;
@@ -168,16 +180,13 @@ class DeviceSlowStore<W extends Storable> implements SlowStore<W> {
     const run = async (): Promise<number> => {
       if (bytes !== null) return bytes;
       await this.ready();
+      const isMeant = (item: W) => !item.variable.isDisposed && isDue(item);
+      const tensorOf = ({ variable }: W) => variable;
+      const arrived = this.#samples.begin(this.#pieces, isMeant, stepSizeOf);
       const handedOver = await this.#options.clock.time('blend', () =>
-        this.#handOver({
-          move: 'blend',
-          isMeant: (item) => !item.variable.isDisposed && isDue(item),
-          tensorOf: ({ variable }) => variable,
-          stepSizeOf,
-          round,
-        }),
+        this.#handOver({ move: 'blend', isMeant, tensorOf, stepSizeOf, round }),
       );
-      this.#turnAround.begin(handedOver);
+      this.#turnAround.begin({ ...handedOver, arrived });
       bytes = handedOver.pieces.reduce((sum, piece) => sum + piece.bytes, 0);
       return bytes;
     };
@@ -240,25 +249,6 @@ class DeviceSlowStore<W extends Storable> implements SlowStore<W> {
   /** In the order in which they were added. */
   #items(): W[] {
     return [...new Set(this.#pieces.flatMap(({ parts }) => parts.map(({ item }) => item)))];
-  }
-
-  /** Runs `work` with tensors whose buffers hold floats: a cast may have left whole numbers in one. */
-  async #withFloats(
-    items: readonly W[],
-    tensorOf: (item: W) => tf.Tensor,
-    work: (tensorOf: (item: W) => tf.Tensor) => Promise<void>,
-  ): Promise<void> {
-    this.#checkBackend();
-    const copies = new Map<W, tf.Tensor>();
-    try {
-      for (const item of items) {
-        const tensor = tensorOf(item);
-        if (!this.#buffers.holdsFloats(tensor)) copies.set(item, this.#buffers.copy(tensor));
-      }
-      await work((item) => copies.get(item) ?? tensorOf(item));
-    } finally {
-      tf.dispose([...copies.values()]);
-    }
   }
 
   #make(items: readonly W[], pieceBytes: number): Piece<W>[] {

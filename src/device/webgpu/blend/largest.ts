@@ -1,5 +1,5 @@
 // The largest magnitude in each of several tensors, NaN above infinity above all numbers, in one dispatch a
-// tensor and one small read.
+// tensor and one small read, with which slices of the tensors come.
 
 import type * as tf from '@tensorflow/tfjs-core';
 
@@ -38,6 +38,15 @@ fn find(
 
 const NUMBERS_BYTES = 256;
 
+/** A run of elements of one of the tensors. */
+export interface Slice {
+  /** Which tensor. */
+  readonly index: number;
+  /** First element. */
+  readonly start: number;
+  readonly length: number;
+}
+
 export class LargestMagnitudes {
   readonly #backend: LeanBackend;
   readonly #buffers: TensorBuffers;
@@ -50,7 +59,17 @@ export class LargestMagnitudes {
 
   /** Bits of the largest magnitude of each: from 0x7f800000 on it is infinite, above that not a number. */
   async of(tensors: readonly tf.Tensor[]): Promise<Uint32Array> {
-    if (tensors.length === 0) return new Uint32Array(0);
+    return (await this.withSlices(tensors, [])).largest;
+  }
+
+  /** The same, and the elements of `slices`. */
+  async withSlices(
+    tensors: readonly tf.Tensor[],
+    slices: readonly Slice[],
+  ): Promise<{ largest: Uint32Array; slices: Float32Array[] }> {
+    if (tensors.every(({ size }) => size === 0)) {
+      return { largest: new Uint32Array(tensors.length), slices: [] };
+    }
     const backend = this.#backend;
     const { device, pool } = backend;
     const { STORAGE, COPY_SRC, COPY_DST, UNIFORM } = GPUBufferUsage;
@@ -69,10 +88,10 @@ export class LargestMagnitudes {
         length: Math.min(bindable, size - n * bindable),
       })),
     );
-    const largest = pool.acquireBuffer(4 * tensors.length, STORAGE | COPY_SRC | COPY_DST);
+    const elements = slices.reduce((sum, { length }) => sum + length, tensors.length);
+    const found = pool.acquireBuffer(4 * elements, STORAGE | COPY_SRC | COPY_DST);
     let uniforms: GPUBuffer | null = null;
     try {
-      if (ranges.length === 0) return new Uint32Array(tensors.length);
       uniforms = pool.acquireBuffer(NUMBERS_BYTES * ranges.length, UNIFORM | COPY_DST);
       const numbers = new Uint32Array((NUMBERS_BYTES / 4) * ranges.length);
       ranges.forEach(({ length, index }, i) =>
@@ -81,13 +100,13 @@ export class LargestMagnitudes {
       backend.flush(); // what writes these tensors comes first
       device.queue.writeBuffer(uniforms, 0, numbers);
       const encoder = device.createCommandEncoder();
-      encoder.clearBuffer(largest);
+      encoder.clearBuffer(found);
       const pass = encoder.beginComputePass();
       pass.setPipeline(pipeline);
       for (const [i, { index, start, length }] of ranges.entries()) {
         const bound: GPUBufferBinding[] = [
           { buffer: sources[index] as GPUBuffer, offset: start * 4, size: length * 4 },
-          { buffer: largest },
+          { buffer: found, size: 4 * tensors.length },
           { buffer: uniforms, offset: i * NUMBERS_BYTES, size: 8 },
         ];
         const entries = bound.map((resource, binding) => ({ binding, resource }));
@@ -98,12 +117,26 @@ export class LargestMagnitudes {
         pass.dispatchWorkgroups(...gridFor(invocations, maxComputeWorkgroupsPerDimension));
       }
       pass.end();
+      let at = tensors.length;
+      for (const { index, start, length } of slices) {
+        const source = sources[index] as GPUBuffer;
+        encoder.copyBufferToBuffer(source, start * 4, found, at * 4, length * 4);
+        at += length;
+      }
       const done = backend.submitOwn(encoder.finish(), []);
-      const [values] = await Promise.all([backend.getBufferData(largest), done]);
-      return new Uint32Array(values);
+      const [values] = await Promise.all([backend.getBufferData(found), done]);
+      return {
+        largest: new Uint32Array(values, 0, tensors.length),
+        slices: slicesOf(new Float32Array(values).subarray(tensors.length), slices),
+      };
     } finally {
       if (uniforms) pool.releaseBuffer(uniforms);
-      pool.releaseBuffer(largest);
+      pool.releaseBuffer(found);
     }
   }
+}
+
+function slicesOf(values: Float32Array, slices: readonly Slice[]): Float32Array[] {
+  let end = 0;
+  return slices.map(({ length }) => values.subarray(end, (end += length)));
 }
