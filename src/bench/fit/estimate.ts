@@ -2,20 +2,20 @@
 
 import type { PlannedLayer } from '../../policy/plan-activations.js';
 import { policyBytes } from '../../policy/plan-bytes.js';
-import { MOMENTS, type MomentsPolicy, SLOTS } from '../../policy/plan-policies.js';
+import { SLOTS } from '../../policy/plan-policies.js';
 import { largestThat } from '../../policy/plan-search.js';
 import type { FitOptions } from './fit-record.js';
 import type { FitPolicy } from './policies.js';
 
 const CHUNK_BYTES = 4 * 2 ** 20;
 
-/** Layers; null where the planner knows nothing: of tfjs's own optimizer, of moments that are new. */
+/** Layers; null where the planner knows nothing: of tfjs's own optimizer. */
 export function estimateLayers({ ours }: FitPolicy, options: FitOptions): number | null {
-  if (ours === null || !(ours.moments in MOMENTS)) return null;
+  if (ours === null) return null;
   const { width, batch, vramBytes, syncPeriod } = options;
   const policy = {
     gradients: ours.gradients,
-    moments: ours.moments as MomentsPolicy,
+    moments: ours.moments,
     slow: 'host:f32',
   } as const;
   const fits = (count: number) => {
