@@ -136,12 +136,6 @@ describe("the planner's estimates", () => {
     expect(estimateLayers(fitPolicyNamed('keep+device:f32'), OPTIONS)).toBe(15);
     expect(estimateLayers(fitPolicyNamed('release+device:f32'), OPTIONS)).toBe(20);
   });
-
-  test('moments that the planner does not know have none', () => {
-    const ours = { gradients: 'keep', moments: 'nowhere' as 'device:f32' } as const;
-    const unknown = { name: 'new', title: '', ours, lookahead: true };
-    expect(estimateLayers(unknown, OPTIONS)).toBeNull();
-  });
 });
 
 describe('the time that is left', () => {
