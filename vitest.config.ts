@@ -1,13 +1,24 @@
 import { fileURLToPath } from 'node:url';
-import { defineConfig } from 'vitest/config';
+import { configDefaults, defineConfig } from 'vitest/config';
 
 import { swiftShaderEnvironment } from './test/webgpu/swiftshader.js';
 
-// `SLOWLANE_TARGET=build` runs the same suite against dist/ instead of the sources.
+// `SLOWLANE_TARGET=build` runs the same suite against dist/ instead of the sources, but for what is slow and
+// counts bytes or numbers: those do not depend on the build.
 const build = process.env['SLOWLANE_TARGET'] === 'build';
 const at = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 const root = build ? 'dist/' : './';
 const ext = build ? '.js' : '.ts';
+
+const NUMBERS = [
+  'test/webgpu-updates/**',
+  'test/webgpu/{stack,stall,budget,blend*}.test.ts',
+  'test/policy/plan-peak.test.ts',
+  'test/slow/**',
+  'test/lookahead/{precision*,stall,theory}.test.ts',
+  'test/optimizers/{moments,checkpoint*,release*,accumulate,parity}.test.ts',
+  'test/bench/gpu*.test.ts',
+];
 
 // Software WebGPU. The linker of a worker process reads this when the process starts, and a fork inherits it
 // from here; `test.env` would come too late.
@@ -24,6 +35,7 @@ export default defineConfig({
   },
   test: {
     include: ['test/**/*.test.ts'],
+    exclude: [...configDefaults.exclude, ...(build ? NUMBERS : [])],
     pool: 'forks',
     maxWorkers: 2,
     // Worker threads inherit these, so that a worker written in TypeScript starts from the sources.

@@ -7,7 +7,6 @@ import { describe, expect, test } from 'vitest';
 
 import type { Policy } from '#src/policy/plan-policies.js';
 
-import { againstBuild } from '../built.js';
 import { describeWebGPU, start } from '../webgpu/engine.js';
 
 const SYNC_PERIOD = 2;
@@ -105,7 +104,7 @@ const CELLS: readonly Cell[] = [
 ];
 
 // Minutes of software WebGPU: bytes do not depend on how the code was built.
-describe.skipIf(againstBuild)('measured peaks', () => {
+describe('measured peaks', () => {
   describeWebGPU(peakTests);
 });
 

@@ -7,7 +7,6 @@ import { describe, expect, test } from 'vitest';
 import { updateInPlaceOn } from '#src/device/webgpu/update-in-place.js';
 import { VramBudgetError } from '#src/device/webgpu/vram-budget-error.js';
 
-import { againstBuild } from '../built.js';
 import { startSoftwareWebGPU } from '../webgpu-updates/webgpu.js';
 import { BufferCount, describeWebGPU, errorOf, start } from './engine.js';
 import {
@@ -72,7 +71,7 @@ function expectLosses(found: readonly number[], tolerance: number): void {
 }
 
 // Minutes of software WebGPU: bytes do not depend on how the code was built.
-describe.skipIf(againstBuild)('bytes per parameter', () => {
+describe('bytes per parameter', () => {
   describeWebGPU(stackTests);
 });
 
