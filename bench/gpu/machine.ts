@@ -1,17 +1,15 @@
 // What the numbers were measured on.
 
-import { execFile } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { cpus, release, totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 
+import { commitHere } from '../commit.js';
 import { describeNvidia } from './driver-meter.js';
 import type { AdapterRecord, MachineRecord } from './record.js';
 
-const run = promisify(execFile);
 const NVIDIA_FIELDS = [
   'name',
   'driver_version',
@@ -40,7 +38,7 @@ export async function describeMachine(
       webgpu: versionOf('webgpu'),
       slowlane: versionOf('slowlane'),
     },
-    commit: commit ?? (await gitCommit()),
+    commit: commit ?? (await commitHere()),
   };
 }
 
@@ -73,17 +71,5 @@ function packageVersionAbove(name: string): string | null {
     const above = dirname(folder);
     if (above === folder) return null;
     folder = above;
-  }
-}
-
-async function gitCommit(): Promise<string | null> {
-  const cwd = dirname(fileURLToPath(import.meta.url));
-  try {
-    const { stdout } = await run('git', ['describe', '--always', '--dirty', '--abbrev=12'], {
-      cwd,
-    });
-    return stdout.trim();
-  } catch {
-    return null; // no git, or no repository: a machine with the packed build
   }
 }
