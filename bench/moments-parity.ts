@@ -39,8 +39,10 @@ const { values: options } = parseArgs({
 });
 if (options.training === undefined) await runAll();
 else {
+  process.on('disconnect', () => process.exit(1)); // nobody waits for it any more
   const { train } = await import('./parity/training.js');
-  console.log(JSON.stringify(await train(JSON.parse(options.training) as Training)));
+  const trained = await train(JSON.parse(options.training) as Training);
+  process.send?.(trained, () => process.exit(0));
 }
 
 async function runAll(): Promise<void> {
@@ -105,13 +107,11 @@ function inChild(training: Training): Promise<Trained> {
   const self = fileURLToPath(import.meta.url);
   const args = [...process.execArgv, self, '--training', JSON.stringify(training)];
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
-    let output = '';
-    child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
+    const child = spawn(process.execPath, args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+    child.on('message', (trained) => resolve(trained as Trained));
     child.on('error', reject);
     child.on('close', (code) => {
-      if (code === 0) resolve(JSON.parse(output.trim().split('\n').at(-1) ?? '') as Trained);
-      else reject(new Error(`A training ended with code ${code}: ${JSON.stringify(training)}`));
+      reject(new Error(`A training ended with code ${code}: ${JSON.stringify(training)}`));
     });
   });
 }

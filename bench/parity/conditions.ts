@@ -13,23 +13,16 @@ export interface Condition {
   readonly lookahead: boolean;
 }
 
-const MNIST = { data: 'mnist', batchSize: 128, learningRate: 1e-3, anneals: true } as const;
-const MOBY_DICK = { data: 'moby-dick', batchSize: 16, learningRate: 3e-3, anneals: true } as const;
+const MNIST = { data: 'mnist', steps: 1000, batchSize: 128, learningRate: 1e-3 } as const;
+const MOBY_DICK = { data: 'moby-dick', steps: 300, batchSize: 8, learningRate: 3e-3 } as const;
 
 /** Adam, on the models of `slowlane train` in their full size; Lookahead with its defaults. */
 export const CONDITIONS: readonly Condition[] = [
-  { name: 'mnist', ...MNIST, steps: 2000, lookahead: false },
-  {
-    ...MNIST,
-    name: 'mnist-constant',
-    steps: 1000,
-    batchSize: 32,
-    anneals: false,
-    lookahead: false,
-  },
-  { name: 'moby-dick', ...MOBY_DICK, steps: 400, lookahead: false },
-  { name: 'mnist-lookahead', ...MNIST, steps: 1000, lookahead: true },
-  { name: 'moby-dick-lookahead', ...MOBY_DICK, steps: 200, lookahead: true },
+  { ...MNIST, name: 'mnist', anneals: true, lookahead: false },
+  { ...MOBY_DICK, name: 'moby-dick', anneals: true, lookahead: false },
+  { ...MNIST, name: 'mnist-constant', batchSize: 32, anneals: false, lookahead: false },
+  { ...MNIST, name: 'mnist-lookahead', anneals: true, lookahead: true },
+  { ...MOBY_DICK, name: 'moby-dick-lookahead', steps: 150, anneals: true, lookahead: true },
 ];
 
 /** `control`: float32 moments and disturbed weights, what training by itself makes of next to nothing. */

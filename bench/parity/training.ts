@@ -1,5 +1,6 @@
 // One training, in this process, which was started for it.
 
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-layers'; // registers the gradients of tfjs-core's ops
@@ -42,6 +43,7 @@ export async function train({ condition, contender, seed }: Training): Promise<T
   const batches = data.batches(batchSize, seed);
   const losses: number[] = [];
   for (let step = 0; step < steps; step++) {
+    await nextTurn(); // else nobody could end it
     const batch = batches.next().value;
     const loss = () => meanCrossEntropy(model, batch);
     const cost =
@@ -54,6 +56,8 @@ export async function train({ condition, contender, seed }: Training): Promise<T
   }
   await outer?.finish();
   const { loss: testLoss, accuracy: testAccuracy } = await evaluate(model, data.testBatches(64));
+  (outer ?? inner).dispose();
+  model.dispose();
   const seconds = (performance.now() - startedAt) / 1000;
   return { losses, testLoss, testAccuracy, seconds };
 }
