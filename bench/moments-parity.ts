@@ -1,6 +1,7 @@
 // Whether 8-bit moments train as well as float32 ones: final test loss and curves, 5 seeds.
 //   npm run bench:parity                                     an hour on one core
 //   npm run bench:parity -- --condition mnist --seeds 2 --out parity.json
+// What the file already has of other conditions stays in it.
 //
 // The learning rate anneals to 0. At a constant one, steps as large as at the start leave weights that a
 // change of one part in a million moves elsewhere: `control` shows how far, and `mnist-constant` that
@@ -10,7 +11,7 @@
 // for each: `moments-parity.ts --training JSON`.
 
 import { spawn } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -20,6 +21,7 @@ import { commitHere } from './commit.js';
 import type { Trained, Training } from './parity/training.js';
 
 interface Judged {
+  readonly machine: Machine;
   readonly condition: Condition;
   readonly testLosses: Readonly<Record<Contender, readonly number[]>>;
   readonly testAccuracies: Readonly<Record<Contender, readonly number[]>>;
@@ -27,6 +29,15 @@ interface Judged {
   readonly control: Comparison;
   readonly q8: Comparison;
   readonly fulfilled: boolean;
+}
+
+interface Machine {
+  readonly cpu: string;
+  readonly node: string;
+  readonly tfjs: string;
+  readonly backend: 'wasm';
+  readonly commit: string | null;
+  readonly startedAt: string;
 }
 
 const { values: options } = parseArgs({
@@ -53,7 +64,7 @@ async function runAll(): Promise<void> {
   if (unknown !== undefined) {
     throw new RangeError(`There is no condition '${unknown}', only ${names.join(', ')}.`);
   }
-  const machine = {
+  const machine: Machine = {
     cpu: `${cpus()[0]?.model ?? 'unknown'}, ${cpus().length} cores, one used`,
     node: process.versions.node,
     tfjs: (await import('@tensorflow/tfjs-core')).version_core,
@@ -62,30 +73,31 @@ async function runAll(): Promise<void> {
     startedAt: new Date().toISOString(),
   };
   console.log(
-    `Adam, ${seeds.length} seeds; ${machine.cpu}, Node ${machine.node}, tfjs ${machine.tfjs}, commit ${machine.commit}`,
+    `Adam; ${machine.cpu}, Node ${machine.node}, tfjs ${machine.tfjs}, commit ${machine.commit}`,
   );
-  const judged: Judged[] = [];
   for (const condition of CONDITIONS.filter(({ name }) => options.condition.includes(name))) {
     console.log(`\n${titleOf(condition)}`);
-    const found = await judge(condition, seeds);
-    judged.push(found);
-    console.log(tableOf(found));
-    // After each: a run that is broken off leaves what it has.
-    writeFileSync(options.out, `${JSON.stringify({ machine, demanded: DEMANDED, judged })}\n`);
+    const trained: Record<Contender, Trained[]> = { f32: [], control: [], q8: [] };
+    for (const seed of seeds) {
+      for (const contender of CONTENDERS) {
+        const one = await inChild({ condition, contender, seed });
+        trained[contender].push(one);
+        console.error(
+          `  ${condition.name}, seed ${seed}, ${contender}: test loss ${one.testLoss.toFixed(5)}, ${one.seconds.toFixed(0)} s`,
+        );
+      }
+      // After each: a run that is broken off leaves what it has.
+      if (trained.f32.length >= 2) write(judge(machine, condition, trained));
+    }
+    console.log(tableOf(judge(machine, condition, trained)));
   }
 }
 
-async function judge(condition: Condition, seeds: readonly number[]): Promise<Judged> {
-  const trained: Record<Contender, Trained[]> = { f32: [], control: [], q8: [] };
-  for (const seed of seeds) {
-    for (const contender of CONTENDERS) {
-      const one = await inChild({ condition, contender, seed });
-      trained[contender].push(one);
-      console.error(
-        `  ${condition.name}, seed ${seed}, ${contender}: test loss ${one.testLoss.toFixed(5)}, ${one.seconds.toFixed(0)} s`,
-      );
-    }
-  }
+function judge(
+  machine: Machine,
+  condition: Condition,
+  trained: Readonly<Record<Contender, readonly Trained[]>>,
+): Judged {
   const each = (of: (one: Trained) => number) => ({
     f32: trained.f32.map(of),
     control: trained.control.map(of),
@@ -93,6 +105,7 @@ async function judge(condition: Condition, seeds: readonly number[]): Promise<Ju
   });
   const q8 = compare(trained.q8, trained.f32);
   return {
+    machine,
     condition,
     testLosses: each(({ testLoss }) => testLoss),
     testAccuracies: each(({ testAccuracy }) => testAccuracy),
@@ -101,6 +114,15 @@ async function judge(condition: Condition, seeds: readonly number[]): Promise<Ju
     q8,
     fulfilled: fulfils(q8),
   };
+}
+
+function write(found: Judged): void {
+  const before = existsSync(options.out)
+    ? (JSON.parse(readFileSync(options.out, 'utf8')) as { judged: Judged[] }).judged
+    : [];
+  const others = before.filter(({ condition }) => condition.name !== found.condition.name);
+  const record = { demanded: DEMANDED, judged: [...others, found] };
+  writeFileSync(options.out, `${JSON.stringify(record, null, 1)}\n`);
 }
 
 function inChild(training: Training): Promise<Trained> {
