@@ -14,7 +14,7 @@ export interface Condition {
 }
 
 const MNIST = { data: 'mnist', steps: 1000, batchSize: 128, learningRate: 1e-3 } as const;
-const MOBY_DICK = { data: 'moby-dick', steps: 300, batchSize: 8, learningRate: 3e-3 } as const;
+const MOBY_DICK = { data: 'moby-dick', steps: 150, batchSize: 8, learningRate: 3e-3 } as const;
 
 /** Adam, on the models of `slowlane train` in their full size; Lookahead with its defaults. */
 export const CONDITIONS: readonly Condition[] = [
@@ -22,7 +22,7 @@ export const CONDITIONS: readonly Condition[] = [
   { ...MOBY_DICK, name: 'moby-dick', anneals: true, lookahead: false },
   { ...MNIST, name: 'mnist-constant', batchSize: 32, anneals: false, lookahead: false },
   { ...MNIST, name: 'mnist-lookahead', anneals: true, lookahead: true },
-  { ...MOBY_DICK, name: 'moby-dick-lookahead', steps: 150, anneals: true, lookahead: true },
+  { ...MOBY_DICK, name: 'moby-dick-lookahead', anneals: true, lookahead: true },
 ];
 
 /** `control`: float32 moments and disturbed weights, what training by itself makes of next to nothing. */

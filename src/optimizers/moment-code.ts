@@ -59,11 +59,29 @@ export interface CodeAlgebra<T> extends Algebra<T> {
   max(a: T, b: T): T;
 }
 
-/** The byte as a number, −127…127 or 0…255, of `value`, which is `ratio` times the scale of its block. */
-export function encoded<T>(code: MomentCode, value: T, ratio: T, o: CodeAlgebra<T>): T {
-  // Ties go up on every backend, which `round` does not promise.
+/** Rounds to the nearest byte; ties go up on every backend, which `round` does not promise. */
+export const NEAREST = 0.5;
+/** In 256 steps every multiple of 1/256 once, and in any few steps evenly: 159/256 is near the golden ratio. */
+const STRIDE = 159;
+
+/** What a weight's step, counted from 1, adds before rounding down. Never so near 0 or 1 that a byte gets lost. */
+export function roundingAt(step: number): number {
+  return (((step * STRIDE) % 256) + 0.5) / 256;
+}
+
+/**
+ * The byte as a number, −127…127 or 0…255, of `value`, which is `ratio` times the scale of its block.
+ * `rounding` is added before magnitudes are rounded down.
+ */
+export function encoded<T>(
+  code: MomentCode,
+  value: T,
+  ratio: T,
+  rounding: T,
+  o: CodeAlgebra<T>,
+): T {
   const rounded = (steps: number, bent: T) =>
-    o.floor(o.add(o.mul(bent, o.constant(steps)), o.constant(0.5)));
+    o.floor(o.add(o.mul(bent, o.constant(steps)), rounding));
   if (code === 'signed') return o.mul(o.sign(ratio), rounded(127, o.sqrt(o.abs(ratio))));
   return o.max(rounded(255, o.sqrt(o.sqrt(ratio))), o.sign(value));
 }

@@ -45,7 +45,7 @@ function assignDecoded(update: WeightUpdate, coded: CodedSlots, gradient: tf.Ten
         const scales = named.map(({ name, words, code, row }) => {
           const values = decoded.get(name);
           if (values === undefined || !assigned.has(name)) return row;
-          const encoded = encodedTensors(code, values);
+          const encoded = encodedTensors(code, values, update.rounding);
           words.assign(encoded.words);
           return encoded.scales;
         });

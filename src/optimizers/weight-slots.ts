@@ -7,7 +7,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { hostTensor } from '../snapshot/host-tensor.js';
 import type { NamedTensor } from '../snapshot/named-tensor.js';
 import type { InnerSlot } from './inner.js';
-import { BLOCK_WORDS, type MomentCode, SMALLEST_CODED, blocksOf } from './moment-code.js';
+import { BLOCK_WORDS, type MomentCode, NEAREST, SMALLEST_CODED, blocksOf } from './moment-code.js';
 import { decodedNumbers } from './moment-numbers.js';
 import { checkExactIntegers } from './moment-tensors.js';
 import type { Moments } from './step-options.js';
@@ -142,6 +142,7 @@ export class WeightSlots {
       weight: this.#weight,
       slots: this.variables,
       coded,
+      rounding: NEAREST,
       gradient: values,
       takesGradient: false,
       clip: { by: 'nothing' },

@@ -19,6 +19,8 @@ export interface WeightUpdate {
   readonly slots: ReadonlyMap<string, tf.Variable>;
   /** Null if the slots are float32 of the weight's shape. Else they are words, and only storage is different. */
   readonly coded: CodedSlots | null;
+  /** How 8-bit slots are rounded in this step (`moment-code.ts`). */
+  readonly rounding: number;
   /** Not clipped yet; the updater's to dispose if `takesGradient`, else the caller's. */
   readonly gradient: tf.Tensor;
   readonly takesGradient: boolean;

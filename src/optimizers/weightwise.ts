@@ -15,6 +15,7 @@ import {
 import type { BeginStep, InnerOptimizer, InnerSlot, SecondMoment } from './inner.js';
 import type { NamedTensor } from '../snapshot/named-tensor.js';
 import { type LearningRate, checkLearningRate, rateAt, rateConfig } from './learning-rate.js';
+import { roundingAt } from './moment-code.js';
 import { type SavedState, loadState, saveState } from './saved-state.js';
 import type { Assignment, RuleConstants, UpdateRule } from './update-rule.js';
 import {
@@ -257,10 +258,12 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
   ): void {
     const state = this.#states.of(step.weight);
     if (state === undefined) throw new Error(`'${step.weight.name}' has no state.`);
-    const scalars = this.#rule.scalars(this.#constants, learningRate, state.steps + 1);
+    const count = state.steps + 1;
+    const scalars = this.#rule.scalars(this.#constants, learningRate, count);
     const { variables: slots, coded } = state.slots;
-    update({ ...step, formula: this.#formula, slots, coded, scalars });
-    state.steps += 1;
+    const rounding = roundingAt(count);
+    update({ ...step, formula: this.#formula, slots, coded, rounding, scalars });
+    state.steps = count;
   }
 
   #checkReady(): void {

@@ -3,6 +3,7 @@ import {
   BLOCK_WORDS,
   LEAST,
   type MomentCode,
+  NEAREST,
   encoded,
 } from '#src/optimizers/moment-code.js';
 import { float32 } from '#src/optimizers/moment-numbers.js';
@@ -11,6 +12,7 @@ import { float32 } from '#src/optimizers/moment-numbers.js';
 export function encodedNumbers(
   code: MomentCode,
   values: Float32Array,
+  rounding = NEAREST,
 ): { words: Int32Array; scales: Float32Array; bytes: number[] } {
   const blocks = Math.ceil(values.length / BLOCK);
   const words = new Int32Array(blocks * BLOCK_WORDS);
@@ -21,7 +23,7 @@ export function encodedNumbers(
     const scale = own.reduce((most, x) => Math.max(most, Math.abs(x)), LEAST);
     scales[block] = scale;
     for (const [at, value] of own.entries()) {
-      const byte = encoded(code, value, Math.fround(value / scale), float32);
+      const byte = encoded(code, value, Math.fround(value / scale), rounding, float32);
       bytes.push(byte);
       const word = block * BLOCK_WORDS + (at % BLOCK_WORDS);
       words[word] = (words[word] ?? 0) | ((byte & 0xff) << (8 * Math.floor(at / BLOCK_WORDS)));
