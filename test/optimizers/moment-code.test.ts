@@ -1,6 +1,13 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, test } from 'vitest';
-import { BLOCK, LEAST, type MomentCode, NEAREST, decoded, roundingAt } from '#src/optimizers/moment-code.js';
+import {
+  BLOCK,
+  LEAST,
+  type MomentCode,
+  NEAREST,
+  decoded,
+  roundingAt,
+} from '#src/optimizers/moment-code.js';
 import { decodedNumbers, float32 } from '#src/optimizers/moment-numbers.js';
 import { decodedTensor, encodedTensors } from '#src/optimizers/moment-tensors.js';
 import { onEveryEngine } from '../engines.js';
