@@ -3,6 +3,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-layers'; // registers the gradients of tfjs-core's ops
 import { beforeAll, describe, expect, test } from 'vitest';
 import { correlation } from '#bench/correlation.js';
+import { seededRandom } from '#src/cli/data/random.js';
 import { adam, schedules } from '#src/optimizers/index.js';
 import { type MomentCode, decoded, encoded, roundingAt } from '#src/optimizers/moment-code.js';
 import { float32 } from '#src/optimizers/moment-numbers.js';
@@ -48,6 +49,32 @@ describe('the rounding of a step', () => {
     // Above 0 it is at least the least.
     expect(mean('positive', (0.01 / 255) ** 4)).toBe(1);
   });
+});
+
+test('second moments follow gradients that become smaller, beside others that do not', () => {
+  // v ← 0.999 v + 0.001 g², in one block; after 500 steps every other g is a tenth of what it was.
+  const random = seededRandom(1);
+  const normal = () => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
+  const exact = new Float64Array(64);
+  const coded = new Float64Array(64);
+  for (let step = 1; step <= 2500; step++) {
+    for (const i of coded.keys()) {
+      const square = (normal() * (step > 500 && i % 2 === 1 ? 0.1 : 1)) ** 2;
+      exact[i] = 0.999 * (exact[i] ?? NaN) + 0.001 * square;
+      coded[i] = 0.999 * (coded[i] ?? NaN) + 0.001 * square;
+    }
+    const scale = Math.max(...coded);
+    for (const [i, v] of coded.entries()) {
+      coded[i] =
+        scale * decoded('positive', byteOf('positive', v / scale, roundingAt(step)), 1, float32);
+    }
+  }
+  // Of the steps, which go by 1 / √v; rounded to nearest they would be a third.
+  const ratios = [...coded].map((v, i) => Math.sqrt((exact[i] ?? NaN) / v));
+  const smaller = ratios.filter((_, i) => i % 2 === 1);
+  const mean = smaller.reduce((sum, ratio) => sum + ratio, 0) / smaller.length;
+  expect(mean).toBeGreaterThan(0.85);
+  expect(mean).toBeLessThan(1.15);
 });
 
 describe('training with features that are rare', () => {
