@@ -98,7 +98,7 @@ function packageVersionAbove(name: string): string | null {
 }
 
 /** Of slowlane's own repository: installed as a package it may lie in somebody else's. */
-async function gitCommit(): Promise<string | null> {
+export async function gitCommit(): Promise<string | null> {
   const cwd = folderAbove((one) => existsSync(join(one, 'package.json')));
   const isRepository =
     cwd !== null && readPackage(cwd).name === 'slowlane' && existsSync(join(cwd, '.git'));

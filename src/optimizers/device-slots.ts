@@ -3,7 +3,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { hostTensor } from '../snapshot/host-tensor.js';
 import type { NamedTensor } from '../snapshot/named-tensor.js';
 import type { InnerSlot } from './inner.js';
-import { BLOCK_WORDS, blocksOf } from './moment-code.js';
+import { BLOCK_WORDS, NEAREST, blocksOf } from './moment-code.js';
 import { decodedNumbers } from './moment-numbers.js';
 import { checkExactIntegers } from './moment-tensors.js';
 import { updateWithTensors } from './tensor-algebra.js';
@@ -139,6 +139,7 @@ export class DeviceSlots implements WeightSlots {
       weight: this.#weight,
       slots: this.variables,
       coded,
+      rounding: NEAREST,
       gradient: values,
       takesGradient: false,
       clip: { by: 'nothing' },

@@ -5,6 +5,7 @@ import {
   type CodeAlgebra,
   LEAST,
   type MomentCode,
+  NEAREST,
   blocksOf,
   decoded,
   encoded,
@@ -48,6 +49,7 @@ export function decodedNumbers(
 export function encodedNumbers(
   code: MomentCode,
   values: Float32Array,
+  rounding = NEAREST,
 ): { readonly words: Int32Array; readonly scales: Float32Array } {
   const blocks = blocksOf(values.length);
   const words = new Int32Array(blocks * BLOCK_WORDS);
@@ -58,7 +60,7 @@ export function encodedNumbers(
     scales[block] = scale;
     for (let at = 0; at < own.length; at++) {
       const value = own[at] ?? 0;
-      const byte = encoded(code, value, fround(value / scale), float32);
+      const byte = encoded(code, value, fround(value / scale), rounding, float32);
       const word = block * BLOCK_WORDS + (at % BLOCK_WORDS);
       words[word] = (words[word] ?? 0) | ((byte & 0xff) << (8 * Math.floor(at / BLOCK_WORDS)));
     }

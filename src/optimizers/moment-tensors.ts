@@ -22,8 +22,12 @@ export interface CodedTensors {
   readonly scales: tf.Tensor;
 }
 
-/** Both the caller's, or its tidy's. `values` of any shape. */
-export function encodedTensors(code: MomentCode, values: tf.Tensor): CodedTensors {
+/** Both the caller's, or its tidy's. `values` of any shape; `rounding` in (0, 1). */
+export function encodedTensors(
+  code: MomentCode,
+  values: tf.Tensor,
+  rounding: number,
+): CodedTensors {
   const blocks = blocksOf(values.size);
   const [words, scales] = tf.tidy(() => {
     const flat = tf.reshape<tf.Rank.R1>(values, [values.size]);
@@ -31,7 +35,8 @@ export function encodedTensors(code: MomentCode, values: tf.Tensor): CodedTensor
     const whole = padding === 0 ? flat : tf.pad1d(flat, [0, padding]);
     const inBlocks = tf.reshape(whole, [blocks, BLOCK]);
     const scales = tf.maximum(tf.max(tf.abs(inBlocks), 1, true), LEAST);
-    const bytes = encoded(code, inBlocks, tf.div(inBlocks, scales), tensors);
+    const ratios = tf.div(inBlocks, scales);
+    const bytes = encoded(code, inBlocks, ratios, tf.scalar(rounding), tensors);
     return [packed(tf.cast(bytes, 'int32')), tf.reshape(scales, [1, blocks])] as const;
   });
   return { words, scales };

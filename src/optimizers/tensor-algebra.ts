@@ -49,7 +49,7 @@ function assignDecoded(update: WeightUpdate, coded: CodedSlots, gradient: tf.Ten
           const isKept = values === undefined || !assigned.has(name);
           const { words: next, scales } = isKept
             ? { words, scales: row }
-            : encodedTensors(code, values);
+            : encodedTensors(code, values, update.rounding);
           return { words, next, scales };
         });
         const scales = tf.concat(

@@ -8,6 +8,7 @@ import type { BackwardPass } from './backward-pass.js';
 import { type Clip, type Clipping, clipFor, disposeClip } from './clipping.js';
 import type { WeightGradient } from './gradients.js';
 import type { BeginStep } from './inner.js';
+import { roundingAt } from './moment-code.js';
 import type { Assignment, RuleConstants, UpdateRule } from './update-rule.js';
 import { updaterFor } from './updater.js';
 import type { WeightState, WeightStates } from './weight-states.js';
@@ -203,7 +204,10 @@ export class WeightSteps {
     const scalars = accumulation.scalars(this.#scalarsOf(state, learningRate), share);
     const formula = isLast ? accumulation.formula : this.#slotsFormula;
     const update = updaterFor(tf.backend());
-    state.slots.use((variables) => update({ ...given, ...variables, formula, clip, scalars }));
+    const rounding = roundingAt(state.steps + 1);
+    state.slots.use((variables) =>
+      update({ ...given, ...variables, formula, rounding, clip, scalars }),
+    );
     if (!isLast) {
       this.#open.add(given.weight);
       return;
@@ -215,9 +219,10 @@ export class WeightSteps {
   #update(given: Gradient, { learningRate, clip }: Batch): void {
     const state = this.#stateOf(given.weight);
     const scalars = this.#scalarsOf(state, learningRate);
+    const rounding = roundingAt(state.steps + 1);
     const update = updaterFor(tf.backend());
     state.slots.use((variables) =>
-      update({ ...given, ...variables, formula: this.#formula, clip, scalars }),
+      update({ ...given, ...variables, formula: this.#formula, rounding, clip, scalars }),
     );
     state.steps += 1;
   }

@@ -22,6 +22,8 @@ export interface WeightUpdate extends SlotVariables {
   /** The same array in every step of an optimizer. */
   readonly formula: readonly Assignment[];
   readonly weight: tf.Variable;
+  /** How 8-bit slots are rounded in this step (`moment-code.ts`). */
+  readonly rounding: number;
   /** Not clipped yet; the updater's to dispose if `takesGradient`, else the caller's. */
   readonly gradient: tf.Tensor;
   readonly takesGradient: boolean;

@@ -1,12 +1,13 @@
-import { BLOCK, BLOCK_WORDS, type MomentCode } from '#src/optimizers/moment-code.js';
+import { BLOCK, BLOCK_WORDS, type MomentCode, NEAREST } from '#src/optimizers/moment-code.js';
 import { encodedNumbers as encodedWords } from '#src/optimizers/moment-numbers.js';
 
 /** What `values` encode to, with the bytes one by one. */
 export function encodedNumbers(
   code: MomentCode,
   values: Float32Array,
+  rounding = NEAREST,
 ): { words: Int32Array; scales: Float32Array; bytes: number[] } {
-  const { words, scales } = encodedWords(code, values);
+  const { words, scales } = encodedWords(code, values, rounding);
   const bytes = [...bytesIn(words, values.length)];
   return { words, scales, bytes: code === 'signed' ? bytes.map((b) => (b << 24) >> 24) : bytes };
 }

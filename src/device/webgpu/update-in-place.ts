@@ -76,7 +76,7 @@ class InPlaceUpdates {
 
   #dispatch(update: WeightUpdate, written: readonly tf.Variable[], gradient: tf.Tensor): void {
     const backend = this.#backend;
-    const { weight, clip, scalars, coded } = update;
+    const { weight, clip, scalars, coded, rounding } = update;
     const width = weight.size % 4 === 0 ? 4 : 1;
     const pipeline = this.#pipelineFor(update, width);
     // A workgroup does 256 invocations of `width` elements, or one block of 256 elements.
@@ -88,7 +88,9 @@ class InPlaceUpdates {
     if (clip.by === 'scale') tensors.push(clip.scale);
     const bound = tensors.map((tensor) => this.#bind(tensor));
     const numbers: Uniform[] = [{ type: 'uint32', data: [count] }];
-    if (coded !== null) numbers.push({ type: 'uint32', data: [blocks] });
+    if (coded !== null) {
+      numbers.push({ type: 'uint32', data: [blocks] }, { type: 'float32', data: [rounding] });
+    }
     if (clip.by === 'value') numbers.push({ type: 'float32', data: [clip.limit] });
     for (const scalar of Object.values(scalars)) numbers.push({ type: 'float32', data: [scalar] });
     const group = backend.device.createBindGroup({

@@ -28,11 +28,12 @@ export function codedBindingsOf(spec: CodedKernelSpec): readonly Binding[] {
   return ['storage', 'read-only-storage', ...words, 'storage', ...clip, 'uniform'];
 }
 
-/** Uniforms: the elements (u32), the blocks (u32), the limit of clipValue if any, the scalars (f32). */
+/** Uniforms: the elements (u32), the blocks (u32), the rounding (f32), the limit of clipValue if any, the scalars (f32). */
 export function codedKernelSource(spec: CodedKernelSpec): string {
   const numbers = [
     'count: u32',
     'blocks: u32',
+    'rounding: f32',
     ...(spec.clip === 'value' ? ['limit: f32'] : []),
     ...spec.scalars.map((name) => `x_${name}: f32`),
   ];
@@ -75,7 +76,13 @@ export function codedKernelSource(spec: CodedKernelSpec): string {
     ...storedSlots.flatMap((name) => {
       const lines: string[] = [];
       const o = codeLettering(lines, `e_${name}`);
-      const byte = encoded(codeOf(spec, name), `x_${name}`, `r_${name}`, o);
+      const byte = encoded(
+        codeOf(spec, name),
+        `x_${name}`,
+        `r_${name}`,
+        'Value(numbers.rounding)',
+        o,
+      );
       return [
         `let s_${name} = bitcast<f32>(max(atomicLoad(&top_${name}), ${LEAST_BITS}));`,
         `let r_${name} = ratio(x_${name}, s_${name});`,

@@ -1,0 +1,157 @@
+// Whether 8-bit moments train as well as float32 ones: final test loss and curves, 5 seeds.
+//   npm run bench:parity                                     an hour on one core
+//   npm run bench:parity -- --condition mnist --seeds 2 --out parity.json
+// What the file already has of other conditions stays in it.
+//
+// The learning rate anneals to 0. At a constant one, steps as large as at the start leave weights that a
+// change of one part in a million moves elsewhere: `control` shows how far, and `mnist-constant` that
+// nothing smaller could be seen there.
+//
+// Every training has a process of its own, one after the other, on wasm. This file starts itself again
+// for each: `moments-parity.ts --training JSON`.
+
+import { spawn } from 'node:child_process';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpus } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { CONDITIONS, CONTENDERS, type Condition, type Contender } from './parity/conditions.js';
+import { type Comparison, DEMANDED, compare, fulfils } from './parity/comparison.js';
+import { gitCommit } from '../src/bench/machine.js';
+import type { Trained, Training } from './parity/training.js';
+
+interface Judged {
+  readonly machine: Machine;
+  readonly condition: Condition;
+  readonly testLosses: Readonly<Record<Contender, readonly number[]>>;
+  readonly testAccuracies: Readonly<Record<Contender, readonly number[]>>;
+  readonly seconds: Readonly<Record<Contender, readonly number[]>>;
+  readonly control: Comparison;
+  readonly q8: Comparison;
+  readonly fulfilled: boolean;
+}
+
+interface Machine {
+  readonly cpu: string;
+  readonly node: string;
+  readonly tfjs: string;
+  readonly backend: 'wasm';
+  readonly commit: string | null;
+  readonly startedAt: string;
+}
+
+const { values: options } = parseArgs({
+  options: {
+    training: { type: 'string' },
+    condition: { type: 'string', multiple: true, default: CONDITIONS.map(({ name }) => name) },
+    seeds: { type: 'string', default: '5' },
+    out: { type: 'string', default: 'bench/results/moments-parity.json' },
+  },
+});
+if (options.training === undefined) await runAll();
+else {
+  process.on('disconnect', () => process.exit(1)); // nobody waits for it any more
+  const { train } = await import('./parity/training.js');
+  const trained = await train(JSON.parse(options.training) as Training);
+  process.send?.(trained, () => process.exit(0));
+}
+
+async function runAll(): Promise<void> {
+  const seeds = Array.from({ length: Number(options.seeds) }, (_, i) => i + 1);
+  if (!(seeds.length >= 2)) throw new RangeError('--seeds must be a whole number of at least 2.');
+  const names = CONDITIONS.map(({ name }) => name);
+  const unknown = options.condition.find((name) => !names.includes(name));
+  if (unknown !== undefined) {
+    throw new RangeError(`There is no condition '${unknown}', only ${names.join(', ')}.`);
+  }
+  const machine: Machine = {
+    cpu: `${cpus()[0]?.model ?? 'unknown'}, ${cpus().length} cores, one used`,
+    node: process.versions.node,
+    tfjs: (await import('@tensorflow/tfjs-core')).version_core,
+    backend: 'wasm',
+    commit: await gitCommit(),
+    startedAt: new Date().toISOString(),
+  };
+  console.log(
+    `Adam; ${machine.cpu}, Node ${machine.node}, tfjs ${machine.tfjs}, commit ${machine.commit}`,
+  );
+  for (const condition of CONDITIONS.filter(({ name }) => options.condition.includes(name))) {
+    console.log(`\n${titleOf(condition)}`);
+    const trained: Record<Contender, Trained[]> = { f32: [], control: [], q8: [] };
+    for (const seed of seeds) {
+      for (const contender of CONTENDERS) {
+        const one = await inChild({ condition, contender, seed });
+        trained[contender].push(one);
+        console.error(
+          `  ${condition.name}, seed ${seed}, ${contender}: test loss ${one.testLoss.toFixed(5)}, ${one.seconds.toFixed(0)} s`,
+        );
+      }
+      // After each: a run that is broken off leaves what it has.
+      if (trained.f32.length >= 2) write(judge(machine, condition, trained));
+    }
+    console.log(tableOf(judge(machine, condition, trained)));
+  }
+}
+
+function judge(
+  machine: Machine,
+  condition: Condition,
+  trained: Readonly<Record<Contender, readonly Trained[]>>,
+): Judged {
+  const each = (of: (one: Trained) => number) => ({
+    f32: trained.f32.map(of),
+    control: trained.control.map(of),
+    q8: trained.q8.map(of),
+  });
+  const q8 = compare(trained.q8, trained.f32);
+  return {
+    machine,
+    condition,
+    testLosses: each(({ testLoss }) => testLoss),
+    testAccuracies: each(({ testAccuracy }) => testAccuracy),
+    seconds: each(({ seconds }) => Math.round(seconds)),
+    control: compare(trained.control, trained.f32),
+    q8,
+    fulfilled: fulfils(q8),
+  };
+}
+
+function write(found: Judged): void {
+  const before = existsSync(options.out)
+    ? (JSON.parse(readFileSync(options.out, 'utf8')) as { judged: Judged[] }).judged
+    : [];
+  const others = before.filter(({ condition }) => condition.name !== found.condition.name);
+  const record = { demanded: DEMANDED, judged: [...others, found] };
+  writeFileSync(options.out, `${JSON.stringify(record, null, 1)}\n`);
+}
+
+function inChild(training: Training): Promise<Trained> {
+  const self = fileURLToPath(import.meta.url);
+  const args = [...process.execArgv, self, '--training', JSON.stringify(training)];
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+    child.on('message', (trained) => resolve(trained as Trained));
+    child.on('error', reject);
+    child.on('close', (code) => {
+      reject(new Error(`A training ended with code ${code}: ${JSON.stringify(training)}`));
+    });
+  });
+}
+
+function titleOf({ name, steps, batchSize, learningRate, anneals, lookahead }: Condition): string {
+  const rate = `learning rate ${learningRate}${anneals ? ' annealed to 0' : ', constant'}`;
+  return `${name}: ${steps} steps, batch ${batchSize}, ${rate}${lookahead ? ', Lookahead' : ''}`;
+}
+
+function tableOf({ testLosses, control, q8, fulfilled }: Judged): string {
+  const numbers = (values: readonly number[]) => values.map((value) => value.toFixed(4)).join('  ');
+  const line = (name: string, { ratios, mean, standardError, correlations }: Comparison) =>
+    `${name.padEnd(14)} ${numbers(ratios)}   mean ${mean.toFixed(4)} ± ${standardError.toFixed(4)}   ` +
+    `curves ${correlations.raw.toFixed(5)}, smoothed ${correlations.smoothed.toFixed(6)}, second half ${correlations.rawSecondHalf.toFixed(5)}`;
+  return [
+    `f32 test loss  ${numbers(testLosses.f32)}`,
+    line('control / f32', control),
+    line('q8 / f32', q8),
+    `every seed within ${100 * DEMANDED.within} % and curves ≥ ${DEMANDED.correlation}: ${fulfilled ? 'yes' : 'NO'}`,
+  ].join('\n');
+}

@@ -1,0 +1,57 @@
+// What the trainings of one condition say: test losses over those of float32 moments, and whether the
+// curves are the same.
+
+import { centeredMeans } from '../../src/memory/smoothing.js';
+import { correlation } from '../correlation.js';
+
+export interface Curve {
+  readonly losses: readonly number[];
+  readonly testLoss: number;
+}
+
+export interface Comparison {
+  /** Test loss over that of the reference, by seed. */
+  readonly ratios: readonly number[];
+  readonly mean: number;
+  /** Of the mean: deviation of the ratios over the root of their number. */
+  readonly standardError: number;
+  /** The largest |ratio − 1|. */
+  readonly farthest: number;
+  /** The smallest of all seeds. The whole curve is easily correlated: its beginning is steep. */
+  readonly correlations: {
+    readonly raw: number;
+    readonly smoothed: number;
+    readonly rawSecondHalf: number;
+  };
+}
+
+/** `curves` and `references` by seed, in one order. */
+export function compare(curves: readonly Curve[], references: readonly Curve[]): Comparison {
+  if (curves.length === 0 || curves.length !== references.length) {
+    throw new RangeError(`${curves.length} trainings can't be compared with ${references.length}.`);
+  }
+  const pairs = curves.map((curve, i) => [curve, references[i] as Curve] as const);
+  const ratios = pairs.map(([curve, reference]) => curve.testLoss / reference.testLoss);
+  const mean = ratios.reduce((sum, ratio) => sum + ratio, 0) / ratios.length;
+  const squares = ratios.reduce((sum, ratio) => sum + (ratio - mean) ** 2, 0);
+  const smallest = (of: (losses: readonly number[]) => readonly number[]) =>
+    Math.min(...pairs.map(([a, b]) => correlation(of(a.losses), of(b.losses))));
+  return {
+    ratios,
+    mean,
+    standardError: Math.sqrt(squares / (ratios.length - 1) / ratios.length),
+    farthest: Math.max(...ratios.map((ratio) => Math.abs(ratio - 1))),
+    correlations: {
+      raw: smallest((losses) => losses),
+      smoothed: smallest((losses) => centeredMeans(losses).map(Number)),
+      rawSecondHalf: smallest((losses) => losses.slice(losses.length / 2)),
+    },
+  };
+}
+
+/** What is demanded of every seed and of the mean. */
+export const DEMANDED = { within: 0.01, correlation: 0.999 } as const;
+
+export function fulfils({ farthest, correlations }: Comparison): boolean {
+  return farthest <= DEMANDED.within && correlations.raw >= DEMANDED.correlation;
+}
