@@ -1,17 +1,17 @@
 /** TensorFlow's ops on resources, by the numbers of tensors in the addon. */
-import type { Binding, OpAttribute } from './backend.js';
+import type { Binding, OpAttribute, TensorFlowBackend } from './backend.js';
 
 export class Ops {
-  readonly #binding: Binding;
+  readonly #backend: TensorFlowBackend;
   readonly #dtype: OpAttribute;
   readonly #type: OpAttribute;
   #empty: number | null = null;
 
-  constructor(binding: Binding) {
-    this.#binding = binding;
-    const value = binding.TF_FLOAT;
-    this.#dtype = { name: 'dtype', type: binding.TF_ATTR_TYPE, value };
-    this.#type = { name: 'T', type: binding.TF_ATTR_TYPE, value };
+  constructor(backend: TensorFlowBackend) {
+    this.#backend = backend;
+    const { TF_ATTR_TYPE: type, TF_FLOAT: value } = backend.binding;
+    this.#dtype = { name: 'dtype', type, value };
+    this.#type = { name: 'T', type, value };
   }
 
   /** A resource for values of any shape. It lives as long as TensorFlow does: use few, again and again. */
@@ -60,6 +60,10 @@ export class Ops {
 
   free(tensor: number): void {
     this.#binding.deleteTensor(tensor);
+  }
+
+  get #binding(): Binding {
+    return this.#backend.binding;
   }
 
   #one(name: string, attributes: readonly OpAttribute[], inputs: readonly number[] = []): number {

@@ -47,7 +47,7 @@ class InPlaceUpdates {
 
   constructor(backend: TensorFlowBackend) {
     this.#backend = backend;
-    this.#ops = new Ops(backend.binding);
+    this.#ops = new Ops(backend);
     this.#resources = RESOURCES.map((name) => this.#ops.resource(name));
   }
 
@@ -62,17 +62,16 @@ class InPlaceUpdates {
     const clipped = clipGradient(update.gradient, update.clip);
     if (clipped !== null && takesGradient) update.gradient.dispose();
     const gradient = clipped ?? update.gradient;
+    const named = new Map<string, tf.Variable>([['weight', weight], ...slots]);
+    // One that is the weight itself would lose its memory with it.
+    const isWritten = [...named.values()].some(({ dataId }) => dataId === gradient.dataId);
+    const read = isWritten ? tf.reshape(gradient, gradient.shape) : gradient;
     try {
       if (this.#numbers.size > NUMBERS_KEPT) this.#forgetNumbers();
-      const named = new Map<string, tf.Variable>([['weight', weight], ...slots]);
-      this.#apply(
-        rule,
-        rule.inputs(update.scalars),
-        named,
-        gradient,
-        rule.keptShare?.(update.scalars),
-      );
+      const { scalars } = update;
+      this.#apply(rule, rule.inputs(scalars), named, read, rule.keptShare?.(scalars));
     } finally {
+      if (isWritten) read.dispose();
       if (clipped !== null || takesGradient) gradient.dispose();
     }
   }
