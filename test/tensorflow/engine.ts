@@ -14,13 +14,18 @@ export async function start(): Promise<{ engine: TensorFlowEngine; backend: Tens
   return { engine, backend };
 }
 
-/** The names of TensorFlow's ops that `work` runs. */
-export function opsOf(backend: TensorFlowBackend, work: () => void): string[] {
+/** The names of TensorFlow's ops that `work` runs; `onOp` is told of each before it runs. */
+export function opsOf(
+  backend: TensorFlowBackend,
+  work: () => void,
+  onOp: (name: string) => void = () => {},
+): string[] {
   const { binding } = backend;
   const names: string[] = [];
   const watched = Object.create(binding) as typeof binding;
   const executeOp: typeof binding.executeOp = (name, ...rest) => {
     names.push(name);
+    onOp(name);
     return binding.executeOp(name, ...rest);
   };
   Object.defineProperty(watched, 'executeOp', { value: executeOp });

@@ -10,7 +10,7 @@ import type { WeightUpdate } from '../../optimizers/weight-update.js';
 type Scalars = WeightUpdate['scalars'];
 
 /** An input of the op: a resource by the name of what it holds, the gradient, or a number of the step. */
-export type FusedInput = string | { readonly number: number };
+export type FusedInput = string | number;
 
 export interface FusedRule {
   readonly op: string;
@@ -47,8 +47,13 @@ const RULES: Readonly<Record<string, FusedRule>> = {
       op: 'ResourceApplyRMSProp',
       flags: {},
       inputs: (x) => [
-        ...['weight', 'rms', 'momentum'],
-        ...[of(x, 'learningRate'), of(x, 'decay'), of(x, 'mu'), of(x, 'epsilon')],
+        'weight',
+        'rms',
+        'momentum',
+        of(x, 'learningRate'),
+        of(x, 'decay'),
+        of(x, 'mu'),
+        of(x, 'epsilon'),
         'gradient',
       ],
     },
@@ -79,9 +84,15 @@ function adam(): FusedRule {
       const root = Math.sqrt(correction2(x));
       const { stepSize = NaN, epsilon = NaN } = x;
       return [
-        ...['weight', 'm', 'v'],
-        ...[0, 0, stepSize * root].map((number) => ({ number })),
-        ...[of(x, 'beta1'), of(x, 'beta2'), { number: epsilon * root }],
+        'weight',
+        'm',
+        'v',
+        0,
+        0,
+        stepSize * root,
+        of(x, 'beta1'),
+        of(x, 'beta2'),
+        epsilon * root,
         'gradient',
       ];
     },
@@ -99,13 +110,15 @@ function correction2({ beta2 = NaN, correction2 = NaN }: Scalars): number {
 }
 
 function of(scalars: Scalars, name: string): FusedInput {
-  return { number: scalars[name] ?? NaN };
+  return scalars[name] ?? NaN;
 }
 
 function written(formula: WeightUpdate['formula']): string {
   // The name of whatever is asked for.
   const operands = new Proxy<Record<string, string>>({}, { get: (_, name) => String(name) });
-  return formula.map(({ target, value }) => `${target} = ${value(operands, asText)}`).join('; ');
+  return formula
+    .map((assignment) => `${assignment.target} = ${assignment.value(operands, asText)}`)
+    .join('; ');
 }
 
 const asText: Algebra<string> = {

@@ -39,7 +39,7 @@ const REMEDIES: Readonly<Record<TensorFlowProblem, string>> = {
   'no-gpu':
     'Is there an NVIDIA GPU (nvidia-smi)? TensorFlow says on stderr which library of CUDA it misses: set ' +
     "TF_CPP_MIN_LOG_LEVEL=0 and look. Without device: 'gpu' it computes on the CPU.",
-  node: 'Use Node 20 or 22.',
+  node: 'Node 20 to 24 are known to work.',
   failed: `${REBUILD}.`,
 };
 

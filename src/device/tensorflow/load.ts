@@ -68,8 +68,8 @@ function preloadAddon(main: string): void {
   const { RTLD_NOW } = constants.dlopen;
   if (RTLD_NOW === undefined) return; // Windows looks everything up anyway
   const require = createRequire(main);
-  const { find } = require('@mapbox/node-pre-gyp') as { find(packageFile: string): string };
-  const addon = find(join(dirname(main), '../package.json'));
+  const locator = require('@mapbox/node-pre-gyp') as { find(packageFile: string): string };
+  const addon = locator.find(join(dirname(main), '../package.json'));
   // The package says itself that it is not there.
   if (!existsSync(addon) || require.cache[addon] !== undefined) return;
   const loaded = new Module(addon);

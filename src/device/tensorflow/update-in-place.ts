@@ -81,7 +81,7 @@ class InPlaceUpdates {
     const weight = tf.tidy(() => tf.variable(tf.tensor1d([1, 2]), false));
     const gradient = tf.tensor1d([10, 20]);
     try {
-      const inputs = ['weight', { number: 2 }, 'gradient'];
+      const inputs = ['weight', 2, 'gradient'];
       const rule = { op: 'ResourceApplyGradientDescent', flags: {}, inputs: () => inputs };
       this.#apply(rule, inputs, new Map([['weight', weight]]), gradient);
       const [a, b] = weight.dataSync();
@@ -100,9 +100,7 @@ class InPlaceUpdates {
   ): void {
     for (const variable of named.values()) this.#makeOwn(variable);
     const [gradientId = -1] = this.#backend.getInputTensorIds([gradient]);
-    const numbers = inputs.map((input) =>
-      typeof input === 'string' ? -1 : this.#number(input.number),
-    );
+    const numbers = inputs.map((input) => (typeof input === 'number' ? this.#number(input) : -1));
     const share = keptShare === undefined ? null : this.#number(keptShare);
     const lent = new Map<string, number>();
     try {
@@ -114,7 +112,7 @@ class InPlaceUpdates {
         lent.set(name, resource);
       }
       const ids = inputs.map((input, i) =>
-        typeof input !== 'string' ? (numbers[i] ?? -1) : (lent.get(input) ?? gradientId),
+        typeof input === 'number' ? (numbers[i] ?? -1) : (lent.get(input) ?? gradientId),
       );
       this.#ops.apply(rule.op, rule.flags, ids);
     } finally {
