@@ -136,8 +136,10 @@ describe('whose memory is written', () => {
     weight.dispose();
   });
 
-  test('an op that fails leaves weight and slots as they were, and the next step goes on', () => {
-    const make = () => adam({ learningRate: 0.1 });
+  test.each([
+    ['adam', () => adam({ learningRate: 0.1 })],
+    ['adamw', () => adamw({ learningRate: 0.1, weightDecay: 1 })],
+  ])('%s: an op that fails leaves weight and slots as they were', (_, make) => {
     const [weight, same] = [variable([3], 1), variable([3], 1)];
     const [optimizer, undisturbed] = [make(), make()];
     const gradient = tf.tensor1d([1, 2, 3]);

@@ -11,7 +11,7 @@ import { clipGradient } from '../../optimizers/clipping.js';
 import { updateWithTensors } from '../../optimizers/tensor-algebra.js';
 import { registerUpdater, updaterFor } from '../../optimizers/updater.js';
 import type { WeightUpdate } from '../../optimizers/weight-update.js';
-import type { TensorFlowBackend } from './backend.js';
+import type { TensorData, TensorFlowBackend } from './backend.js';
 import { type FusedRule, fusedRuleOf } from './fused-rules.js';
 import { Ops } from './ops.js';
 
@@ -35,6 +35,14 @@ export function updateInPlaceOn(backend: TensorFlowBackend): boolean {
   } catch {
     return false;
   }
+}
+
+interface Lent {
+  readonly name: string;
+  readonly data: TensorData;
+  readonly resource: number;
+  /** The tensor of before, where the resource has memory of its own. */
+  readonly before: number | null;
 }
 
 class InPlaceUpdates {
@@ -102,38 +110,47 @@ class InPlaceUpdates {
     const [gradientId = -1] = this.#backend.getInputTensorIds([gradient]);
     const numbers = inputs.map((input) => (typeof input === 'number' ? this.#number(input) : -1));
     const share = keptShare === undefined ? null : this.#number(keptShare);
-    const lent = new Map<string, number>();
+    const lent: Lent[] = [];
+    let isDone = false;
     try {
       for (const [i, [name, variable]] of [...named].entries()) {
         const resource = this.#resources[i];
-        if (resource === undefined)
-          throw new Error(`${rule.op} has more slots than there are resources.`);
-        this.#lend(variable, resource, name === 'weight' ? share : null);
-        lent.set(name, resource);
+        if (resource === undefined) throw new Error(`${rule.op} writes too many slots.`);
+        lent.push(this.#lend(name, variable, resource, name === 'weight' ? share : null));
       }
-      const ids = inputs.map((input, i) =>
-        typeof input === 'number' ? (numbers[i] ?? -1) : (lent.get(input) ?? gradientId),
-      );
+      const ids = inputs.map((input, i) => {
+        if (typeof input === 'number') return numbers[i] ?? -1;
+        return lent.find(({ name }) => name === input)?.resource ?? gradientId;
+      });
       this.#ops.apply(rule.op, rule.flags, ids);
+      isDone = true;
     } finally {
-      // Also where the op failed: what was lent comes back as it is.
-      for (const [name, resource] of lent) this.#takeBack(named.get(name), resource);
+      // Also where the op failed: what was lent comes back as it was.
+      for (const each of lent) this.#takeBack(each, isDone);
     }
   }
 
-  /** Afterwards the memory of `variable`, times `share`, is the resource's alone. */
-  #lend(variable: tf.Variable, resource: number, share: number | null): void {
+  /** Afterwards the memory of `variable` is the resource's alone; or the resource has memory of its own, times `share`. */
+  #lend(name: string, variable: tf.Variable, resource: number, share: number | null): Lent {
     const data = this.#dataOf(variable);
-    const given = share === null ? null : this.#ops.product(data.id, share);
-    this.#ops.assign(resource, given ?? data.id);
-    if (given !== null) this.#ops.free(given);
-    this.#ops.free(data.id);
-    data.id = -1;
+    const { id } = data;
+    if (share === null) {
+      this.#ops.assign(resource, id);
+      this.#ops.free(id);
+      data.id = -1;
+      return { name, data, resource, before: null };
+    }
+    const product = this.#ops.product(id, share);
+    this.#ops.assign(resource, product);
+    this.#ops.free(product);
+    return { name, data, resource, before: id };
   }
 
-  #takeBack(variable: tf.Variable | undefined, resource: number): void {
-    if (variable === undefined) return;
-    this.#dataOf(variable).id = this.#ops.read(resource);
+  #takeBack({ data, resource, before }: Lent, isDone: boolean): void {
+    if (isDone || before === null) {
+      data.id = this.#ops.read(resource);
+      if (before !== null) this.#ops.free(before);
+    }
     this.#ops.release(resource);
   }
 
@@ -148,7 +165,7 @@ class InPlaceUpdates {
     this.#backend.getInputTensorIds([variable]);
   }
 
-  #dataOf(variable: tf.Variable) {
+  #dataOf(variable: tf.Variable): TensorData {
     return this.#backend.tensorMap.get(variable.dataId);
   }
 
