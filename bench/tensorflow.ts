@@ -30,8 +30,9 @@ async function all(): Promise<void> {
     'optimizer',
     'peak of the process, B/parameter',
     "tfjs's count, B/parameter",
-    'of them slow weights on the host',
+    'of them slow weights and staging',
     'ms a step, median of 15 cycles',
+    'ms of syncs a step, mean',
   ]);
   for (const contender of Object.keys(CONTENDERS)) {
     const measured = child(contender);
@@ -41,11 +42,12 @@ async function all(): Promise<void> {
       measured.countedBytes.toFixed(1),
       measured.hostBytes === 0 ? '–' : measured.hostBytes.toFixed(1),
       measured.stepMs.toFixed(1),
+      measured.hostBytes === 0 ? '–' : measured.syncMs.toFixed(1),
     ]);
   }
   console.log(steps.toString());
   print('\nAn update of one weight: Adam, median ms', updates());
-  print('\n64 MiB of weights to the host and back, in chunks of 4 MiB, median ms', await moves());
+  print('\n64 MiB to the host and back in chunks of 4 MiB, median ms', await moves());
 }
 
 function child(contender: string): Measured {

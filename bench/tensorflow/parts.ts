@@ -44,36 +44,53 @@ export function updates(): [string, ...number[]][] {
 }
 
 export async function moves(): Promise<[string, ...number[]][]> {
+  const one = await movesOf([CHUNKS]);
+  const many = await movesOf(Array.from({ length: CHUNKS }, () => 1));
+  return [
+    ['MiB of each weight', 4 * CHUNKS, 4],
+    ...one.map(([label, ms], i): [string, ...number[]] => [label, ms, many[i]?.[1] ?? NaN]),
+  ];
+}
+
+/** Of weights that have so many chunks. */
+async function movesOf(chunksOfEach: readonly number[]): Promise<[string, number][]> {
   const backend = tf.backend();
   if (!isTensorFlowBackend(backend)) throw new Error('TensorFlow is not the current backend.');
-  const weight = tf.tidy(() => tf.variable(tf.ones<tf.Rank.R1>([CHUNK * CHUNKS])));
+  const weights = chunksOfEach.map((chunks) =>
+    tf.tidy(() => tf.variable(tf.ones([CHUNK * chunks]))),
+  );
   const staging = new Float32Array(new SharedArrayBuffer(CHUNK * 4));
-  const pull = (device: Device) => {
-    for (let i = 0; i < CHUNKS; i++) void device.pull(weight, i * CHUNK, staging);
+  const parts = chunksOfEach.flatMap((chunks, w) =>
+    Array.from({ length: chunks }, (_, i) => ({
+      weight: weights[w] as tf.Variable<tf.Rank.R1>,
+      start: i * CHUNK,
+    })),
+  );
+  const pull = async (device: Device) => {
+    for (const { weight, start } of parts) await device.pull(weight, start, staging);
   };
   const push = async (device: Device) => {
     const writer = device.write();
-    for (let i = 0; i < CHUNKS; i++) await writer.push(weight, i * CHUNK, staging);
+    for (const { weight, start } of parts) await writer.push(weight, start, staging);
     writer.close();
-    tf.tidy(() => void tf.slice(weight, 0, 1).dataSync());
+    for (const weight of weights) tf.tidy(() => void tf.slice(weight, 0, 1).dataSync());
   };
-  const ours = currentDevice();
-  const generic = genericDevice('tensorflow');
   const half = () => {
-    for (let i = 0; i < CHUNKS; i++) {
-      const part = tf.tidy(() => tf.slice(weight, i * CHUNK, CHUNK));
+    for (const { weight, start } of parts) {
+      const part = tf.tidy(() => tf.slice(weight, start, CHUNK));
       toHalf(backend, part);
       part.dispose();
     }
   };
-  const rows: [string, ...number[]][] = [
-    ['pull', median(() => pull(ours))],
-    ['pull, generic adapter', await medianOf(async () => pull(generic))],
+  const [ours, generic] = [currentDevice(), genericDevice('tensorflow')];
+  const rows: [string, number][] = [
+    ['pull', await medianOf(() => pull(ours))],
+    ['pull, generic adapter', await medianOf(() => pull(generic))],
     ['pull as half precision (not widened again)', median(half)],
     ['push', await medianOf(() => push(ours))],
     ['push, generic adapter', await medianOf(() => push(generic))],
   ];
-  weight.dispose();
+  tf.dispose(weights);
   return rows;
 }
 

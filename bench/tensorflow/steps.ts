@@ -18,14 +18,18 @@ const CYCLES = 15;
 interface Contender {
   step(loss: () => tf.Scalar, weights: tf.Variable[]): void | Promise<void>;
   hostBytes?(): number;
+  /** So far. */
+  syncMs?(): number;
 }
 
 export interface Measured {
-  /** All of these but the last over the parameters. */
+  /** These three over the parameters. */
   readonly processBytes: number;
   readonly countedBytes: number;
   readonly hostBytes: number;
   readonly stepMs: number;
+  /** The syncs' share of it. */
+  readonly syncMs: number;
 }
 
 export const CONTENDERS: Readonly<Record<string, (backend: tf.KernelBackend) => Contender>> = {
@@ -48,6 +52,7 @@ function offloaded(optimizer: tf.Optimizer): Contender {
   const outer = lookahead(optimizer, { syncPeriod: SYNC_PERIOD });
   return {
     step: async (loss, weights) => void (await outer.step(loss, false, weights)),
+    syncMs: () => outer.stats().syncMs.total,
     hostBytes: () => outer.stats().host.slowBytes + outer.stats().host.stagingBytes,
   };
 }
@@ -73,6 +78,7 @@ export async function measure(name: string): Promise<Measured> {
     weights[0]?.dataSync();
   };
   await run(WARM_UP);
+  const syncBefore = contender.syncMs?.() ?? 0;
   const cycles: number[] = [];
   for (let i = 0; i < CYCLES; i++) {
     const began = performance.now();
@@ -80,6 +86,7 @@ export async function measure(name: string): Promise<Measured> {
     cycles.push((performance.now() - began) / SYNC_PERIOD);
   }
   const stepMs = cycles.toSorted((a, b) => a - b)[CYCLES >> 1] ?? NaN;
+  const syncMs = ((contender.syncMs?.() ?? 0) - syncBefore) / (CYCLES * SYNC_PERIOD);
   const processBytes = resident('VmHWM') - before;
   const { peakBytes } = await tf.profile(async () => {
     await run(SYNC_PERIOD);
@@ -91,6 +98,7 @@ export async function measure(name: string): Promise<Measured> {
     countedBytes: peakBytes / parameters,
     hostBytes: (contender.hostBytes?.() ?? 0) / parameters,
     stepMs,
+    syncMs,
   };
 }
 
