@@ -1,6 +1,8 @@
 // Every way in which loading fails, on set-ups that are broken in that way: one error, and what to do.
 
 import { join } from 'node:path';
+import '@tensorflow/tfjs-backend-cpu';
+import * as tf from '@tensorflow/tfjs-core';
 import { startTensorFlow, TensorFlowLoadError } from 'slowlane/tensorflow';
 import { describe, expect, test } from 'vitest';
 
@@ -96,7 +98,9 @@ describe('a whole set-up', () => {
   });
 
   test("device: 'gpu' where there is none", async () => {
+    await tf.setBackend('cpu');
     const error = await startTensorFlow({ device: 'gpu' }).catch((thrown: unknown) => thrown);
+    expect(tf.getBackend()).toBe('cpu'); // as before
     expect(error).toMatchObject({ name: 'TensorFlowLoadError', problem: 'no-gpu' });
     expect(String(error)).toContain('nvidia-smi');
   });

@@ -1,7 +1,7 @@
 /** Starts the TensorFlow engine: tfjs-node-gpu or tfjs-node, whichever is there. */
 import * as tf from '@tensorflow/tfjs-core';
 import { checkChoice, checkKeys, shown } from '../../options.js';
-import { isTensorFlowBackend, type TensorFlowBackend } from './backend.js';
+import { isTensorFlowBackend } from './backend.js';
 import { loadPackage } from './load.js';
 import { loadError, TensorFlowLoadError } from './load-error.js';
 import { readMemory, type TensorFlowMemory } from './memory.js';
@@ -42,19 +42,14 @@ export interface TensorFlowEngine {
  */
 export async function startTensorFlow(options?: TensorFlowOptions): Promise<TensorFlowEngine> {
   const { packageFolder, device } = checkOptions(options);
-  const name = await loadPackage(packageFolder);
-  const backend = await open(name);
-  if (device === 'gpu' && !backend.isUsingGpuDevice) {
-    throw new TensorFlowLoadError('no-gpu', name, `${name} found no GPU that it can use.`);
+  const { backendName: before } = tf.engine(); // the package's import makes its own the current one
+  try {
+    const name = await loadPackage(packageFolder);
+    return await open(name, device);
+  } catch (error) {
+    if (before && before !== tf.getBackend()) await tf.setBackend(before);
+    throw error;
   }
-  return {
-    backend,
-    device: backend.isUsingGpuDevice ? 'gpu' : 'cpu',
-    package: name,
-    version: backend.binding.TF_Version,
-    updatesInPlace: updateInPlaceOn(backend),
-    memory: () => readMemory(backend.binding),
-  };
 }
 
 function checkOptions(
@@ -71,8 +66,7 @@ function checkOptions(
   };
 }
 
-async function open(name: string): Promise<TensorFlowBackend> {
-  const before = tf.engine().backendName;
+async function open(name: string, device: 'any' | 'gpu'): Promise<TensorFlowEngine> {
   // A backend that does not start is only logged by tfjs.
   const hasStarted = await tf.setBackend(BACKEND_NAME);
   const backend = hasStarted ? tf.backend() : null;
@@ -86,8 +80,17 @@ async function open(name: string): Promise<TensorFlowBackend> {
     // What does not fit shows at the first op: this one takes every helper of the package.
     tf.tidy(() => tf.topk(tf.add(tf.tensor1d([1, 2]), 1), 1).values.dataSync());
   } catch (error) {
-    if (before) await tf.setBackend(before);
     throw loadError(error, name);
   }
-  return backend;
+  if (device === 'gpu' && !backend.isUsingGpuDevice) {
+    throw new TensorFlowLoadError('no-gpu', name, `${name} found no GPU that it can use.`);
+  }
+  return {
+    backend,
+    device: backend.isUsingGpuDevice ? 'gpu' : 'cpu',
+    package: name,
+    version: backend.binding.TF_Version,
+    updatesInPlace: updateInPlaceOn(backend),
+    memory: () => readMemory(backend.binding),
+  };
 }
