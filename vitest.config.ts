@@ -28,14 +28,18 @@ export default defineConfig({
   resolve: {
     alias: [
       { find: /^slowlane$/, replacement: at(`${root}src/index${ext}`) },
-      { find: /^slowlane\/webgpu$/, replacement: at(`${root}src/device/webgpu/index${ext}`) },
+      {
+        find: /^slowlane\/(webgpu|tensorflow)$/,
+        replacement: `${at(root)}src/device/$1/index${ext}`,
+      },
       { find: /^#worker-blender$/, replacement: at(`${root}src/sync/worker-blender${ext}`) },
       { find: /^#(src|workers|bench)\/(.*)\.js$/, replacement: `${at(root)}$1/$2${ext}` },
     ],
   },
   test: {
     include: ['test/**/*.test.ts'],
-    exclude: [...configDefaults.exclude, ...(build ? NUMBERS : [])],
+    // test/tensorflow needs libtensorflow, which not every machine has: npm run test:tensorflow.
+    exclude: [...configDefaults.exclude, 'test/tensorflow/**', ...(build ? NUMBERS : [])],
     pool: 'forks',
     maxWorkers: 2,
     // Worker threads inherit these, so that a worker written in TypeScript starts from the sources.

@@ -3,12 +3,17 @@ import '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-layers'; // registers the gradients of tfjs-core's ops
 import type { Lookahead } from 'slowlane';
+import { startTensorFlow } from 'slowlane/tensorflow';
 import { beforeAll, describe } from 'vitest';
+
+/** `npm run test:tensorflow` runs the same tests on libtensorflow alone. */
+export const onTensorFlow = process.env['SLOWLANE_TEST_ENGINE'] === 'tensorflow';
 
 /** Runs the same tests on both engines that need no GPU. */
 export function onEveryEngine(tests: () => void): void {
-  describe.each(['cpu', 'wasm'])('on %s', (backend) => {
+  describe.each(onTensorFlow ? ['tensorflow'] : ['cpu', 'wasm'])('on %s', (backend) => {
     beforeAll(async () => {
+      if (backend === 'tensorflow') await startTensorFlow();
       await tf.setBackend(backend);
       await tf.ready();
     });

@@ -2,6 +2,7 @@
 // choice that can't is refused with the reason, never replaced in silence.
 
 import * as tf from '@tensorflow/tfjs-core';
+import { startTensorFlow, TensorFlowLoadError } from '../device/tensorflow/index.js';
 import { startWebGPU } from '../device/webgpu/index.js';
 import { type EngineName, type ModelName, needsConvolutions, WASM_LIMIT } from './choices.js';
 import { reasonOf, RunError } from './cli-error.js';
@@ -64,24 +65,16 @@ async function openWebgpu(allowSoftware: boolean, vramBudget?: number): Promise<
   }
 }
 
-/** The GPU package first: without a usable GPU it falls back to the CPU by itself. */
 async function startTensorflow(): Promise<string> {
-  const failures: string[] = [];
-  for (const name of ['@tensorflow/tfjs-node-gpu', '@tensorflow/tfjs-node']) {
-    try {
-      await import(name);
-      await select('tensorflow', name);
-      return 'tensorflow';
-    } catch (error) {
-      failures.push(
-        isMissing(error, name) ? `${name} isn't installed` : `${name}: ${firstLine(error)}`,
-      );
-    }
+  try {
+    const { device } = await startTensorFlow();
+    return `tensorflow (${device.toUpperCase()})`;
+  } catch (error) {
+    if (!(error instanceof TensorFlowLoadError)) throw error;
+    throw new RunError(error.what, `${error.remedy} Or use --engine wasm or --engine cpu`, {
+      cause: error,
+    });
   }
-  throw new RunError(
-    `tensorflow can't be used: ${failures.join('; ')}.`,
-    'npm install @tensorflow/tfjs-node (or tfjs-node-gpu; both need Node < 23 and download libtensorflow), or use --engine wasm or --engine cpu',
-  );
 }
 
 async function startWasm(): Promise<string> {

@@ -5,11 +5,13 @@ import * as tf from '@tensorflow/tfjs-core';
 import { cpuDevice } from './cpu.js';
 import type { Device } from './device.js';
 import { genericDevice } from './generic.js';
+import { tensorflowDevice } from './tensorflow/adapter.js';
 import { wasmDevice } from './wasm.js';
 
 /** The adapter for tfjs's current backend. Cheap: asked for at every sync, since backends can change. */
 export function currentDevice(): Device {
   const name = tf.getBackend();
   if (name === 'cpu') return cpuDevice;
-  return wasmDevice(tf.backend()) ?? genericDevice(name);
+  const backend = tf.backend();
+  return wasmDevice(backend) ?? tensorflowDevice(backend) ?? genericDevice(name);
 }

@@ -134,7 +134,7 @@ describe('a run that cannot start ends with exit code 1, the reason and a remedy
   test('--engine tensorflow is not installed', async () => {
     await expectFailure(
       `train --engine tensorflow --steps 1 --out ${join(temporaryFolder(), 'out')}`,
-      "tensorflow can't be used: @tensorflow/tfjs-node-gpu isn't installed",
+      "TensorFlow can't be used: @tensorflow/tfjs-node-gpu isn't installed",
       'npm install @tensorflow/tfjs-node',
     );
   });

@@ -4,14 +4,14 @@ import { afterEach, describe, vi } from 'vitest';
 
 import { type WebGPUEngine, type WebGPUOptions, startWebGPU } from '#src/device/webgpu/index.js';
 
-import { noise } from '../engines.js';
+import { noise, onTensorFlow } from '../engines.js';
 import { hasSwiftShader } from './swiftshader.js';
 
 let running: WebGPUEngine | null = null;
 
 /** Tests on the software adapter, where there is one; each test starts its own engine. */
 export function describeWebGPU(tests: () => void): void {
-  describe.skipIf(!hasSwiftShader)('on SwiftShader', () => {
+  describe.skipIf(!hasSwiftShader || onTensorFlow)('on SwiftShader', () => {
     afterEach(() => {
       tf.disposeVariables();
       running?.stop();

@@ -1,0 +1,96 @@
+/** Starts the TensorFlow engine: tfjs-node-gpu or tfjs-node, whichever is there. */
+import * as tf from '@tensorflow/tfjs-core';
+import { checkChoice, checkKeys, shown } from '../../options.js';
+import { isTensorFlowBackend } from './backend.js';
+import { loadPackage } from './load.js';
+import { loadError, TensorFlowLoadError } from './load-error.js';
+import { readMemory, type TensorFlowMemory } from './memory.js';
+import { updateInPlaceOn } from './update-in-place.js';
+
+/** The name of the backend in TensorFlow.js. */
+const BACKEND_NAME = 'tensorflow';
+
+export interface TensorFlowOptions {
+  /**
+   * The folder of a built tfjs-node or tfjs-node-gpu that is not among the project's packages. Default: what the
+   * environment variable SLOWLANE_TENSORFLOW says, if it is set.
+   */
+  readonly packageFolder?: string;
+  /** `'gpu'`: an error where TensorFlow uses no GPU. Default `'any'`: then it computes on the CPU. */
+  readonly device?: 'any' | 'gpu';
+}
+
+export interface TensorFlowEngine {
+  readonly backend: tf.KernelBackend;
+  /** Where TensorFlow computes. */
+  readonly device: 'gpu' | 'cpu';
+  /** Which package it is. */
+  readonly package: string;
+  /** The version of libtensorflow. */
+  readonly version: string;
+  /** True if sgd, momentum, adam, adamw and rmsprop with momentum use TensorFlow's fused ops. */
+  readonly updatesInPlace: boolean;
+  readonly memory: () => Promise<TensorFlowMemory>;
+}
+
+/**
+ * Makes TensorFlow tfjs's backend. Throws TypeErrors and RangeErrors for wrong options, and a
+ * `TensorFlowLoadError` that says what to do where no package can be loaded.
+ *
+ * @example
+ * const { device } = await startTensorFlow();
+ */
+export async function startTensorFlow(options?: TensorFlowOptions): Promise<TensorFlowEngine> {
+  const { packageFolder, device } = checkOptions(options);
+  const { backendName: before } = tf.engine(); // the package's import makes its own the current one
+  try {
+    const name = await loadPackage(packageFolder);
+    return await open(name, device);
+  } catch (error) {
+    if (before && before !== tf.getBackend()) await tf.setBackend(before);
+    throw error;
+  }
+}
+
+function checkOptions(
+  given: unknown,
+): Required<Pick<TensorFlowOptions, 'device'>> & TensorFlowOptions {
+  const options = checkKeys('startTensorFlow()', given, ['packageFolder', 'device']);
+  const { packageFolder, device = 'any' } = options;
+  if (packageFolder !== undefined && (typeof packageFolder !== 'string' || packageFolder === '')) {
+    throw new TypeError(`packageFolder must be the path of a folder, got ${shown(packageFolder)}.`);
+  }
+  return {
+    ...(packageFolder !== undefined && { packageFolder }),
+    device: checkChoice('device', device, ['any', 'gpu']),
+  };
+}
+
+async function open(name: string, device: 'any' | 'gpu'): Promise<TensorFlowEngine> {
+  // A backend that does not start is only logged by tfjs.
+  const hasStarted = await tf.setBackend(BACKEND_NAME);
+  const backend = hasStarted ? tf.backend() : null;
+  if (backend === null || !isTensorFlowBackend(backend)) {
+    const what = hasStarted
+      ? `the backend of ${name} is not that of tfjs-node 4.22.`
+      : `${name} is loaded, but its backend did not start.`;
+    throw new TensorFlowLoadError('failed', name, what);
+  }
+  try {
+    // What does not fit shows at the first op: this one takes every helper of the package.
+    tf.tidy(() => tf.topk(tf.add(tf.tensor1d([1, 2]), 1), 1).values.dataSync());
+  } catch (error) {
+    throw loadError(error, name);
+  }
+  if (device === 'gpu' && !backend.isUsingGpuDevice) {
+    throw new TensorFlowLoadError('no-gpu', name, `${name} found no GPU that it can use.`);
+  }
+  return {
+    backend,
+    device: backend.isUsingGpuDevice ? 'gpu' : 'cpu',
+    package: name,
+    version: backend.binding.TF_Version,
+    updatesInPlace: updateInPlaceOn(backend),
+    memory: () => readMemory(backend.binding),
+  };
+}

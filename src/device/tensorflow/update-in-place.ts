@@ -1,0 +1,188 @@
+/**
+ * Updates weights in place with TensorFlow's own fused ops: one op a weight, no temporaries.
+ *
+ * Those ops write resources, and tfjs's variables are tensors. So a weight and its slots are lent to resources for the
+ * time of an update: the resource takes hold of the memory, the tensor lets go of it, the op writes it, and a new
+ * tensor over the same memory takes its place. TensorFlow counts who holds a piece of memory and copies first what
+ * somebody else holds too: a view, a clone, an array of the program that it reads in place.
+ */
+import * as tf from '@tensorflow/tfjs-core';
+import { clipGradient } from '../../optimizers/clipping.js';
+import { updateWithTensors } from '../../optimizers/tensor-algebra.js';
+import { registerUpdater, updaterFor } from '../../optimizers/updater.js';
+import type { WeightUpdate } from '../../optimizers/weight-update.js';
+import type { TensorData, TensorFlowBackend } from './backend.js';
+import { type FusedRule, fusedRuleOf } from './fused-rules.js';
+import { Ops } from './ops.js';
+
+/** A weight and at most two slots. */
+const RESOURCES = ['slowlane/0', 'slowlane/1', 'slowlane/2'];
+
+/** All numbers of a step, for weights that are at different steps too. */
+const NUMBERS_KEPT = 64;
+
+/**
+ * Every optimizer of ours updates in place while `backend` is the current one, where TensorFlow has an op for its
+ * rule; the others go on as tensor operations, and so do all where this returns false: TensorFlow has no such ops.
+ */
+export function updateInPlaceOn(backend: TensorFlowBackend): boolean {
+  if (updaterFor(backend) !== updateWithTensors) return true;
+  try {
+    const updates = new InPlaceUpdates(backend);
+    if (!updates.works()) return false;
+    registerUpdater(backend, (update) => updates.run(update));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+interface Lent {
+  readonly name: string;
+  readonly data: TensorData;
+  readonly resource: number;
+  /** The tensor of before, where the resource has memory of its own. */
+  readonly before: number | null;
+}
+
+class InPlaceUpdates {
+  readonly #backend: TensorFlowBackend;
+  readonly #ops: Ops;
+  readonly #resources: readonly number[];
+  /** Scalars on the device: the weights of a step share them. */
+  readonly #numbers = new Map<number, number>();
+  readonly #known = new WeakMap<WeightUpdate['formula'], FusedRule | 'none'>();
+
+  constructor(backend: TensorFlowBackend) {
+    this.#backend = backend;
+    this.#ops = new Ops(backend);
+    this.#resources = RESOURCES.map((name) => this.#ops.resource(name));
+  }
+
+  run(update: WeightUpdate): void {
+    const rule = this.#ruleFor(update.formula);
+    const isPlain = update.coded === null && update.gradient.dtype === 'float32';
+    if (rule === 'none' || !isPlain || update.weight.size === 0) {
+      updateWithTensors(update);
+      return;
+    }
+    const { weight, slots, takesGradient } = update;
+    const clipped = clipGradient(update.gradient, update.clip);
+    if (clipped !== null && takesGradient) update.gradient.dispose();
+    const gradient = clipped ?? update.gradient;
+    const named = new Map<string, tf.Variable>([['weight', weight], ...slots]);
+    // One that is the weight itself would lose its memory with it.
+    const isWritten = [...named.values()].some(({ dataId }) => dataId === gradient.dataId);
+    const read = isWritten ? tf.reshape(gradient, gradient.shape) : gradient;
+    try {
+      if (this.#numbers.size > NUMBERS_KEPT) this.#forgetNumbers();
+      const { scalars } = update;
+      this.#apply(rule, rule.inputs(scalars), named, read, rule.keptShare?.(scalars));
+    } finally {
+      if (isWritten) read.dispose();
+      if (clipped !== null || takesGradient) gradient.dispose();
+    }
+  }
+
+  /** Whether w ← w − 2 g is what it should be. */
+  works(): boolean {
+    const weight = tf.tidy(() => tf.variable(tf.tensor1d([1, 2]), false));
+    const gradient = tf.tensor1d([10, 20]);
+    try {
+      const inputs = ['weight', 2, 'gradient'];
+      const rule = { op: 'ResourceApplyGradientDescent', flags: {}, inputs: () => inputs };
+      this.#apply(rule, inputs, new Map([['weight', weight]]), gradient);
+      const [a, b] = weight.dataSync();
+      return a === -19 && b === -38;
+    } finally {
+      tf.dispose([weight, gradient]);
+    }
+  }
+
+  #apply(
+    rule: FusedRule,
+    inputs: ReturnType<FusedRule['inputs']>,
+    named: ReadonlyMap<string, tf.Variable>,
+    gradient: tf.Tensor,
+    keptShare?: number,
+  ): void {
+    for (const variable of named.values()) this.#makeOwn(variable);
+    const [gradientId = -1] = this.#backend.getInputTensorIds([gradient]);
+    const numbers = inputs.map((input) => (typeof input === 'number' ? this.#number(input) : -1));
+    const share = keptShare === undefined ? null : this.#number(keptShare);
+    const lent: Lent[] = [];
+    let isDone = false;
+    try {
+      for (const [i, [name, variable]] of [...named].entries()) {
+        const resource = this.#resources[i];
+        if (resource === undefined) throw new Error(`${rule.op} writes too many slots.`);
+        lent.push(this.#lend(name, variable, resource, name === 'weight' ? share : null));
+      }
+      const ids = inputs.map((input, i) => {
+        if (typeof input === 'number') return numbers[i] ?? -1;
+        return lent.find(({ name }) => name === input)?.resource ?? gradientId;
+      });
+      this.#ops.apply(rule.op, rule.flags, ids);
+      isDone = true;
+    } finally {
+      // Also where the op failed: what was lent comes back as it was.
+      for (const each of lent) this.#takeBack(each, isDone);
+    }
+  }
+
+  /** Afterwards the memory of `variable` is the resource's alone; or the resource has memory of its own, times `share`. */
+  #lend(name: string, variable: tf.Variable, resource: number, share: number | null): Lent {
+    const data = this.#dataOf(variable);
+    const { id } = data;
+    if (share === null) {
+      this.#ops.assign(resource, id);
+      this.#ops.free(id);
+      data.id = -1;
+      return { name, data, resource, before: null };
+    }
+    const product = this.#ops.product(id, share);
+    this.#ops.assign(resource, product);
+    this.#ops.free(product);
+    return { name, data, resource, before: id };
+  }
+
+  #takeBack({ data, resource, before }: Lent, isDone: boolean): void {
+    if (isDone || before === null) {
+      data.id = this.#ops.read(resource);
+      if (before !== null) this.#ops.free(before);
+    }
+    this.#ops.release(resource);
+  }
+
+  /** Its values are on the device, in data that is no other tensor's of tfjs. */
+  #makeOwn(variable: tf.Variable): void {
+    if (this.#dataOf(variable).refCount > 1) {
+      // New data over the same memory; TensorFlow copies it when it is written.
+      const own = tf.reshape(variable, variable.shape);
+      variable.assign(own);
+      own.dispose();
+    }
+    this.#backend.getInputTensorIds([variable]);
+  }
+
+  #dataOf(variable: tf.Variable): TensorData {
+    return this.#backend.tensorMap.get(variable.dataId);
+  }
+
+  #number(value: number): number {
+    let id = this.#numbers.get(value);
+    if (id === undefined) this.#numbers.set(value, (id = this.#ops.scalar(value)));
+    return id;
+  }
+
+  #forgetNumbers(): void {
+    for (const id of this.#numbers.values()) this.#ops.free(id);
+    this.#numbers.clear();
+  }
+
+  #ruleFor(formula: WeightUpdate['formula']): FusedRule | 'none' {
+    const rule = this.#known.get(formula) ?? fusedRuleOf(formula) ?? 'none';
+    this.#known.set(formula, rule);
+    return rule;
+  }
+}
