@@ -25,7 +25,7 @@ import {
   PLANNED_INNERS,
   type PlannedInner,
   type PlannedWeight,
-  SLOTS,
+  ruleOf,
 } from './policy/plan-policies.js';
 import type { SlowFormat } from './policy/slow-format.js';
 import { checkWeights, type PlanWeights } from './policy/plan-weights.js';
@@ -43,10 +43,12 @@ export interface PlanOptions {
   vramBudget: number | string;
   /** What a driver reports, for `vramBudget: 'auto'`. WebGPU doesn't tell. */
   deviceMemoryBytes?: number;
-  /** For slow weights; `'8GiB'` or bytes. Default: no limit. */
+  /** For slow weights and moments; `'8GiB'` or bytes. Default: no limit. */
   hostBudget?: number | string;
-  /** Default 32; matters for a `model`. */
+  /** Default 32; matters for a `model`. With `accumulate` of a micro-batch. */
   batchSize?: number;
+  /** Micro-batches to a step, as in the options of the inner rule. Default 1. */
+  accumulate?: number;
   /** With `weights`: what activations and their gradients take at this batch, if you have measured it. Default 0. */
   activationBytes?: number | string;
   /** Default 5. */
@@ -66,6 +68,7 @@ export interface Plan {
   readonly parameters: number;
   readonly inner: PlannedInner;
   readonly batchSize: number;
+  readonly accumulate: number;
   readonly syncPeriod: number;
   readonly vramBudgetBytes: number;
   /** Null: no limit. */
@@ -73,7 +76,7 @@ export interface Plan {
   readonly busBytesPerSecond: number | null;
   /** The fastest policy that fits, null if none does. */
   readonly pick: PolicyPlan | null;
-  /** All policies that exist. */
+  /** All policies, or those that the request leaves. */
   readonly policies: readonly PlannedPolicy[];
   /** If nothing fits: by how much, and what would help. */
   readonly shortfall: Shortfall | null;
@@ -98,6 +101,7 @@ const KEYS = [
   'deviceMemoryBytes',
   'hostBudget',
   'batchSize',
+  'accumulate',
   'activationBytes',
   'syncPeriod',
   'chunkBytes',
@@ -116,7 +120,7 @@ const MIB = 2 ** 20;
  */
 export function plan(options: PlanOptions): Plan {
   const given = checkKeys('plan()', options, KEYS);
-  const { inner = 'adam', syncPeriod = 5, batchSize = 32, layers = 16 } = given;
+  const { inner = 'adam', syncPeriod = 5, batchSize = 32, accumulate = 1, layers = 16 } = given;
   const layerCount = checkNumber('layers', layers, { min: 1, max: 100_000, whole: true });
   const name = checkChoice('inner', inner, PLANNED_INNERS);
   const subject = subjectOf(given, layerCount);
@@ -125,7 +129,8 @@ export function plan(options: PlanOptions): Plan {
     layers: subject.layers,
     givenActivationBytes: subject.activationBytes,
     batchSize: checkNumber('batchSize', batchSize, { min: 1, max: 2 ** 31 - 1, whole: true }),
-    slots: SLOTS[name],
+    accumulate: checkNumber('accumulate', accumulate, { min: 1, max: 2 ** 20, whole: true }),
+    rule: ruleOf(name),
     syncPeriod: checkNumber('syncPeriod', syncPeriod, { min: 1, max: 2 ** 31 - 1, whole: true }),
     chunkBytes: checkNumber('chunkBytes', given['chunkBytes'] ?? 4 * MIB, {
       min: 512,
@@ -142,13 +147,14 @@ export function plan(options: PlanOptions): Plan {
   const [moments = 'device:f32'] = AVAILABLE.moments;
   const fixed = checkFixed(given);
   // Without moments it doesn't matter where they would be.
-  const policies = availablePolicies(training.slots === 0 ? { ...fixed, moments } : fixed);
+  const policies = availablePolicies(training.rule.slots === 0 ? { ...fixed, moments } : fixed);
   const plans = planPolicies(policies, training, budgets, busBytesPerSecond);
   const pick = pickFastest(plans);
   return deepFrozen({
     parameters: subject.weights.reduce((sum, { elements }) => sum + elements, 0),
     inner: name,
     batchSize: training.batchSize,
+    accumulate: training.accumulate,
     syncPeriod: training.syncPeriod,
     vramBudgetBytes: budgets.deviceBytes,
     hostBudgetBytes: budgets.hostBytes === Infinity ? null : budgets.hostBytes,
@@ -156,17 +162,20 @@ export function plan(options: PlanOptions): Plan {
     pick,
     policies: plans.map((one) => ({
       ...one,
-      largestModel: largestModel(one.policy, {
-        slots: training.slots,
+      largestModel: largestModel(one.policy, training, {
         budgets,
         activationBytes: one.device.activations,
         layers: layerCount,
-        chunkBytes: training.chunkBytes,
       }),
       largestBatch: largestBatch(one.policy, training, budgets),
     })),
     shortfall: pick === null ? shortfallOf(plans, training, budgets, name) : null,
-    assumptions: subject.assumptions,
+    assumptions: [
+      ...subject.assumptions,
+      ...(training.accumulate > 1 && training.rule.takesGradients
+        ? ['gradients that are not clipped: clipped ones are summed, in 4 bytes an element']
+        : []),
+    ],
   });
 }
 

@@ -17,6 +17,7 @@ export async function printPlan(request: PlanRequest): Promise<number> {
     vramBudget: request.vram,
     ...(request.vram === 'auto' ? { deviceMemoryBytes: await freeDeviceMemory() } : {}),
     batchSize: request.batch,
+    accumulate: request.accumulate,
     syncPeriod: request.syncPeriod,
     ...defined({
       hostBudget: request.host,

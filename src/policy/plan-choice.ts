@@ -4,7 +4,7 @@ import { formatBytes } from './bytes.js';
 import { checkpointed } from './plan-activations.js';
 import { policyBytes, type PolicyBytes, type Training } from './plan-bytes.js';
 import { largestThat } from './plan-search.js';
-import { OPT_IN, type PlannedInner, type Policy, SLOTS } from './plan-policies.js';
+import { OPT_IN, type PlannedInner, type Policy, ruleOf, SLOTS } from './plan-policies.js';
 
 /** Infinity: no limit. */
 export interface Budgets {
@@ -61,8 +61,8 @@ export function planPolicies(
 
 /**
  * The fastest that fits: the fewest bytes over the bus per step; among equals the first, and the order of
- * `plans` is that of `availablePolicies`: exact before rounded, kept before released. Formats that cost
- * accuracy come only where nothing else fits, or was left to choose from. Null: none fits.
+ * `plans` is that of `availablePolicies`: exact before rounded, kept before released. What is in `OPT_IN`
+ * comes only where nothing else fits, or was left to choose from. Null: none fits.
  */
 export function pickFastest(plans: readonly PolicyPlan[]): PolicyPlan | null {
   const fitting = plans.filter(({ fits }) => fits);
@@ -136,7 +136,8 @@ function remediesFor(
   for (const [name, slots] of leaner.filter(
     ([, slots], i) => leaner.findIndex(([, other]) => other === slots) === i,
   )) {
-    add('inner', name, { ...training, slots }, `${name}, a rule with ${slotsText(slots)} a weight`);
+    const rule = ruleOf(name as PlannedInner);
+    add('inner', name, { ...training, rule }, `${name}, a rule with ${slotsText(slots)} a weight`);
   }
   const { neededDeviceBytes, hostBytes } = policyBytes(policy, training);
   const lacks = {
