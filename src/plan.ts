@@ -1,24 +1,14 @@
 // `plan()`: what training will take, before anything is allocated, and where everything is best kept.
 
+import { makePlan, type Plan } from './make-plan.js';
 import { checkChoice, checkKeys, checkNumber, shown } from './options.js';
 import { type PlannableModel, readModel } from './plan-model.js';
 import { parseBytes } from './policy/bytes.js';
 import type { PlannedLayers } from './policy/plan-activations.js';
 import { type BusName, checkBus } from './policy/plan-bus.js';
 import type { Training } from './policy/plan-bytes.js';
+import type { Budgets } from './policy/plan-choice.js';
 import {
-  type Budgets,
-  largestBatch,
-  pickFastest,
-  planPolicies,
-  type PolicyPlan,
-  type Shortfall,
-  shortfallOf,
-} from './policy/plan-choice.js';
-import { largestModel } from './policy/plan-largest.js';
-import {
-  AVAILABLE,
-  availablePolicies,
   checkFixed,
   type GradientsPolicy,
   type MomentsPolicy,
@@ -27,8 +17,8 @@ import {
   type PlannedWeight,
   ruleOf,
 } from './policy/plan-policies.js';
-import type { SlowFormat } from './policy/slow-format.js';
 import { checkWeights, type PlanWeights } from './policy/plan-weights.js';
+import type { SlowFormat } from './policy/slow-format.js';
 
 export interface PlanOptions {
   /** The weights, or how many parameters. Either these or `model`. */
@@ -61,35 +51,6 @@ export interface PlanOptions {
   gradients?: GradientsPolicy;
   moments?: MomentsPolicy;
   slow?: SlowFormat;
-}
-
-/** Immutable, down to the last number. */
-export interface Plan {
-  readonly parameters: number;
-  readonly inner: PlannedInner;
-  readonly batchSize: number;
-  readonly accumulate: number;
-  readonly syncPeriod: number;
-  readonly vramBudgetBytes: number;
-  /** Null: no limit. */
-  readonly hostBudgetBytes: number | null;
-  readonly busBytesPerSecond: number | null;
-  /** The fastest policy that fits, null if none does. */
-  readonly pick: PolicyPlan | null;
-  /** All policies, or those that the request leaves. */
-  readonly policies: readonly PlannedPolicy[];
-  /** If nothing fits: by how much, and what would help. */
-  readonly shortfall: Shortfall | null;
-  /** Sentences: what was taken for granted, and what isn't counted. */
-  readonly assumptions: readonly string[];
-}
-
-/** One policy, and how far it would go. */
-export interface PlannedPolicy extends PolicyPlan {
-  /** Parameters of the largest model within the budgets, in equal layers, with these activations. */
-  readonly largestModel: number;
-  /** The largest batch of this model; null if activations aren't known or nothing fits. */
-  readonly largestBatch: number | null;
 }
 
 const KEYS = [
@@ -143,39 +104,14 @@ export function plan(options: PlanOptions): Plan {
     hostBytes:
       given['hostBudget'] === undefined ? Infinity : parseBytes('hostBudget', given['hostBudget']),
   };
-  const busBytesPerSecond = checkBus('bus', given['bus']);
-  const [moments = 'device:f32'] = AVAILABLE.moments;
-  const fixed = checkFixed(given);
-  // Without moments it doesn't matter where they would be.
-  const policies = availablePolicies(training.rule.slots === 0 ? { ...fixed, moments } : fixed);
-  const plans = planPolicies(policies, training, budgets, busBytesPerSecond);
-  const pick = pickFastest(plans);
-  return deepFrozen({
-    parameters: subject.weights.reduce((sum, { elements }) => sum + elements, 0),
+  return makePlan({
     inner: name,
-    batchSize: training.batchSize,
-    accumulate: training.accumulate,
-    syncPeriod: training.syncPeriod,
-    vramBudgetBytes: budgets.deviceBytes,
-    hostBudgetBytes: budgets.hostBytes === Infinity ? null : budgets.hostBytes,
-    busBytesPerSecond,
-    pick,
-    policies: plans.map((one) => ({
-      ...one,
-      largestModel: largestModel(one.policy, training, {
-        budgets,
-        activationBytes: one.device.activations,
-        layers: layerCount,
-      }),
-      largestBatch: largestBatch(one.policy, training, budgets),
-    })),
-    shortfall: pick === null ? shortfallOf(plans, training, budgets, name) : null,
-    assumptions: [
-      ...subject.assumptions,
-      ...(training.accumulate > 1 && training.rule.takesGradients
-        ? ['gradients that are not clipped: clipped ones are summed, in 4 bytes an element']
-        : []),
-    ],
+    training,
+    budgets,
+    busBytesPerSecond: checkBus('bus', given['bus']),
+    fixed: checkFixed(given),
+    layers: layerCount,
+    assumptions: subject.assumptions,
   });
 }
 
@@ -226,10 +162,4 @@ function vramBudgetOf(given: Readonly<Record<string, unknown>>): number {
     `vramBudget: 'auto' needs deviceMemoryBytes, the memory that the driver reports; WebGPU doesn't tell. ` +
       `Give that, or the budget itself, got deviceMemoryBytes ${shown(deviceMemoryBytes)}.`,
   );
-}
-
-function deepFrozen<T>(value: T): T {
-  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value;
-  for (const part of Object.values(value)) deepFrozen(part);
-  return Object.freeze(value);
 }

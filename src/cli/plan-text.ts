@@ -2,9 +2,9 @@
 // moments with its slow weights, and slow weights with its gradients and moments.
 
 import Table from 'cli-table3';
-import type { Plan, PlannedPolicy } from '../plan.js';
+import { headOf, notesOf, verdictOf } from '../describe-plan.js';
+import type { Plan, PlannedPolicy } from '../make-plan.js';
 import { formatBytes } from '../policy/bytes.js';
-import type { DeviceBytes } from '../policy/plan-bytes.js';
 import type { Policy } from '../policy/plan-policies.js';
 import { formatCount } from '../policy/plan-weights.js';
 
@@ -24,19 +24,6 @@ export function planText(plan: Plan, columns = Infinity): string {
     '',
     ...[...verdictOf(plan), ...notesOf(plan)].map((line) => wrapped(line, columns)),
   ].join('\n');
-}
-
-function headOf(plan: Plan): string {
-  const { parameters, inner, syncPeriod, batchSize, accumulate } = plan;
-  const { vramBudgetBytes, hostBudgetBytes } = plan;
-  return [
-    `${formatCount(parameters)} parameters`,
-    inner,
-    accumulate === 1 ? `batch ${batchSize}` : `${accumulate} micro-batches of ${batchSize}`,
-    `a sync every ${syncPeriod} steps`,
-    `VRAM budget ${formatBytes(vramBudgetBytes)}`,
-    ...(hostBudgetBytes === null ? [] : [`host budget ${formatBytes(hostBudgetBytes)}`]),
-  ].join(', ');
 }
 
 /** Where gradients and moments are; largest model and batch with every kind of slow weights. */
@@ -117,61 +104,6 @@ function rowsTable(rows: readonly Row[]): string {
     table.push([isPicked ? '→' : '', ...cells.map(([, value]) => value)]);
   }
   return table.toString();
-}
-
-function verdictOf(plan: Plan): string[] {
-  const { pick, shortfall } = plan;
-  if (pick !== null) {
-    const { count, bytes } = pick.chunks;
-    return [
-      `→ ${codeOf(plan, pick.policy)}`,
-      `  on the device: ${partsOf(pick.device)}`,
-      ...(count === 0
-        ? []
-        : [`  slow weights pass through it in pieces of ${formatBytes(bytes)}: ${count} of them`]),
-    ];
-  }
-  if (shortfall === null) return [];
-  const { gradients, moments, slow } = shortfall.policy;
-  const missing = [
-    ...(shortfall.deviceBytes > 0 ? [`${formatBytes(shortfall.deviceBytes)} of VRAM`] : []),
-    ...(shortfall.hostBytes > 0 ? [`${formatBytes(shortfall.hostBytes)} on the host`] : []),
-  ];
-  return [
-    `Nothing fits. Gradients ${gradients}, moments ${moments} and slow ${slow} come closest; ` +
-      `${missing.join(' and ')} are missing.`,
-    'Each of these would be enough by itself:',
-    ...shortfall.remedies.map(({ text }) => `  - ${text}`),
-  ];
-}
-
-/** The call that makes it so. */
-function codeOf(
-  { inner, accumulate }: Pick<Plan, 'inner' | 'accumulate'>,
-  { gradients, moments, slow }: Policy,
-): string {
-  const options = [
-    ...(gradients === 'keep' ? [] : [`gradients: '${gradients}'`]),
-    ...(moments === 'device:f32' ? [] : [`moments: '${moments}'`]),
-    ...(accumulate === 1 ? [] : [`accumulate: ${accumulate}`]),
-  ];
-  const innerOptions = options.length === 0 ? '' : `{ ${options.join(', ')} }`;
-  return `lookahead(${inner}(${innerOptions}), { slow: '${slow}' })`;
-}
-
-function notesOf(plan: Plan): string[] {
-  const time = 'ms/step is time on the bus alone, as if none of it were hidden behind the steps';
-  const notes = [...plan.assumptions, ...(plan.busBytesPerSecond === null ? [] : [time])];
-  return notes.length === 0
-    ? []
-    : ['', 'Taken for granted:', ...notes.map((note) => `  - ${note}`)];
-}
-
-function partsOf(device: DeviceBytes): string {
-  return Object.entries(device)
-    .filter(([, bytes]) => bytes > 0)
-    .map(([name, bytes]) => `${name} ${formatBytes(bytes)}`)
-    .join(', ');
 }
 
 /** Breaks a line between words; what follows is indented to where its text begins. */

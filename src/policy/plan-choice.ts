@@ -77,7 +77,6 @@ export function shortfallOf(
   plans: readonly PolicyPlan[],
   training: Training,
   budgets: Budgets,
-  inner: PlannedInner,
 ): Shortfall | null {
   const missing = plans.map((plan) => ({
     policy: plan.policy,
@@ -88,7 +87,7 @@ export function shortfallOf(
     (a, b) => a.deviceBytes + a.hostBytes - (b.deviceBytes + b.hostBytes),
   );
   if (closest === undefined) return null;
-  return { ...closest, remedies: remediesFor(closest.policy, training, budgets, inner) };
+  return { ...closest, remedies: remediesFor(closest.policy, training, budgets) };
 }
 
 /** The largest batch with which `policy` fits; null if none does, or if it isn't known what grows with it. */
@@ -101,12 +100,7 @@ export function largestBatch(policy: Policy, training: Training, budgets: Budget
   return largestThat(fits, 1, Math.floor(budgets.deviceBytes / 4) + 1);
 }
 
-function remediesFor(
-  policy: Policy,
-  training: Training,
-  budgets: Budgets,
-  inner: PlannedInner,
-): Remedy[] {
+function remediesFor(policy: Policy, training: Training, budgets: Budgets): Remedy[] {
   const remedies: Remedy[] = [];
   const add = (change: Remedy['change'], to: string | number, changed: Training, text: string) => {
     const bytes = policyBytes(policy, changed);
@@ -130,7 +124,7 @@ function remediesFor(
     add('checkpoint', 'blocks of √layers', { ...training, layers }, blocks);
   }
   const leaner = Object.entries(SLOTS)
-    .filter(([, slots]) => slots < SLOTS[inner])
+    .filter(([, slots]) => slots < training.rule.slots)
     .toSorted(([, a], [, b]) => b - a);
   // One name for each number of slots: momentum for one, sgd for none.
   for (const [name, slots] of leaner.filter(
