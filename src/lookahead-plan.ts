@@ -89,7 +89,7 @@ export class OwnPlan {
 
   #fixed(inner: Plannable, { hasGradients = false }: PlanHints): Partial<Policy> {
     const { innerState, slowStepSize, isSlowGiven, slow } = this.#settings;
-    const isByCurvature = isAdaptive(slowStepSize) && slowStepSize.curvature === undefined;
+    const isByCurvature = isAdaptive(slowStepSize) && !slowStepSize.curvature;
     return {
       // adaptive() takes all gradients at once at each sync.
       ...(hasGradients || isAdaptive(slowStepSize) ? { gradients: 'keep' } : {}),

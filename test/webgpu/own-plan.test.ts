@@ -46,7 +46,9 @@ async function train(model: tfl.Sequential, optimizer: Lookahead): Promise<[numb
 }
 
 // Seconds of software WebGPU: bytes do not depend on how the code was built.
-describe.skipIf(againstBuild)('on the engine', () => describeWebGPU(tests));
+describe.skipIf(againstBuild)('on the engine', () => {
+  describeWebGPU(tests);
+});
 
 function tests(): void {
   const options = { syncPeriod: SYNC_PERIOD, batchSize: BATCH } as const;
