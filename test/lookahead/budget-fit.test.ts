@@ -15,7 +15,7 @@ function makeModel(): tfl.Sequential {
 
 function compiled(options: LookaheadOptions) {
   const model = makeModel();
-  const optimizer = lookahead(adam(), { syncPeriod: 2, ...options });
+  const optimizer = lookahead(adam(), { syncPeriod: 2, workers: 0, ...options });
   model.compile({ optimizer, loss: 'meanSquaredError' });
   return { model, optimizer };
 }

@@ -16,6 +16,7 @@ import {
   lookahead,
   type LookaheadOptions,
   plan,
+  rmsprop,
   saveTraining,
   sgd,
 } from 'slowlane';
@@ -41,7 +42,7 @@ async function trained(optimizer: Lookahead, weights = makeWeights(), steps = ST
 }
 
 const innerConfig = (optimizer: Lookahead) => optimizer.inner.getConfig();
-const twice = (kib: number) => ({ vramBudget: kib * KIB, syncPeriod: 2 });
+const twice = (kib: number) => ({ vramBudget: kib * KIB, syncPeriod: 2, workers: 0 });
 
 onEveryEngine(() => {
   afterEach(() => tf.disposeVariables());
@@ -61,7 +62,11 @@ onEveryEngine(() => {
       expect(optimizer.plan?.pick?.policy).toEqual(policy);
       expect(optimizer.plan?.vramBudgetBytes).toBe(kib * KIB);
       // It trains as if told so.
-      const told = lookahead(adam({ gradients, moments }), { syncPeriod: 2, slow: policy.slow });
+      const told = lookahead(adam({ gradients, moments }), {
+        syncPeriod: 2,
+        slow: policy.slow,
+        workers: 0,
+      });
       expect(found).toEqual(await trained(told));
       expect(optimizer.stats().host.slowBytes).toBe(told.stats().host.slowBytes);
     });
@@ -75,6 +80,20 @@ onEveryEngine(() => {
       expect(optimizer.plan?.pick).toEqual(pick);
       expect(optimizer.plan?.policies).toEqual(policies);
       expect(Object.isFrozen(optimizer.plan)).toBe(true);
+    });
+
+    test('counts the rule as it is: its slots, its micro-batches, its clipping', async () => {
+      const deviceOf = async (inner: tf.Optimizer) => {
+        const optimizer = lookahead(inner, twice(1000));
+        await trained(optimizer, makeWeights(), 2);
+        return optimizer.plan?.pick?.device;
+      };
+      const slots = await deviceOf(rmsprop({ momentum: 0.9, centered: true }));
+      expect(slots?.moments).toBe(3 * 32 * KIB);
+      expect((await deviceOf(adam({ accumulate: 2 })))?.gradients).toBe(32 * KIB);
+      // Clipped gradients can't go into the slots: two sums, and two tensors for a mean.
+      const clipped = await deviceOf(adam({ accumulate: 2, clipValue: 1 }));
+      expect(clipped?.gradients).toBe((32 + 32 + 32) * KIB);
     });
 
     test('describePlan says it in sentences', async () => {

@@ -106,7 +106,6 @@ const CELLS: readonly Cell[] = [
   ['stack of 512', 8, 'release', 'host:q8', 'host:int8', 1],
   ['stack of 512', 8, 'release', 'device:q8', 'host:f16', 2],
   ['stack of 512', 64, 'keep', 'device:f32', 'host:f16', 1],
-  ['stack of 512', 64, 'release', 'device:f32', 'host:f32', 1],
   ['stack of 384, 700', 64, 'keep', 'device:f32', 'host:f32', 1],
   ['stack of 384, 700', 64, 'release', 'host:q8', 'host:f16', 1],
   ['mlp', 64, 'keep', 'host:f32', 'host:f32', 1],
