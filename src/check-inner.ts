@@ -18,6 +18,17 @@ export function checkInner(inner: InnerOptimizer, settings: LookaheadSettings): 
   const refuse = (reason: string): never => {
     throw new SlowlaneError('UNSUPPORTED_INNER', reason, { optimizer: name });
   };
+  const plannable = inner.plannable?.();
+  if (settings.budget !== null && plannable === undefined) {
+    refuse(
+      `vramBudget decides where gradients and moments are, which ${name} has no options for. Use one of slowlane's own optimizers, or leave vramBudget out.`,
+    );
+  }
+  if (settings.budget !== null && plannable?.isOpen === false) {
+    refuse(
+      `vramBudget decides where the moments of ${name} are, which has taken steps already. Give lookahead() a new one, or leave vramBudget out.`,
+    );
+  }
   if (innerState !== 'maintain' && !inner.supportsState) {
     refuse(
       `innerState '${innerState}' needs an inner optimizer whose state can be reached, which ${name}'s cannot. Use 'maintain', or one of slowlane's own optimizers.`,

@@ -1,5 +1,6 @@
 // The public names of slowlane, and nothing else.
 
+export { describePlan } from './describe-plan.js';
 export { SlowlaneError, type SlowlaneErrorCode } from './errors.js';
 export type { FitCallback } from './optimizers/fit-callback.js';
 export { Lookahead, lookahead } from './lookahead.js';
@@ -10,9 +11,10 @@ export type {
   WeightOverride,
 } from './lookahead-options.js';
 export type { LookaheadStats } from './lookahead-stats.js';
+export type { Plan, PlannedPolicy } from './make-plan.js';
 export { checkpoint } from './optimizers/checkpoint.js';
 export * from './optimizers/index.js';
-export { type Plan, plan, type PlannedPolicy, type PlanOptions } from './plan.js';
+export { plan, type PlanOptions } from './plan.js';
 export type { SlowFormat } from './policy/slow-format.js';
 export type { WeightMatcher } from './policy/weight-matcher.js';
 export {

@@ -6,8 +6,10 @@
 import * as tf from '@tensorflow/tfjs-core';
 
 import { SlowlaneError } from './errors.js';
+import { BUDGET_KEYS, type BudgetOptions } from './lookahead-budget.js';
 import type { LookaheadOptions, LookaheadSettings, WeightOverride } from './lookahead-options.js';
 import { scheduleConfig, scheduleFrom } from './optimizers/schedules.js';
+import type { SlowFormat } from './policy/slow-format.js';
 import type { WeightMatcher } from './policy/weight-matcher.js';
 import { adaptive, isAdaptive, type SlowStepSize } from './step-size.js';
 
@@ -22,7 +24,8 @@ export function configOf(inner: tf.Optimizer, settings: LookaheadSettings): Conf
     syncPeriod,
     slowStepSize: stepSizeConfig(settings.slowStepSize),
     innerState,
-    slow,
+    slow: settings.budget !== null && !settings.isSlowGiven ? null : slow,
+    ...settings.budget,
     nonFinite,
     stall,
     overrides: settings.overrides.map((override) => ({
@@ -47,7 +50,8 @@ export function partsOf(config: Config): { inner: tf.Optimizer; options: Lookahe
       syncPeriod: saved.syncPeriod,
       slowStepSize: stepSizeFrom(saved.slowStepSize),
       innerState: saved.innerState,
-      slow: saved.slow,
+      ...(saved.slow !== null && { slow: saved.slow }),
+      ...budgetFrom(saved),
       nonFinite: saved.nonFinite,
       stall: saved.stall,
       overrides: saved.overrides.map((override) => ({
@@ -67,14 +71,21 @@ export function partsOf(config: Config): { inner: tf.Optimizer; options: Lookahe
   };
 }
 
+type SavedBudget = Partial<Record<(typeof BUDGET_KEYS)[number], unknown>>;
+
 /** What `configOf` gave, after JSON. */
-interface SavedConfig extends Required<
-  Pick<
-    LookaheadOptions,
-    'syncPeriod' | 'innerState' | 'slow' | 'nonFinite' | 'stall' | 'chunkBytes' | 'workerTimeoutMs'
-  >
-> {
+interface SavedConfig
+  extends
+    SavedBudget,
+    Required<
+      Pick<
+        LookaheadOptions,
+        'syncPeriod' | 'innerState' | 'nonFinite' | 'stall' | 'chunkBytes' | 'workerTimeoutMs'
+      >
+    > {
   inner: { className: string; config: Config };
+  /** Null: to be planned. */
+  slow: SlowFormat | null;
   slowStepSize: unknown;
   overrides: { weights: SavedMatcher; syncPeriod: number | null; slowStepSize: unknown }[];
   exclude: SavedMatcher[];
@@ -82,6 +93,14 @@ interface SavedConfig extends Required<
 }
 
 type SavedMatcher = { named: string } | { pattern: string; flags: string };
+
+/** Null, and keys that are not there: not given. */
+function budgetFrom(saved: SavedBudget): BudgetOptions {
+  const given = BUDGET_KEYS.flatMap((key) =>
+    (saved[key] ?? null) === null ? [] : [[key, saved[key]]],
+  );
+  return Object.fromEntries(given) as BudgetOptions;
+}
 
 function innerFrom({ className, config }: SavedConfig['inner']): tf.Optimizer {
   const known = tf.serialization.SerializationMap.getMap().classNameMap[className];

@@ -2,6 +2,12 @@
 
 import type * as tf from '@tensorflow/tfjs-core';
 
+import {
+  BUDGET_KEYS,
+  type BudgetOptions,
+  type BudgetSettings,
+  checkBudget,
+} from './lookahead-budget.js';
 import { checkChoice, checkKeys, checkNumber, shown } from './options.js';
 import { checkSlowFormat, type SlowFormat } from './policy/slow-format.js';
 import { checkMatcher, matches, type WeightMatcher } from './policy/weight-matcher.js';
@@ -23,7 +29,7 @@ export type InnerState = (typeof INNER_STATES)[number];
 /** What happens at a sync when fast weights hold a NaN or an infinity. */
 export type NonFinitePolicy = (typeof NON_FINITE)[number];
 
-export interface LookaheadOptions {
+export interface LookaheadOptions extends BudgetOptions {
   /** Inner steps between syncs: the paper's k. Default 5. */
   syncPeriod?: number;
   /** How far the slow weights go towards the fast ones: the paper's α. Default 0.5. */
@@ -63,12 +69,15 @@ export interface WeightOverride {
   slowStepSize?: number | StepSizeSchedule;
 }
 
-/** The options with defaults filled in. `workers: undefined` means: ask the machine. */
+/** The options with defaults filled in. `workers: undefined` means: ask the machine. A plan sets what is not readonly. */
 export interface LookaheadSettings {
   readonly syncPeriod: number;
   readonly slowStepSize: SlowStepSize;
   readonly innerState: InnerState;
-  readonly slow: SlowFormat;
+  slow: SlowFormat;
+  readonly isSlowGiven: boolean;
+  /** Null: nothing is to be planned, or not any more. */
+  budget: BudgetSettings | null;
   readonly nonFinite: NonFinitePolicy;
   readonly stall: StallPolicy;
   readonly overrides: readonly Readonly<WeightOverride>[];
@@ -92,6 +101,7 @@ const KEYS = [
   'workers',
   'chunkBytes',
   'workerTimeoutMs',
+  ...BUDGET_KEYS,
 ];
 
 /** @throws TypeError or RangeError that says which option was wrong, what was received and what is allowed. */
@@ -115,6 +125,8 @@ export function checkLookaheadOptions(options: LookaheadOptions | undefined): Lo
     slowStepSize: checkStepSize('slowStepSize', slowStepSize),
     innerState: checkChoice('innerState', innerState, INNER_STATES),
     slow: checkSlowFormat(slow),
+    isSlowGiven: options?.slow !== undefined,
+    budget: checkBudget(options),
     nonFinite: checkChoice('nonFinite', nonFinite, NON_FINITE),
     stall: checkChoice('stall', stall, STALL_POLICIES),
     overrides: checkOverrides(overrides),

@@ -29,7 +29,7 @@ export class LookaheadSync {
   readonly #settings: LookaheadSettings;
   readonly #gate: Gate;
   readonly #blender: Blender;
-  readonly #store: SlowStoreOptions;
+  readonly #store: Omit<SlowStoreOptions, 'format'>;
   readonly #clock = new SyncClock();
   readonly #stepSizes: StepSizes;
   readonly #stall: StallWatch;
@@ -43,14 +43,14 @@ export class LookaheadSync {
     this.#settings = settings;
     this.#gate = gate;
     this.#stepSizes = new StepSizes(inner, settings.slowStepSize);
-    const { slow: format, chunkBytes, workerTimeoutMs: timeoutMs, workerFile } = settings;
+    const { chunkBytes, workerTimeoutMs: timeoutMs, workerFile } = settings;
     const workers = settings.workers ?? defaultWorkers();
     this.#blender = createBlender({ workers, timeoutMs, ...(workerFile && { workerFile }) });
     // One slot for each worker, one being pulled, one being pushed.
     const slots = workers + 2;
     this.#stall = new StallWatch(settings.stall);
     const [blender, clock, stall] = [this.#blender, this.#clock, this.#stall.sink];
-    this.#store = { format, chunkBytes, slots, blender, clock, stall };
+    this.#store = { chunkBytes, slots, blender, clock, stall };
     this.#tracking = this.#track();
   }
 
@@ -275,7 +275,8 @@ export class LookaheadSync {
   }
 
   #track(restored?: readonly SavedSlow[]): Tracking {
-    return new Tracking(this.#inner, this.#settings, () => makeSlowStore(this.#store), restored);
+    const makeStore = () => makeSlowStore({ ...this.#store, format: this.#settings.slow });
+    return new Tracking(this.#inner, this.#settings, makeStore, restored);
   }
 
   #of(periods: readonly number[]): Tracked[] {

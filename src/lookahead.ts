@@ -8,7 +8,7 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 
-import { FitCallback } from './optimizers/fit-callback.js';
+import { FitCallback, type FitHooks } from './optimizers/fit-callback.js';
 import { checkModel, type LayersModelLike, weightsOf } from './layers-model.js';
 import { checkGradients } from './optimizers/gradients.js';
 import { checkCounters } from './sync/sync-cycle.js';
@@ -20,7 +20,10 @@ import {
   type LookaheadOptions,
   type LookaheadSettings,
 } from './lookahead-options.js';
+import { OwnPlan, type PlanHints } from './lookahead-plan.js';
+import { takeStep } from './lookahead-step.js';
 import { LookaheadSync } from './lookahead-sync.js';
+import type { Plan } from './make-plan.js';
 import { NestedInner } from './nested-inner.js';
 import { checkAppliesGradients, checkInner, takeOver } from './check-inner.js';
 import { asInner } from './optimizers/foreign.js';
@@ -48,6 +51,7 @@ export class Lookahead extends tf.Optimizer {
   readonly #settings: LookaheadSettings;
   readonly #gate = new Gate();
   readonly #sync: LookaheadSync;
+  readonly #own: OwnPlan;
 
   /** Use `lookahead()`, which checks the options. */
   constructor(inner: tf.Optimizer, settings: LookaheadSettings) {
@@ -55,8 +59,9 @@ export class Lookahead extends tf.Optimizer {
     this.#inner = inner instanceof Lookahead ? new NestedInner(inner) : asInner(inner);
     checkInner(this.#inner, settings);
     takeOver(inner);
-    this.#settings = settings;
-    this.#sync = new LookaheadSync(this.#inner, settings, this.#gate);
+    this.#settings = { ...settings };
+    this.#own = new OwnPlan(this.#inner, this.#settings);
+    this.#sync = new LookaheadSync(this.#inner, this.#settings, this.#gate);
   }
 
   static override [Symbol.hasInstance](instance: unknown): boolean {
@@ -75,6 +80,11 @@ export class Lookahead extends tf.Optimizer {
   /** The optimizer inside, for its learning rate. */
   get inner(): tf.Optimizer {
     return this.#inner.optimizer;
+  }
+
+  /** What `vramBudget` decided, when weights were first seen; null before, and without a budget. */
+  get plan(): Plan | null {
+    return this.#own.plan;
   }
 
   /** True if `sync()` has to be awaited before the next step. */
@@ -102,6 +112,7 @@ export class Lookahead extends tf.Optimizer {
     varList?: tf.Variable[],
   ): tf.Scalar | null {
     this.#assertCanStep('minimize');
+    this.#own.make(varList);
     return this.#step(f, returnCost, varList);
   }
 
@@ -113,6 +124,7 @@ export class Lookahead extends tf.Optimizer {
   step(f: () => tf.Scalar, returnCost = false, varList?: tf.Variable[]): Promise<tf.Scalar | null> {
     return this.#gate.turn('step', async () => {
       await this.#sync.settle();
+      this.#own.make(varList);
       // Where we can wait, new weights are captured at once: nothing of theirs is on the device twice.
       if (varList) await this.#sync.attach(varList);
       const cost = this.#step(f, returnCost, varList);
@@ -131,6 +143,7 @@ export class Lookahead extends tf.Optimizer {
     checkAppliesGradients(this.#settings);
     const weights = checkGradients(gradients).map(({ weight }) => weight);
     if (weights.length === 0) return; // no gradient, no step
+    this.#own.make(weights, { hasGradients: true });
     this.#sync.stepping(weights);
     this.#inner.applyGradients(gradients);
     this.#sync.stepped();
@@ -149,10 +162,7 @@ export class Lookahead extends tf.Optimizer {
    * by themselves. After a load it tells the restored slow weights whose they are.
    */
   attach(source: LayersModelLike | readonly tf.Variable[]): Promise<void> {
-    return this.#gate.turn('attach', async () => {
-      await this.#sync.settle();
-      await this.#sync.attach(weightsOf(source));
-    });
+    return this.#attach(source);
   }
 
   /**
@@ -208,15 +218,11 @@ export class Lookahead extends tf.Optimizer {
 
   /** For `model.fit` and `fitDataset`: captures the weights, awaits syncs, lets the event loop run. */
   callbacks(): FitCallback[] {
-    return [
-      new FitCallback({
-        begin: (model) => {
-          checkModel(model, this, this.#settings);
-          return this.attach(model);
-        },
-        settle: () => this.sync(),
-      }),
-    ];
+    const begin: FitHooks['begin'] = (model, hints) => {
+      checkModel(model, this, this.#settings);
+      return this.#attach(model, hints);
+    };
+    return [new FitCallback({ begin, settle: () => this.sync() })];
   }
 
   stats(): LookaheadStats {
@@ -269,26 +275,18 @@ export class Lookahead extends tf.Optimizer {
     this.#gate.dispose(() => this.#sync.dispose());
   }
 
-  #step(
-    f: () => tf.Scalar,
-    returnCost: boolean,
-    varList: tf.Variable[] | undefined,
-  ): tf.Scalar | null {
-    // Without a list only weights that get a gradient count: among all trainable variables may be
-    // state of other optimizers (tfjs's Adam registers its own as trainable).
-    const cost = this.#gate.stepping('minimize', () =>
-      this.#inner.minimize(f, returnCost, varList, (weights) =>
-        this.#sync.stepping(varList ?? weights),
-      ),
-    );
-    this.#sync.stepped();
-    try {
-      this.#sync.keepGradientsIfNeeded(() => this.#inner.optimizer.computeGradients(f, varList));
-    } catch (cause) {
-      cost?.dispose();
-      throw cause;
-    }
-    return cost;
+  #attach(source: LayersModelLike | readonly tf.Variable[], hints?: PlanHints): Promise<void> {
+    return this.#gate.turn('attach', async () => {
+      await this.#sync.settle();
+      const weights = weightsOf(source);
+      this.#own.make(source, hints);
+      await this.#sync.attach(weights);
+    });
+  }
+
+  #step(f: () => tf.Scalar, returnCost: boolean, varList?: tf.Variable[]): tf.Scalar | null {
+    const parts = { inner: this.#inner, gate: this.#gate, sync: this.#sync };
+    return takeStep(parts, f, returnCost, varList);
   }
 
   #assertCanStep(call: string): void {

@@ -1,34 +1,24 @@
 // `plan()`: what training will take, before anything is allocated, and where everything is best kept.
 
+import { makePlan, type Plan } from './make-plan.js';
 import { checkChoice, checkKeys, checkNumber, shown } from './options.js';
 import { type PlannableModel, readModel } from './plan-model.js';
 import { parseBytes } from './policy/bytes.js';
 import type { PlannedLayers } from './policy/plan-activations.js';
 import { type BusName, checkBus } from './policy/plan-bus.js';
 import type { Training } from './policy/plan-bytes.js';
+import type { Budgets } from './policy/plan-choice.js';
 import {
-  type Budgets,
-  largestBatch,
-  pickFastest,
-  planPolicies,
-  type PolicyPlan,
-  type Shortfall,
-  shortfallOf,
-} from './policy/plan-choice.js';
-import { largestModel } from './policy/plan-largest.js';
-import {
-  AVAILABLE,
-  availablePolicies,
   checkFixed,
   type GradientsPolicy,
   type MomentsPolicy,
   PLANNED_INNERS,
   type PlannedInner,
   type PlannedWeight,
-  SLOTS,
+  ruleOf,
 } from './policy/plan-policies.js';
-import type { SlowFormat } from './policy/slow-format.js';
 import { checkWeights, type PlanWeights } from './policy/plan-weights.js';
+import type { SlowFormat } from './policy/slow-format.js';
 
 export interface PlanOptions {
   /** The weights, or how many parameters. Either these or `model`. */
@@ -43,10 +33,12 @@ export interface PlanOptions {
   vramBudget: number | string;
   /** What a driver reports, for `vramBudget: 'auto'`. WebGPU doesn't tell. */
   deviceMemoryBytes?: number;
-  /** For slow weights; `'8GiB'` or bytes. Default: no limit. */
+  /** For slow weights and moments; `'8GiB'` or bytes. Default: no limit. */
   hostBudget?: number | string;
-  /** Default 32; matters for a `model`. */
+  /** Default 32; matters for a `model`. With `accumulate` of a micro-batch. */
   batchSize?: number;
+  /** Micro-batches to a step, as in the options of the inner rule. Default 1. */
+  accumulate?: number;
   /** With `weights`: what activations and their gradients take at this batch, if you have measured it. Default 0. */
   activationBytes?: number | string;
   /** Default 5. */
@@ -61,34 +53,6 @@ export interface PlanOptions {
   slow?: SlowFormat;
 }
 
-/** Immutable, down to the last number. */
-export interface Plan {
-  readonly parameters: number;
-  readonly inner: PlannedInner;
-  readonly batchSize: number;
-  readonly syncPeriod: number;
-  readonly vramBudgetBytes: number;
-  /** Null: no limit. */
-  readonly hostBudgetBytes: number | null;
-  readonly busBytesPerSecond: number | null;
-  /** The fastest policy that fits, null if none does. */
-  readonly pick: PolicyPlan | null;
-  /** All policies that exist. */
-  readonly policies: readonly PlannedPolicy[];
-  /** If nothing fits: by how much, and what would help. */
-  readonly shortfall: Shortfall | null;
-  /** Sentences: what was taken for granted, and what isn't counted. */
-  readonly assumptions: readonly string[];
-}
-
-/** One policy, and how far it would go. */
-export interface PlannedPolicy extends PolicyPlan {
-  /** Parameters of the largest model within the budgets, in equal layers, with these activations. */
-  readonly largestModel: number;
-  /** The largest batch of this model; null if activations aren't known or nothing fits. */
-  readonly largestBatch: number | null;
-}
-
 const KEYS = [
   'weights',
   'model',
@@ -98,6 +62,7 @@ const KEYS = [
   'deviceMemoryBytes',
   'hostBudget',
   'batchSize',
+  'accumulate',
   'activationBytes',
   'syncPeriod',
   'chunkBytes',
@@ -116,7 +81,7 @@ const MIB = 2 ** 20;
  */
 export function plan(options: PlanOptions): Plan {
   const given = checkKeys('plan()', options, KEYS);
-  const { inner = 'adam', syncPeriod = 5, batchSize = 32, layers = 16 } = given;
+  const { inner = 'adam', syncPeriod = 5, batchSize = 32, accumulate = 1, layers = 16 } = given;
   const layerCount = checkNumber('layers', layers, { min: 1, max: 100_000, whole: true });
   const name = checkChoice('inner', inner, PLANNED_INNERS);
   const subject = subjectOf(given, layerCount);
@@ -125,7 +90,8 @@ export function plan(options: PlanOptions): Plan {
     layers: subject.layers,
     givenActivationBytes: subject.activationBytes,
     batchSize: checkNumber('batchSize', batchSize, { min: 1, max: 2 ** 31 - 1, whole: true }),
-    slots: SLOTS[name],
+    accumulate: checkNumber('accumulate', accumulate, { min: 1, max: 2 ** 20, whole: true }),
+    rule: ruleOf(name),
     syncPeriod: checkNumber('syncPeriod', syncPeriod, { min: 1, max: 2 ** 31 - 1, whole: true }),
     chunkBytes: checkNumber('chunkBytes', given['chunkBytes'] ?? 4 * MIB, {
       min: 512,
@@ -138,34 +104,13 @@ export function plan(options: PlanOptions): Plan {
     hostBytes:
       given['hostBudget'] === undefined ? Infinity : parseBytes('hostBudget', given['hostBudget']),
   };
-  const busBytesPerSecond = checkBus('bus', given['bus']);
-  const [moments = 'device:f32'] = AVAILABLE.moments;
-  const fixed = checkFixed(given);
-  // Without moments it doesn't matter where they would be.
-  const policies = availablePolicies(training.slots === 0 ? { ...fixed, moments } : fixed);
-  const plans = planPolicies(policies, training, budgets, busBytesPerSecond);
-  const pick = pickFastest(plans);
-  return deepFrozen({
-    parameters: subject.weights.reduce((sum, { elements }) => sum + elements, 0),
+  return makePlan({
     inner: name,
-    batchSize: training.batchSize,
-    syncPeriod: training.syncPeriod,
-    vramBudgetBytes: budgets.deviceBytes,
-    hostBudgetBytes: budgets.hostBytes === Infinity ? null : budgets.hostBytes,
-    busBytesPerSecond,
-    pick,
-    policies: plans.map((one) => ({
-      ...one,
-      largestModel: largestModel(one.policy, {
-        slots: training.slots,
-        budgets,
-        activationBytes: one.device.activations,
-        layers: layerCount,
-        chunkBytes: training.chunkBytes,
-      }),
-      largestBatch: largestBatch(one.policy, training, budgets),
-    })),
-    shortfall: pick === null ? shortfallOf(plans, training, budgets, name) : null,
+    training,
+    budgets,
+    busBytesPerSecond: checkBus('bus', given['bus']),
+    fixed: checkFixed(given),
+    layers: layerCount,
     assumptions: subject.assumptions,
   });
 }
@@ -217,10 +162,4 @@ function vramBudgetOf(given: Readonly<Record<string, unknown>>): number {
     `vramBudget: 'auto' needs deviceMemoryBytes, the memory that the driver reports; WebGPU doesn't tell. ` +
       `Give that, or the budget itself, got deviceMemoryBytes ${shown(deviceMemoryBytes)}.`,
   );
-}
-
-function deepFrozen<T>(value: T): T {
-  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value;
-  for (const part of Object.values(value)) deepFrozen(part);
-  return Object.freeze(value);
 }

@@ -32,6 +32,7 @@ export interface PlanRequest {
   readonly layers?: number;
   readonly model?: string;
   readonly batch: number;
+  readonly accumulate: number;
   readonly activations?: number;
   readonly inner: PlannedInner;
   readonly vram: number | 'auto';
@@ -63,7 +64,12 @@ export function planCommand(run: (request: PlanRequest) => Promise<void>): Comma
     .addOption(
       parsed('--model <path>', 'a model.json of a LayersModel, instead of --params', fileName),
     )
-    .addOption(parsed('--batch <n>', 'examples per step', wholeNumber(1, 2 ** 31 - 1)).default(32))
+    .addOption(
+      parsed('--batch <n>', 'examples per (micro-)batch', wholeNumber(1, 2 ** 31 - 1)).default(32),
+    )
+    .addOption(
+      parsed('--accumulate <n>', 'micro-batches to a step', wholeNumber(1, 2 ** 20)).default(1),
+    )
     .addOption(
       parsed(
         '--activations <size>',
@@ -80,7 +86,11 @@ export function planCommand(run: (request: PlanRequest) => Promise<void>): Comma
       ).makeOptionMandatory(),
     )
     .addOption(
-      parsed('--host <size>', 'the budget for slow weights on the host (default: no limit)', size),
+      parsed(
+        '--host <size>',
+        'the budget for slow weights and moments on the host (default: no limit)',
+        size,
+      ),
     )
     .addOption(syncPeriod())
     .addOption(

@@ -1,12 +1,11 @@
-// A plan as text for the terminal. Two tables, because the device sees only whether slow weights are on it: what
-// is kept there, and in which precision slow weights wait on the host. Every row of one goes with every row of
-// the other.
+// A plan as text for the terminal. Two tables that meet in the pick (or in what comes closest): gradients and
+// moments with its slow weights, and slow weights with its gradients and moments.
 
 import Table from 'cli-table3';
-import type { Plan, PlannedPolicy } from '../plan.js';
+import { headOf, notesOf, verdictOf } from '../describe-plan.js';
+import type { Plan, PlannedPolicy } from '../make-plan.js';
 import { formatBytes } from '../policy/bytes.js';
-import type { DeviceBytes } from '../policy/plan-bytes.js';
-import { type Policy, slowPlace } from '../policy/plan-policies.js';
+import type { Policy } from '../policy/plan-policies.js';
 import { formatCount } from '../policy/plan-weights.js';
 import { wrapped } from './wrapped.js';
 
@@ -21,84 +20,58 @@ export function planText(plan: Plan, columns = Infinity): string {
   return [
     wrapped(headOf(plan), columns),
     '',
-    rowsText(deviceRows(plan), columns),
-    rowsText(hostRows(plan), columns),
+    rowsText(momentsRows(plan), columns),
+    rowsText(slowRows(plan), columns),
     '',
     ...[...verdictOf(plan), ...notesOf(plan)].map((line) => wrapped(line, columns)),
   ].join('\n');
 }
 
-function headOf(plan: Plan): string {
-  const { parameters, inner, syncPeriod, batchSize, vramBudgetBytes, hostBudgetBytes } = plan;
-  return [
-    `${formatCount(parameters)} parameters`,
-    inner,
-    `batch ${batchSize}`,
-    `a sync every ${syncPeriod} steps`,
-    `VRAM budget ${formatBytes(vramBudgetBytes)}`,
-    ...(hostBudgetBytes === null ? [] : [`host budget ${formatBytes(hostBudgetBytes)}`]),
-  ].join(', ');
-}
-
-/** What is on the device; one row for all formats of slow weights on the host. */
-function deviceRows(plan: Plan): Row[] {
-  const keyOf = ({ gradients, moments, slow }: Policy) =>
-    [gradients, moments, slowPlace(slow)].join();
-  const isSlowOnDevice = plan.policies.some(({ policy }) => slowPlace(policy.slow) === 'device');
+/** Where gradients and moments are; largest model and batch with every kind of slow weights. */
+function momentsRows(plan: Plan): Row[] {
   const movesMoments = plan.policies.some(({ bus }) => bus.bytesPerStep > 0);
-  return representatives(plan, keyOf).map(({ one, same, isPicked }) => {
-    const largest = Math.max(...same.map(({ largestModel }) => largestModel));
-    const missing = one.neededDeviceBytes - plan.vramBudgetBytes;
-    return {
-      isPicked,
-      cells: [
-        ['gradients', one.policy.gradients],
-        ['moments', one.policy.moments],
-        ...when(isSlowOnDevice, 'slow on', slowPlace(one.policy.slow)),
-        ['VRAM', formatBytes(one.neededDeviceBytes)],
-        ['fits', missing > 0 ? `−${formatBytes(missing)}` : 'yes'],
-        ...when(movesMoments, 'bus/step', formatBytes(one.bus.bytesPerStep)),
-        ['largest model', largest === 0 ? 'none' : formatCount(largest)],
-        ...when(one.largestBatch !== null, 'largest batch', String(one.largestBatch)),
-      ],
-    };
-  });
+  return rowsWith(plan, ({ slow }) => slow).map((one) => ({
+    isPicked: one.policy === plan.pick?.policy,
+    cells: [
+      ['gradients', one.policy.gradients],
+      ['moments', one.policy.moments],
+      ['VRAM', formatBytes(one.neededDeviceBytes)],
+      ['fits', fitOf(one, plan)],
+      ...when(movesMoments, 'bus/step', formatBytes(one.bus.bytesPerStep)),
+      ['max model', one.largestModel === 0 ? 'none' : formatCount(one.largestModel)],
+      ...when(one.largestBatch !== null, 'max batch', String(one.largestBatch)),
+    ],
+  }));
 }
 
-/** Slow weights. */
-function hostRows(plan: Plan): Row[] {
-  return representatives(plan, ({ slow }) => slow).map(({ one, isPicked }) => {
-    const missing = one.hostBytes - (plan.hostBudgetBytes ?? Infinity);
-    return {
-      isPicked,
-      cells: [
-        ['slow', one.policy.slow],
-        ['host', formatBytes(one.hostBytes)],
-        ...when(
-          plan.hostBudgetBytes !== null,
-          'fits',
-          missing > 0 ? `−${formatBytes(missing)}` : 'yes',
-        ),
-        ['bus/sync', formatBytes(one.bus.bytesPerSync)],
-        ['bus/step', formatBytes(one.bus.meanBytesPerStep)],
-        ...when(one.extraMsPerStep !== null, 'ms/step', `+${one.extraMsPerStep?.toFixed(1)}`),
-      ],
-    };
-  });
+function slowRows(plan: Plan): Row[] {
+  return rowsWith(plan, ({ gradients, moments }) => `${gradients} ${moments}`).map((one) => ({
+    isPicked: one.policy === plan.pick?.policy,
+    cells: [
+      ['slow', one.policy.slow],
+      ['host', formatBytes(one.hostBytes)],
+      ['fits', fitOf(one, plan)],
+      ['bus/sync', formatBytes(one.bus.bytesPerSync)],
+      ['bus/step', formatBytes(one.bus.meanBytesPerStep)],
+      ...when(one.extraMsPerStep !== null, 'ms/step', `+${one.extraMsPerStep?.toFixed(1)}`),
+    ],
+  }));
 }
 
-/** One policy for each key: the picked one where it has that key, else the first. */
-function representatives(
-  { policies, pick }: Plan,
-  keyOf: (policy: Policy) => string,
-): { readonly one: PlannedPolicy; readonly same: PlannedPolicy[]; readonly isPicked: boolean }[] {
-  const keys = [...new Set(policies.map(({ policy }) => keyOf(policy)))];
-  return keys.flatMap((key) => {
-    const same = policies.filter(({ policy }) => keyOf(policy) === key);
-    const picked = same.find(({ policy }) => policy === pick?.policy);
-    const one = picked ?? same[0];
-    return one === undefined ? [] : [{ one, same, isPicked: picked !== undefined }];
-  });
+/** The policies that have what `keyOf` gives in common with the pick, or with what comes closest. */
+function rowsWith(plan: Plan, keyOf: (policy: Policy) => string): PlannedPolicy[] {
+  const { policies, pick, shortfall } = plan;
+  const middle = pick?.policy ?? shortfall?.policy ?? policies[0]?.policy;
+  if (middle === undefined) return [];
+  return policies.filter(({ policy }) => keyOf(policy) === keyOf(middle));
+}
+
+/** Or how much is missing, on the device first. */
+function fitOf(one: PlannedPolicy, { vramBudgetBytes, hostBudgetBytes }: Plan): string {
+  if (one.fits) return 'yes';
+  const onDevice = one.neededDeviceBytes - vramBudgetBytes;
+  if (onDevice > 0) return `−${formatBytes(onDevice)}`;
+  return `host −${formatBytes(one.hostBytes - (hostBudgetBytes ?? Infinity))}`;
 }
 
 function when(isShown: boolean, name: string, value: string): [name: string, value: string][] {
@@ -118,7 +91,7 @@ function rowsText(rows: readonly Row[], columns: number): string {
 }
 
 /** Words on the left, quantities on the right. */
-const WORDS = ['gradients', 'moments', 'slow', 'slow on'];
+const WORDS = ['gradients', 'moments', 'slow'];
 
 function rowsTable(rows: readonly Row[]): string {
   const names = rows[0]?.cells.map(([name]) => name) ?? [];
@@ -132,55 +105,4 @@ function rowsTable(rows: readonly Row[]): string {
     table.push([isPicked ? '→' : '', ...cells.map(([, value]) => value)]);
   }
   return table.toString();
-}
-
-function verdictOf(plan: Plan): string[] {
-  const { pick, shortfall } = plan;
-  if (pick !== null) {
-    const { count, bytes } = pick.chunks;
-    return [
-      `→ ${codeOf(plan.inner, pick.policy)}`,
-      `  on the device: ${partsOf(pick.device)}`,
-      ...(count === 0
-        ? []
-        : [`  slow weights pass through it in pieces of ${formatBytes(bytes)}: ${count} of them`]),
-    ];
-  }
-  if (shortfall === null) return [];
-  const { gradients, moments, slow } = shortfall.policy;
-  const missing = [
-    ...(shortfall.deviceBytes > 0 ? [`${formatBytes(shortfall.deviceBytes)} of VRAM`] : []),
-    ...(shortfall.hostBytes > 0 ? [`${formatBytes(shortfall.hostBytes)} on the host`] : []),
-  ];
-  return [
-    `Nothing fits. Gradients ${gradients}, moments ${moments} and slow ${slow} come closest; ` +
-      `${missing.join(' and ')} are missing.`,
-    'Each of these would be enough by itself:',
-    ...shortfall.remedies.map(({ text }) => `  - ${text}`),
-  ];
-}
-
-/** The call that makes it so. */
-function codeOf(inner: string, { gradients, moments, slow }: Policy): string {
-  const options = [
-    ...(gradients === 'keep' ? [] : [`gradients: '${gradients}'`]),
-    ...(moments === 'device:f32' ? [] : [`moments: '${moments}'`]),
-  ];
-  const innerOptions = options.length === 0 ? '' : `{ ${options.join(', ')} }`;
-  return `lookahead(${inner}(${innerOptions}), { slow: '${slow}' })`;
-}
-
-function notesOf(plan: Plan): string[] {
-  const time = 'ms/step is time on the bus alone, as if none of it were hidden behind the steps';
-  const notes = [...plan.assumptions, ...(plan.busBytesPerSecond === null ? [] : [time])];
-  return notes.length === 0
-    ? []
-    : ['', 'Taken for granted:', ...notes.map((note) => `  - ${note}`)];
-}
-
-function partsOf(device: DeviceBytes): string {
-  return Object.entries(device)
-    .filter(([, bytes]) => bytes > 0)
-    .map(([name, bytes]) => `${name} ${formatBytes(bytes)}`)
-    .join(', ');
 }

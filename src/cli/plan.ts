@@ -2,7 +2,8 @@
 
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { type Plan, plan, type PlanOptions } from '../plan.js';
+import type { Plan } from '../make-plan.js';
+import { plan, type PlanOptions } from '../plan.js';
 import { EXIT, reasonOf, UsageError } from './cli-error.js';
 import type { PlanRequest } from './plan-command.js';
 import { planText } from './plan-text.js';
@@ -17,6 +18,7 @@ export async function printPlan(request: PlanRequest): Promise<number> {
     vramBudget: request.vram,
     ...(request.vram === 'auto' ? { deviceMemoryBytes: await freeDeviceMemory() } : {}),
     batchSize: request.batch,
+    accumulate: request.accumulate,
     syncPeriod: request.syncPeriod,
     ...defined({
       hostBudget: request.host,

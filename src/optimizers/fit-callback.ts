@@ -5,7 +5,7 @@ import * as tfl from '@tensorflow/tfjs-layers';
 
 export interface FitHooks {
   /** Checks the model and captures its weights before the first step. */
-  begin(model: tfl.LayersModel): Promise<void>;
+  begin(model: tfl.LayersModel, of: { readonly batchSize?: number | undefined }): Promise<void>;
   /** Does the sync that is due. */
   settle(): Promise<void>;
 }
@@ -34,7 +34,10 @@ export class FitCallback extends tfl.Callback {
 
   override async onTrainBegin(): Promise<void> {
     // No model: see the constructor. The first step then keeps handles on the weights.
-    if (this.#trained) await this.#hooks.begin(this.#trained);
+    if (!this.#trained) return;
+    const { batchSize } = this.params as { batchSize?: unknown };
+    // Of a dataset it is not known.
+    await this.#hooks.begin(this.#trained, typeof batchSize === 'number' ? { batchSize } : {});
   }
 
   override async onBatchEnd(): Promise<void> {

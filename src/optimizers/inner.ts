@@ -2,6 +2,7 @@
 import type * as tf from '@tensorflow/tfjs-core';
 import type { NamedTensor } from '../snapshot/named-tensor.js';
 import type { Gradients } from './gradients.js';
+import type { Plannable } from './step-policy.js';
 
 /**
  * One slot of one weight: `weight`'s momentum, say. Same shape as the weight. If `hidesSlots`, larger
@@ -71,6 +72,9 @@ export interface InnerOptimizer {
   readonly isAccumulating?: boolean;
   /** Takes the step of the micro-batches so far. False: there were none. */
   completeStep?(): boolean;
+
+  /** Absent if a planner can decide nothing here. */
+  plannable?(): Plannable;
 
   /** True if `settle` has to be awaited before the next step: a sync inside, moments that are away. */
   readonly due?: boolean;

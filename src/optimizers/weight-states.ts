@@ -34,15 +34,21 @@ export interface PendingState {
 
 export class WeightStates {
   readonly #specs: readonly SlotSpec[];
-  readonly #moments: Moments;
+  readonly #policy: { readonly moments: Moments };
   readonly #known = new Map<tf.Variable, WeightState>();
   #pending: PendingState[] = [];
   /** Undefined: not asked yet. Null: moments stay on the device. */
   #home: MomentHome | null | undefined;
 
-  constructor(specs: readonly SlotSpec[], moments: Moments) {
+  /** `policy` is asked when a weight is first seen. */
+  constructor(specs: readonly SlotSpec[], policy: { readonly moments: Moments }) {
     this.#specs = specs;
-    this.#moments = moments;
+    this.#policy = policy;
+  }
+
+  /** True as long as no weight was seen. */
+  get isEmpty(): boolean {
+    return this.#known.size === 0;
   }
 
   of(weight: tf.Variable): WeightState | undefined {
@@ -154,9 +160,10 @@ export class WeightStates {
 
   #slotsOf(weight: tf.Variable, from: readonly tf.Tensor[] | undefined): WeightSlots {
     const specs = this.#specs;
+    const { moments } = this.#policy;
     const isLarge = specs.length > 0 && weight.size >= SMALLEST_CODED;
-    const isCoded = isLarge && (this.#moments === 'device:q8' || this.#moments === 'host:q8');
-    const isOnHost = isLarge && waitsOnHost(this.#moments);
+    const isCoded = isLarge && (moments === 'device:q8' || moments === 'host:q8');
+    const isOnHost = isLarge && waitsOnHost(moments);
     const home = isOnHost ? (this.#home ??= makeMomentHome()) : null;
     if (home === null) return new DeviceSlots(weight, specs, isCoded, from);
     return new HostSlots(weight, specs, isCoded, home, from);

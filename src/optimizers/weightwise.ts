@@ -4,9 +4,8 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { SlowlaneError } from '../errors.js';
-import { checkAccumulate, stepIsOpen } from './accumulation.js';
+import { stepIsOpen } from './accumulation.js';
 import { type BackwardPass, recordPass } from './backward-pass.js';
-import { type Clipping, checkClipping } from './clipping.js';
 import { FitCallback } from './fit-callback.js';
 import { type Gradients, checkGradients, matchGradients } from './gradients.js';
 import { momentsAway } from './moment-home.js';
@@ -15,13 +14,8 @@ import type { NamedTensor } from '../snapshot/named-tensor.js';
 import { type LearningRate, checkLearningRate, rateAt, rateConfig } from './learning-rate.js';
 import { type SavedState, loadState, saveState } from './saved-state.js';
 import type { RuleConstants, UpdateRule } from './update-rule.js';
-import {
-  type GradientLifetime,
-  type Moments,
-  checkLifetime,
-  checkMoments,
-  waitsOnHost,
-} from './step-options.js';
+import { waitsOnHost } from './step-options.js';
+import { type Plannable, StepPolicy } from './step-policy.js';
 import { canRecord } from './tape.js';
 import { WeightStates } from './weight-states.js';
 import { WeightSteps } from './weight-steps.js';
@@ -34,10 +28,7 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
   readonly #constants: RuleConstants;
   readonly #states: WeightStates;
   readonly #steps: WeightSteps;
-  readonly #clipping: Clipping;
-  readonly #gradients: GradientLifetime;
-  readonly #moments: Moments;
-  readonly #accumulate: number;
+  readonly #policy: StepPolicy;
   #learningRate: LearningRate;
   #phase: 'ready' | 'restoring' | 'disposed' = 'ready';
 
@@ -49,20 +40,13 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
     defaultRate: number,
   ) {
     super();
-    const { learningRate = defaultRate, clipValue, clipNorm, gradients = 'keep' } = given;
-    const { moments = 'device:f32', accumulate = 1 } = given;
+    const { learningRate = defaultRate } = given;
     this.#learningRate = checkLearningRate(learningRate);
-    this.#clipping = checkClipping(clipValue, clipNorm);
-    this.#gradients = checkLifetime(gradients, this.#clipping);
-    this.#moments = checkMoments(moments);
+    this.#policy = new StepPolicy(given);
     this.#rule = rule;
     this.#constants = constants;
-    this.#states = new WeightStates(rule.slots(constants), this.#moments);
-    this.#accumulate = checkAccumulate(accumulate);
-    this.#steps = new WeightSteps(rule, constants, this.#states, {
-      clipping: this.#clipping,
-      accumulate: this.#accumulate,
-    });
+    this.#states = new WeightStates(rule.slots(constants), this.#policy);
+    this.#steps = new WeightSteps(rule, constants, this.#states, this.#policy);
     this.iterations_ = 0;
   }
 
@@ -93,7 +77,7 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
   ): tf.Scalar | null {
     this.#checkReady('minimize');
     const learningRate = this.learningRate;
-    if (this.#gradients === 'release' && canRecord()) {
+    if (this.#policy.gradients === 'release' && canRecord()) {
       const pass = recordPass(f, varList ?? undefined);
       return this.#stepDuring(pass, learningRate, returnCost, begin);
     }
@@ -166,7 +150,23 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
   }
 
   get hidesSlots(): boolean {
-    return this.#moments !== 'device:f32' && this.#rule.slots(this.#constants).length > 0;
+    return this.#policy.moments !== 'device:f32' && this.#rule.slots(this.#constants).length > 0;
+  }
+
+  /** For a Lookahead with a budget. */
+  plannable(): Plannable {
+    const policy = this.#policy;
+    const inSlots = policy.clipping.by === 'nothing' && this.#rule.accumulation?.(this.#constants);
+    return {
+      name: this.#rule.name,
+      slots: this.#rule.slots(this.#constants).length,
+      takesGradients: Boolean(inSlots),
+      accumulate: policy.accumulate,
+      fixed: policy.fixed,
+      isOpen: this.#states.isEmpty,
+      expectChoice: () => policy.expectChoice(),
+      choose: (lifetimes) => policy.choose(lifetimes),
+    };
   }
 
   async hasBadSlots(): Promise<boolean> {
@@ -190,7 +190,8 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
 
   override async getWeights(): Promise<NamedTensor[]> {
     this.#checkReady();
-    if (this.isAccumulating) throw stepIsOpen('getWeights', this.#steps.taken, this.#accumulate);
+    if (this.isAccumulating)
+      throw stepIsOpen('getWeights', this.#steps.taken, this.#policy.accumulate);
     while (this.due) await this.settle(); // a step may have begun before it was our turn
     const { iterations } = this;
     return saveState(this.#rule.name, iterations, await this.#states.snapshot());
@@ -202,7 +203,7 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
     const slotsPerWeight = this.#rule.slots(this.#constants).length;
     this.#phase = 'restoring';
     try {
-      const onHost = waitsOnHost(this.#moments);
+      const onHost = waitsOnHost(this.#policy.moments) || this.#policy.awaitsChoice;
       const saved = await loadState(this.#rule.name, slotsPerWeight, weights, { onHost });
       await this.settle();
       this.#restore(saved);
@@ -212,15 +213,10 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
   }
 
   override getConfig(): tf.serialization.ConfigDict {
-    const { by } = this.#clipping;
     return {
       learningRate: rateConfig(this.#learningRate),
       ...this.#constants,
-      ...(by === 'value' ? { clipValue: this.#clipping.limit } : {}),
-      ...(by === 'norm' ? { clipNorm: this.#clipping.limit } : {}),
-      ...(this.#gradients === 'release' ? { gradients: this.#gradients } : {}),
-      ...(this.#moments !== 'device:f32' ? { moments: this.#moments } : {}),
-      ...(this.#accumulate > 1 ? { accumulate: this.#accumulate } : {}),
+      ...this.#policy.config(),
     };
   }
 

@@ -3,13 +3,8 @@
 
 import { GROUPS, packedBytes, type ValueFormat } from '../../workers/codecs/value-format.js';
 import { type ActivationBytes, activationBytes, type PlannedLayers } from './plan-activations.js';
-import {
-  MOMENTS,
-  type PlannedWeight,
-  type Policy,
-  slowPlace,
-  slowValueFormat,
-} from './plan-policies.js';
+import { type PlannedWeight, type Policy, slowPlace, slowValueFormat } from './plan-policies.js';
+import { type PlannedRule, stepBytes } from './plan-step.js';
 
 /** What the bytes depend on, checked. */
 export interface Training {
@@ -17,8 +12,11 @@ export interface Training {
   /** Null: not known, activations count as `givenActivationBytes`. */
   readonly layers: PlannedLayers | null;
   readonly givenActivationBytes: number;
+  /** Of a micro-batch. */
   readonly batchSize: number;
-  readonly slots: number;
+  /** Micro-batches to a step. */
+  readonly accumulate: number;
+  readonly rule: PlannedRule;
   readonly syncPeriod: number;
   readonly chunkBytes: number;
 }
@@ -44,7 +42,7 @@ export interface HostBytes {
 }
 
 export interface BusBytes {
-  /** Moments that wait on the host go both ways in every step. */
+  /** Moments that wait on the host go both ways, with each micro-batch that they take in. */
   readonly bytesPerStep: number;
   /** Slow weights go up and come down. */
   readonly bytesPerSync: number;
@@ -78,47 +76,44 @@ const STAGING_SHARE = 0.05;
 const STAGING_BYTES = 2 ** 20;
 /** Where a part of a piece begins. */
 const ALIGN_BYTES = 256;
+/** Tensors of a weight's size while plain operations blend it on the device. */
+const BLEND_TENSORS = 5;
 const PIECE_ALIGN_BYTES = 512;
 
 export function policyBytes(policy: Policy, training: Training): PolicyBytes {
-  const { weights, slots, syncPeriod, chunkBytes } = training;
+  const { weights, rule, accumulate, syncPeriod, chunkBytes } = training;
   const trained = weights.filter(({ isTrained }) => isTrained);
-  const gradientSizes = trained.map(({ elements }) => FLOAT_BYTES * elements);
-  const largestGradient = gradientSizes.reduce((most, bytes) => Math.max(most, bytes), 0);
-
-  const momentsPlace = MOMENTS[policy.moments];
-  const momentBytes = slots * sum(trained.map(({ elements }) => momentsPlace.bytesOf(elements)));
+  const trainedBytes = FLOAT_BYTES * sum(trained.map(({ elements }) => elements));
   const isSlowOnHost = slowPlace(policy.slow) === 'host';
   const values = trained.map((weight) => ({
     format: slowValueFormat(policy.slow, weight),
     elements: weight.elements,
   }));
   const pieces = isSlowOnHost
-    ? cutIntoPieces(values, pieceCapacity(sum(gradientSizes), chunkBytes))
+    ? cutIntoPieces(values, pieceCapacity(trainedBytes, chunkBytes))
     : { count: 0, bytes: 0, totalBytes: 0 };
 
+  const step = stepBytes(policy, trained, rule, accumulate);
   const activations = activationsOf(policy, training);
   const device: DeviceBytes = {
     weights:
       FLOAT_BYTES * sum(weights.map(({ elements }) => elements)) +
-      (isSlowOnHost ? 0 : sum(gradientSizes)),
-    gradients: policy.gradients === 'keep' ? sum(gradientSizes) : largestGradient,
-    moments: momentsPlace.at === 'device' ? momentBytes : 0,
-    staging: Math.min(STAGING_PIECES, pieces.count) * pieces.bytes,
+      (isSlowOnHost ? 0 : trainedBytes),
+    gradients: step.gradients,
+    moments: step.moments,
+    staging: isSlowOnHost
+      ? Math.min(STAGING_PIECES, pieces.count) * pieces.bytes
+      : blendBytes(trained, step.gradients),
     activations: activations.bytes,
-    // A freed gradient serves only the weights of its own size.
-    pool:
-      activations.pooledBytes +
-      (policy.gradients === 'keep' ? 0 : sum([...new Set(gradientSizes)]) - largestGradient),
+    pool: activations.pooledBytes + step.pool,
   };
   const deviceBytes = sum(Object.values(device));
-  const hostMoments = momentsPlace.at === 'host' ? 2 * momentBytes : 0; // up and down, as slow weights
   const host = {
     slowUpload: pieces.totalBytes,
     slowDownload: pieces.totalBytes,
-    moments: hostMoments,
+    moments: step.hostMoments,
   };
-  const bytesPerStep = momentsPlace.at === 'host' ? 2 * momentBytes : 0;
+  const bytesPerStep = step.busPerStep;
   const bytesPerSync = 2 * pieces.totalBytes;
   return {
     device,
@@ -133,6 +128,12 @@ export function policyBytes(policy: Policy, training: Training): PolicyBytes {
     },
     chunks: { count: pieces.count, bytes: pieces.bytes },
   };
+}
+
+/** One weight after the other, when the gradients are gone. */
+function blendBytes(trained: readonly PlannedWeight[], gradientBytes: number): number {
+  const largest = trained.reduce((most, { elements }) => Math.max(most, elements), 0);
+  return Math.max(0, BLEND_TENSORS * FLOAT_BYTES * largest - gradientBytes);
 }
 
 function activationsOf(

@@ -4,7 +4,7 @@ import { formatBytes } from './bytes.js';
 import { checkpointed } from './plan-activations.js';
 import { policyBytes, type PolicyBytes, type Training } from './plan-bytes.js';
 import { largestThat } from './plan-search.js';
-import { OPT_IN, type PlannedInner, type Policy, SLOTS } from './plan-policies.js';
+import { OPT_IN, type PlannedInner, type Policy, ruleOf, SLOTS } from './plan-policies.js';
 
 /** Infinity: no limit. */
 export interface Budgets {
@@ -61,8 +61,8 @@ export function planPolicies(
 
 /**
  * The fastest that fits: the fewest bytes over the bus per step; among equals the first, and the order of
- * `plans` is that of `availablePolicies`: exact before rounded, kept before released. Formats that cost
- * accuracy come only where nothing else fits, or was left to choose from. Null: none fits.
+ * `plans` is that of `availablePolicies`: exact before rounded, kept before released. What is in `OPT_IN`
+ * comes only where nothing else fits, or was left to choose from. Null: none fits.
  */
 export function pickFastest(plans: readonly PolicyPlan[]): PolicyPlan | null {
   const fitting = plans.filter(({ fits }) => fits);
@@ -77,7 +77,6 @@ export function shortfallOf(
   plans: readonly PolicyPlan[],
   training: Training,
   budgets: Budgets,
-  inner: PlannedInner,
 ): Shortfall | null {
   const missing = plans.map((plan) => ({
     policy: plan.policy,
@@ -88,7 +87,7 @@ export function shortfallOf(
     (a, b) => a.deviceBytes + a.hostBytes - (b.deviceBytes + b.hostBytes),
   );
   if (closest === undefined) return null;
-  return { ...closest, remedies: remediesFor(closest.policy, training, budgets, inner) };
+  return { ...closest, remedies: remediesFor(closest.policy, training, budgets) };
 }
 
 /** The largest batch with which `policy` fits; null if none does, or if it isn't known what grows with it. */
@@ -101,12 +100,7 @@ export function largestBatch(policy: Policy, training: Training, budgets: Budget
   return largestThat(fits, 1, Math.floor(budgets.deviceBytes / 4) + 1);
 }
 
-function remediesFor(
-  policy: Policy,
-  training: Training,
-  budgets: Budgets,
-  inner: PlannedInner,
-): Remedy[] {
+function remediesFor(policy: Policy, training: Training, budgets: Budgets): Remedy[] {
   const remedies: Remedy[] = [];
   const add = (change: Remedy['change'], to: string | number, changed: Training, text: string) => {
     const bytes = policyBytes(policy, changed);
@@ -130,13 +124,14 @@ function remediesFor(
     add('checkpoint', 'blocks of √layers', { ...training, layers }, blocks);
   }
   const leaner = Object.entries(SLOTS)
-    .filter(([, slots]) => slots < SLOTS[inner])
+    .filter(([, slots]) => slots < training.rule.slots)
     .toSorted(([, a], [, b]) => b - a);
   // One name for each number of slots: momentum for one, sgd for none.
   for (const [name, slots] of leaner.filter(
     ([, slots], i) => leaner.findIndex(([, other]) => other === slots) === i,
   )) {
-    add('inner', name, { ...training, slots }, `${name}, a rule with ${slotsText(slots)} a weight`);
+    const rule = ruleOf(name as PlannedInner);
+    add('inner', name, { ...training, rule }, `${name}, a rule with ${slotsText(slots)} a weight`);
   }
   const { neededDeviceBytes, hostBytes } = policyBytes(policy, training);
   const lacks = {

@@ -1,32 +1,32 @@
 // The largest model that the budgets take.
 
-import { policyBytes } from './plan-bytes.js';
+import { policyBytes, type Training } from './plan-bytes.js';
 import { type Budgets, doesFit } from './plan-choice.js';
 import type { Policy } from './plan-policies.js';
 import { largestThat } from './plan-search.js';
 import { equalWeights } from './plan-weights.js';
 
 export interface LargestModelOptions {
-  readonly slots: number;
   readonly budgets: Budgets;
   readonly activationBytes: number;
   /** Weights of the same size. */
   readonly layers: number;
-  readonly chunkBytes: number;
 }
 
-/** How many parameters fit, in `layers` equal weights; 0 if none. */
-export function largestModel(policy: Policy, options: LargestModelOptions): number {
-  const { slots, budgets, activationBytes, layers, chunkBytes } = options;
+/** How many parameters fit, in `layers` equal weights trained as `training` says; 0 if none. */
+export function largestModel(
+  policy: Policy,
+  training: Pick<Training, 'rule' | 'accumulate' | 'chunkBytes'>,
+  { budgets, activationBytes, layers }: LargestModelOptions,
+): number {
   const fits = (parameters: number) => {
     const bytes = policyBytes(policy, {
+      ...training,
       weights: equalWeights(parameters, layers),
       layers: null,
       givenActivationBytes: activationBytes,
       batchSize: 1,
-      slots,
       syncPeriod: 1,
-      chunkBytes,
     });
     return doesFit(bytes, budgets);
   };

@@ -1,8 +1,6 @@
-// What the planner can choose from: where gradients, moments and slow weights live, and at how many bytes.
-// The arithmetic of a policy may be here before the policy itself is: `AVAILABLE` lists those that exist, and
-// one line there adds another.
+// What the planner can choose from: where gradients, moments and slow weights live.
 
-import { packedBytes, type ValueFormat } from '../../workers/codecs/value-format.js';
+import type { ValueFormat } from '../../workers/codecs/value-format.js';
 import { checkChoice } from '../options.js';
 import { type SlowFormat, valueFormat } from './slow-format.js';
 
@@ -18,24 +16,29 @@ export interface PlannedWeight {
 /** Where something waits while it is not used. */
 export type Place = 'device' | 'host';
 
-/** Weights of fewer elements keep float32 moments. */
-const MIN_QUANTIZED_ELEMENTS = 4096;
+/** Weights of fewer elements keep float32 moments on the device. */
+const MIN_MOVED_ELEMENTS = 4096;
 
-const float32 = (elements: number) => packedBytes('f32', elements);
-/** 8 bits an element and a float32 scale for each block of 256, which is always whole. */
-const quantized = (elements: number) =>
-  elements < MIN_QUANTIZED_ELEMENTS ? float32(elements) : packedBytes('int8', elements);
-
-/** Bytes of one moment (slot) of a weight of so many elements. */
-export const MOMENTS = {
-  'device:f32': { at: 'device', bytesOf: float32 },
-  'device:q8': { at: 'device', bytesOf: quantized },
-  'host:f32': { at: 'host', bytesOf: float32 },
-  'host:q8': { at: 'host', bytesOf: quantized },
-} as const satisfies Record<string, { readonly at: Place; bytesOf(elements: number): number }>;
+/** Where moments wait, and whether they are in 8 bits. */
+const MOMENTS = {
+  'device:f32': { at: 'device', isRounded: false },
+  'device:q8': { at: 'device', isRounded: true },
+  'host:f32': { at: 'host', isRounded: false },
+  'host:q8': { at: 'host', isRounded: true },
+} as const satisfies Record<string, { readonly at: Place; readonly isRounded: boolean }>;
 
 export type GradientsPolicy = 'keep' | 'release';
 export type MomentsPolicy = keyof typeof MOMENTS;
+
+/** Of a weight of so many elements. */
+export function momentsPlace(moments: MomentsPolicy, elements: number): Place {
+  return elements < MIN_MOVED_ELEMENTS ? 'device' : MOMENTS[moments].at;
+}
+
+/** True if a weight of so many elements has its moments in 8 bits. */
+export function isCoded(moments: MomentsPolicy, elements: number): boolean {
+  return elements >= MIN_MOVED_ELEMENTS && MOMENTS[moments].isRounded;
+}
 
 export function slowPlace(slow: SlowFormat): Place {
   return slow.startsWith('device:') ? 'device' : 'host';
@@ -53,31 +56,28 @@ export interface Policy {
   readonly slow: SlowFormat;
 }
 
-/** What exists today, in the order of preference where nothing else decides: exact before rounded. */
+/** In the order of preference where nothing else decides: exact before rounded, on the device before on the host. */
 export const AVAILABLE: {
   readonly moments: readonly MomentsPolicy[];
   readonly gradients: readonly GradientsPolicy[];
   readonly slow: readonly SlowFormat[];
 } = {
-  moments: [
-    'device:f32', //
-    'device:q8',
-  ],
+  moments: ['device:f32', 'device:q8', 'host:f32', 'host:q8'],
   gradients: ['keep', 'release'],
-  slow: [
-    'host:f32', //
-    'host:f16r8',
-    'host:f16',
-    'host:bf16',
-    'host:int8',
-  ],
+  slow: ['host:f32', 'host:f16r8', 'host:f16', 'host:bf16', 'host:int8', 'device:f32'],
 };
 
-/** Slow weights in these cost accuracy (the others come within 0.5 % of float32): to be asked for. */
-export const OPT_IN: readonly SlowFormat[] = ['host:bf16', 'host:int8'];
+/**
+ * Picked only where nothing else fits, or if asked for. bf16 and int8 cost accuracy; the others come within
+ * 0.5 % of float32. `device:f32` is exact and needs no bus, so that counting bytes on the bus alone would have
+ * it wherever it fits, and round moments to 8 bits to make it fit. But it takes 4 bytes a parameter, which
+ * would be a larger batch or model, for a transfer that runs beside the steps; it is there to compare with,
+ * and for a host without memory.
+ */
+export const OPT_IN: readonly SlowFormat[] = ['host:bf16', 'host:int8', 'device:f32'];
 
 /**
- * The policies that exist, or those of them that `fixed` leaves. In this order where the bus decides nothing:
+ * The policies, or those of them that `fixed` leaves. In this order where the bus decides nothing:
  * float32 moments before rounded ones; gradients kept before released, which takes no longer but knows no
  * `clipNorm`; float32 slow weights before packed ones.
  */
@@ -106,6 +106,16 @@ export const SLOTS = {
 
 export type PlannedInner = keyof typeof SLOTS;
 export const PLANNED_INNERS = Object.keys(SLOTS) as readonly PlannedInner[];
+
+/** As in src/optimizers, with its default options and gradients that are not clipped. */
+const TAKE_GRADIENTS: readonly PlannedInner[] = ['momentum', 'adam', 'adamw'];
+
+export function ruleOf(inner: PlannedInner): {
+  readonly slots: number;
+  readonly takesGradients: boolean;
+} {
+  return { slots: SLOTS[inner], takesGradients: TAKE_GRADIENTS.includes(inner) };
+}
 
 /** The parts of a policy that the caller decides; `given` holds other options too. */
 export function checkFixed(given: Readonly<Record<string, unknown>>): Partial<Policy> {

@@ -11,6 +11,7 @@ import {
   type PlannedInner,
   type Policy,
   PLANNED_INNERS,
+  ruleOf,
   SLOTS,
 } from '#src/policy/plan-policies.js';
 import { equalWeights, formatCount } from '#src/policy/plan-weights.js';
@@ -54,7 +55,8 @@ export function slowTable(): string {
         layers: null,
         givenActivationBytes: 0,
         batchSize: 1,
-        slots: 2,
+        rule: ruleOf('adam'),
+        accumulate: 1,
         syncPeriod: SYNC_PERIOD,
         chunkBytes: 4 * MIB,
       },
@@ -68,12 +70,11 @@ export function slowTable(): string {
 }
 
 function largestOn(gib: number, inner: PlannedInner, policy: Policy): number {
-  return largestModel(policy, {
-    slots: SLOTS[inner],
+  const training = { rule: ruleOf(inner), accumulate: 1, chunkBytes: 4 * MIB };
+  return largestModel(policy, training, {
     budgets: { deviceBytes: Math.floor(gib * GIB * (1 - RESERVED_SHARE)), hostBytes: Infinity },
     activationBytes: ACTIVATION_BYTES,
     layers: LAYERS,
-    chunkBytes: 4 * MIB,
   });
 }
 

@@ -58,16 +58,16 @@ function dense(widths: readonly number[], { useBias }: { useBias: boolean }): tf
   return tfl.sequential({ layers });
 }
 
-async function train(model: tfl.Sequential, batchSize: number, policy: Policy) {
+async function train(model: tfl.Sequential, { batchSize, accumulate, policy }: Trained) {
   const x = tf.randomNormal([batchSize, ...shapeOf(model.inputs)], 0, 1, 'float32', 1);
   const y = tf.randomNormal([batchSize, ...shapeOf(model.outputs)], 0, 1, 'float32', 2);
   const loss = () =>
     tf.mean<tf.Scalar>(tf.square(tf.sub(model.apply(x, { training: true }) as tf.Tensor, y)));
-  const { gradients, slow } = policy;
-  const moments = policy.moments as 'device:f32' | 'device:q8';
-  const optimizer = lookahead(adam({ gradients, moments }), { syncPeriod: SYNC_PERIOD, slow });
+  const { gradients, moments, slow } = policy;
+  const inner = adam({ gradients, moments, accumulate });
+  const optimizer = lookahead(inner, { syncPeriod: SYNC_PERIOD, slow });
   const weights = model.trainableWeights.map((weight) => weight.read() as tf.Variable);
-  for (let step = 0; step < STEPS; step++) {
+  for (let step = 0; step < STEPS * accumulate; step++) {
     const cost = await optimizer.step(loss, true, weights);
     await cost?.data();
     cost?.dispose();
@@ -78,29 +78,39 @@ async function train(model: tfl.Sequential, batchSize: number, policy: Policy) {
 /** Without the batch. */
 const shapeOf = ([tensor]: tfl.SymbolicTensor[]) => (tensor?.shape.slice(1) ?? []) as number[];
 
+interface Trained {
+  readonly batchSize: number;
+  readonly accumulate: number;
+  readonly policy: Policy;
+}
+
 type Cell = readonly [
   model: keyof typeof MODELS,
   batchSize: number,
   gradients: Policy['gradients'],
   moments: Policy['moments'],
   slow: Policy['slow'],
+  accumulate: number,
 ];
 
+/** Kept and released gradients with each kind of moments; each kind of slow weights. */
 const CELLS: readonly Cell[] = [
-  ['stack of 512', 8, 'keep', 'device:f32', 'host:f32'],
-  ['stack of 512', 8, 'release', 'device:f32', 'host:f16'],
-  ['stack of 512', 8, 'keep', 'device:q8', 'host:f16'],
-  ['stack of 512', 8, 'release', 'device:q8', 'host:f32'],
-  ['stack of 512', 64, 'keep', 'device:f32', 'host:f16'],
-  ['stack of 512', 64, 'release', 'device:f32', 'host:f32'],
-  ['stack of 384, 700', 8, 'keep', 'device:f32', 'host:f16'],
-  ['stack of 384, 700', 8, 'release', 'device:f32', 'host:f32'],
-  ['stack of 384, 700', 64, 'keep', 'device:f32', 'host:f32'],
-  ['stack of 384, 700', 64, 'release', 'device:q8', 'host:f16'],
-  ['mlp', 64, 'keep', 'device:f32', 'host:f32'],
-  ['mlp', 64, 'release', 'device:f32', 'host:f16'],
-  ['cnn', 32, 'keep', 'device:f32', 'host:f32'],
-  ['cnn', 32, 'release', 'device:q8', 'host:f16'],
+  ['stack of 512', 8, 'keep', 'device:f32', 'host:f32', 1],
+  ['stack of 512', 8, 'release', 'device:f32', 'device:f32', 1],
+  ['stack of 512', 8, 'keep', 'device:q8', 'host:f16', 1],
+  ['stack of 512', 8, 'release', 'device:q8', 'host:f32', 1],
+  ['stack of 512', 8, 'keep', 'host:f32', 'host:bf16', 1],
+  ['stack of 512', 8, 'release', 'host:f32', 'host:f16r8', 1],
+  ['stack of 512', 8, 'keep', 'host:q8', 'device:f32', 1],
+  ['stack of 512', 8, 'release', 'host:q8', 'host:int8', 1],
+  ['stack of 512', 8, 'release', 'device:q8', 'host:f16', 2],
+  ['stack of 512', 64, 'keep', 'device:f32', 'host:f16', 1],
+  ['stack of 384, 700', 64, 'keep', 'device:f32', 'host:f32', 1],
+  ['stack of 384, 700', 64, 'release', 'host:q8', 'host:f16', 1],
+  ['mlp', 64, 'keep', 'host:f32', 'host:f32', 1],
+  ['mlp', 64, 'release', 'device:f32', 'host:f16', 1],
+  ['cnn', 32, 'keep', 'device:f32', 'host:f32', 1],
+  ['cnn', 32, 'release', 'device:q8', 'host:f16', 1],
 ];
 
 // Minutes of software WebGPU: bytes do not depend on how the code was built.
@@ -110,26 +120,27 @@ describe('measured peaks', () => {
 
 function peakTests(): void {
   test.each(CELLS)(
-    '%s, batch %d: gradients %s, moments %s, slow %s',
-    async (name, batchSize, gradients, moments, slow) => {
+    '%s, batch %d: gradients %s, moments %s, slow %s, accumulate %d',
+    async (name, batchSize, gradients, moments, slow, accumulate) => {
       const engine = await start();
       const model = MODELS[name]();
       const policy = { gradients, moments, slow };
-      const request = { batchSize, syncPeriod: SYNC_PERIOD, vramBudget: '1GiB', ...policy };
-      const [planned] = plan({ model, ...request }).policies;
+      const sizes = { batchSize, accumulate, syncPeriod: SYNC_PERIOD, vramBudget: '1GiB' };
+      const [planned] = plan({ model, ...sizes, ...policy }).policies;
       if (planned === undefined) throw new Error('No policy.');
 
-      const optimizer = await train(model, batchSize, policy);
+      const optimizer = await train(model, { batchSize, accumulate, policy });
       const { peakBytes, hostBytes } = engine.memory();
       const stats = optimizer.stats();
       optimizer.dispose();
 
       const percent = 100 * (planned.deviceBytes / peakBytes - 1);
-      const sizes = `planned ${planned.deviceBytes}, measured ${peakBytes} (${percent.toFixed(1)} %)`;
-      const what = [gradients, moments, slow].join(', ');
-      console.info(`${name}, batch ${batchSize}, ${what}: ${sizes}`);
+      const found = `planned ${planned.deviceBytes}, measured ${peakBytes} (${percent.toFixed(1)} %)`;
+      const what = [gradients, moments, slow, `accumulate ${accumulate}`].join(', ');
+      console.info(`${name}, batch ${batchSize}, ${what}: ${found}`);
       expect(Math.abs(percent)).toBeLessThan(10);
-      expect(planned.device.staging).toBe(stats.device.stagingBytes);
+      // Slow weights on the device are counted there by their store.
+      if (slow !== 'device:f32') expect(planned.device.staging).toBe(stats.device.stagingBytes);
       expect(planned.hostBytes).toBe(hostBytes);
       expect(planned.bus.bytesPerSync).toBe(stats.bytesPulled + stats.bytesPushed);
     },

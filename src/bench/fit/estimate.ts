@@ -2,7 +2,7 @@
 
 import type { PlannedLayer } from '../../policy/plan-activations.js';
 import { policyBytes } from '../../policy/plan-bytes.js';
-import { SLOTS } from '../../policy/plan-policies.js';
+import { ruleOf } from '../../policy/plan-policies.js';
 import { largestThat } from '../../policy/plan-search.js';
 import type { FitOptions } from './fit-record.js';
 import type { FitPolicy } from './policies.js';
@@ -32,7 +32,8 @@ export function estimateLayers({ ours }: FitPolicy, options: FitOptions): number
       },
       givenActivationBytes: 0,
       batchSize: batch,
-      slots: SLOTS.adam,
+      accumulate: 1,
+      rule: ruleOf('adam'),
       syncPeriod,
       chunkBytes: CHUNK_BYTES,
     };

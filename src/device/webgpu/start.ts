@@ -5,6 +5,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { SlowlaneError } from '../../errors.js';
 import { checkBoolean, checkChoice, checkKeys, shown } from '../../options.js';
 import { parseBytes } from '../../policy/bytes.js';
+import { registerMemoryBudget } from '../memory-budget.js';
 import { type AdapterWish, chooseAdapter, requestDevice } from './adapters.js';
 import type { DeviceMemory } from './breakdown.js';
 import { registerGuardedKernels } from './guarded-kernels.js';
@@ -176,6 +177,7 @@ async function register(
     tf.removeBackend(BACKEND_NAME);
     throw new SlowlaneError('ENGINE', `TensorFlow.js could not use the WebGPU backend.`);
   }
+  registerMemoryBudget(backend, budgetBytes);
   updateInPlaceOn(backend);
   blendOn(backend);
   momentsWaitOn(backend);

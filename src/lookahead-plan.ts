@@ -1,0 +1,195 @@
+// The plan that a Lookahead with a budget makes when its weights are first seen, just before they are captured
+// and before the first step: gradients, moments and slow weights, as far as its caller left them open.
+
+import * as tf from '@tensorflow/tfjs-core';
+
+import { memoryBudgetOf } from './device/memory-budget.js';
+import { describeShortfall } from './describe-plan.js';
+import { SlowlaneError } from './errors.js';
+import type { BudgetSettings } from './lookahead-budget.js';
+import type { LookaheadSettings } from './lookahead-options.js';
+import { type LayersModelLike, weightsOf } from './layers-model.js';
+import { makePlan, type Plan } from './make-plan.js';
+import type { InnerOptimizer } from './optimizers/inner.js';
+import type { Plannable } from './optimizers/step-policy.js';
+import { type PlannableModel, readModel } from './plan-model.js';
+import type { PlannedLayers } from './policy/plan-activations.js';
+import type { PlannedWeight, Policy } from './policy/plan-policies.js';
+import { isAdaptive } from './step-size.js';
+
+type Source = LayersModelLike | readonly tf.Variable[];
+
+/** For the largest model of a plan. */
+const EQUAL_LAYERS = 16;
+const DEFAULT_BATCH = 32;
+/** TensorFlow.js backends without memory of their own: they plan as if for the engine. */
+const HOST_BACKENDS = ['cpu', 'wasm'];
+
+export interface PlanHints {
+  /** Of `fit`. */
+  readonly batchSize?: number | undefined;
+  /** They are there already, all of them. */
+  readonly hasGradients?: boolean;
+}
+
+export class OwnPlan {
+  readonly #inner: InnerOptimizer;
+  readonly #settings: LookaheadSettings;
+  #plan: Plan | null = null;
+
+  /** `settings` is the Lookahead's own copy, which gets what is decided. */
+  constructor(inner: InnerOptimizer, settings: LookaheadSettings) {
+    this.#inner = inner;
+    this.#settings = settings;
+    if (settings.budget !== null) inner.plannable?.().expectChoice();
+  }
+
+  get plan(): Plan | null {
+    return this.#plan;
+  }
+
+  /**
+   * Plans for the weights of `source` (undefined: all that can be trained) and decides, once; later calls do
+   * nothing. If it throws, nothing has changed.
+   *
+   * @throws SlowlaneError OVER_BUDGET, ENGINE, UNSUPPORTED_INNER.
+   */
+  make(source: Source | undefined, hints: PlanHints = {}): void {
+    const { budget } = this.#settings;
+    const inner = this.#inner.plannable?.();
+    if (budget === null || inner === undefined) return;
+    if (!inner.isOpen) throw hasStepped(inner.name);
+    const subject = subjectOf(source, budget, hints);
+    if (subject.weights.length === 0) return;
+    const made = makePlan({
+      inner: inner.name,
+      training: {
+        ...subject,
+        accumulate: inner.accumulate,
+        rule: inner,
+        syncPeriod: this.#settings.syncPeriod,
+        chunkBytes: this.#settings.chunkBytes,
+      },
+      budgets: {
+        deviceBytes: deviceBudget(budget.vramBudget),
+        hostBytes: budget.hostBudget ?? Infinity,
+      },
+      busBytesPerSecond: null,
+      fixed: this.#fixed(inner, hints),
+      layers: EQUAL_LAYERS,
+      assumptions: subject.assumptions,
+    });
+    if (made.pick === null) throw overBudget(made);
+    const { gradients, moments, slow } = made.pick.policy;
+    inner.choose({ gradients, moments });
+    this.#settings.slow = slow;
+    this.#settings.budget = null;
+    this.#plan = made;
+  }
+
+  #fixed(inner: Plannable, { hasGradients = false }: PlanHints): Partial<Policy> {
+    const { innerState, slowStepSize, isSlowGiven, slow } = this.#settings;
+    const isByCurvature = isAdaptive(slowStepSize) && !slowStepSize.curvature;
+    return {
+      // adaptive() takes all gradients at once at each sync.
+      ...(hasGradients || isAdaptive(slowStepSize) ? { gradients: 'keep' } : {}),
+      ...(innerState === 'interpolate' || isByCurvature ? { moments: 'device:f32' } : {}),
+      ...inner.fixed,
+      ...(isSlowGiven ? { slow } : {}),
+    };
+  }
+}
+
+interface Subject {
+  readonly weights: readonly PlannedWeight[];
+  readonly layers: PlannedLayers | null;
+  readonly givenActivationBytes: number;
+  readonly batchSize: number;
+  readonly assumptions: readonly string[];
+}
+
+function subjectOf(source: Source | undefined, budget: BudgetSettings, hints: PlanHints): Subject {
+  const { activationBytes } = budget;
+  const given = budget.batchSize ?? hints.batchSize;
+  const batchSize = given ?? DEFAULT_BATCH;
+  if (activationBytes === null && isModel(source)) {
+    const { weights, layers, assumptions } = readModel(source);
+    const guess = given === undefined ? [`a batch of ${batchSize}: give batchSize`] : [];
+    return {
+      weights,
+      layers,
+      givenActivationBytes: 0,
+      batchSize,
+      assumptions: [...assumptions, ...guess],
+    };
+  }
+  const variables = source === undefined ? trainableVariables() : weightsOf(source);
+  if (source === undefined && variables.length === 0) throw nothingToPlan();
+  const unseen = 'activations are not counted: give activationBytes, or attach(model) first';
+  return {
+    weights: [...new Set(variables)].map(({ name, shape, size, trainable }) => ({
+      name,
+      shape,
+      elements: size,
+      isTrained: trainable,
+    })),
+    layers: null,
+    givenActivationBytes: activationBytes ?? 0,
+    batchSize,
+    assumptions: activationBytes === null ? [unseen] : [],
+  };
+}
+
+/** Not only something with weights. */
+function isModel(source: Source | undefined): source is Source & PlannableModel {
+  return source !== undefined && 'layers' in source && 'inputs' in source;
+}
+
+function trainableVariables(): tf.Variable[] {
+  return Object.values(tf.engine().registeredVariables).filter(
+    ({ trainable, dtype }) => trainable && dtype === 'float32',
+  );
+}
+
+/** What the engine keeps to is the limit, if that is less. */
+function deviceBudget(vramBudget: number | 'auto'): number {
+  const backend = tf.getBackend();
+  const limit = memoryBudgetOf(tf.backend());
+  if (limit === undefined && !HOST_BACKENDS.includes(backend)) {
+    throw new SlowlaneError(
+      'ENGINE',
+      `vramBudget plans for the engine of slowlane/webgpu (startWebGPU), and the backend is '${backend}'. ` +
+        `Start the engine, or leave vramBudget out.`,
+      { backend },
+    );
+  }
+  if (vramBudget !== 'auto') return Math.min(vramBudget, limit ?? Infinity);
+  if (limit !== undefined && limit !== Infinity) return limit;
+  throw new SlowlaneError(
+    'ENGINE',
+    `vramBudget: 'auto' is the budget of startWebGPU({ vramBudget }), and the backend '${backend}' has none: ` +
+      `WebGPU doesn't tell how much memory there is. Give the budget itself: vramBudget: '4GiB'.`,
+    { backend },
+  );
+}
+
+function nothingToPlan(): TypeError {
+  return new TypeError(
+    'vramBudget plans before the first step, and there is no weight yet. Build the model before it, or await optimizer.attach(weights).',
+  );
+}
+
+function hasStepped(name: string): SlowlaneError {
+  return new SlowlaneError(
+    'UNSUPPORTED_INNER',
+    `vramBudget decides where the moments of ${name} are, which has some already. Take steps through the Lookahead alone, or leave vramBudget out.`,
+    { optimizer: name },
+  );
+}
+
+function overBudget(plan: Plan): SlowlaneError {
+  return new SlowlaneError('OVER_BUDGET', `${describeShortfall(plan)} Nothing was changed.`, {
+    plan,
+    shortfall: plan.shortfall,
+  });
+}
