@@ -71,6 +71,8 @@ export interface InnerOptimizer {
   readonly isAccumulating?: boolean;
   /** Takes the step of the micro-batches so far. False: there were none. */
   completeStep?(): boolean;
+  /** Gives up the micro-batches so far, but for what moments took: the next one is the first of a step. */
+  abandonStep?(): void;
 
   /** True if `settle` has to be awaited before the next step: a sync inside, moments that are away. */
   readonly due?: boolean;

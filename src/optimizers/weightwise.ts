@@ -124,7 +124,7 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
 
   /** True between the micro-batches of a step. */
   get isAccumulating(): boolean {
-    return this.#steps.taken > 0;
+    return this.#steps.isOpen;
   }
 
   /** Takes the step of the micro-batches so far, as if the gradients of the others were 0. False: none. */
