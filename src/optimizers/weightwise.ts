@@ -135,6 +135,10 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
     return isTaken;
   }
 
+  abandonStep(): void {
+    this.#steps.abandon();
+  }
+
   /** True if `settle()` has to be awaited before the next step: moments that wait on the host are away. */
   get due(): boolean {
     return this.#states.isAway;
@@ -190,8 +194,10 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
 
   override async getWeights(): Promise<NamedTensor[]> {
     this.#checkReady();
+    // A step may begin, or all of it end, before it is our turn.
+    while (this.due && !this.isAccumulating) await this.settle();
+    if (this.#phase === 'disposed') this.#checkReady();
     if (this.isAccumulating) throw stepIsOpen('getWeights', this.#steps.taken, this.#accumulate);
-    while (this.due) await this.settle(); // a step may have begun before it was our turn
     const { iterations } = this;
     return saveState(this.#rule.name, iterations, await this.#states.snapshot());
   }
@@ -204,8 +210,7 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
     try {
       const onHost = waitsOnHost(this.#moments);
       const saved = await loadState(this.#rule.name, slotsPerWeight, weights, { onHost });
-      await this.settle();
-      this.#restore(saved);
+      await this.#restore(saved);
     } finally {
       if (this.#phase === 'restoring') this.#phase = 'ready';
     }
@@ -239,9 +244,10 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
     this.#states.dispose();
   }
 
-  #restore(saved: SavedState): void {
+  async #restore(saved: SavedState): Promise<void> {
     let isTaken = false;
     try {
+      await this.settle();
       if (this.#phase === 'disposed') return;
       this.#states.restore(saved.weights);
       this.#steps.abandon();
