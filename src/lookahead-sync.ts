@@ -46,8 +46,7 @@ export class LookaheadSync {
     const { slow: format, chunkBytes, workerTimeoutMs: timeoutMs, workerFile } = settings;
     const workers = settings.workers ?? defaultWorkers();
     this.#blender = createBlender({ workers, timeoutMs, ...(workerFile && { workerFile }) });
-    // One slot for each worker, one being pulled, one being pushed.
-    const slots = workers + 2;
+    const slots = workers + 2; // one for each worker, one being pulled, one being pushed
     this.#stall = new StallWatch(settings.stall);
     const [blender, clock, stall] = [this.#blender, this.#clock, this.#stall.sink];
     this.#store = { format, chunkBytes, slots, blender, clock, stall };
@@ -84,6 +83,15 @@ export class LookaheadSync {
     if (this.#inner.isAccumulating !== true) this.#cycle.step();
   }
 
+  /** The step of the micro-batches so far. */
+  completeStep(): boolean {
+    const { isAccumulating } = this.#inner;
+    if (isAccumulating === true && this.#cycle.isEnding) this.#stepSizes.refuseEnd('completeStep');
+    const isTaken = this.#inner.completeStep?.() === true;
+    if (isTaken) this.stepped();
+    return isTaken;
+  }
+
   /** For adaptive(): `compute` evaluates the loss and its gradients at the weights as they are now. */
   keepGradientsIfNeeded(compute: () => { value: tf.Scalar; grads: tf.NamedTensorMap }): void {
     if (this.#cycle.due().length > 0) this.#stepSizes.keepGradientsIfNeeded(compute);
@@ -118,6 +126,7 @@ export class LookaheadSync {
     await this.#gate.attempt(async () => {
       await this.#tracking.recapture(this.steps);
       this.#tracking.startOver();
+      this.#inner.abandonStep?.();
       this.#cycle.restart();
       this.#stepSizes.dropGradients();
     });
@@ -130,6 +139,7 @@ export class LookaheadSync {
     await this.#tracking.addSlots();
     await this.#gate.attempt(async () => {
       await this.#tracking.slow.restore(() => true);
+      this.#inner.abandonStep?.();
       this.#cycle.restart();
       this.#stepSizes.dropGradients();
     });
@@ -147,10 +157,8 @@ export class LookaheadSync {
     this.#assertMet();
     const stash = new Stash();
     const putBack = () => stash.putBack(currentDevice());
-    await stash.take(
-      this.#tracking.live(isWeight).map(({ variable }) => variable),
-      currentDevice(),
-    );
+    const shown = this.#tracking.live(isWeight).map(({ variable }) => variable);
+    await stash.take(shown, currentDevice());
     try {
       await this.#tracking.slow.restore(isWeight);
     } catch (cause) {
@@ -175,7 +183,6 @@ export class LookaheadSync {
 
   stats(): LookaheadStats {
     const { slow } = this.#tracking;
-    const { bytes } = slow;
     return {
       steps: this.#cycle.steps,
       syncs: this.#cycle.syncs,
@@ -183,8 +190,8 @@ export class LookaheadSync {
       syncMs: this.#clock.times,
       bytesPulled: this.#bytesMoved,
       bytesPushed: this.#bytesMoved,
-      host: { slowBytes: bytes.slow, stagingBytes: bytes.staging },
-      device: { stagingBytes: bytes.device },
+      host: { slowBytes: slow.bytes.slow, stagingBytes: slow.bytes.staging },
+      device: { stagingBytes: slow.bytes.device },
       stall: this.#stall.stats,
       outgrown: this.#tracking.live((tracked) => slow.isOutgrown(tracked)).length,
       workers: slow.description ?? this.#blender.description,
