@@ -101,6 +101,7 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
     const { value, grads } = tf.tidy(() => this.computeGradients(f, varList ?? undefined));
     let keepsValue = false;
     try {
+      this.#checkReady('minimize'); // `f` may have called anything
       const pairs = matchGradients(grads, varList ?? undefined);
       const plan = { learningRate, begin };
       const isStep = pairs.length > 0 && this.#steps.after(pairs, plan, { frees: true });
@@ -269,6 +270,7 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
     const { value } = pass;
     let keepsValue = value instanceof tf.Variable;
     try {
+      this.#checkReady('minimize'); // `f` may have called anything
       if (this.#steps.during(pass, { learningRate, begin })) this.incrementIterations();
       keepsValue ||= returnCost;
     } finally {

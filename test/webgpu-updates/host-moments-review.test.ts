@@ -76,4 +76,30 @@ describeWebGPU(() => {
     for (const optimizer of [failing, other]) optimizer?.dispose();
     expect(engine.memory().hostBytes).toBe(0);
   });
+
+  test('a loss that takes a step or disposes the optimizer is told so', async () => {
+    const engine = await start();
+    const weight = variable([72, 72], 1);
+    for (const gradients of ['keep', 'release'] as const) {
+      const tensors = tf.memory().numTensors;
+      const optimizer = adam({ moments: 'host:f32', gradients });
+      const minimize = (before: () => void) =>
+        optimizer.minimize(
+          () => {
+            before();
+            return halfSquare(weight);
+          },
+          false,
+          [weight],
+        );
+      const steps = () => minimize(() => minimize(() => undefined));
+      expect(steps).toThrow(expect.objectContaining({ code: 'MOMENTS_AWAY' }));
+      await optimizer.settle();
+      expect(optimizer.iterations).toBe(1);
+      const disposes = () => minimize(() => optimizer.dispose());
+      expect(disposes).toThrow(expect.objectContaining({ code: 'DISPOSED' }));
+      expect(tf.memory().numTensors).toBe(tensors);
+      expect(engine.memory().hostBytes).toBe(0);
+    }
+  });
 });
