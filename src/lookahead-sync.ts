@@ -46,8 +46,7 @@ export class LookaheadSync {
     const { chunkBytes, workerTimeoutMs: timeoutMs, workerFile } = settings;
     const workers = settings.workers ?? defaultWorkers();
     this.#blender = createBlender({ workers, timeoutMs, ...(workerFile && { workerFile }) });
-    // One slot for each worker, one being pulled, one being pushed.
-    const slots = workers + 2;
+    const slots = workers + 2; // one for each worker, one being pulled, one being pushed
     this.#stall = new StallWatch(settings.stall);
     const [blender, clock, stall] = [this.#blender, this.#clock, this.#stall.sink];
     this.#store = { chunkBytes, slots, blender, clock, stall };
@@ -58,12 +57,11 @@ export class LookaheadSync {
     return this.#cycle.steps;
   }
 
-  /** True if `settle` has to be awaited before the next step. */
+  /** True if `settle` has to be awaited before the next step; `syncDue`: if it will change weights. */
   get due(): boolean {
     return this.#inner.due === true || this.syncDue;
   }
 
-  /** True if `settle` will change weights. */
   get syncDue(): boolean {
     return this.#inner.syncDue === true || this.#cycle.due().length > 0;
   }
@@ -84,12 +82,21 @@ export class LookaheadSync {
     if (this.#inner.isAccumulating !== true) this.#cycle.step();
   }
 
+  /** The step of the micro-batches so far. */
+  completeStep(): boolean {
+    const isOpen = this.#inner.isAccumulating === true;
+    if (isOpen && this.#cycle.isEnding) this.#stepSizes.refuseEnd('completeStep');
+    if (this.#inner.completeStep?.() !== true) return false;
+    this.stepped();
+    return true;
+  }
+
   /** For adaptive(): `compute` evaluates the loss and its gradients at the weights as they are now. */
   keepGradientsIfNeeded(compute: () => { value: tf.Scalar; grads: tf.NamedTensorMap }): void {
     if (this.#cycle.due().length > 0) this.#stepSizes.keepGradientsIfNeeded(compute);
   }
 
-  /** Captures what waits for it, and syncs what is due. */
+  /** Captures, and syncs what is due. */
   async settle(): Promise<void> {
     await this.#capture();
     await this.#inner.settle?.();
@@ -118,6 +125,7 @@ export class LookaheadSync {
     await this.#gate.attempt(async () => {
       await this.#tracking.recapture(this.steps);
       this.#tracking.startOver();
+      this.#inner.abandonStep?.();
       this.#cycle.restart();
       this.#stepSizes.dropGradients();
     });
@@ -130,6 +138,7 @@ export class LookaheadSync {
     await this.#tracking.addSlots();
     await this.#gate.attempt(async () => {
       await this.#tracking.slow.restore(() => true);
+      this.#inner.abandonStep?.();
       this.#cycle.restart();
       this.#stepSizes.dropGradients();
     });
@@ -147,10 +156,8 @@ export class LookaheadSync {
     this.#assertMet();
     const stash = new Stash();
     const putBack = () => stash.putBack(currentDevice());
-    await stash.take(
-      this.#tracking.live(isWeight).map(({ variable }) => variable),
-      currentDevice(),
-    );
+    const shown = this.#tracking.live(isWeight).map(({ variable }) => variable);
+    await stash.take(shown, currentDevice());
     try {
       await this.#tracking.slow.restore(isWeight);
     } catch (cause) {
@@ -175,7 +182,6 @@ export class LookaheadSync {
 
   stats(): LookaheadStats {
     const { slow } = this.#tracking;
-    const { bytes } = slow;
     return {
       steps: this.#cycle.steps,
       syncs: this.#cycle.syncs,
@@ -183,8 +189,8 @@ export class LookaheadSync {
       syncMs: this.#clock.times,
       bytesPulled: this.#bytesMoved,
       bytesPushed: this.#bytesMoved,
-      host: { slowBytes: bytes.slow, stagingBytes: bytes.staging },
-      device: { stagingBytes: bytes.device },
+      host: { slowBytes: slow.bytes.slow, stagingBytes: slow.bytes.staging },
+      device: { stagingBytes: slow.bytes.device },
       stall: this.#stall.stats,
       outgrown: this.#tracking.live((tracked) => slow.isOutgrown(tracked)).length,
       workers: slow.description ?? this.#blender.description,

@@ -3,7 +3,6 @@
 //
 // Source: Zhang, Lucas, Hinton, Ba, "Lookahead Optimizer: k steps forward, 1 step back", NeurIPS 2019,
 // arXiv 1907.08610. Fast weights are the paper's θ, slow weights φ, `syncPeriod` k, `slowStepSize` α.
-//
 // The optimizer as tfjs knows it; what a sync is about is in lookahead-sync.ts, who may call when in gate.ts.
 
 import * as tf from '@tensorflow/tfjs-core';
@@ -149,12 +148,15 @@ export class Lookahead extends tf.Optimizer {
     this.#sync.stepped();
   }
 
+  /** True between the micro-batches of a step. */
+  get isAccumulating(): boolean {
+    return this.#inner.isAccumulating === true;
+  }
+
   /** For an inner optimizer that accumulates: the step of the micro-batches so far. False: there were none. */
   completeStep(): boolean {
     this.#assertCanStep('completeStep');
-    const isTaken = this.#inner.completeStep?.() === true;
-    if (isTaken) this.#sync.stepped();
-    return isTaken;
+    return this.#sync.completeStep();
   }
 
   /**
@@ -172,10 +174,9 @@ export class Lookahead extends tf.Optimizer {
    * once the sync is complete.
    */
   sync(options?: { early?: boolean }): Promise<void> {
-    const early = options?.early === true;
     const sync = async () => {
       await this.#sync.settle();
-      if (early) await this.#sync.syncAll();
+      if (options?.early === true) await this.#sync.syncAll();
     };
     return this.#gate.turn('sync', sync, 'go on');
   }
@@ -248,9 +249,8 @@ export class Lookahead extends tf.Optimizer {
     return this.#gate.turn('getWeights', async () => {
       assertNoSyncDue('getWeights', this.#sync);
       await this.#sync.settle();
-      return save(
-        toTensors({ ...(await this.#sync.save()), inner: await this.#inner.getWeights() }),
-      );
+      const inner = await this.#inner.getWeights(); // first: it may refuse
+      return save(toTensors({ ...(await this.#sync.save()), inner }));
     });
   }
 

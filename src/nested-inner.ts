@@ -30,6 +30,14 @@ export class NestedInner implements InnerOptimizer {
     return this.optimizer.due;
   }
 
+  get isAccumulating(): boolean {
+    return this.optimizer.isAccumulating;
+  }
+
+  completeStep(): boolean {
+    return this.optimizer.completeStep();
+  }
+
   settle(): Promise<void> {
     return this.optimizer.sync();
   }

@@ -46,6 +46,15 @@ export class StepSizes {
     this.#gradients = new Map(gradients);
   }
 
+  /** Refuses `call`, which would end a cycle and leave no gradient. */
+  refuseEnd(call: string): void {
+    if (!isAdaptive(this.#default)) return;
+    throw new SlowlaneError(
+      'NO_GRADIENT',
+      `${call}() would end a cycle, and adaptive() needs the gradient that the last micro-batch of it leaves behind. Take the other micro-batches, or give up these with discard().`,
+    );
+  }
+
   dropGradients(): void {
     for (const gradient of this.#gradients?.values() ?? []) gradient.dispose();
     this.#gradients = null;

@@ -8,7 +8,7 @@
  *   m ← β₁ m + (1 − β₁) Σ gᵢ/n        v ← β₂ v + (1 − β₂) Σ (gᵢ/n)²
  *
  * so m is Adam's, and v is Adam's if the gᵢ are independent around 0: not the same numbers as one large batch.
- * Else there is one sum a weight, and the step is that of the mean.
+ * Else there is one mean a weight, and the step is that of it.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { SlowlaneError } from '../errors.js';
@@ -38,38 +38,44 @@ export function checkAccumulate(given: unknown): number {
   return checkNumber('accumulate', given, { min: 1, max: 2 ** 20, whole: true });
 }
 
-/** Sums of gradients, weight by weight; owns them. */
-export class GradientSums {
-  readonly #sums = new Map<tf.Variable, tf.Tensor>();
+/** Means of gradients, weight by weight, as far as they have come; owns them. */
+export class GradientMeans {
+  readonly #means = new Map<tf.Variable, tf.Tensor>();
 
-  /** With a gradient that is not in a `take` yet. */
   get weights(): readonly tf.Variable[] {
-    return [...this.#sums.keys()];
+    return [...this.#means.keys()];
   }
 
-  /** `gradient` stays the caller's. */
-  add(weight: tf.Variable, gradient: tf.Tensor): void {
-    const before = this.#sums.get(weight);
-    const sum = before === undefined ? gradient.clone() : tf.add(before, gradient);
-    this.#sums.set(weight, tf.keep(sum));
-    before?.dispose();
+  get tensors(): readonly tf.Tensor[] {
+    return [...this.#means.values()];
   }
 
-  /** The sum, with `gradient` if there is one, over `of`: the caller's. */
-  take(weight: tf.Variable, gradient: tf.Tensor | null, of: number): tf.Tensor {
-    const before = this.#sums.get(weight);
-    const mean = tf.tidy(() => {
-      const parts = [before, gradient].filter((part) => part !== undefined && part !== null);
-      return tf.mul(parts.length === 1 ? (parts[0] as tf.Tensor) : tf.addN(parts), 1 / of);
-    });
-    this.#sums.delete(weight);
+  /** Adds one of `of` gradients; with `takes` it is disposed as soon as it is used, else it stays the caller's. */
+  add(weight: tf.Variable, gradient: tf.Tensor, how: { of: number; takes: boolean }): void {
+    const before = this.#means.get(weight);
+    const share = tf.mul(gradient, 1 / how.of);
+    if (how.takes) gradient.dispose();
+    const mean = before === undefined ? share : tf.add(before, share);
+    this.#means.set(weight, tf.keep(mean));
     before?.dispose();
+    if (mean !== share) share.dispose();
+  }
+
+  /** Stays ours. */
+  of(weight: tf.Variable): tf.Tensor {
+    const mean = this.#means.get(weight);
+    if (mean === undefined) throw new Error(`'${weight.name}' has no gradient.`);
     return mean;
   }
 
+  drop(weight: tf.Variable): void {
+    this.#means.get(weight)?.dispose();
+    this.#means.delete(weight);
+  }
+
   dispose(): void {
-    tf.dispose([...this.#sums.values()]);
-    this.#sums.clear();
+    tf.dispose([...this.#means.values()]);
+    this.#means.clear();
   }
 }
 

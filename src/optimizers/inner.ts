@@ -72,6 +72,8 @@ export interface InnerOptimizer {
   readonly isAccumulating?: boolean;
   /** Takes the step of the micro-batches so far. False: there were none. */
   completeStep?(): boolean;
+  /** Gives up the micro-batches so far, but for what moments took: the next one is the first of a step. */
+  abandonStep?(): void;
 
   /** Absent if a planner can decide nothing here. */
   plannable?(): Plannable;

@@ -3,7 +3,7 @@
  * or of several micro-batches. Knows no options and no files: those are `weightwise.ts`.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { type Accumulation, GradientSums } from './accumulation.js';
+import { type Accumulation, GradientMeans } from './accumulation.js';
 import type { BackwardPass } from './backward-pass.js';
 import { type Clip, type Clipping, clipFor, disposeClip } from './clipping.js';
 import type { WeightGradient } from './gradients.js';
@@ -39,13 +39,15 @@ export class WeightSteps {
   readonly #states: WeightStates;
   /** Micro-batches to a step. */
   readonly #of: number;
-  /** Null: gradients are summed. */
+  /** Null: gradients are averaged first. */
   readonly #accumulation: Accumulation | null;
   /** Of `#accumulation`, without the weight's. */
   readonly #slotsFormula: readonly Assignment[];
-  readonly #sums = new GradientSums();
+  readonly #means = new GradientMeans();
   /** Weights whose slots took a gradient of this step and that have not moved yet. */
   readonly #open = new Set<tf.Variable>();
+  /** Whose gradient of this micro-batch is in: if it fails and is taken again, the others follow. */
+  readonly #served = new Set<tf.Variable>();
   #taken = 0;
 
   constructor(
@@ -69,6 +71,11 @@ export class WeightSteps {
   /** Micro-batches of the step that is under way. */
   get taken(): number {
     return this.#taken;
+  }
+
+  /** True if gradients were taken that have moved no weight yet, perhaps by a micro-batch that failed. */
+  get isOpen(): boolean {
+    return this.#taken > 0 || this.#served.size > 0;
   }
 
   /** With gradients that are there. With `frees` each is disposed as soon as it is used. True: a step is done. */
@@ -96,6 +103,7 @@ export class WeightSteps {
       pass.run({
         prepare: (weight) => {
           const state = this.#stateOf(weight);
+          if (this.#served.has(weight)) return;
           if (batch.isLast || this.#isInSlots(state)) state.slots.prepare();
         },
         release: (weight, gradient) => {
@@ -107,15 +115,16 @@ export class WeightSteps {
 
   /** The step of the micro-batches so far, as if the gradients of the others were 0. False: there were none. */
   complete(learningRate: number): boolean {
-    if (this.#taken === 0) return false;
+    if (!this.isOpen) return false;
     this.#taken = this.#of - 1;
     return this.#batch(learningRate, []);
   }
 
-  /** Gives up what was summed; the next micro-batch is the first of a step. */
+  /** Gives up what was taken; the next micro-batch is the first of a step. */
   abandon(): void {
-    this.#sums.dispose();
+    this.#means.dispose();
     this.#open.clear();
+    this.#served.clear();
     this.#taken = 0;
   }
 
@@ -125,71 +134,76 @@ export class WeightSteps {
     during: (batch: Batch) => void = () => undefined,
   ): boolean {
     const isLast = this.#taken + 1 === this.#of;
-    // The norm is that of the means.
-    const isByNorm = isLast && this.#clipping.by === 'norm';
-    const gradients = isByNorm ? this.#means(given) : given;
-    const clip = isLast
-      ? clipFor(
-          this.#clipping,
-          gradients.map(({ gradient }) => gradient),
-        )
-      : NO_CLIP;
-    const batch = { learningRate, clip, isLast };
+    this.#forgetDisposed();
     try {
-      for (const gradient of gradients) {
-        if (isByNorm) this.#update(gradient, batch);
-        else this.#take(gradient, batch);
-      }
-      during(batch);
-      if (isLast) this.#takeRest(batch);
+      // The tidy frees what an update that fails leaves behind.
+      tf.tidy(() => {
+        const batch = { learningRate, clip: this.#clipFor(given, isLast), isLast };
+        for (const gradient of given) this.#take(gradient, batch);
+        during(batch);
+        if (isLast) this.#takeRest(batch);
+        disposeClip(batch.clip);
+      });
     } finally {
       this.#states.turn();
-      disposeClip(clip);
     }
+    this.#served.clear();
     this.#taken = isLast ? 0 : this.#taken + 1;
     return isLast;
+  }
+
+  #clipFor(given: readonly Gradient[], isLast: boolean): Clip {
+    if (this.#of > 1 && this.#clipping.by === 'norm') {
+      for (const one of given) this.#intoMeans(one); // the norm is that of the means
+    }
+    if (!isLast) return NO_CLIP;
+    const gradients = this.#of > 1 ? this.#means.tensors : given.map(({ gradient }) => gradient);
+    return clipFor(this.#clipping, gradients);
   }
 
   /** One gradient of one micro-batch. */
   #take(given: Gradient, batch: Batch): void {
     const { weight, gradient, takesGradient } = given;
     if (this.#of === 1) this.#update(given, batch);
-    else if (this.#isInSlots(this.#stateOf(weight))) this.#intoSlots(given, batch);
-    else if (batch.isLast) this.#update(this.#mean(given), batch);
-    else {
-      this.#sums.add(weight, gradient);
+    else if (this.#served.has(weight)) {
       if (takesGradient) gradient.dispose();
+    } else if (this.#isInSlots(this.#stateOf(weight))) {
+      this.#intoSlots(given, batch);
+      this.#served.add(weight);
+    } else {
+      this.#intoMeans(given);
+      if (batch.isLast) this.#byMean(weight, batch);
     }
   }
 
-  /** Weights that this, the last micro-batch has no gradient of. */
+  #intoMeans({ weight, gradient, takesGradient }: Gradient): void {
+    if (this.#served.has(weight)) return;
+    this.#means.add(weight, gradient, { of: this.#of, takes: takesGradient });
+    this.#served.add(weight);
+  }
+
+  /** Keeps the mean until the weight has moved: if there is no memory for that, the next try finds it. */
+  #byMean(weight: tf.Variable, batch: Batch): void {
+    this.#update({ weight, gradient: this.#means.of(weight), takesGradient: false }, batch);
+    this.#means.drop(weight);
+  }
+
+  /** Weights that have not moved yet, such as those that this, the last micro-batch has no gradient of. */
   #takeRest(batch: Batch): void {
-    for (const weight of this.#sums.weights) {
-      const gradient = this.#sums.take(weight, null, this.#of);
-      this.#update({ weight, gradient, takesGradient: true }, batch);
-    }
+    for (const weight of this.#means.weights) this.#byMean(weight, batch);
     for (const weight of this.#open) {
       const gradient = tf.zeros(weight.shape);
       this.#intoSlots({ weight, gradient, takesGradient: true }, batch);
     }
   }
 
-  /** In place of sums and gradients. */
-  #means(given: readonly Gradient[]): readonly Gradient[] {
-    if (this.#of === 1) return given;
-    const means = given.map((one) => this.#mean(one));
-    const rest = this.#sums.weights.map((weight) => ({
-      weight,
-      gradient: this.#sums.take(weight, null, this.#of),
-      takesGradient: true,
-    }));
-    return [...means, ...rest];
-  }
-
-  #mean({ weight, gradient, takesGradient }: Gradient): Gradient {
-    const mean = this.#sums.take(weight, gradient, this.#of);
-    if (takesGradient) gradient.dispose();
-    return { weight, gradient: mean, takesGradient: true };
+  /** Of a weight that is gone there is nothing to move. */
+  #forgetDisposed(): void {
+    for (const weight of [...this.#means.weights, ...this.#open]) {
+      if (!weight.isDisposed) continue;
+      this.#means.drop(weight);
+      this.#open.delete(weight);
+    }
   }
 
   /** 8 bits round away what is small beside the sum: those moments take the mean. */

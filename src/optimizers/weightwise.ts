@@ -85,6 +85,7 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
     const { value, grads } = tf.tidy(() => this.computeGradients(f, varList ?? undefined));
     let keepsValue = false;
     try {
+      this.#checkReady('minimize'); // `f` may have called anything
       const pairs = matchGradients(grads, varList ?? undefined);
       const plan = { learningRate, begin };
       const isStep = pairs.length > 0 && this.#steps.after(pairs, plan, { frees: true });
@@ -108,7 +109,7 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
 
   /** True between the micro-batches of a step. */
   get isAccumulating(): boolean {
-    return this.#steps.taken > 0;
+    return this.#steps.isOpen;
   }
 
   /** Takes the step of the micro-batches so far, as if the gradients of the others were 0. False: none. */
@@ -117,6 +118,10 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
     const isTaken = this.#steps.complete(this.learningRate);
     if (isTaken) this.incrementIterations();
     return isTaken;
+  }
+
+  abandonStep(): void {
+    this.#steps.abandon();
   }
 
   /** True if `settle()` has to be awaited before the next step: moments that wait on the host are away. */
@@ -190,9 +195,11 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
 
   override async getWeights(): Promise<NamedTensor[]> {
     this.#checkReady();
+    // A step may begin, or all of it end, before it is our turn.
+    while (this.due && !this.isAccumulating) await this.settle();
+    if (this.#phase === 'disposed') this.#checkReady();
     if (this.isAccumulating)
       throw stepIsOpen('getWeights', this.#steps.taken, this.#policy.accumulate);
-    while (this.due) await this.settle(); // a step may have begun before it was our turn
     const { iterations } = this;
     return saveState(this.#rule.name, iterations, await this.#states.snapshot());
   }
@@ -205,8 +212,7 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
     try {
       const onHost = waitsOnHost(this.#policy.moments) || this.#policy.awaitsChoice;
       const saved = await loadState(this.#rule.name, slotsPerWeight, weights, { onHost });
-      await this.settle();
-      this.#restore(saved);
+      await this.#restore(saved);
     } finally {
       if (this.#phase === 'restoring') this.#phase = 'ready';
     }
@@ -235,9 +241,10 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
     this.#states.dispose();
   }
 
-  #restore(saved: SavedState): void {
+  async #restore(saved: SavedState): Promise<void> {
     let isTaken = false;
     try {
+      await this.settle();
       if (this.#phase === 'disposed') return;
       this.#states.restore(saved.weights);
       this.#steps.abandon();
@@ -259,6 +266,7 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
     const { value } = pass;
     let keepsValue = value instanceof tf.Variable;
     try {
+      this.#checkReady('minimize'); // `f` may have called anything
       if (this.#steps.during(pass, { learningRate, begin })) this.incrementIterations();
       keepsValue ||= returnCost;
     } finally {

@@ -46,6 +46,11 @@ export class SyncCycle {
     return this.periods.filter((period) => this.#steps - this.#group(period).lastSync >= period);
   }
 
+  /** True if the next step leaves a group due. */
+  get isEnding(): boolean {
+    return this.periods.some((period) => this.#steps + 1 - this.#group(period).lastSync >= period);
+  }
+
   /** Periods of the groups that have stepped since their last sync. */
   moved(): readonly number[] {
     return this.periods.filter((period) => this.#steps > this.#group(period).lastSync);
