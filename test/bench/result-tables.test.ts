@@ -1,0 +1,43 @@
+// Tables of committed results, in the docs.
+
+import { readFileSync } from 'node:fs';
+import { test } from 'vitest';
+
+import { formatBytes } from '#src/memory/quantities.js';
+import type { FitRecord } from '#src/bench/fit/fit-record.js';
+import { readBenchRecord } from '#src/bench/read-record.js';
+
+import { entry } from '../built.js';
+import { expectTable } from '../marked-table.js';
+
+test('what fits in 64 MiB', () => {
+  const text = readFileSync(entry('bench/results/fit-64MiB-software-webgpu.json'), 'utf8');
+  const record = readBenchRecord(text) as FitRecord;
+  const rows = record.cells.map(({ policy, layers, parameters, peakBytes, bytesPerParameter }) => [
+    policy,
+    `${layers}`,
+    parameters?.toLocaleString('en'),
+    formatBytes(peakBytes ?? NaN),
+    bytesPerParameter?.toFixed(2),
+  ]);
+  expectTable(
+    'docs/benchmarks.md',
+    'fit',
+    tableOf(['policy', 'layers', 'parameters', 'peak', 'bytes per parameter'], rows),
+  );
+});
+
+/** As the formatter of the repository writes it: numbers to the right. */
+function tableOf(
+  head: readonly string[],
+  rows: readonly (readonly (string | undefined)[])[],
+): string {
+  const all = [head, ...rows];
+  const widths = head.map((_, i) => Math.max(...all.map((row) => row[i]?.length ?? 0)));
+  const line = (row: readonly (string | undefined)[]) =>
+    `| ${row.map((cell = '', i) => (i === 0 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0))).join(' | ')} |`;
+  const rule = widths.map((width, i) =>
+    i === 0 ? '-'.repeat(width) : `${'-'.repeat(width - 1)}:`,
+  );
+  return [line(head), line(rule), ...rows.map(line)].join('\n');
+}
