@@ -43,17 +43,23 @@ function expectChecksum(data: Uint8Array, stored: number): void {
 function eventIn(data: Buffer): ReadEvent {
   const fields = fieldsIn(data);
   const scalars = new Map<string, number>();
-  const summary = fields.get(5)?.[0];
-  for (const value of summary === undefined ? [] : (fieldsIn(summary as Buffer).get(1) ?? [])) {
+  const values = fields.has(5) ? fieldsIn(bytesOf(fields, 5)).get(1) : [];
+  for (const value of values ?? []) {
     const parts = fieldsIn(value as Buffer);
-    scalars.set(String(parts.get(1)?.[0]), (parts.get(2)?.[0] as Buffer).readFloatLE());
+    scalars.set(bytesOf(parts, 1).toString(), bytesOf(parts, 2).readFloatLE());
   }
   return {
-    wallSeconds: (fields.get(1)?.[0] as Buffer).readDoubleLE(),
+    wallSeconds: bytesOf(fields, 1).readDoubleLE(),
     step: Number(fields.get(2)?.[0] ?? 0n),
     version: fields.get(3)?.[0]?.toString(),
     scalars,
   };
+}
+
+function bytesOf(fields: ReadonlyMap<number, readonly (bigint | Buffer)[]>, field: number): Buffer {
+  const [value] = fields.get(field) ?? [];
+  if (Buffer.isBuffer(value)) return value;
+  throw new Error(`Field ${field} has no bytes.`);
 }
 
 /** By number of the field; varints as bigints, everything else as its bytes. */

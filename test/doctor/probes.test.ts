@@ -1,13 +1,18 @@
 // What each probe makes of a machine: files and programs are made up here.
 
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
 import { describe, expect, test } from 'vitest';
 
 import { mergedGpus, nvidiaGpus, pciGpus } from '#src/cli/doctor/gpus.js';
+import { thisMachine } from '#src/cli/doctor/machine.js';
 import { examinePackages } from '#src/cli/doctor/packages.js';
 import { probeStarter } from '#src/cli/doctor/probes.js';
 import { examineTensorflow } from '#src/cli/doctor/tensorflow.js';
 import { examineVulkan } from '#src/cli/doctor/vulkan.js';
 
+import { temporaryFolder } from '../cli/run-cli.js';
 import { machine } from './machines.js';
 
 const MIB = 2 ** 20;
@@ -200,6 +205,32 @@ describe('tfjs-node', () => {
       libtensorflow: '2.9.1',
       problem: null,
     });
+  });
+
+  test('of unknown name: the version is that of the headers that it was built with', async () => {
+    const header = `${FOLDER}/deps/include/tensorflow/core/public/release_version.h`;
+    const files = {
+      ...PACKAGE,
+      ...BINDING,
+      [`${FOLDER}/deps/lib/libtensorflow.so.2`]: '',
+      [header]:
+        '#define TF_MAJOR_VERSION 2\n#define TF_MINOR_VERSION 21\n#define TF_PATCH_VERSION 0\n',
+    };
+    expect(await look(files)).toMatchObject({ libtensorflow: '2.21.0', problem: null });
+  });
+
+  test('with links that lead nowhere', async () => {
+    const folder = temporaryFolder();
+    mkdirSync(join(folder, 'deps/lib'), { recursive: true });
+    writeFileSync(join(folder, 'package.json'), '{"version":"4.22.0"}');
+    symlinkSync(join(folder, 'gone'), join(folder, 'deps/lib/libtensorflow.so.2'));
+    const [, found] = await examineTensorflow({
+      ...thisMachine(),
+      packageFolder: (name) => (name.endsWith('gpu') ? null : folder),
+    });
+    expect(found?.problem).toBe(
+      'deps/lib has links to files that are not there: libtensorflow.so.2',
+    );
   });
 
   test.each([

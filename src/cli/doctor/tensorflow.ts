@@ -8,6 +8,9 @@ import type { Machine } from './machine.js';
 
 const PACKAGES = ['@tensorflow/tfjs-node-gpu', '@tensorflow/tfjs-node'] as const;
 const BINDING = 'tfjs_binding.node';
+/** Where the native module looks for them. */
+const LIBRARIES = 'deps/lib';
+const HEADERS = 'deps/include/tensorflow/core/public';
 const LIBRARY = /^(lib)?tensorflow.*\.(so|dylib|dll)([.\d]*)$/;
 /** It calls util.isNullOrUndefined, which Node 23 has no longer. */
 const FIRST_NODE_WITHOUT = 23;
@@ -34,17 +37,32 @@ async function examineOne(machine: Machine, name: string): Promise<TensorflowRep
     version: string;
   };
   const binding = await findBinding(machine, folder);
-  const names = await machine.list(join(folder, 'deps/lib'));
-  const libraries = names.filter((file) => LIBRARY.test(file)).toSorted();
+  const libraries = (await machine.list(join(folder, LIBRARIES)))
+    .filter((file) => LIBRARY.test(file))
+    .toSorted();
+  const dangling = await danglingOf(machine, folder, libraries);
   return {
     name,
     version,
     folder,
     binding,
     libraries,
-    libtensorflow: versionIn(libraries),
-    ...problemOf(machine, { name, binding, libraries }),
+    libtensorflow: versionIn(libraries) ?? (await versionOfHeaders(machine, folder)),
+    ...problemOf(machine, { name, binding, libraries, dangling }),
   };
+}
+
+/** Links to files that aren't there. */
+async function danglingOf(
+  machine: Machine,
+  folder: string,
+  libraries: readonly string[],
+): Promise<string[]> {
+  const found: string[] = [];
+  for (const file of libraries) {
+    if (!(await machine.exists(join(folder, LIBRARIES, file)))) found.push(file);
+  }
+  return found;
 }
 
 /** `lib/napi-v8/tfjs_binding.node`, by the version of Node-API it was built for. */
@@ -62,20 +80,41 @@ function versionIn(libraries: readonly string[]): string | null {
   return versions.toSorted((a, b) => b.length - a.length).find((version) => version !== '') ?? null;
 }
 
+/** Of those that it was built with, where they were kept. */
+async function versionOfHeaders(machine: Machine, folder: string): Promise<string | null> {
+  for (const file of ['release_version.h', 'version.h']) {
+    const text = await machine.readText(join(folder, HEADERS, file)).catch(() => '');
+    const [major, minor, patch] = ['MAJOR', 'MINOR', 'PATCH'].map(
+      (part) => new RegExp(`#define TF_${part}_VERSION (\\d+)`).exec(text)?.[1],
+    );
+    if (major !== undefined && minor !== undefined) return [major, minor, patch ?? '0'].join('.');
+  }
+  return null;
+}
+
+interface Files {
+  readonly name: string;
+  readonly binding: string | null;
+  readonly libraries: readonly string[];
+  readonly dangling: readonly string[];
+}
+
 function problemOf(
   { node }: Machine,
-  {
-    name,
-    binding,
-    libraries,
-  }: { name: string; binding: string | null; libraries: readonly string[] },
+  { name, binding, libraries, dangling }: Files,
 ): Pick<TensorflowReport, 'problem' | 'remedy'> {
   if (libraries.length === 0) {
     return {
-      problem: 'libtensorflow is missing (deps/lib): its download failed, or scripts were off',
+      problem: `libtensorflow is missing (${LIBRARIES}): its download failed, or scripts were off`,
       remedy:
         `npm rebuild ${name} where storage.googleapis.com can be reached; else put libtensorflow ` +
-        `2.9.1 into its deps/lib`,
+        `2.9.1 into its ${LIBRARIES}`,
+    };
+  }
+  if (dangling.length > 0) {
+    return {
+      problem: `${LIBRARIES} has links to files that are not there: ${dangling.join(', ')}`,
+      remedy: 'Link them to the files of libtensorflow, or install the package again',
     };
   }
   if (binding === null) {
