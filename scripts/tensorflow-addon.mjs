@@ -51,9 +51,7 @@ export function buildAddon(packageFolder, wheelFolder, runsFrom) {
     const from = join(wheel, 'include', header);
     if (existsSync(from)) cpSync(from, join(deps, 'include', header), { recursive: true });
   }
-  for (const [name, library] of Object.entries(LIBRARIES)) {
-    symlinkSync(join(wheel, library), join(deps, 'lib', name));
-  }
+  link(deps, wheel);
 
   // Through npx, which tells node-pre-gyp where npm keeps its node-gyp.
   execFileSync(
@@ -68,6 +66,16 @@ export function buildAddon(packageFolder, wheelFolder, runsFrom) {
       },
     },
   );
+  if (runsFrom !== undefined) link(deps, runsFrom);
+}
+
+/** For the linker, and for whoever looks which library this is. */
+function link(deps, folder) {
+  for (const [name, library] of Object.entries(LIBRARIES)) {
+    const path = join(deps, 'lib', name);
+    rmSync(path, { force: true });
+    symlinkSync(join(folder, library), path);
+  }
 }
 
 /** Node's own headers where they are installed with it; else node-gyp downloads them. */

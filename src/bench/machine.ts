@@ -1,14 +1,13 @@
 // What the numbers were measured on.
 
 import { execFile } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { existsSync } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 
 import { describeNvidia } from './nvidia.js';
+import { folderAbove, readPackage, versionOf } from './packages.js';
 
 export interface AdapterRecord {
   readonly name: string;
@@ -81,22 +80,6 @@ export function slugOf({ adapter, nvidia }: MachineRecord): string {
   return slug === '' ? 'unnamed' : slug.slice(0, 60);
 }
 
-function versionOf(name: string): string {
-  const require = createRequire(import.meta.url);
-  try {
-    const { version } = require(`${name}/package.json`) as { version: string };
-    return version;
-  } catch {
-    return packageVersionAbove(name) ?? 'unknown';
-  }
-}
-
-/** A package whose `exports` leave out its package.json. */
-function packageVersionAbove(name: string): string | null {
-  const folder = folderAbove((one) => existsSync(join(one, 'node_modules', name, 'package.json')));
-  return folder === null ? null : readPackage(join(folder, 'node_modules', name)).version;
-}
-
 /** Of slowlane's own repository: installed as a package it may lie in somebody else's. */
 export async function gitCommit(): Promise<string | null> {
   const cwd = folderAbove((one) => existsSync(join(one, 'package.json')));
@@ -111,22 +94,4 @@ export async function gitCommit(): Promise<string | null> {
   } catch {
     return null; // no git
   }
-}
-
-/** The next folder above this file for which `isWanted`. */
-function folderAbove(isWanted: (folder: string) => boolean): string | null {
-  let folder = dirname(fileURLToPath(import.meta.url));
-  while (!isWanted(folder)) {
-    const above = dirname(folder);
-    if (above === folder) return null;
-    folder = above;
-  }
-  return folder;
-}
-
-function readPackage(folder: string): { name: string; version: string } {
-  return JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as {
-    name: string;
-    version: string;
-  };
 }

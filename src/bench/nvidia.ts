@@ -4,19 +4,29 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 
 const TIMEOUT_MS = 10_000;
+const MIB = 2 ** 20;
 
-const run = promisify(execFile);
+/** Runs a program to its end and resolves to what it printed; throws where it could not, or failed. */
+export type RunProgram = (file: string, args: readonly string[]) => Promise<string>;
+
+export const runProgram: RunProgram = async (file, args) => {
+  const { stdout } = await promisify(execFile)(file, [...args], { timeout: TIMEOUT_MS });
+  return stdout;
+};
+
+/** Rows of values. Throws where there is no nvidia-smi, or one that doesn't know the question. */
+export async function askNvidia(what: string, run = runProgram): Promise<string[][]> {
+  const stdout = await run('nvidia-smi', [what, '--format=csv,noheader,nounits']);
+  const lines = stdout.split('\n').filter((line) => line.trim() !== '');
+  return lines.map((line) => line.split(',').map((value) => value.trim()));
+}
 
 /** Rows of values; null without nvidia-smi. */
 export async function queryNvidia(what: string): Promise<string[][] | null> {
   try {
-    const { stdout } = await run('nvidia-smi', [what, '--format=csv,noheader,nounits'], {
-      timeout: TIMEOUT_MS,
-    });
-    const lines = stdout.split('\n').filter((line) => line.trim() !== '');
-    return lines.map((line) => line.split(',').map((value) => value.trim()));
+    return await askNvidia(what);
   } catch {
-    return null; // none here, or one that does not know the question
+    return null;
   }
 }
 
@@ -27,4 +37,9 @@ export async function describeNvidia(
   const [first] = (await queryNvidia(`--query-gpu=${fields.join(',')}`)) ?? [];
   if (first === undefined) return null;
   return Object.fromEntries(fields.map((field, i) => [field, first[i] ?? '']));
+}
+
+/** `memory.free` and the like, which it tells in MiB; null for `[N/A]`. */
+export function bytesOf(mebibytes = ''): number | null {
+  return /^\d+$/.test(mebibytes) ? Number(mebibytes) * MIB : null;
 }

@@ -20,6 +20,8 @@ export interface Conditions<P extends string = string> {
   readonly signal: AbortSignal;
   readonly onStart?: (pid: number) => void;
   readonly onPhase?: (phase: P) => void;
+  /** Hears all that the process prints. */
+  readonly onOutput?: (text: string) => void;
 }
 
 export interface Ended<R, P extends string = string> {
@@ -35,7 +37,7 @@ export async function runCell<R, P extends string = string>(
   { file, args }: CellProcess,
   conditions: Conditions<P>,
 ): Promise<Ended<R, P>> {
-  const { timeoutMs, signal, onStart, onPhase } = conditions;
+  const { timeoutMs, signal, onStart, onPhase, onOutput } = conditions;
   const start = performance.now();
   // 'advanced' keeps a loss that is not a number.
   const child = fork(file, args, {
@@ -49,6 +51,7 @@ export async function runCell<R, P extends string = string>(
   let output = '';
   const keep = (text: string) => {
     output = (output + text).slice(-OUTPUT_CHARACTERS);
+    onOutput?.(text);
   };
   child.stdout?.setEncoding('utf8').on('data', keep);
   child.stderr?.setEncoding('utf8').on('data', keep);

@@ -6,6 +6,7 @@ import { createRequire } from 'node:module';
 import { Command, CommanderError } from 'commander';
 import { benchCommand } from './bench-command.js';
 import { EXIT, reasonOf, RunError, UsageError } from './cli-error.js';
+import { doctorCommand } from './doctor-command.js';
 import { planCommand } from './plan-command.js';
 import { outliveReaders } from './standard-streams.js';
 import { trainCommand } from './train-command.js';
@@ -53,6 +54,13 @@ program.addCommand(
     },
     program,
   ),
+);
+program.addCommand(
+  doctorCommand(async (request) => {
+    checkWorkingFolder();
+    const { doctor } = await import('./doctor/doctor.js');
+    process.exitCode = await doctor(request, version);
+  }).copyInheritedSettings(program),
 );
 
 try {

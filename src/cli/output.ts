@@ -55,7 +55,7 @@ async function makeOutputFolder(folder: string): Promise<void> {
 }
 
 /** Node's own `recursive` never returns where a parent exists and takes no entries, like /proc. */
-async function makeFolder(path: string): Promise<void> {
+export async function makeFolder(path: string): Promise<void> {
   const found = await stat(path).catch(() => undefined);
   if (found?.isDirectory() === true) return;
   if (found !== undefined) throw new Error(`${path} is not a folder`);

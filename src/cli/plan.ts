@@ -1,14 +1,11 @@
 // `slowlane plan`: asks the driver and reads the model where the request says so, plans, prints.
 
-import { execFile } from 'node:child_process';
-import { promisify } from 'node:util';
+import { askNvidia, bytesOf } from '../bench/nvidia.js';
 import type { Plan } from '../make-plan.js';
 import { plan, type PlanOptions } from '../plan.js';
 import { EXIT, reasonOf, UsageError } from './cli-error.js';
 import type { PlanRequest } from './plan-command.js';
 import { planText } from './plan-text.js';
-
-const MIB = 2 ** 20;
 
 /** Prints the plan, and returns the exit code. */
 export async function printPlan(request: PlanRequest): Promise<number> {
@@ -60,12 +57,11 @@ function planOf(options: PlanOptions): Plan {
 
 /** Of the first GPU that nvidia-smi knows. */
 async function freeDeviceMemory(): Promise<number> {
-  const query = ['--query-gpu=memory.free', '--format=csv,noheader,nounits'];
   try {
-    const { stdout } = await promisify(execFile)('nvidia-smi', query, { timeout: 10_000 });
-    const mebibytes = Number.parseInt(stdout, 10);
-    if (mebibytes > 0) return mebibytes * MIB;
-    throw new Error(`it printed ${JSON.stringify(stdout.slice(0, 40))}`);
+    const [[free] = []] = await askNvidia('--query-gpu=memory.free');
+    const bytes = bytesOf(free);
+    if (bytes !== null && bytes > 0) return bytes;
+    throw new Error(`it printed ${JSON.stringify((free ?? '').slice(0, 40))}`);
   } catch (error) {
     const [reason] = reasonOf(error).split('\n');
     throw new UsageError(

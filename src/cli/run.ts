@@ -4,6 +4,7 @@ import type { EvaluationRecord } from '../memory/run-record.js';
 import type { DataSet } from './data/dataset.js';
 import type { Engine } from './engine.js';
 import type { Model } from './models/model.js';
+import type { RunSink } from './run-sink.js';
 import type { TrainOptions } from './train-options.js';
 import type { Trainer } from './trainer.js';
 import type { LoopState } from './training-loop.js';
@@ -20,4 +21,5 @@ export interface Run {
   readonly stepsPlanned: number;
   readonly state: LoopState;
   readonly evaluations: EvaluationRecord[];
+  readonly sink: RunSink;
 }

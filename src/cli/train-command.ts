@@ -41,6 +41,7 @@ Examples:
   slowlane train --data moby-dick --steps 500     a book, with the transformer
   slowlane train --inner sgd --sync-period 10 --slow-step-size 0.8
   slowlane train --no-lookahead --out out-adam    the same, to compare with
+  slowlane train --tensorboard runs/1             and then: tensorboard --logdir runs
 `;
 
 const DATA_FILES =
@@ -70,6 +71,7 @@ interface RawOptions {
   readonly batchSize?: number;
   readonly seed: number;
   readonly out: string;
+  readonly tensorboard?: string;
 }
 
 const LOOKAHEAD_ONLY = ['syncPeriod', 'slowStepSize', 'innerState', 'slow', 'workers'] as const;
@@ -175,6 +177,9 @@ export function trainCommand(run: (options: TrainOptions) => Promise<void>): Com
     .addOption(
       parsed('--out <dir>', 'folder for run.json and report.html', folderName).default('out'),
     )
+    .addOption(
+      parsed('--tensorboard <dir>', 'folder for events that TensorBoard reads', folderName),
+    )
     .addHelpText('after', EXAMPLES);
   return command.action(() => run(checked(command)));
 }
@@ -211,6 +216,7 @@ function checked(command: Command): TrainOptions {
     batchSize: raw.batchSize ?? BATCH_SIZES[model],
     seed: raw.seed,
     out: raw.out,
+    tensorboard: raw.tensorboard,
   };
 }
 

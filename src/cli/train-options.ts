@@ -54,6 +54,8 @@ export interface TrainOptions {
   readonly batchSize: number;
   readonly seed: number;
   readonly out: string;
+  /** Folder for files of events; undefined: none. */
+  readonly tensorboard: string | undefined;
 }
 
 /** Usual for each rule; Lion takes a third to a tenth of Adam's (arXiv 2302.06675). */

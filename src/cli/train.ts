@@ -14,7 +14,10 @@ import { startProgress } from './progress.js';
 import { makeRecord } from './record-of-run.js';
 import { summaryText } from './summary-table.js';
 import { formatBytes, formatCount, formatMs } from '../memory/quantities.js';
+import type { EvaluationRecord } from '../memory/run-record.js';
 import type { Run } from './run.js';
+import { allOf, pointTeller, type RunSink } from './run-sink.js';
+import { openTensorBoard } from './tensorboard/sink.js';
 import type { TrainOptions } from './train-options.js';
 import { makeTrainer } from './trainer.js';
 import { newLoopState, runLoop } from './training-loop.js';
@@ -41,6 +44,7 @@ export async function train(options: TrainOptions, toolVersion: string): Promise
   try {
     const trainer = makeTrainer(options, model.variables);
     try {
+      const sink = await openSinks(options);
       const run: Run = {
         options,
         toolVersion,
@@ -52,6 +56,7 @@ export async function train(options: TrainOptions, toolVersion: string): Promise
         stepsPlanned,
         state: newLoopState(),
         evaluations: [],
+        sink,
       };
       return await trainAndRecord(run, output);
     } finally {
@@ -74,6 +79,7 @@ async function trainAndRecord(run: Run, output: Output): Promise<number> {
     console.error(`slowlane: ${error.message}`);
     return error.exitCode;
   } finally {
+    await run.sink.close();
     interrupt.release();
   }
   const record = makeRecord(run, 'done');
@@ -102,6 +108,7 @@ async function trainWithProgress(run: Run, signal: AbortSignal): Promise<void> {
   const { data, model, trainer, stepsPlanned, state } = run;
   const { batchSize, accumulate, seed } = run.options;
   const progress = startProgress(stepsPlanned, process.stderr, signal);
+  const tell = pointTeller(run.sink, run.options.learningRate);
   try {
     await runLoop(
       {
@@ -113,13 +120,12 @@ async function trainWithProgress(run: Run, signal: AbortSignal): Promise<void> {
         accumulate,
         seed,
         signal,
-        onStep: ({ stepsDone, smoothedLoss, elapsedMs }) =>
-          progress.update({
-            step: stepsDone,
-            smoothedLoss,
-            elapsedMs,
-            lastSyncMs: trainer.stats()?.lastSyncMs,
-          }),
+        onStep: (now, loss) => {
+          const { stepsDone: step, smoothedLoss, elapsedMs } = now;
+          const lastSyncMs = trainer.stats()?.lastSyncMs;
+          progress.update({ step, smoothedLoss, elapsedMs, lastSyncMs });
+          if (loss !== null) tell(now, loss);
+        },
       },
       state,
     );
@@ -132,12 +138,24 @@ async function trainWithProgress(run: Run, signal: AbortSignal): Promise<void> {
 }
 
 async function evaluateBoth(run: Run, signal: AbortSignal): Promise<void> {
-  const { data, model, trainer, evaluations } = run;
+  const { data, model, trainer } = run;
   const test = () => evaluate(model, data.testBatches(EVALUATION_BATCH), signal);
-  const fast = await test();
-  evaluations.push({ weights: 'fast', ...fast });
+  const note = (evaluation: EvaluationRecord) => {
+    run.evaluations.push(evaluation);
+    run.sink.onEvaluation(evaluation, run.state.stepsDone);
+  };
+  note({ weights: 'fast', ...(await test()) });
   const slow = await trainer.withSlowWeights(test);
-  if (slow !== undefined) evaluations.push({ weights: 'slow', ...slow });
+  if (slow !== undefined) note({ weights: 'slow', ...slow });
+}
+
+async function openSinks({ tensorboard }: TrainOptions): Promise<RunSink> {
+  if (tensorboard === undefined) return allOf([]);
+  const events = await openTensorBoard(tensorboard, (message) =>
+    console.error(`warning: ${message}`),
+  );
+  say(`Events  ${events.path}`);
+  return allOf([events]);
 }
 
 function countSteps({ duration, batchSize, accumulate }: TrainOptions, data: DataSet): number {

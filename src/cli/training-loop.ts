@@ -21,6 +21,8 @@ export interface LoopState {
   elapsedMs: number;
   /** Highest of what tfjs says it holds between two steps. */
   peakDeviceBytes: number;
+  /** What it said last. */
+  deviceBytes: number;
 }
 
 export interface LoopOptions {
@@ -33,11 +35,19 @@ export interface LoopOptions {
   readonly accumulate: number;
   readonly seed: number;
   readonly signal: AbortSignal;
-  readonly onStep: (state: Readonly<LoopState>) => void;
+  /** `loss` is null where it was not read. */
+  readonly onStep: (state: Readonly<LoopState>, loss: number | null) => void;
 }
 
 export function newLoopState(): LoopState {
-  return { stepsDone: 0, losses: [], smoothedLoss: NaN, elapsedMs: 0, peakDeviceBytes: 0 };
+  return {
+    stepsDone: 0,
+    losses: [],
+    smoothedLoss: NaN,
+    elapsedMs: 0,
+    peakDeviceBytes: 0,
+    deviceBytes: 0,
+  };
 }
 
 /** Takes `steps` steps; throws the signal's reason when it is aborted, a RunError when the loss isn't finite. */
@@ -59,12 +69,13 @@ export async function runLoop(options: LoopOptions, state: LoopState): Promise<v
       } finally {
         disposeBatch(batch);
         state.elapsedMs = performance.now() - startedAt;
-        state.peakDeviceBytes = Math.max(state.peakDeviceBytes, tf.memory().numBytes);
+        state.deviceBytes = tf.memory().numBytes;
+        state.peakDeviceBytes = Math.max(state.peakDeviceBytes, state.deviceBytes);
       }
     }
     state.stepsDone = step;
     if (reads) noteLoss(sum / accumulate, step, state);
-    options.onStep(state);
+    options.onStep(state, reads ? sum / accumulate : null);
   }
 }
 

@@ -14,7 +14,7 @@ describe('help', () => {
     const { code, stdout } = await slowlane(['train', '--help']);
     expect(code).toBe(0);
     const flags =
-      '--data --data-dir --model --inner --learning-rate --gradients --moments --sync-period --slow-step-size --inner-state --slow --workers --no-lookahead --engine --vram --epochs --steps --batch-size --seed --out';
+      '--data --data-dir --model --inner --learning-rate --gradients --moments --sync-period --slow-step-size --inner-state --slow --workers --no-lookahead --engine --vram --epochs --steps --batch-size --seed --out --tensorboard';
     for (const flag of flags.split(' ')) expect(stdout).toContain(`  ${flag} `);
     const text = stdout.replaceAll(/\s+/g, ' ');
     expect(text).toContain('"mlp", "cnn", "lstm", "transformer"');

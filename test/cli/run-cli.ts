@@ -23,8 +23,8 @@ export interface Surroundings {
   readonly onStart?: (child: ChildProcess) => void;
   /** File descriptor that stdout goes to; it is closed when the process ends. */
   readonly stdout?: number;
-  /** Beside the environment of the tests. */
-  readonly env?: Readonly<Record<string, string>>;
+  /** Beside the environment of the tests; undefined takes a variable away. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
 }
 
 /** Resolves when the process has ended. */

@@ -70,7 +70,7 @@ export async function chooseAdapter(
 }
 
 /** Those that the browser or Dawn gives, in the order of `first`; each once. */
-async function adaptersOf(gpu: GPU, first: GPUPowerPreference): Promise<ChosenAdapter[]> {
+export async function adaptersOf(gpu: GPU, first: GPUPowerPreference): Promise<ChosenAdapter[]> {
   const other = first === 'low-power' ? 'high-performance' : 'low-power';
   const requests: GPURequestAdapterOptions[] = [
     { powerPreference: first },

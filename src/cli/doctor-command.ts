@@ -1,0 +1,24 @@
+// `slowlane doctor`: its options as commander shows them in --help.
+
+import { Command, Option } from 'commander';
+
+import { parsed } from './command-options.js';
+import type { DoctorRequest } from './doctor/doctor.js';
+import { wholeNumber } from './option-values.js';
+
+const AFTER = `
+Every engine is started as slowlane train starts it, and takes two steps; what loads drivers or native code runs in
+processes of its own, so that a crash or a hang costs one line.
+
+Exit code 0: at least one engine trains; 1: none does; 130: stopped with Ctrl-C.
+`;
+
+/** The command; `run` gets checked options. */
+export function doctorCommand(run: (request: DoctorRequest) => Promise<void>): Command {
+  const command = new Command('doctor')
+    .description('Say what this machine has to train with, what is wrong, and what to do about it.')
+    .addOption(new Option('--json', 'print the report as JSON (docs/doctor.md)').default(false))
+    .addOption(parsed('--timeout <seconds>', 'for one probe', wholeNumber(1, 3600)).default(60))
+    .addHelpText('after', AFTER);
+  return command.action(() => run(command.opts<DoctorRequest>()));
+}

@@ -1,0 +1,34 @@
+// The process of one probe of `slowlane doctor`: `probe-main.js NAME REQUEST`, started by probes.ts.
+
+import { runCellHere } from '../../bench/cell-process.js';
+import { nvidiaGpus, pciGpus } from './gpus.js';
+import { thisMachine } from './machine.js';
+import { examinePackages } from './packages.js';
+import type { ProbeRequests, ProbeResults } from './probes.js';
+import { examineTensorflow } from './tensorflow.js';
+import { examineVulkan } from './vulkan.js';
+
+// Loaded only when needed: drivers and packages that one of them loads must not trouble the others.
+const probes: {
+  readonly [Name in keyof ProbeResults]: (
+    request: ProbeRequests[Name],
+  ) => ProbeResults[Name] | Promise<ProbeResults[Name]>;
+} = {
+  host: () => thisMachine().host(),
+  packages: () => examinePackages(thisMachine()),
+  'nvidia-smi': () => nvidiaGpus(thisMachine()),
+  'PCI devices': () => pciGpus(thisMachine()),
+  'Vulkan drivers': () => examineVulkan(thisMachine()),
+  'tfjs-node': () => examineTensorflow(thisMachine()),
+  adapters: async () => (await import('./list-adapters.js')).listAdapters(),
+  engine: async (request) => (await import('./try-engine.js')).tryEngine(request),
+  'host speeds': async () => (await import('./speeds.js')).hostSpeeds(),
+  'device speeds': async () => (await import('./speeds.js')).deviceSpeeds(),
+};
+
+const [, , name = '', request = ''] = process.argv;
+await runCellHere<unknown>(async () => {
+  const probe = probes[name as keyof ProbeResults] as ((request: unknown) => unknown) | undefined;
+  if (probe === undefined) throw new Error(`There is no probe '${name}'.`);
+  return probe(JSON.parse(request));
+});

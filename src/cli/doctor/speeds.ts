@@ -1,0 +1,130 @@
+// How fast bytes are copied: within host memory, to a worker thread and back through shared memory, to the device
+// and from it. Each takes a fraction of a second, in a process of its own.
+
+import { Worker } from 'node:worker_threads';
+
+import type { ChosenAdapter } from '../../device/webgpu/adapters.js';
+import { requestDevice } from '../../device/webgpu/adapters.js';
+import { findAdapters } from './list-adapters.js';
+import type { SpeedReport } from './report.js';
+
+const MIB = 2 ** 20;
+const HOST_BYTES = 64 * MIB;
+const DEVICE_BYTES = 32 * MIB;
+/** For one kind of copy. */
+const BUDGET_MS = 300;
+const MOST_ROUNDS = 20;
+
+/** The other end; as text, since a thread can't start with a file of TypeScript's in Node 20. */
+const ECHO = `
+  const { parentPort, workerData: { there, back } } = require('node:worker_threads');
+  parentPort.on('message', () => {
+    back.set(there);
+    parentPort.postMessage('copied');
+  });
+`;
+
+export async function hostSpeeds(): Promise<SpeedReport[]> {
+  const from = new Uint8Array(HOST_BYTES).fill(1);
+  const into = new Uint8Array(HOST_BYTES).fill(2); // memory that nobody has written may have no pages yet
+  const copy = await best(HOST_BYTES, () => into.set(from));
+  const shared = await sharedMemorySpeed(from, into);
+  const report = { software: false, bytes: HOST_BYTES };
+  return [
+    { what: 'copy in host memory', gbPerSecond: copy, ...report },
+    { what: 'to a worker and back', gbPerSecond: shared, ...report },
+  ];
+}
+
+/** Into shared memory, a copy within it by the worker, and out: each byte goes there and comes back. */
+async function sharedMemorySpeed(from: Uint8Array, into: Uint8Array): Promise<number> {
+  const there = new Uint8Array(new SharedArrayBuffer(HOST_BYTES)).fill(1);
+  const back = new Uint8Array(new SharedArrayBuffer(HOST_BYTES)).fill(1);
+  const worker = new Worker(ECHO, { eval: true, workerData: { there, back } });
+  try {
+    const next = answersOf(worker);
+    return await best(2 * HOST_BYTES, async () => {
+      there.set(from);
+      const answer = next();
+      // oxlint-disable-next-line unicorn/require-post-message-target-origin -- of windows; this is a thread
+      worker.postMessage('copy');
+      await answer;
+      into.set(back);
+    });
+  } finally {
+    await worker.terminate();
+  }
+}
+
+interface Waiting {
+  resolve(): void;
+  reject(cause: unknown): void;
+}
+
+/** One listener for an error: the worker's end must not end this process. */
+function answersOf(worker: Worker): () => Promise<void> {
+  let settle: Waiting = { resolve() {}, reject() {} };
+  worker.on('message', () => settle.resolve());
+  worker.on('error', (error) => settle.reject(error));
+  worker.on('exit', (code) => settle.reject(new Error(`the worker ended with code ${code}`)));
+  return () =>
+    new Promise<void>((resolve, reject) => {
+      settle = { resolve, reject };
+    });
+}
+
+/** On the adapter that an engine would take. */
+export async function deviceSpeeds(): Promise<SpeedReport[]> {
+  const adapters = [...(await findAdapters()).values()];
+  const chosen = adapters.find(({ software }) => !software) ?? adapters[0];
+  return chosen === undefined ? [] : measureDevice(chosen);
+}
+
+async function measureDevice({ adapter, software }: ChosenAdapter): Promise<SpeedReport[]> {
+  const device = await requestDevice(adapter);
+  const bytes = Math.min(DEVICE_BYTES, device.limits.maxBufferSize);
+  const { MAP_WRITE, MAP_READ, COPY_SRC, COPY_DST } = GPUBufferUsage;
+  const up = device.createBuffer({ size: bytes, usage: MAP_WRITE | COPY_SRC });
+  const there = device.createBuffer({ size: bytes, usage: COPY_SRC | COPY_DST });
+  const down = device.createBuffer({ size: bytes, usage: MAP_READ | COPY_DST });
+  const host = new Uint8Array(bytes).fill(1);
+  const copied = (from: GPUBuffer, to: GPUBuffer) => {
+    const encoder = device.createCommandEncoder();
+    encoder.copyBufferToBuffer(from, 0, to, 0, bytes);
+    device.queue.submit([encoder.finish()]);
+    return device.queue.onSubmittedWorkDone();
+  };
+  const upload = await best(bytes, async () => {
+    await up.mapAsync(GPUMapMode.WRITE);
+    new Uint8Array(up.getMappedRange()).set(host);
+    up.unmap();
+    await copied(up, there);
+  });
+  host.fill(0);
+  const download = await best(bytes, async () => {
+    await copied(there, down);
+    await down.mapAsync(GPUMapMode.READ);
+    host.set(new Uint8Array(down.getMappedRange()));
+    down.unmap();
+  });
+  // Dawn reports nothing of an allocation that failed but this.
+  if (host.some((byte) => byte !== 1)) throw new Error('what came back is not what was uploaded');
+  device.destroy();
+  return [
+    { what: 'upload to the device', gbPerSecond: upload, software, bytes },
+    { what: 'download from the device', gbPerSecond: download, software, bytes },
+  ];
+}
+
+/** 10⁹ bytes a second, of the fastest round after the first, which warms up. */
+async function best(bytes: number, round: () => void | Promise<void>): Promise<number> {
+  await round();
+  const until = performance.now() + BUDGET_MS;
+  let fastestMs = Infinity;
+  for (let i = 0; i < MOST_ROUNDS && (i < 2 || performance.now() < until); i++) {
+    const start = performance.now();
+    await round();
+    fastestMs = Math.min(fastestMs, performance.now() - start);
+  }
+  return bytes / fastestMs / 1e6;
+}

@@ -1,0 +1,133 @@
+// tfjs-node and tfjs-node-gpu as their files show them. Nothing is loaded here: a native module that crashes would
+// take the doctor with it, so whether they run is found by the probe of the engine, in a process of its own.
+
+import { join } from 'node:path';
+
+import type { TensorflowReport } from './report.js';
+import type { Machine } from './machine.js';
+
+const PACKAGES = ['@tensorflow/tfjs-node-gpu', '@tensorflow/tfjs-node'] as const;
+const BINDING = 'tfjs_binding.node';
+/** Where the native module looks for them. */
+const LIBRARIES = 'deps/lib';
+const HEADERS = 'deps/include/tensorflow/core/public';
+const LIBRARY = /^(lib)?tensorflow.*\.(so|dylib|dll)([.\d]*)$/;
+/** It calls util.isNullOrUndefined, which Node 23 has no longer. */
+const FIRST_NODE_WITHOUT = 23;
+
+export function examineTensorflow(machine: Machine): Promise<TensorflowReport[]> {
+  return Promise.all(PACKAGES.map((name) => examineOne(machine, name)));
+}
+
+async function examineOne(machine: Machine, name: string): Promise<TensorflowReport> {
+  const folder = machine.packageFolder(name);
+  if (folder === null) {
+    return {
+      name,
+      version: null,
+      folder,
+      binding: null,
+      libraries: [],
+      libtensorflow: null,
+      problem: null,
+      remedy: null,
+    };
+  }
+  const { version } = JSON.parse(await machine.readText(join(folder, 'package.json'))) as {
+    version: string;
+  };
+  const binding = await findBinding(machine, folder);
+  const libraries = (await machine.list(join(folder, LIBRARIES)))
+    .filter((file) => LIBRARY.test(file))
+    .toSorted();
+  const dangling = await danglingOf(machine, folder, libraries);
+  return {
+    name,
+    version,
+    folder,
+    binding,
+    libraries,
+    libtensorflow: versionIn(libraries) ?? (await versionOfHeaders(machine, folder)),
+    ...problemOf(machine, { name, binding, libraries, dangling }),
+  };
+}
+
+/** Links to files that aren't there. */
+async function danglingOf(
+  machine: Machine,
+  folder: string,
+  libraries: readonly string[],
+): Promise<string[]> {
+  const found: string[] = [];
+  for (const file of libraries) {
+    if (!(await machine.exists(join(folder, LIBRARIES, file)))) found.push(file);
+  }
+  return found;
+}
+
+/** `lib/napi-v8/tfjs_binding.node`, by the version of Node-API it was built for. */
+async function findBinding(machine: Machine, folder: string): Promise<string | null> {
+  for (const part of await machine.list(join(folder, 'lib'))) {
+    const file = join(folder, 'lib', part, BINDING);
+    if (part.startsWith('napi') && (await machine.exists(file))) return file;
+  }
+  return null;
+}
+
+/** Of names like `libtensorflow.so.2.9.1`, the longest. */
+function versionIn(libraries: readonly string[]): string | null {
+  const versions = libraries.map((file) => /(\d+(?:\.\d+)+)/.exec(file)?.[1] ?? '');
+  return versions.toSorted((a, b) => b.length - a.length).find((version) => version !== '') ?? null;
+}
+
+/** Of those that it was built with, where they were kept. */
+async function versionOfHeaders(machine: Machine, folder: string): Promise<string | null> {
+  for (const file of ['release_version.h', 'version.h']) {
+    const text = await machine.readText(join(folder, HEADERS, file)).catch(() => '');
+    const [major, minor, patch] = ['MAJOR', 'MINOR', 'PATCH'].map(
+      (part) => new RegExp(`#define TF_${part}_VERSION (\\d+)`).exec(text)?.[1],
+    );
+    if (major !== undefined && minor !== undefined) return [major, minor, patch ?? '0'].join('.');
+  }
+  return null;
+}
+
+interface Files {
+  readonly name: string;
+  readonly binding: string | null;
+  readonly libraries: readonly string[];
+  readonly dangling: readonly string[];
+}
+
+function problemOf(
+  { node }: Machine,
+  { name, binding, libraries, dangling }: Files,
+): Pick<TensorflowReport, 'problem' | 'remedy'> {
+  if (libraries.length === 0) {
+    return {
+      problem: `libtensorflow is missing (${LIBRARIES}): its download failed, or scripts were off`,
+      remedy:
+        `npm rebuild ${name} where storage.googleapis.com can be reached; else put libtensorflow ` +
+        `2.9.1 into its ${LIBRARIES}`,
+    };
+  }
+  if (dangling.length > 0) {
+    return {
+      problem: `${LIBRARIES} has links to files that are not there: ${dangling.join(', ')}`,
+      remedy: 'Link them to the files of libtensorflow, or install the package again',
+    };
+  }
+  if (binding === null) {
+    return {
+      problem: `its native module (lib/napi-v*/${BINDING}) was not built`,
+      remedy: `npm rebuild ${name} --build-addon-from-source, which needs Python and a C++ compiler`,
+    };
+  }
+  if (Number.parseInt(node, 10) >= FIRST_NODE_WITHOUT) {
+    return {
+      problem: `it does not run on Node ${FIRST_NODE_WITHOUT} and later, this is ${node}`,
+      remedy: 'Use Node 20 or 22',
+    };
+  }
+  return { problem: null, remedy: null };
+}

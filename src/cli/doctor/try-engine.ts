@@ -1,0 +1,53 @@
+// Whether an engine trains: it is started as `slowlane train` starts it, and takes two steps with a sync after
+// each. Runs in a process of its own, which a driver may take down.
+
+import * as tf from '@tensorflow/tfjs-core';
+
+import { adam, lookahead } from '../../index.js';
+import type { EngineName, ModelName } from '../choices.js';
+import { reasonOf, RunError } from '../cli-error.js';
+import { startEngine } from '../engine.js';
+
+export interface EngineTry {
+  readonly startedAs: string | null;
+  /** Null: it works. */
+  readonly reason: string | null;
+  readonly remedy: string | null;
+}
+
+export interface EngineRequest {
+  readonly engine: EngineName;
+  readonly model: ModelName;
+}
+
+export async function tryEngine({ engine, model }: EngineRequest): Promise<EngineTry> {
+  process.env['TF_FORCE_GPU_ALLOW_GROWTH'] ??= 'true'; // else TensorFlow takes the whole card
+  let startedAs: string | null = null;
+  try {
+    startedAs = (await startEngine(engine, model)).name;
+    await takeSteps();
+    return { startedAs, reason: null, remedy: null };
+  } catch (error) {
+    const remedy = error instanceof RunError ? error.remedy : null;
+    return { startedAs, reason: reasonOf(error), remedy };
+  }
+}
+
+const STEPS = 2;
+
+async function takeSteps(): Promise<void> {
+  const x = tf.randomNormal([8, 4], 0, 1, 'float32', 1);
+  const w = tf.variable(tf.ones([4, 2]));
+  const optimizer = lookahead(adam({ learningRate: 0.1 }), { syncPeriod: 1 });
+  const losses: number[] = [];
+  for (let step = 0; step < STEPS; step++) {
+    const loss = await optimizer.step(() => tf.mean<tf.Scalar>(tf.square(tf.matMul(x, w))), true, [
+      w,
+    ]);
+    losses.push((await loss?.data<'float32'>())?.[0] ?? NaN);
+  }
+  await optimizer.finish();
+  const [first = NaN, last = NaN] = losses;
+  if (last < first) return;
+  throw new Error(`It computes wrongly: two steps took a loss from ${first} to ${last}.`);
+}

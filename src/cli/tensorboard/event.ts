@@ -1,0 +1,59 @@
+// TensorFlow's Event message in protobuf's encoding, as much of it as scalars take:
+// Event { double wall_time = 1; int64 step = 2; string file_version = 3; Summary summary = 5; }
+// Summary { repeated Value value = 1; }   Value { string tag = 1; float simple_value = 2; }
+
+/** By tag. */
+export type Scalars = Readonly<Record<string, number>>;
+
+const VARINT = 0;
+const EIGHT_BYTES = 1;
+const LENGTH_AND_BYTES = 2;
+const FOUR_BYTES = 5;
+
+/** What a file has to begin with. */
+export function versionEvent(wallSeconds: number): Buffer {
+  return Buffer.concat([double(1, wallSeconds), text(3, 'brain.Event:2')]);
+}
+
+export function scalarsEvent(wallSeconds: number, step: number, scalars: Scalars): Buffer {
+  const values = Object.entries(scalars).map(([tag, value]) =>
+    bytes(1, Buffer.concat([text(1, tag), float(2, value)])),
+  );
+  const summary = bytes(5, Buffer.concat(values));
+  return Buffer.concat([double(1, wallSeconds), key(2, VARINT), varint(step), summary]);
+}
+
+function key(field: number, wireType: number): Buffer {
+  return varint(8 * field + wireType);
+}
+
+/** Seven bits a byte, the lowest first; steps may be more than 32 bits can hold. */
+function varint(value: number): Buffer {
+  const parts: number[] = [];
+  let rest = value;
+  while (rest >= 128) {
+    parts.push((rest % 128) + 128);
+    rest = Math.floor(rest / 128);
+  }
+  return Buffer.from([...parts, rest]);
+}
+
+function double(field: number, value: number): Buffer {
+  const eight = Buffer.alloc(8);
+  eight.writeDoubleLE(value);
+  return Buffer.concat([key(field, EIGHT_BYTES), eight]);
+}
+
+function float(field: number, value: number): Buffer {
+  const four = Buffer.alloc(4);
+  four.writeFloatLE(value);
+  return Buffer.concat([key(field, FOUR_BYTES), four]);
+}
+
+function text(field: number, value: string): Buffer {
+  return bytes(field, Buffer.from(value, 'utf8'));
+}
+
+function bytes(field: number, value: Buffer): Buffer {
+  return Buffer.concat([key(field, LENGTH_AND_BYTES), varint(value.length), value]);
+}

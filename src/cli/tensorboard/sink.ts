@@ -1,0 +1,57 @@
+// `--tensorboard DIR`: the run as scalars in a file of events.
+
+import { resolve } from 'node:path';
+
+import { reasonOf, RunError } from '../cli-error.js';
+import { makeFolder } from '../output.js';
+import type { RunSink } from '../run-sink.js';
+import { EventFile, eventFilesIn } from './event-file.js';
+
+/** Makes `folder` if need be, and the file in it. `warn` hears what doesn't keep the run from going on. */
+export async function openTensorBoard(
+  folder: string,
+  warn: (message: string) => void,
+): Promise<RunSink & { readonly path: string }> {
+  const file = await makeFile(folder, warn);
+  return {
+    path: file.path,
+    onPoint({ step, loss, smoothedLoss, learningRate, stepMs, deviceBytes }) {
+      file.add(step, {
+        'loss/batch': loss,
+        'loss/smoothed': smoothedLoss,
+        learning_rate: learningRate,
+        step_ms: stepMs,
+        device_bytes: deviceBytes,
+      });
+    },
+    onEvaluation({ weights, loss, accuracy }, step) {
+      file.add(step, {
+        [`test_loss/${weights}`]: loss ?? NaN,
+        [`test_accuracy/${weights}`]: accuracy,
+      });
+    },
+    close: () => file.close(),
+  };
+}
+
+async function makeFile(folder: string, warn: (message: string) => void): Promise<EventFile> {
+  try {
+    await makeFolder(resolve(folder));
+    const others = await eventFilesIn(folder);
+    if (others.length > 0) {
+      warn(
+        `--tensorboard ${folder} has events of other runs, and TensorBoard takes a folder for one run. ` +
+          `Give each its own: --tensorboard ${folder}/NAME`,
+      );
+    }
+    return await EventFile.create(folder, (reason) =>
+      warn(`--tensorboard ${folder} can be written no longer: ${reason}. Training goes on.`),
+    );
+  } catch (error) {
+    throw new RunError(
+      `--tensorboard ${folder} can't be written to: ${reasonOf(error)}.`,
+      'Give a folder that you may write to: --tensorboard DIR',
+      { cause: error },
+    );
+  }
+}
