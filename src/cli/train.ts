@@ -13,6 +13,7 @@ import { type Output, prepareOutput } from './output.js';
 import { startProgress } from './progress.js';
 import { makeRecord } from './record-of-run.js';
 import { summaryText } from './summary-table.js';
+import { meter } from '../device/meter/meter.js';
 import { formatBytes, formatCount, formatMs } from '../memory/quantities.js';
 import type { Run } from './run.js';
 import type { TrainOptions } from './train-options.js';
@@ -20,6 +21,8 @@ import { makeTrainer } from './trainer.js';
 import { newLoopState, runLoop } from './training-loop.js';
 
 const EVALUATION_BATCH = 250;
+
+const NO_METER = { beginStep() {} };
 
 /** Trains, prints, writes; resolves to the exit code. */
 export async function train(options: TrainOptions, toolVersion: string): Promise<number> {
@@ -34,6 +37,7 @@ export async function train(options: TrainOptions, toolVersion: string): Promise
     `Data    ${data.name}: ${formatCount(data.trainCount)} to train on, ${formatCount(data.testCount)} to test`,
   );
   const output = await prepareOutput(options.out);
+  const metered = options.timeline ? meter() : null; // before there are weights
   const model = makeModel(options.model, data, options.seed);
   say(
     `Model   ${model.description}: ${formatCount(countParameters(model))} parameters, ${formatBytes(4 * countParameters(model))}`,
@@ -52,12 +56,15 @@ export async function train(options: TrainOptions, toolVersion: string): Promise
         stepsPlanned,
         state: newLoopState(),
         evaluations: [],
+        validation: { step: [], fast: [], slow: [] },
+        meter: metered,
       };
       return await trainAndRecord(run, output);
     } finally {
       trainer.dispose();
     }
   } finally {
+    metered?.stop();
     model.dispose();
   }
 }
@@ -66,6 +73,7 @@ async function trainAndRecord(run: Run, output: Output): Promise<number> {
   const interrupt = listenForInterrupt();
   try {
     await trainWithProgress(run, interrupt.signal);
+    run.meter?.stop(); // what testing takes is of no step
     await evaluateBoth(run, interrupt.signal);
     await run.trainer.finish();
   } catch (error) {
@@ -100,7 +108,7 @@ async function writePartial(run: Run, output: Output, error: unknown): Promise<v
 
 async function trainWithProgress(run: Run, signal: AbortSignal): Promise<void> {
   const { data, model, trainer, stepsPlanned, state } = run;
-  const { batchSize, accumulate, seed } = run.options;
+  const { batchSize, accumulate, seed, validateEvery: every = Infinity } = run.options;
   const progress = startProgress(stepsPlanned, process.stderr, signal);
   try {
     await runLoop(
@@ -113,6 +121,10 @@ async function trainWithProgress(run: Run, signal: AbortSignal): Promise<void> {
         accumulate,
         seed,
         signal,
+        meter: run.meter ?? NO_METER,
+        afterStep: async (step) => {
+          if (step % every === 0 && step < stepsPlanned) await validate(run, step, signal);
+        },
         onStep: ({ stepsDone, smoothedLoss, elapsedMs }) =>
           progress.update({
             step: stepsDone,
@@ -132,12 +144,23 @@ async function trainWithProgress(run: Run, signal: AbortSignal): Promise<void> {
 }
 
 async function evaluateBoth(run: Run, signal: AbortSignal): Promise<void> {
-  const { data, model, trainer, evaluations } = run;
+  const { fast, slow } = await validate(run, run.state.stepsDone, signal);
+  run.evaluations.push({ weights: 'fast', ...fast });
+  if (slow !== undefined) run.evaluations.push({ weights: 'slow', ...slow });
+}
+
+async function validate(
+  { data, model, trainer, validation }: Run,
+  step: number,
+  signal: AbortSignal,
+) {
   const test = () => evaluate(model, data.testBatches(EVALUATION_BATCH), signal);
   const fast = await test();
-  evaluations.push({ weights: 'fast', ...fast });
   const slow = await trainer.withSlowWeights(test);
-  if (slow !== undefined) evaluations.push({ weights: 'slow', ...slow });
+  validation.step.push(step);
+  validation.fast.push(fast.loss);
+  validation.slow.push(slow?.loss ?? null);
+  return { fast, slow };
 }
 
 function countSteps({ duration, batchSize, accumulate }: TrainOptions, data: DataSet): number {
