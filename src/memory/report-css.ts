@@ -80,11 +80,12 @@ td { text-align: right; font-variant-numeric: tabular-nums; overflow-wrap: anywh
 .results td { white-space: nowrap; }
 .scroll { overflow-x: auto; }
 .wide .tables { grid-template-columns: 1fr; }
-thead th { padding-left: 1rem; font-weight: 600; text-align: right; vertical-align: bottom; overflow-wrap: anywhere; }
+thead th { padding: 0.35rem 0 0.35rem 1rem; font-weight: 600; text-align: right; vertical-align: bottom; overflow-wrap: anywhere; }
 thead td { border: 0; }
 .wide td { padding-left: 1rem; }
 .wide .differs th, .wide .differs td { background: color-mix(in srgb, var(--run0) 7%, transparent); }
 #memory .scroll { margin-top: 1rem; }
+#memory table { width: auto; min-width: min(100%, 26rem); }
 .note, .command { margin: 1rem 0 0; color: var(--soft); font-size: 0.875rem; }
 code { font: 0.875rem/1.5 ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; overflow-wrap: anywhere; }
 @media (max-width: 32rem) {

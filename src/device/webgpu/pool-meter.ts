@@ -14,6 +14,9 @@ import { categoriesOfVariables, type Holdings } from './breakdown.js';
 import type { BufferPool } from './buffer-pool.js';
 import { NOBODY, type PoolWatcher } from './pool-watcher.js';
 
+/** Elements: smaller variables are not looked for at each event. */
+const WORTH_WAITING_FOR = 1024;
+
 export interface MeteredBackend extends tf.KernelBackend {
   readonly pool: BufferPool;
   readonly budgetBytes: number;
@@ -31,6 +34,9 @@ class PoolMeter implements Gauge, PoolWatcher {
   readonly #timeline: Timeline;
   /** Buffers that count as something else than the pool says. */
   #variables = new Map<GPUBuffer, Category>();
+  /** Variables whose values wait on the host for their first use on the device. */
+  #waiting: tf.Variable[] = [];
+  #mayHaveArrived = false;
   #otherBytes = 0;
   #phase: Phase = 'other';
   #syncs = 0;
@@ -75,7 +81,10 @@ class PoolMeter implements Gauge, PoolWatcher {
 
   before(): void {
     const phase = this.#phaseNow();
-    if (phase === this.#phase) return;
+    if (phase === this.#phase) {
+      if (this.#mayHaveArrived && this.#waiting.length > 0) this.#sortArrived();
+      return;
+    }
     this.#sort();
     this.#phase = phase;
     if (phase !== 'forward' || this.#isCounted) return;
@@ -83,6 +92,7 @@ class PoolMeter implements Gauge, PoolWatcher {
   }
 
   moved(buffer: GPUBuffer, from: Place, to: Place): void {
+    if (buffer.size >= 4 * WORTH_WAITING_FOR) this.#mayHaveArrived = true;
     const known = this.#variables.get(buffer);
     if (known === undefined) {
       this.#timeline.move(buffer.size, from, to, this.#phase);
@@ -125,9 +135,23 @@ class PoolMeter implements Gauge, PoolWatcher {
       const listed = holdings.used.get(buffer);
       if (listed !== undefined) this.#timeline.move(buffer.size, category, listed, this.#phase);
     }
+    this.#waiting = holdings.variables.filter(
+      ({ isDisposed, dataId, size }) =>
+        !isDisposed && size >= WORTH_WAITING_FOR && holdings.bufferOf(dataId) === undefined,
+    );
     const change = holdings.otherBytes - this.#otherBytes;
     this.#otherBytes = holdings.otherBytes;
     if (change > 0) this.#timeline.move(change, 'free', 'activations', this.#phase);
     else this.#timeline.move(-change, 'activations', 'free', this.#phase);
+  }
+
+  /** At the event after its upload a variable's buffer counts as what it is for. */
+  #sortArrived(): void {
+    this.#mayHaveArrived = false;
+    const holdings = this.#backend.holdings();
+    const arrived = this.#waiting.filter(
+      ({ isDisposed, dataId }) => !isDisposed && holdings.bufferOf(dataId) !== undefined,
+    );
+    if (arrived.length > 0) this.#sort();
   }
 }
