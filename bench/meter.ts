@@ -51,7 +51,7 @@ console.log(
   `meter's own work  ${(meterMs / steps).toFixed(4)} ms a step, ${((100 * meterMs) / steps / offMs).toFixed(3)} % (timing it included)`,
 );
 console.log(`one move          ${(1e6 * perCall(moveOnce())).toFixed(1)} ns`);
-console.log(`off: one call     ${(1e6 * perCall(() => NOBODY.before())).toFixed(2)} ns`);
+console.log(`off: one call     ${(1e6 * perCall(() => NOBODY.before(true))).toFixed(2)} ns`);
 device.engine.stop();
 
 async function round(): Promise<number> {
@@ -77,7 +77,7 @@ function timeWatcher(): () => number {
       ms += performance.now() - start;
     };
   pool.watcher = {
-    before: timed(() => watcher.before()),
+    before: timed((takes) => watcher.before(takes)),
     moved: timed((buffer, from, to) => watcher.moved(buffer, from, to)),
   };
   return () => ms;

@@ -20,9 +20,7 @@ export function reportCommand(run: (request: ReportRequest) => Promise<void>): C
   const command = new Command('report')
     .description('Show one run, or several beside each other, as one HTML page.')
     .argument('<run...>', 'run.json of slowlane train, or the folder it is in')
-    .addOption(
-      parsed('-o, --output <file>', 'the page to write', fileName).default('report.html'),
-    )
+    .addOption(parsed('-o, --output <file>', 'the page to write', fileName).default('report.html'))
     .addHelpText('after', EXAMPLES);
   return command.action((runs: string[]) =>
     run({ runs, output: command.opts<{ output: string }>().output }),

@@ -80,6 +80,7 @@ const SHAPE: Readonly<Record<string, Shape>> = {
       places: ['string'],
       budgetBytes: 'number?',
       moves: 'number',
+      peak: { step: 'number', phase: 'number', bytes: ['number'] },
       steps: {
         stepsPerRow: 'number',
         step: ['number'],
@@ -178,7 +179,10 @@ function unevenColumns({ timeline, stepTimes, validation }: RunRecord): string |
     const { categories, steps, first, last } = timeline;
     const { step, begin, peak, peakPhase, peakStep } = steps;
     groups.push(['timeline.steps', [step, ...begin, ...peak, peakPhase, peakStep]]);
-    groups.push(['timeline.categories', [categories, begin, peak, first.start]]);
+    groups.push([
+      'timeline.categories',
+      [categories, begin, peak, first.start, timeline.peak.bytes],
+    ]);
     for (const moves of last === null ? [first] : [first, last]) {
       const { phase, from, to, bytes } = moves;
       groups.push(['timeline moves', [moves.step, phase, from, to, bytes]]);

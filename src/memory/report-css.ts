@@ -77,7 +77,7 @@ caption { padding-bottom: 0.3rem; color: var(--soft); font-size: 0.8125rem; font
 th, td { padding: 0.35rem 0; border-top: 1px solid var(--line); vertical-align: baseline; }
 th { padding-right: 1rem; font-weight: 400; text-align: left; }
 td { text-align: right; font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }
-.results td { white-space: nowrap; }
+.results:not(.wide) td { white-space: nowrap; }
 .scroll { overflow-x: auto; }
 .wide .tables { grid-template-columns: 1fr; }
 thead th { padding: 0.35rem 0 0.35rem 1rem; font-weight: 600; text-align: right; vertical-align: bottom; overflow-wrap: anywhere; }

@@ -61,7 +61,7 @@ export const MEMORY_SCRIPT = `
       const isRow = points.size[i] < 0;
       const title = points.size[i] === -1
         ? when + ', when it began'
-        : points.size[i] === -2 ? when + ', ' + phase + ': most at once' : when + ', ' + phase;
+        : points.size[i] === -2 ? when + ', ' + phase + ': most in use' : when + ', ' + phase;
       const rows = isRow ? [] : [['', moved(points, i), '']];
       for (const at of ORDER.toReversed()) {
         if (run.bytes[at][i] !== 0) rows.push(['c' + at, data.categories[at], bytes(run.bytes[at][i])]);

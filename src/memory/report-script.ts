@@ -112,7 +112,7 @@ export const COMMON_SCRIPT = `
     }
     const size = () => ({ width: Math.max(120, place.clientWidth), height: spec.height });
     const u = new uPlot({
-      padding: [10, 14, 0, 0],
+      padding: [10, 24, 0, 0],
       legend: { show: false },
       ...spec.options,
       ...size(),

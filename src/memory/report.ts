@@ -134,7 +134,7 @@ function memorySection(runs: readonly NamedRun[]): string {
 <p class="read" aria-live="polite"></p>
 <p class="note">${escapeHtml(notes.filter((note) => note !== '').join(' '))} Drag to look closer, double-click to go back. Arrow keys go from event to event.</p>
 ${table(
-  'Most at one time',
+  'Most allocated at one time',
   timed.map(({ name }) => name),
   peakRows(timed),
 )}
@@ -151,8 +151,12 @@ function peakRows(runs: readonly NamedRun[]): TableRow[] {
       label: `${label[0]?.toUpperCase()}${label.slice(1)}`,
       values: peaks.map(({ bytes }) => formatBytes(bytes[at] ?? 0)),
     })),
-    { label: 'Step', values: peaks.map(({ step }) => formatCount(step)) },
-    { label: 'Phase', values: peaks.map(({ phase }) => phase) },
+    { label: 'In step', values: peaks.map(({ step }) => formatCount(step)) },
+    { label: 'In phase', values: peaks.map(({ phase }) => phase) },
+    {
+      label: 'At any time in use, without the pool',
+      values: peaks.map(({ inUse }) => formatBytes(inUse)),
+    },
     {
       label: 'Budget',
       values: peaks.map(({ budget }) => (budget === null ? 'none' : formatBytes(budget))),
@@ -161,18 +165,19 @@ function peakRows(runs: readonly NamedRun[]): TableRow[] {
 }
 
 function peakOf({ timeline }: RunRecord) {
-  const { steps, categories = [], phases = [], budgetBytes = null } = timeline ?? {};
-  let [row, total] = [0, 0];
-  for (let at = 0; at < (steps?.step.length ?? 0); at++) {
-    const sum = steps?.peak.reduce((all, column) => all + (column[at] ?? 0), 0) ?? 0;
-    if (sum > total) [row, total] = [at, sum];
-  }
+  const { categories = [], phases = [], peak, steps, budgetBytes = null } = timeline ?? {};
+  const bytes = peak?.bytes ?? [];
+  const pool = categories.indexOf('pool');
+  const inUse = (steps?.step ?? []).map((_, row) =>
+    (steps?.peak ?? []).reduce((sum, of, at) => sum + (at === pool ? 0 : (of[row] ?? 0)), 0),
+  );
   return {
     categories,
-    total,
-    bytes: categories.map((_, at) => steps?.peak[at]?.[row] ?? 0),
-    step: steps?.peakStep[row] ?? 0,
-    phase: phases[steps?.peakPhase[row] ?? 0] ?? '',
+    total: bytes.reduce((sum, held) => sum + held, 0),
+    inUse: inUse.reduce((most, held) => Math.max(most, held), 0),
+    bytes: categories.map((_, at) => bytes[at] ?? 0),
+    step: peak?.step ?? 0,
+    phase: phases[peak?.phase ?? 0] ?? '',
     budget: budgetBytes,
   };
 }

@@ -1,5 +1,5 @@
 // A whole run in a bounded number of rows: what was held when each row's first step began, and when most
-// was held. If the rows run out, each two neighbours become one.
+// was in use, the pool left out: what is allocated in all hardly changes once a run is under way. If the rows run out, each two neighbours become one.
 
 import { CATEGORIES } from './categories.js';
 
@@ -9,7 +9,7 @@ export interface StepColumns {
   readonly step: readonly number[];
   /** Bytes when that step began: one column a category, in the order of CATEGORIES. */
   readonly begin: readonly (readonly number[])[];
-  /** Bytes when the sum of them was largest. */
+  /** Bytes when most of them were in use. */
   readonly peak: readonly (readonly number[])[];
   /** The phase (at in PHASES) of that, and its step. */
   readonly peakPhase: readonly number[];
@@ -23,7 +23,7 @@ interface Row {
   readonly step: number;
   readonly begin: Float64Array;
   readonly peak: Float64Array;
-  peakBytes: number;
+  usedBytes: number;
   peakPhase: number;
   peakStep: number;
 }
@@ -33,7 +33,7 @@ export class StepRows {
   #stepsPerRow = 1;
 
   /** `step` begins with `bytes`. */
-  begin(step: number, bytes: Float64Array, total: number, phase: number): void {
+  begin(step: number, bytes: Float64Array, used: number, phase: number): void {
     const last = this.#rows.at(-1);
     if (last !== undefined && step < last.step + this.#stepsPerRow) return;
     if (this.#rows.length === MAX_ROWS) this.#halve();
@@ -41,18 +41,18 @@ export class StepRows {
       step,
       begin: bytes.slice(),
       peak: bytes.slice(),
-      peakBytes: total,
+      usedBytes: used,
       peakPhase: phase,
       peakStep: step,
     });
   }
 
   /** `bytes` are held in `step`, the last one that began. */
-  note(step: number, bytes: Float64Array, total: number, phase: number): void {
+  note(step: number, bytes: Float64Array, used: number, phase: number): void {
     const row = this.#rows.at(-1);
-    if (row === undefined || total <= row.peakBytes) return;
+    if (row === undefined || used <= row.usedBytes) return;
     row.peak.set(bytes);
-    row.peakBytes = total;
+    row.usedBytes = used;
     row.peakPhase = phase;
     row.peakStep = step;
   }
@@ -78,7 +78,7 @@ export class StepRows {
       const last = halved.at(-1);
       // Steps may be counted from anywhere and left out: what counts is which ones belong together.
       if (last === undefined || row.step >= last.step + this.#stepsPerRow) halved.push(row);
-      else if (row.peakBytes > last.peakBytes) {
+      else if (row.usedBytes > last.usedBytes) {
         const { step, begin } = last;
         halved[halved.length - 1] = { ...row, step, begin };
       }

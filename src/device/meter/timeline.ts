@@ -31,10 +31,19 @@ export interface TimelineData {
   readonly budgetBytes: number | null;
   /** Moves seen in all. */
   readonly moves: number;
+  /** When most was allocated, the pool too; of several such times the one with most in use. */
+  readonly peak: PeakData;
   readonly steps: StepColumns;
   readonly first: MoveColumns;
   /** Begins where `first` ends, or later; null if `first` holds everything. */
   readonly last: MoveColumns | null;
+}
+
+export interface PeakData {
+  readonly step: number;
+  readonly phase: number;
+  /** By category. */
+  readonly bytes: readonly number[];
 }
 
 export type MeterSource = 'allocator' | 'tensors';
@@ -51,6 +60,7 @@ export interface MeterEvent {
 }
 
 const PHASE_AT = new Map(PHASES.map((phase, at) => [phase, at]));
+const POOL = CATEGORIES.indexOf('pool');
 const PLACE_AT = new Map(PLACES.map((place, at) => [place, at]));
 
 export class Timeline {
@@ -63,6 +73,13 @@ export class Timeline {
   #step = 0;
   #moves = 0;
   #total = 0;
+  readonly #peak = {
+    step: 0,
+    phase: 0,
+    total: 0,
+    used: 0,
+    bytes: new Float64Array(CATEGORIES.length),
+  };
 
   constructor(listener?: (event: MeterEvent) => void) {
     this.#listener = listener;
@@ -80,7 +97,7 @@ export class Timeline {
 
   beginStep(step: number, phase: Phase): void {
     this.#step = step;
-    this.#rows.begin(step, this.#bytes, this.#total, PHASE_AT.get(phase) ?? 0);
+    this.#rows.begin(step, this.#bytes, this.#used, PHASE_AT.get(phase) ?? 0);
   }
 
   move(bytes: number, from: Place, to: Place, phase: Phase): void {
@@ -94,7 +111,8 @@ export class Timeline {
     else this.#bytes[toAt] = (this.#bytes[toAt] ?? 0) + bytes;
     this.#log().push(this.#step, phaseAt, fromAt, toAt, bytes);
     this.#moves += 1;
-    this.#rows.note(this.#step, this.#bytes, this.#total, phaseAt);
+    this.#rows.note(this.#step, this.#bytes, this.#used, phaseAt);
+    this.#notePeak(phaseAt);
     if (this.#listener !== undefined) this.#tell({ step: this.#step, phase, from, to, bytes });
   }
 
@@ -109,10 +127,26 @@ export class Timeline {
       places: PLACES,
       budgetBytes: Number.isFinite(budgetBytes) ? budgetBytes : null,
       moves: this.#moves,
+      peak: { step: this.#peak.step, phase: this.#peak.phase, bytes: [...this.#peak.bytes] },
       steps: this.#rows.columns(),
       first: this.#first.columns(),
       last: this.#last?.columns() ?? null,
     };
+  }
+
+  get #used(): number {
+    return this.#total - (this.#bytes[POOL] ?? 0);
+  }
+
+  #notePeak(phase: number): void {
+    const peak = this.#peak;
+    const used = this.#used;
+    if (this.#total < peak.total || (this.#total === peak.total && used <= peak.used)) return;
+    peak.step = this.#step;
+    peak.phase = phase;
+    peak.total = this.#total;
+    peak.used = used;
+    peak.bytes.set(this.#bytes);
   }
 
   /** An allocation must not fail, or half of it, because somebody watches. */

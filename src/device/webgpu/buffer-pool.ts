@@ -74,7 +74,7 @@ export class BufferPool implements BufferManagerLike {
     mappedAtCreation = false,
     reuse = true,
   ): GPUBuffer {
-    this.watcher.before();
+    this.watcher.before(true);
     const key = `${size}_${usage}`;
     let buffer = reuse ? this.#takeFree(key) : undefined;
     if (
@@ -110,7 +110,7 @@ export class BufferPool implements BufferManagerLike {
       // As tfjs does: whoever releases a buffer twice would hand it to two tensors.
       throw new Error('Cannot find the buffer in buffer manager');
     }
-    this.watcher.before();
+    this.watcher.before(false);
     this.#used.delete(buffer);
     this.numBytesUsed -= buffer.size;
     if (!reuse || this.#invalid.has(buffer)) {
@@ -129,7 +129,7 @@ export class BufferPool implements BufferManagerLike {
   relabel(buffer: GPUBuffer, category: Category): void {
     const before = this.#used.get(buffer);
     if (before === undefined) return;
-    this.watcher.before();
+    this.watcher.before(false);
     this.#used.set(buffer, category);
     this.watcher.moved(buffer, before, category);
   }

@@ -1,8 +1,8 @@
 // Meters the buffer pool: every buffer that is made, destroyed, given to the pool or taken from it.
 //
 // The pool knows what a buffer was made for. That it has become a variable's is found as `breakDown` finds
-// it, at the borders of phases: until then a new value of a variable counts as what it was made as. The sum
-// is exact at every event, the parts are those of `memory().by` at every border.
+// it, at the borders of phases and when the old values of variables were freed: until then a new value counts
+// as what it was made as. The sum is exact at every event, the parts are those of `memory().by` at borders.
 
 import * as tf from '@tensorflow/tfjs-core';
 
@@ -37,6 +37,8 @@ class PoolMeter implements Gauge, PoolWatcher {
   /** Variables whose values wait on the host for their first use on the device. */
   #waiting: tf.Variable[] = [];
   #mayHaveArrived = false;
+  /** Buffers that were variables': these have new ones. */
+  #haveLeft = false;
   #otherBytes = 0;
   #phase: Phase = 'other';
   #syncs = 0;
@@ -69,9 +71,9 @@ class PoolMeter implements Gauge, PoolWatcher {
   }
 
   syncing(isSyncing: boolean): void {
-    this.before(); // what was before the sync is sorted as that
+    this.before(false); // what was before the sync is sorted as that
     this.#syncs += isSyncing ? 1 : -1;
-    this.before();
+    this.before(false);
   }
 
   stop(): void {
@@ -79,9 +81,10 @@ class PoolMeter implements Gauge, PoolWatcher {
     this.#backend.pool.watcher = NOBODY;
   }
 
-  before(): void {
+  before(takes: boolean): void {
     const phase = this.#phaseNow();
     if (phase === this.#phase) {
+      if (this.#haveLeft && takes) this.#sort();
       if (this.#mayHaveArrived && this.#waiting.length > 0) this.#sortArrived();
       return;
     }
@@ -101,6 +104,7 @@ class PoolMeter implements Gauge, PoolWatcher {
     // Another label for the buffer of a variable changes nothing before it is sorted again.
     if (to !== 'pool' && to !== 'free') return;
     this.#variables.delete(buffer);
+    this.#haveLeft = true;
     this.#timeline.move(buffer.size, known, to, this.#phase);
   }
 
@@ -120,6 +124,7 @@ class PoolMeter implements Gauge, PoolWatcher {
 
   /** Counts the buffers of variables as what they are for, and textures. */
   #sort(): void {
+    this.#haveLeft = false;
     const holdings = this.#backend.holdings();
     const before = this.#variables;
     this.#variables = new Map();

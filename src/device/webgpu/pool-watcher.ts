@@ -3,8 +3,8 @@
 import type { Place } from '../meter/categories.js';
 
 export interface PoolWatcher {
-  /** Something may move next; nothing has. */
-  before(): void;
+  /** A buffer moves next, or may: `takes` if it is one to use. */
+  before(takes: boolean): void;
   /** `buffer`, as the pool has it listed, left `from` for `to`. */
   moved(buffer: GPUBuffer, from: Place, to: Place): void;
 }
