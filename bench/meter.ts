@@ -1,5 +1,5 @@
 /**
- * What a meter costs: `node --import tsx bench/meter.ts [--rounds 15] [--adapter swiftshader]`.
+ * What a meter costs: `node --import tsx bench/meter.ts [--rounds 40] [--adapter swiftshader]`.
  *
  * Rounds of steps without a meter and with one take turns on one engine; printed are the medians and their
  * ratio, and what the meter's own work is of a step, from its events and the time of one.
@@ -13,11 +13,11 @@ import { NOBODY } from '../src/device/webgpu/pool-watcher.js';
 import { adam, lookahead, meter } from '../src/index.js';
 
 const SIZE = { layers: 8, width: 128, batch: 16 };
-const STEPS = 10;
+const STEPS = 5;
 const CALLS = 1_000_000;
 
 const { values } = parseArgs({
-  options: { rounds: { type: 'string', default: '15' }, adapter: { type: 'string' } },
+  options: { rounds: { type: 'string', default: '40' }, adapter: { type: 'string' } },
 });
 const device = await openOurs(values.adapter, { watchBuffers() {}, watchTensors() {} });
 const stack = await makeStack(device, SIZE);
@@ -28,18 +28,16 @@ await round(); // compiles
 const off: number[] = [];
 const on: number[] = [];
 let moves = 0;
-let meterMs = 0;
 for (let i = 0; i < Number(values.rounds); i++) {
   for (const isOn of i % 2 === 0 ? [false, true] : [true, false]) {
     const metered = isOn ? meter() : null;
     const before = metered?.timeline().moves ?? 0;
-    const spent = isOn ? timeWatcher() : null;
     (isOn ? on : off).push(await round());
-    meterMs += spent?.() ?? 0;
     moves += (metered?.timeline().moves ?? 0) - before;
     metered?.stop();
   }
 }
+const [own, events] = await ownWork();
 const steps = Number(values.rounds) * STEPS;
 const [offMs, onMs] = [median(off) / STEPS, median(on) / STEPS];
 console.log(`device            ${device.engine.adapter.name}`);
@@ -48,11 +46,27 @@ console.log(`a step, meter on  ${onMs.toFixed(3)} ms (${spread(on)})`);
 console.log(`ratio             ${(onMs / offMs).toFixed(4)}`);
 console.log(`events a step     ${(moves / steps).toFixed(1)}`);
 console.log(
-  `meter's own work  ${(meterMs / steps).toFixed(4)} ms a step, ${((100 * meterMs) / steps / offMs).toFixed(3)} % (timing it included)`,
+  `meter's own work  ${own.toFixed(4)} ms a step, ${((100 * own) / offMs).toFixed(3)} %, ${((1e3 * own) / events).toFixed(2)} µs an event (timing it included)`,
 );
 console.log(`one move          ${(1e6 * perCall(moveOnce())).toFixed(1)} ns`);
 console.log(`off: one call     ${(1e6 * perCall(() => NOBODY.before(true))).toFixed(2)} ns`);
 device.engine.stop();
+
+/** Median milliseconds in the meter a step, and events a step. */
+async function ownWork(): Promise<[number, number]> {
+  const each: number[] = [];
+  let seen = 0;
+  for (let i = 0; i < 9; i++) {
+    const metered = meter();
+    const before = metered.timeline().moves;
+    const spent = timeWatcher();
+    await round();
+    each.push(spent() / STEPS);
+    seen += (metered.timeline().moves - before) / STEPS;
+    metered.stop();
+  }
+  return [median(each), seen / 9];
+}
 
 async function round(): Promise<number> {
   const start = performance.now();

@@ -157,7 +157,7 @@ function problemOf(value: unknown, shape: Shape, where: string): string | null {
   if (typeof value !== 'object' || value === null) return wrong(value, where, 'an object');
   for (const [name, inside] of Object.entries(shape)) {
     const at = where === '' ? name : `${where}.${name}`;
-    const problem = problemOf((value as Record<string, unknown>)[name], inside as Shape, at);
+    const problem = problemOf((value as Record<string, unknown>)[name], inside, at);
     if (problem !== null) return problem;
   }
   return null;

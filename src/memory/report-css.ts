@@ -80,9 +80,10 @@ td { text-align: right; font-variant-numeric: tabular-nums; overflow-wrap: anywh
 .results:not(.wide) td { white-space: nowrap; }
 .scroll { overflow-x: auto; }
 .wide .tables { grid-template-columns: 1fr; }
-thead th { padding: 0.35rem 0 0.35rem 1rem; font-weight: 600; text-align: right; vertical-align: bottom; overflow-wrap: anywhere; }
+thead th { padding: 0.35rem 0 0.35rem 1rem; font-weight: 600; text-align: right; vertical-align: bottom; overflow-wrap: normal; }
 thead td { border: 0; }
 .wide td { padding-left: 1rem; }
+thead ~ tbody td { min-width: 5rem; padding-left: 1rem; overflow-wrap: normal; }
 .wide .differs th, .wide .differs td { background: color-mix(in srgb, var(--run0) 7%, transparent); }
 #memory .scroll { margin-top: 1rem; }
 #memory table { width: auto; min-width: min(100%, 26rem); }

@@ -4,7 +4,7 @@
 // it, at the borders of phases and when the old values of variables were freed: until then a new value counts
 // as what it was made as. The sum is exact at every event, the parts are those of `memory().by` at borders.
 
-import * as tf from '@tensorflow/tfjs-core';
+import type * as tf from '@tensorflow/tfjs-core';
 
 import type { Category, Phase, Place } from '../meter/categories.js';
 import { type Gauge, registerGauge } from '../meter/meter.js';
