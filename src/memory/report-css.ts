@@ -83,6 +83,7 @@ td { text-align: right; font-variant-numeric: tabular-nums; overflow-wrap: anywh
 thead th { padding: 0.35rem 0 0.35rem 1rem; font-weight: 600; text-align: right; vertical-align: bottom; overflow-wrap: normal; }
 thead td { border: 0; }
 .wide td { padding-left: 1rem; }
+thead ~ tbody th { min-width: 7rem; }
 thead ~ tbody td { min-width: 5rem; padding-left: 1rem; overflow-wrap: normal; }
 .wide .differs th, .wide .differs td { background: color-mix(in srgb, var(--run0) 7%, transparent); }
 #memory .scroll { margin-top: 1rem; }

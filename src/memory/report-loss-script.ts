@@ -65,7 +65,7 @@ export const LOSS_SCRIPT = `
         describe,
         options: {
           scales: { x: { time: false }, y: { range: fromZero } },
-          axes: [axis('step', 26), axis('loss (nats)', 46)],
+          axes: [stepAxis(), axis('loss (nats)', 46)],
           series: [{}, ...curves.map((curve) => ({ ...styleOf(curve), show: isShown(curve) }))],
         },
       });

@@ -101,7 +101,7 @@ export const MEMORY_SCRIPT = `
           options: {
             cursor: { sync: { key: 'memory', scales: ['x', null] } },
             scales: { x: { time: false, range: () => view }, y: { range: () => [0, top * 1.05 || 1] } },
-            axes: [axis('step', 26, { incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 1e5, 1e6] }), bytesAxis()],
+            axes: [stepAxis(), bytesAxis()],
             series: [
               {},
               ...kept.map((at) => ({

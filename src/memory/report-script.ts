@@ -77,6 +77,9 @@ export const COMMON_SCRIPT = `
   }
   /** Powers of two and their halves, so that bytes have round numbers. */
   const BINARY = Array.from({ length: 44 }, (_, power) => 2 ** power);
+  const stepAxis = () => axis('step', 26, {
+    incrs: Array.from({ length: 8 }, (_, power) => [1, 2, 5].map((digit) => digit * 10 ** power)).flat(),
+  });
   const bytesAxis = () => axis('bytes', 62, { incrs: BINARY, values: (_, all) => all.map(bytes) });
 
   // From zero, because losses, bytes and times have one; a little air above the highest value.

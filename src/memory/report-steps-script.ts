@@ -71,7 +71,7 @@ export const STEPS_SCRIPT = `
           describe: (i) => describe(run, i),
           options: {
             scales: { x: { time: false, range: (u, min, max) => (u.zoomed ? [min, max] : [0.5, end + 0.5]) }, y: { range: () => [0, top] } },
-            axes: [axis('step', 26), axis('ms', 62)],
+            axes: [stepAxis(), axis('ms', 62)],
             series: [{}, bar(color('--sync')), bar(color('--compute'))],
             hooks: { draw: [markSyncs(run)], setSelect: [(u) => { u.zoomed = u.select.width > 0; }] },
           },
