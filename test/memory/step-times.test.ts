@@ -56,7 +56,7 @@ test('a record with a timeline survives JSON, in columns of one line', () => {
   const text = runRecordToJson(record);
   expect(readRunRecord(text)).toEqual(record);
   expect(text.length).toBeLessThan(300_000);
-  expect(text).toMatch(/"peakStep": \[0,1,5/);
+  expect(text).toContain(`"peakStep": [1,4,8,`); // 2,000 steps in rows of 4: the first of each that has most
 });
 
 test('a record of version 1 is read as one without what came later', () => {
