@@ -8,6 +8,7 @@ import { benchCommand } from './bench-command.js';
 import { EXIT, reasonOf, RunError, UsageError } from './cli-error.js';
 import { doctorCommand } from './doctor-command.js';
 import { planCommand } from './plan-command.js';
+import { reportCommand } from './report-command.js';
 import { outliveReaders } from './standard-streams.js';
 import { trainCommand } from './train-command.js';
 
@@ -29,6 +30,13 @@ program.addCommand(
     checkWorkingFolder();
     const { train } = await import('./train.js');
     process.exitCode = await train(options, version);
+  }).copyInheritedSettings(program),
+);
+program.addCommand(
+  reportCommand(async (request) => {
+    checkWorkingFolder();
+    const { writeReport } = await import('./report.js');
+    process.exitCode = await writeReport(request);
   }).copyInheritedSettings(program),
 );
 program.addCommand(

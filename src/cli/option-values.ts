@@ -19,6 +19,12 @@ export function folderName(text: string): string {
   throw new InvalidArgumentError('It must be the name of a folder; . is the one you are in.');
 }
 
+/** `-o report.html`. */
+export function fileName(text: string): string {
+  if (text !== '') return text;
+  throw new InvalidArgumentError('It must be the name of a file.');
+}
+
 /** `--learning-rate 1e-3`. */
 export function positiveNumber(text: string): number {
   const value = toNumber(text);

@@ -4,7 +4,7 @@
 import { mkdir, readFile, stat } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
-import { isReport, renderReport } from '../memory/report.js';
+import { isReport, recipeOf, renderReport } from '../memory/report.js';
 import { isRunRecord, type RunRecord, runRecordToJson } from '../memory/run-record.js';
 import { reasonOf, RunError } from './cli-error.js';
 import { checkReplaceable, OTHER_FOLDER, type OwnFile, replaceFile } from './own-file.js';
@@ -37,7 +37,10 @@ export async function prepareOutput(folder: string): Promise<Output> {
     reportPath: report.path,
     async write(content) {
       await replaceFile(record, runRecordToJson(content));
-      await replaceFile(report, renderReport(content, chart));
+      await replaceFile(
+        report,
+        renderReport([{ name: recipeOf(content), record: content }], chart),
+      );
     },
   };
 }
@@ -63,7 +66,7 @@ export async function makeFolder(path: string): Promise<void> {
   await mkdir(path);
 }
 
-async function readChartLibrary(): Promise<{ script: string; css: string }> {
+export async function readChartLibrary(): Promise<{ script: string; css: string }> {
   const require = createRequire(import.meta.url);
   const read = (file: string): Promise<string> =>
     readFile(require.resolve(`uplot/dist/${file}`), 'utf8');

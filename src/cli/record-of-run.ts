@@ -42,6 +42,9 @@ export function makeRecord(run: Run, ended: string): RunRecord {
     wallMs: { training: state.elapsedMs, total: Date.now() - run.startedAt.getTime() },
     losses: state.losses,
     evaluations: run.evaluations,
+    validation: run.validation,
+    stepTimes: state.clock.columns(),
+    timeline: run.meter?.timeline() ?? null,
     memory: {
       weightBytes: FLOAT32_BYTES * parameters,
       deviceBytes: state.peakDeviceBytes,
@@ -78,5 +81,7 @@ function flatOptions(options: TrainOptions): RunRecord['options'] {
     [duration.unit]: duration.count,
     'batch-size': options.batchSize,
     seed: options.seed,
+    ...(options.validateEvery === undefined ? {} : { 'validate-every': options.validateEvery }),
+    ...(options.timeline ? { timeline: true } : {}),
   };
 }

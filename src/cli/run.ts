@@ -1,5 +1,6 @@
 // One training run while it goes on.
 
+import type { Meter } from '../device/meter/meter.js';
 import type { EvaluationRecord } from '../memory/run-record.js';
 import type { DataSet } from './data/dataset.js';
 import type { Engine } from './engine.js';
@@ -22,4 +23,11 @@ export interface Run {
   readonly state: LoopState;
   readonly evaluations: EvaluationRecord[];
   readonly sink: RunSink;
+  readonly validation: {
+    readonly step: number[];
+    readonly fast: (number | null)[];
+    readonly slow: (number | null)[];
+  };
+  /** Null without --timeline. */
+  readonly meter: Meter | null;
 }

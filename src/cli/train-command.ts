@@ -70,6 +70,8 @@ interface RawOptions {
   readonly steps?: number;
   readonly batchSize?: number;
   readonly seed: number;
+  readonly validateEvery?: number;
+  readonly timeline?: boolean;
   readonly out: string;
   readonly tensorboard?: string;
 }
@@ -175,6 +177,14 @@ export function trainCommand(run: (options: TrainOptions) => Promise<void>): Com
       ).default(1),
     )
     .addOption(
+      parsed(
+        '--validate-every <n>',
+        'steps from one look at the test data to the next (default: at the end alone)',
+        wholeNumber(1),
+      ),
+    )
+    .option('--timeline', 'record what device memory is for, step by step')
+    .addOption(
       parsed('--out <dir>', 'folder for run.json and report.html', folderName).default('out'),
     )
     .addOption(
@@ -215,6 +225,8 @@ function checked(command: Command): TrainOptions {
     duration: durationOf(raw, model),
     batchSize: raw.batchSize ?? BATCH_SIZES[model],
     seed: raw.seed,
+    validateEvery: raw.validateEvery,
+    timeline: raw.timeline === true,
     out: raw.out,
     tensorboard: raw.tensorboard,
   };

@@ -53,6 +53,9 @@ export interface TrainOptions {
   readonly duration: Duration;
   readonly batchSize: number;
   readonly seed: number;
+  /** Steps from one look at the test data to the next; undefined: at the end alone. */
+  readonly validateEvery: number | undefined;
+  readonly timeline: boolean;
   readonly out: string;
   /** Folder for files of events; undefined: none. */
   readonly tensorboard: string | undefined;

@@ -13,6 +13,7 @@ import { type Output, prepareOutput } from './output.js';
 import { startProgress } from './progress.js';
 import { makeRecord } from './record-of-run.js';
 import { summaryText } from './summary-table.js';
+import { meter } from '../device/meter/meter.js';
 import { formatBytes, formatCount, formatMs } from '../memory/quantities.js';
 import type { EvaluationRecord } from '../memory/run-record.js';
 import type { Run } from './run.js';
@@ -23,6 +24,8 @@ import { makeTrainer } from './trainer.js';
 import { newLoopState, runLoop } from './training-loop.js';
 
 const EVALUATION_BATCH = 250;
+
+const NO_METER = { beginStep() {} };
 
 /** Trains, prints, writes; resolves to the exit code. */
 export async function train(options: TrainOptions, toolVersion: string): Promise<number> {
@@ -37,6 +40,7 @@ export async function train(options: TrainOptions, toolVersion: string): Promise
     `Data    ${data.name}: ${formatCount(data.trainCount)} to train on, ${formatCount(data.testCount)} to test`,
   );
   const output = await prepareOutput(options.out);
+  const metered = options.timeline ? meter() : null; // before there are weights
   const model = makeModel(options.model, data, options.seed);
   say(
     `Model   ${model.description}: ${formatCount(countParameters(model))} parameters, ${formatBytes(4 * countParameters(model))}`,
@@ -57,12 +61,15 @@ export async function train(options: TrainOptions, toolVersion: string): Promise
         state: newLoopState(),
         evaluations: [],
         sink,
+        validation: { step: [], fast: [], slow: [] },
+        meter: metered,
       };
       return await trainAndRecord(run, output);
     } finally {
       trainer.dispose();
     }
   } finally {
+    metered?.stop();
     model.dispose();
   }
 }
@@ -71,6 +78,7 @@ async function trainAndRecord(run: Run, output: Output): Promise<number> {
   const interrupt = listenForInterrupt();
   try {
     await trainWithProgress(run, interrupt.signal);
+    run.meter?.stop(); // what testing takes is of no step
     await evaluateBoth(run, interrupt.signal);
     await run.trainer.finish();
   } catch (error) {
@@ -106,7 +114,7 @@ async function writePartial(run: Run, output: Output, error: unknown): Promise<v
 
 async function trainWithProgress(run: Run, signal: AbortSignal): Promise<void> {
   const { data, model, trainer, stepsPlanned, state } = run;
-  const { batchSize, accumulate, seed } = run.options;
+  const { batchSize, accumulate, seed, validateEvery: every = Infinity } = run.options;
   const progress = startProgress(stepsPlanned, process.stderr, signal);
   const tell = pointTeller(run.sink, run.options.learningRate);
   try {
@@ -120,6 +128,10 @@ async function trainWithProgress(run: Run, signal: AbortSignal): Promise<void> {
         accumulate,
         seed,
         signal,
+        meter: run.meter ?? NO_METER,
+        afterStep: async (step) => {
+          if (step % every === 0 && step < stepsPlanned) await validate(run, step, signal);
+        },
         onStep: (now, loss) => {
           const { stepsDone: step, smoothedLoss, elapsedMs } = now;
           const lastSyncMs = trainer.stats()?.lastSyncMs;
@@ -138,15 +150,26 @@ async function trainWithProgress(run: Run, signal: AbortSignal): Promise<void> {
 }
 
 async function evaluateBoth(run: Run, signal: AbortSignal): Promise<void> {
-  const { data, model, trainer } = run;
-  const test = () => evaluate(model, data.testBatches(EVALUATION_BATCH), signal);
-  const note = (evaluation: EvaluationRecord) => {
-    run.evaluations.push(evaluation);
-    run.sink.onEvaluation(evaluation, run.state.stepsDone);
+  const { fast, slow } = await validate(run, run.state.stepsDone, signal);
+  run.evaluations.push(fast, ...(slow === undefined ? [] : [slow]));
+}
+
+async function validate(
+  { data, model, trainer, validation, sink }: Run,
+  step: number,
+  signal: AbortSignal,
+): Promise<{ fast: EvaluationRecord; slow: EvaluationRecord | undefined }> {
+  const test = async (weights: 'fast' | 'slow'): Promise<EvaluationRecord> => {
+    const found = await evaluate(model, data.testBatches(EVALUATION_BATCH), signal);
+    return { weights, ...found };
   };
-  note({ weights: 'fast', ...(await test()) });
-  const slow = await trainer.withSlowWeights(test);
-  if (slow !== undefined) note({ weights: 'slow', ...slow });
+  const fast = await test('fast');
+  const slow = await trainer.withSlowWeights(() => test('slow'));
+  for (const one of [fast, slow]) if (one !== undefined) sink.onEvaluation(one, step);
+  validation.step.push(step);
+  validation.fast.push(fast.loss);
+  validation.slow.push(slow?.loss ?? null);
+  return { fast, slow };
 }
 
 async function openSinks({ tensorboard }: TrainOptions): Promise<RunSink> {

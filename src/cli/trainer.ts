@@ -14,6 +14,7 @@ import {
   sgd,
 } from '../index.js';
 import type { HostMemory, SyncRecord } from '../memory/run-record.js';
+import type { SyncTotals } from '../memory/step-times.js';
 import type { InnerName, LookaheadOptions, TrainOptions } from './train-options.js';
 
 const INNER = { sgd, momentum, rmsprop, adagrad, adam, adamw, lion } as const satisfies Record<
@@ -28,6 +29,7 @@ export interface TrainerStats {
   readonly sync: SyncRecord;
   /** Undefined before the first. */
   readonly lastSyncMs: number | undefined;
+  readonly syncTotals: SyncTotals;
   readonly host: HostMemory;
 }
 
@@ -98,6 +100,7 @@ function insideLookahead(
           bytesPushed,
           workers: how,
         },
+        syncTotals: { syncs, totalMs: total, phases: syncMs },
         lastSyncMs: syncs === 0 ? undefined : syncMs.last,
         host: { slowBytes: host.slowBytes, stagingBytes: host.stagingBytes },
       };

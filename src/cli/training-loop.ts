@@ -2,8 +2,10 @@
 
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import * as tf from '@tensorflow/tfjs-core';
+import type { Meter } from '../device/meter/meter.js';
 import type { LossPoint } from '../memory/run-record.js';
 import { smoothed } from '../memory/smoothing.js';
+import { StepClock } from '../memory/step-times.js';
 import { RunError } from './cli-error.js';
 import { type DataSet, disposeBatch } from './data/dataset.js';
 import { meanCrossEntropy } from './models/cross-entropy.js';
@@ -23,6 +25,7 @@ export interface LoopState {
   peakDeviceBytes: number;
   /** What it said last. */
   deviceBytes: number;
+  readonly clock: StepClock;
 }
 
 export interface LoopOptions {
@@ -35,8 +38,12 @@ export interface LoopOptions {
   readonly accumulate: number;
   readonly seed: number;
   readonly signal: AbortSignal;
+  /** Told of each step before it. */
+  readonly meter: Pick<Meter, 'beginStep'>;
   /** `loss` is null where it was not read. */
   readonly onStep: (state: Readonly<LoopState>, loss: number | null) => void;
+  /** Awaited after each step; what it takes is no part of the training time. */
+  readonly afterStep: (step: number) => Promise<void>;
 }
 
 export function newLoopState(): LoopState {
@@ -47,6 +54,7 @@ export function newLoopState(): LoopState {
     elapsedMs: 0,
     peakDeviceBytes: 0,
     deviceBytes: 0,
+    clock: new StepClock(),
   };
 }
 
@@ -55,12 +63,14 @@ export async function runLoop(options: LoopOptions, state: LoopState): Promise<v
   const { data, model, trainer, steps, accumulate, signal } = options;
   const batches = data.batches(options.batchSize, options.seed);
   const readEvery = Math.ceil(steps / MAX_POINTS);
-  const startedAt = performance.now();
+  let startedAt = performance.now();
   for (let step = 1; step <= steps; step++) {
     await nextTurn(); // on cpu and wasm nothing else lets Ctrl-C through
     signal.throwIfAborted();
     const reads = step === 1 || step === steps || step % readEvery === 0;
     let sum = 0;
+    options.meter.beginStep(step);
+    const stepStartedAt = performance.now();
     for (let micro = 0; micro < accumulate; micro++) {
       const batch = batches.next().value;
       try {
@@ -74,8 +84,12 @@ export async function runLoop(options: LoopOptions, state: LoopState): Promise<v
       }
     }
     state.stepsDone = step;
+    state.clock.add(performance.now() - stepStartedAt, trainer.stats()?.syncTotals);
     if (reads) noteLoss(sum / accumulate, step, state);
     options.onStep(state, reads ? sum / accumulate : null);
+    const pausedAt = performance.now();
+    await options.afterStep(step);
+    startedAt += performance.now() - pausedAt;
   }
 }
 

@@ -1,8 +1,11 @@
 // What one training run was and what came of it: the content of run.json, and all that the report
 // knows. Plain data, so that it survives JSON unchanged.
 
+import type { TimelineData } from '../device/meter/timeline.js';
+import type { StepTimes } from './step-times.js';
+
 /** Rises when the layout changes in a way that readers must know of. */
-export const RUN_RECORD_VERSION = 1;
+export const RUN_RECORD_VERSION = 2;
 
 export interface RunRecord {
   readonly version: typeof RUN_RECORD_VERSION;
@@ -30,6 +33,11 @@ export interface RunRecord {
   readonly wallMs: { readonly training: number; readonly total: number };
   readonly losses: readonly LossPoint[];
   readonly evaluations: readonly EvaluationRecord[];
+  readonly validation: ValidationRecord;
+  /** Null in records of version 1. */
+  readonly stepTimes: StepTimes | null;
+  /** Null without `--timeline`. */
+  readonly timeline: TimelineData | null;
   readonly memory: MemoryRecord;
   /** Null without Lookahead. */
   readonly sync: SyncRecord | null;
@@ -76,6 +84,14 @@ export interface EvaluationRecord {
   readonly accuracy: number;
 }
 
+/** Loss on test data in the course of training, in columns; the last is that of `evaluations`. */
+export interface ValidationRecord {
+  readonly step: readonly number[];
+  readonly fast: readonly (number | null)[];
+  /** Nulls without Lookahead. */
+  readonly slow: readonly (number | null)[];
+}
+
 export interface HostMemory {
   /** All slow weights. */
   readonly slowBytes: number;
@@ -108,7 +124,14 @@ export interface SyncRecord {
 
 /** The text of run.json. */
 export function runRecordToJson(record: RunRecord): string {
-  return `${JSON.stringify(record, null, 2)}\n`;
+  return `${JSON.stringify(record, null, 2).replaceAll(COLUMN, withoutSpace)}\n`;
+}
+
+/** Numbers and nulls, a line each. No text of JSON has such an end of line in it. */
+const COLUMN = /\[\n[-+\d.enul,\s]+\]/gi;
+
+function withoutSpace(text: string): string {
+  return text.replaceAll(/\s+/g, '');
 }
 
 /** Whether `text` is a run record of any version: such a file may be replaced by a newer one. */

@@ -1,5 +1,6 @@
 // Where the time of syncs goes, as the main thread sees it.
 
+import { duringSync } from '../device/meter/meter.js';
 import type { StoreClock, StorePhase } from '../slow/slow-store.js';
 
 /** Phases of a sync: what the main thread did, or waited for. */
@@ -54,7 +55,7 @@ export class SyncClock implements StoreClock {
   async timeSync(work: () => Promise<void>): Promise<void> {
     const start = performance.now();
     try {
-      await work();
+      await duringSync(work);
     } finally {
       this.#last = performance.now() - start;
       this.#total += this.#last;

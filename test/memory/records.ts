@@ -6,7 +6,7 @@ const MIB = 2 ** 20;
 
 /** 200 steps in 4 s, 40 syncs in 0.1 s; a loss that falls from 2 towards 0.1. */
 export const RECORD: RunRecord = {
-  version: 1,
+  version: 2,
   tool: 'slowlane',
   toolVersion: '1.2.3',
   partial: false,
@@ -30,6 +30,9 @@ export const RECORD: RunRecord = {
     { weights: 'fast', loss: 0.25, accuracy: 0.9 },
     { weights: 'slow', loss: 0.125, accuracy: 0.9625 },
   ],
+  validation: { step: [200], fast: [0.25], slow: [0.125] },
+  stepTimes: null,
+  timeline: null,
   memory: {
     weightBytes: 31_400,
     deviceBytes: 3 * MIB,

@@ -98,7 +98,7 @@ test('what a run is called cannot change the page', async () => {
 });
 
 test('a report is known as ours', () => {
-  expect(isReport(renderReport(RECORD, CHART))).toBe(true);
+  expect(isReport(renderReport([{ name: 'a run', record: RECORD }], CHART))).toBe(true);
   expect(isReport('<!doctype html><title>mine</title>')).toBe(false);
 });
 
@@ -107,7 +107,7 @@ async function open(
   screen: BrowserContextOptions,
 ): Promise<{ page: Page; complaints: string[]; requests: string[] }> {
   const path = join(folder, 'report.html');
-  writeFileSync(path, renderReport(record, CHART));
+  writeFileSync(path, renderReport([{ name: 'a run', record }], CHART));
   const page = await browser.newPage(screen);
   const complaints: string[] = [];
   const requests: string[] = [];
@@ -121,7 +121,7 @@ async function open(
 /** How many different colours the canvas holds: 1 if it is blank. */
 function coloursInChart(page: Page): Promise<number> {
   return page.evaluate<number>(`(() => {
-    const canvas = document.querySelector('#chart canvas');
+    const canvas = document.querySelector('#loss canvas');
     const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
     return new Set(new Uint32Array(data.buffer)).size;
   })()`);

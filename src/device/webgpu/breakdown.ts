@@ -2,6 +2,7 @@
 
 import type * as tf from '@tensorflow/tfjs-core';
 
+import { variableSorter } from '../meter/categories.js';
 import type { Label } from './label.js';
 import type { Breakdown, Category } from './vram-budget-error.js';
 
@@ -48,19 +49,14 @@ export function breakDown(holdings: Holdings): Breakdown {
   return bytes;
 }
 
-function categoriesOfVariables(holdings: Holdings): Map<GPUBuffer, Label> {
-  const names = new Set(holdings.variables.map(({ name }) => name));
-  // slowlane names the state of an optimizer after its weight, `dense/kernel/m`; tfjs's optimizers give
-  // theirs no name, which makes it a number. Other variables that are not trained are frozen weights and
-  // moving averages.
-  const isState = ({ name, trainable }: tf.Variable) =>
-    !trainable &&
-    (/^\d+$/.test(name) || names.has(name.slice(0, Math.max(0, name.lastIndexOf('/')))));
+/** Of each buffer that is a variable's: what that variable is for. */
+export function categoriesOfVariables(holdings: Holdings): Map<GPUBuffer, Label> {
+  const sort = variableSorter(holdings.variables);
   const known = new Map<GPUBuffer, Label>();
   for (const variable of holdings.variables) {
     const buffer = variable.isDisposed ? undefined : holdings.bufferOf(variable.dataId);
     if (buffer === undefined) continue;
-    known.set(buffer, holdings.labelOf(variable) ?? (isState(variable) ? 'moments' : 'weights'));
+    known.set(buffer, holdings.labelOf(variable) ?? sort(variable));
   }
   return known;
 }

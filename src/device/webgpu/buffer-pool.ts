@@ -7,6 +7,7 @@
 
 import { GpuError } from './gpu-error.js';
 import type { BufferManagerLike } from './tfjs-internals.js';
+import { NOBODY, type PoolWatcher } from './pool-watcher.js';
 import { type Breakdown, type Category, VramBudgetError } from './vram-budget-error.js';
 
 export interface PoolOwner {
@@ -56,6 +57,7 @@ export class BufferPool implements BufferManagerLike {
   numBytesAllocated = 0;
   /** The highest `numBytesAllocated` so far. */
   peakBytes = 0;
+  watcher: PoolWatcher = NOBODY;
 
   constructor(owner: PoolOwner) {
     this.#owner = owner;
@@ -72,6 +74,7 @@ export class BufferPool implements BufferManagerLike {
     mappedAtCreation = false,
     reuse = true,
   ): GPUBuffer {
+    this.watcher.before(true);
     const key = `${size}_${usage}`;
     let buffer = reuse ? this.#takeFree(key) : undefined;
     if (
@@ -89,25 +92,32 @@ export class BufferPool implements BufferManagerLike {
       // Making room may have freed one that fits.
       buffer = reuse ? this.#takeFree(key) : undefined;
     }
+    const isReused = buffer !== undefined;
     buffer ??= this.#create(size, usage, mappedAtCreation);
     const isStaging = (usage & (MAPPABLE | UNIFORM)) !== 0;
-    this.#used.set(buffer, isStaging ? 'staging' : this.#owner.currentCategory());
+    const category = isStaging ? 'staging' : this.#owner.currentCategory();
+    this.#used.set(buffer, category);
     this.numBytesUsed += size;
+    this.watcher.moved(buffer, isReused ? 'pool' : 'free', category);
     return buffer;
   }
 
   releaseBuffer(buffer: GPUBuffer, reuse = true): void {
     // Tensors may outlive the backend.
     if (this.#isDisposed) return;
-    if (!this.#used.delete(buffer)) {
+    const category = this.#used.get(buffer);
+    if (category === undefined) {
       // As tfjs does: whoever releases a buffer twice would hand it to two tensors.
       throw new Error('Cannot find the buffer in buffer manager');
     }
+    this.watcher.before(false);
+    this.#used.delete(buffer);
     this.numBytesUsed -= buffer.size;
     if (!reuse || this.#invalid.has(buffer)) {
-      this.#destroy(buffer);
+      this.#destroy(buffer, category);
       return;
     }
+    this.watcher.moved(buffer, category, 'pool');
     const key = `${buffer.size}_${buffer.usage}`;
     const free = this.#free.get(key) ?? [];
     this.#free.set(key, free);
@@ -117,7 +127,11 @@ export class BufferPool implements BufferManagerLike {
 
   /** What `buffer`, which is in use, is for after all. */
   relabel(buffer: GPUBuffer, category: Category): void {
-    if (this.#used.has(buffer)) this.#used.set(buffer, category);
+    const before = this.#used.get(buffer);
+    if (before === undefined) return;
+    this.watcher.before(false);
+    this.#used.set(buffer, category);
+    this.watcher.moved(buffer, before, category);
   }
 
   /** Makes `bytes` fit under the budget: submits, then destroys free buffers. Throws if it cannot. */
@@ -184,7 +198,7 @@ export class BufferPool implements BufferManagerLike {
     for (const free of all) {
       if (!isChosen(free)) continue;
       chosen.add(free);
-      this.#destroy(free.buffer);
+      this.#destroy(free.buffer, 'pool');
     }
     this.#numFree -= chosen.size;
     for (const [key, free] of this.#free) {
@@ -194,9 +208,10 @@ export class BufferPool implements BufferManagerLike {
     }
   }
 
-  #destroy(buffer: GPUBuffer): void {
+  #destroy(buffer: GPUBuffer, from: Category): void {
     buffer.destroy();
     this.numBytesAllocated -= buffer.size;
+    this.watcher.moved(buffer, from, 'free');
   }
 
   #create(size: number, usage: GPUBufferUsageFlags, mappedAtCreation: boolean): GPUBuffer {

@@ -6,7 +6,8 @@
 import { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
 import * as tf from '@tensorflow/tfjs-core';
 
-import { type DeviceMemory, breakDown } from './breakdown.js';
+import { activityNow } from './activity.js';
+import { type DeviceMemory, type Holdings, breakDown } from './breakdown.js';
 import { BufferPool } from './buffer-pool.js';
 import { DeviceErrors } from './device-errors.js';
 import type { GuardedBackend, Journal } from './guarded-kernels.js';
@@ -15,7 +16,7 @@ import type { Label, LabellingBackend } from './label.js';
 import { checkInternals, internalsOf, isPending, stateOf } from './tfjs-internals.js';
 import { checkCanReadSync } from './read-sync.js';
 import { type TensorData, uploadValues } from './upload-values.js';
-import type { Breakdown, Category } from './vram-budget-error.js';
+import type { Breakdown } from './vram-budget-error.js';
 
 /** Freed buffers that this many steps did not use are destroyed. */
 const IDLE_STEPS = 2;
@@ -51,7 +52,8 @@ export class LeanBackend extends WebGPUBackend implements GuardedBackend, Labell
       budgetBytes,
       flush: () => this.flush(),
       isPending: (bytes) => isPending(this, bytes),
-      currentCategory: () => this.#currentCategory(),
+      currentCategory: () =>
+        this.ambientLabel ?? (activityNow() === 'backward' ? 'gradients' : 'activations'),
       otherBytes: () => this.textureManager.numBytesAllocated,
       breakdown: () => this.breakdown(),
       report: (error) => this.errors.report(error),
@@ -82,14 +84,18 @@ export class LeanBackend extends WebGPUBackend implements GuardedBackend, Labell
   }
 
   breakdown(): Breakdown {
-    return breakDown({
+    return breakDown(this.holdings());
+  }
+
+  holdings(): Holdings {
+    return {
       used: this.pool.used,
       allocatedBytes: this.pool.numBytesAllocated,
       otherBytes: this.textureManager.numBytesAllocated,
       variables: Object.values(tf.engine().registeredVariables),
       labelOf: (tensor) => this.#dataLabels.get(tensor) ?? this.#dataLabels.get(tensor.dataId),
       bufferOf: (dataId) => this.#bufferOf(dataId),
-    });
+    };
   }
 
   /** Submits what is recorded; what was disposed meanwhile is free afterwards. */
@@ -273,13 +279,6 @@ export class LeanBackend extends WebGPUBackend implements GuardedBackend, Labell
       if (this.#programOutput === null || this.#programOutput === dataId) this.errors.wrote(dataId);
       return add(dataId);
     };
-  }
-
-  #currentCategory(): Category {
-    if (this.ambientLabel !== null) return this.ambientLabel;
-    const { activeTape, gradientDepth } = stateOf(tf.engine());
-    const isBackward = gradientDepth === 0 && (activeTape?.length ?? 0) > 0;
-    return isBackward ? 'gradients' : 'activations';
   }
 
   #bufferOf(dataId: object): GPUBuffer | undefined {

@@ -13,6 +13,7 @@ import type { LeanBackend } from './lean-backend.js';
 import type { NodeGpu } from './node-gpu.js';
 import { blendOn } from './blend/device-slow-store.js';
 import { momentsWaitOn } from './moments/host-moments.js';
+import { meterOn } from './pool-meter.js';
 import { updateInPlaceOn } from './update-in-place.js';
 
 /** The name of the backend in TensorFlow.js. */
@@ -181,6 +182,7 @@ async function register(
   updateInPlaceOn(backend);
   blendOn(backend);
   momentsWaitOn(backend);
+  meterOn(backend);
   return backend;
 }
 

@@ -47,6 +47,8 @@ export interface EngineState {
   activeTape?: TapeNode[] | null;
   /** Above 0 in a forward pass that is being recorded. */
   readonly gradientDepth: number;
+  /** The scopes of `tidy` that are open, by their names. */
+  readonly scopeStack: readonly { readonly name: string }[];
 }
 
 const BACKEND_PARTS = [
@@ -60,7 +62,7 @@ const BACKEND_PARTS = [
   'submitQueue',
   'getBufferData',
 ];
-const STATE_PARTS = ['gradientDepth'];
+const STATE_PARTS = ['gradientDepth', 'scopeStack'];
 
 /** Throws ENGINE unless `backend` and `engine` are as this file knows them. */
 export function checkInternals(backend: WebGPUBackend, engine: ReturnType<typeof tf.engine>): void {

@@ -1,29 +1,10 @@
-// What holds the memory of the device, and the error for when it does not suffice.
+// The error for when the memory of the device does not suffice, which says what holds it.
 
 import { SlowlaneError } from '../../errors.js';
 import { formatBytes } from '../../policy/bytes.js';
+import { type Breakdown, CATEGORIES, type Category } from '../meter/categories.js';
 
-/** In the order of every column and message. */
-export const CATEGORIES = [
-  'weights',
-  'gradients',
-  'moments',
-  'staging',
-  'activations',
-  'pool',
-] as const;
-
-/**
- * - `gradients`: everything that a backward pass makes, gradients of activations too;
- * - `moments`: state of the optimizer;
- * - `staging`: buffers that the host can map, and uniforms;
- * - `activations`: also whatever nothing else is known about;
- * - `pool`: freed by the program, kept for the next tensor of the same size.
- */
-export type Category = (typeof CATEGORIES)[number];
-
-/** Bytes by category. */
-export type Breakdown = Readonly<Record<Category, number>>;
+export type { Breakdown, Category };
 
 const REMEDIES: Readonly<Record<Category, string>> = {
   weights: 'a smaller model',

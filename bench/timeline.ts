@@ -1,0 +1,143 @@
+/**
+ * The memory of tfjs's Adam and of slowlane's, step by step: `node --import tsx bench/timeline.ts --out bench/results [--adapter swiftshader]`.
+ *
+ * Trains 8 dense layers of 256×256 for 10 steps with each, on slowlane's WebGPU engine, whose allocator can
+ * be metered, and writes a record each: `slowlane report bench/results/timeline-*.json` shows them.
+ */
+import { writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { arch, cpus, platform, totalmem } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import * as tf from '@tensorflow/tfjs-core';
+import { openOurs } from '../src/bench/devices.js';
+import { learningRateOf, makeStack } from '../src/bench/stack.js';
+import { offloaded, plain, type Stepper } from '../src/bench/steppers.js';
+import { adam, lookahead, meter } from '../src/index.js';
+import {
+  type LossPoint,
+  RUN_RECORD_VERSION,
+  type RunRecord,
+  runRecordToJson,
+} from '../src/memory/run-record.js';
+import { StepClock } from '../src/memory/step-times.js';
+
+const SIZE = { layers: 8, width: 256, batch: 32 };
+const STEPS = 10;
+const UNWATCHED = { watchBuffers() {}, watchTensors() {} };
+
+const RECIPES = {
+  'tfjs-adam': {
+    options: { inner: "tfjs's adam", lookahead: false },
+    make: (stack: Stack) => Promise.resolve(plain(stack, tf.train.adam(learningRateOf(SIZE)))),
+  },
+  adam: {
+    options: { inner: 'adam', lookahead: false },
+    make: (stack: Stack) =>
+      Promise.resolve(plain(stack, adam({ learningRate: learningRateOf(SIZE) }))),
+  },
+  lookahead: {
+    options: { inner: 'adam', lookahead: true, gradients: 'release', moments: 'device:q8' },
+    make: (stack: Stack) => {
+      const learningRate = learningRateOf(SIZE);
+      const inner = adam({ learningRate, gradients: 'release', moments: 'device:q8' });
+      return offloaded(stack, lookahead(inner, { slow: 'host:f16' }));
+    },
+  },
+} satisfies Record<
+  string,
+  { options: RunRecord['options']; make: (stack: Stack) => Promise<Stepper> }
+>;
+
+type Stack = Awaited<ReturnType<typeof makeStack>>;
+
+const { values } = parseArgs({
+  options: { out: { type: 'string', default: '.' }, adapter: { type: 'string' } },
+});
+const { version } = createRequire(import.meta.url)('slowlane/package.json') as { version: string };
+for (const name of Object.keys(RECIPES) as (keyof typeof RECIPES)[]) {
+  const file = join(values.out, `timeline-${name}.json`);
+  await writeFile(file, runRecordToJson(await trained(name)));
+  console.log(file);
+}
+
+async function trained(name: keyof typeof RECIPES): Promise<RunRecord> {
+  const startedAt = new Date();
+  const device = await openOurs(values.adapter, UNWATCHED);
+  const metered = meter();
+  const stack = await makeStack(device, SIZE);
+  const stepper = await RECIPES[name].make(stack);
+  const clock = new StepClock();
+  const losses: LossPoint[] = [];
+  let peakBytes = 0;
+  const start = performance.now();
+  for (let step = 1; step <= STEPS; step++) {
+    metered.beginStep(step);
+    const before = performance.now();
+    const cost = await stepper.step(true);
+    losses.push({ step, loss: (await cost?.data<'float32'>())?.[0] ?? null });
+    cost?.dispose();
+    const stats = stepper.stats?.();
+    clock.add(
+      performance.now() - before,
+      stats && { syncs: stats.syncs, totalMs: stats.syncMs.total, phases: stats.syncMs },
+    );
+    peakBytes = Math.max(peakBytes, tf.memory().numBytes);
+  }
+  metered.stop();
+  const stats = stepper.stats?.();
+  const training = performance.now() - start;
+  const record: RunRecord = {
+    version: RUN_RECORD_VERSION,
+    tool: 'slowlane',
+    toolVersion: version,
+    partial: false,
+    ended: 'done',
+    startedAt: startedAt.toISOString(),
+    command: ['(bench/timeline.ts)', name],
+    options: { ...RECIPES[name].options, ...SIZE },
+    engine: { name: `webgpu (${device.engine.adapter.name.slice(0, 32)})`, note: '' },
+    node: process.version,
+    platform: {
+      system: `${platform()} ${arch()}`,
+      cpu: cpus()[0]?.model.trim() ?? 'unknown',
+      cores: cpus().length,
+      memoryBytes: totalmem(),
+    },
+    seed: 1,
+    data: { name: 'noise', trainCount: SIZE.batch, testCount: 0, testNote: 'nothing' },
+    model: {
+      name: 'dense stack',
+      description: `${SIZE.layers} dense layers of ${SIZE.width}×${SIZE.width}, batch ${SIZE.batch}`,
+      parameters: stack.parameters,
+    },
+    steps: { planned: STEPS, done: STEPS },
+    wallMs: { training, total: Date.now() - startedAt.getTime() },
+    losses,
+    evaluations: [],
+    validation: { step: [], fast: [], slow: [] },
+    stepTimes: clock.columns(),
+    timeline: metered.timeline(),
+    memory: {
+      weightBytes: 4 * stack.parameters,
+      deviceBytes: peakBytes,
+      host: stats?.host ?? null,
+    },
+    sync: stats
+      ? {
+          syncs: stats.syncs,
+          totalMs: stats.syncMs.total,
+          pullMs: stats.syncMs.pull,
+          blendMs: stats.syncMs.blend,
+          pushMs: stats.syncMs.push,
+          checkMs: stats.syncMs.check,
+          bytesPulled: stats.bytesPulled,
+          bytesPushed: stats.bytesPushed,
+          workers: stats.workers,
+        }
+      : null,
+  };
+  tf.disposeVariables();
+  device.engine.stop();
+  return record;
+}

@@ -1,0 +1,73 @@
+// Reads records of runs and writes one page of them.
+
+import { readFile, stat } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import type { NamedRun } from '../memory/report-data.js';
+import { readRunRecord } from '../memory/read-record.js';
+import { isReport, recipeOf, renderReport } from '../memory/report.js';
+import { isNotFound, reasonOf, RunError } from './cli-error.js';
+import { readChartLibrary } from './output.js';
+import { replaceFile } from './own-file.js';
+import type { ReportRequest } from './report-command.js';
+
+/** Resolves to the exit code. */
+export async function writeReport({ runs, output }: ReportRequest): Promise<number> {
+  const read: { path: string; named: NamedRun }[] = [];
+  for (const given of runs) read.push(await readRun(given));
+  const page = renderReport(distinguished(read), await readChartLibrary());
+  await replaceFile(
+    {
+      path: output,
+      isOurs: isReport,
+      remedies: {
+        taken: 'Move it away, or give another file: -o FILE',
+        unwritable: 'Give a file that you may write to: -o FILE',
+      },
+    },
+    page,
+  );
+  console.log(`Report  ${output}`);
+  return 0;
+}
+
+async function readRun(given: string): Promise<{ path: string; named: NamedRun }> {
+  const path = await fileOf(given);
+  try {
+    const record = readRunRecord(await readFile(path, 'utf8'));
+    return { path, named: { name: nameOf(path), record } };
+  } catch (error) {
+    const reason = isNotFound(error) ? "it doesn't exist" : reasonOf(error).replace(/\.$/, '');
+    throw new RunError(
+      `${path} can't be shown: ${reason}.`,
+      'Give the run.json of a slowlane train, or its folder',
+      { cause: error },
+    );
+  }
+}
+
+async function fileOf(given: string): Promise<string> {
+  const found = await stat(given).catch(() => undefined);
+  return found?.isDirectory() === true ? join(given, 'run.json') : given;
+}
+
+/** `out-adam` of `out-adam/run.json`; `first` of `first.json`. */
+function nameOf(path: string): string {
+  const file = basename(path, '.json');
+  return file === 'run' ? basename(dirname(resolve(path))) : file;
+}
+
+/** By their short names, where those differ; else by their paths, and files given twice by a number too. */
+function distinguished(read: readonly { path: string; named: NamedRun }[]): NamedRun[] {
+  const [only] = read;
+  if (read.length === 1 && only !== undefined) {
+    return [{ ...only.named, name: recipeOf(only.named.record) }];
+  }
+  const isTaken = (name: string) => read.filter(({ named }) => named.name === name).length > 1;
+  const seen = new Map<string, number>();
+  return read.map(({ path, named }) => {
+    const name = isTaken(named.name) ? path : named.name;
+    const times = (seen.get(name) ?? 0) + 1;
+    seen.set(name, times);
+    return { ...named, name: times === 1 ? name : `${name} (${times})` };
+  });
+}

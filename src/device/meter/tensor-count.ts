@@ -1,0 +1,53 @@
+// For backends whose allocator is not ours: what TensorFlow.js says that its tensors hold, at the border
+// of two steps. What lives inside a step is not seen, nor what the allocator keeps beyond it.
+
+import * as tf from '@tensorflow/tfjs-core';
+
+import { variableSorter } from './categories.js';
+import type { Gauge } from './meter.js';
+import type { Timeline } from './timeline.js';
+
+export class TensorCount implements Gauge {
+  readonly source = 'tensors';
+  readonly budgetBytes = Infinity;
+  readonly #timeline: Timeline;
+
+  constructor(timeline: Timeline) {
+    this.#timeline = timeline;
+    this.#look();
+    timeline.beginStep(0, 'other');
+  }
+
+  beginStep(step = this.#timeline.step + 1): void {
+    this.#look();
+    this.#timeline.beginStep(step, 'other');
+  }
+
+  syncing(): void {}
+
+  stop(): void {
+    this.#look();
+  }
+
+  #look(): void {
+    const now = { weights: 0, moments: 0 };
+    const variables = Object.values(tf.engine().registeredVariables);
+    const sort = variableSorter(variables);
+    for (const variable of variables) now[sort(variable)] += variable.size * bytesOf(variable);
+    this.#become('weights', now.weights);
+    this.#become('moments', now.moments);
+    // A saved clone shares the data of its variable, which is counted above once more.
+    const rest = tf.memory().numBytes - now.weights - now.moments;
+    this.#become('activations', Math.max(0, rest));
+  }
+
+  #become(category: 'weights' | 'moments' | 'activations', bytes: number): void {
+    const change = bytes - this.#timeline.bytes[category];
+    if (change > 0) this.#timeline.move(change, 'free', category, 'other');
+    else this.#timeline.move(-change, category, 'free', 'other');
+  }
+}
+
+function bytesOf({ dtype }: tf.Variable): number {
+  return dtype === 'bool' ? 1 : dtype === 'complex64' ? 8 : 4;
+}

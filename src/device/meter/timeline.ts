@@ -1,0 +1,181 @@
+// What a meter has seen: every move of the beginning and of the end of a run, and all of it in rows of
+// steps. Takes less than a mebibyte, however long the run is.
+
+import {
+  type Breakdown,
+  CATEGORIES,
+  type Phase,
+  PHASES,
+  type Place,
+  PLACES,
+} from './categories.js';
+import { applyMove, type MoveColumns, MoveRing } from './move-log.js';
+import { type StepColumns, StepRows } from './step-rows.js';
+
+/** Rises when the layout changes in a way that readers must know of. */
+export const TIMELINE_VERSION = 1;
+
+/** Plain data. Numbers in `phase`, `from` and `to` are places in the lists of names. */
+export interface TimelineData {
+  readonly version: typeof TIMELINE_VERSION;
+  /**
+   * What was counted: `allocator`: every buffer of the device, at every event; `tensors`: what TensorFlow.js
+   * says it holds, when each step begins, for an allocator that is not ours.
+   */
+  readonly source: MeterSource;
+  readonly categories: readonly string[];
+  readonly phases: readonly string[];
+  /** The categories, then `free`. */
+  readonly places: readonly string[];
+  /** Null for none. */
+  readonly budgetBytes: number | null;
+  /** Moves seen in all. */
+  readonly moves: number;
+  /** When most was allocated, the pool too; of several such times the one with most in use. */
+  readonly peak: PeakData;
+  readonly steps: StepColumns;
+  readonly first: MoveColumns;
+  /** Begins where `first` ends, or later; null if `first` holds everything. */
+  readonly last: MoveColumns | null;
+}
+
+export interface PeakData {
+  readonly step: number;
+  readonly phase: number;
+  /** By category. */
+  readonly bytes: readonly number[];
+}
+
+export type MeterSource = 'allocator' | 'tensors';
+
+/** What a listener gets. */
+export interface MeterEvent {
+  readonly step: number;
+  readonly phase: Phase;
+  readonly from: Place;
+  readonly to: Place;
+  readonly bytes: number;
+  /** Bytes after the event, by category. */
+  readonly after: Breakdown;
+}
+
+const PHASE_AT = new Map(PHASES.map((phase, at) => [phase, at]));
+const POOL = CATEGORIES.indexOf('pool');
+const PLACE_AT = new Map(PLACES.map((place, at) => [place, at]));
+
+export class Timeline {
+  readonly #bytes = new Float64Array(CATEGORIES.length);
+  readonly #rows = new StepRows();
+  readonly #first = new MoveRing(this.#bytes);
+  #listener: ((event: MeterEvent) => void) | undefined;
+  #complaint: { readonly thrown: unknown } | null = null;
+  #last: MoveRing | null = null;
+  #step = 0;
+  #moves = 0;
+  #total = 0;
+  readonly #peak = {
+    step: 0,
+    phase: 0,
+    total: 0,
+    used: 0,
+    bytes: new Float64Array(CATEGORIES.length),
+  };
+
+  constructor(listener?: (event: MeterEvent) => void) {
+    this.#listener = listener;
+  }
+
+  get bytes(): Breakdown {
+    return Object.fromEntries(
+      CATEGORIES.map((category, at) => [category, this.#bytes[at] ?? 0]),
+    ) as Record<(typeof CATEGORIES)[number], number>;
+  }
+
+  get step(): number {
+    return this.#step;
+  }
+
+  beginStep(step: number, phase: Phase): void {
+    this.#step = step;
+    this.#rows.begin(step, this.#bytes, this.#used, PHASE_AT.get(phase) ?? 0);
+  }
+
+  move(bytes: number, from: Place, to: Place, phase: Phase): void {
+    if (from === to || bytes === 0) return;
+    const fromAt = PLACE_AT.get(from) ?? 0;
+    const toAt = PLACE_AT.get(to) ?? 0;
+    const phaseAt = PHASE_AT.get(phase) ?? 0;
+    if (from === 'free') this.#total += bytes;
+    else this.#bytes[fromAt] = (this.#bytes[fromAt] ?? 0) - bytes;
+    if (to === 'free') this.#total -= bytes;
+    else this.#bytes[toAt] = (this.#bytes[toAt] ?? 0) + bytes;
+    this.#log().push(this.#step, phaseAt, fromAt, toAt, bytes);
+    this.#moves += 1;
+    this.#rows.note(this.#step, this.#bytes, this.#used, phaseAt);
+    this.#notePeak(phaseAt);
+    if (this.#listener !== undefined) this.#tell({ step: this.#step, phase, from, to, bytes });
+  }
+
+  /** Throws what the listener threw, if it did: it was asked no more since. */
+  data(source: MeterSource, budgetBytes: number): TimelineData {
+    if (this.#complaint !== null) throw this.#complaint.thrown;
+    return {
+      version: TIMELINE_VERSION,
+      source,
+      categories: CATEGORIES,
+      phases: PHASES,
+      places: PLACES,
+      budgetBytes: Number.isFinite(budgetBytes) ? budgetBytes : null,
+      moves: this.#moves,
+      peak: { step: this.#peak.step, phase: this.#peak.phase, bytes: [...this.#peak.bytes] },
+      steps: this.#rows.columns(),
+      first: this.#first.columns(),
+      last: this.#last?.columns() ?? null,
+    };
+  }
+
+  get #used(): number {
+    return this.#total - (this.#bytes[POOL] ?? 0);
+  }
+
+  #notePeak(phase: number): void {
+    const peak = this.#peak;
+    const used = this.#used;
+    if (this.#total < peak.total || (this.#total === peak.total && used <= peak.used)) return;
+    peak.step = this.#step;
+    peak.phase = phase;
+    peak.total = this.#total;
+    peak.used = used;
+    peak.bytes.set(this.#bytes);
+  }
+
+  /** An allocation must not fail, or half of it, because somebody watches. */
+  #tell(event: Omit<MeterEvent, 'after'>): void {
+    try {
+      this.#listener?.({ ...event, after: this.bytes });
+    } catch (thrown) {
+      this.#listener = undefined;
+      this.#complaint = { thrown };
+    }
+  }
+
+  #log(): MoveRing {
+    if (!this.#first.isFull) return this.#first;
+    if (this.#last === null) {
+      // Before the move that is about to be logged: what the first ones left.
+      const { start, ...columns } = this.#first.columns();
+      const before = Float64Array.from(start);
+      columns.step.forEach((step, i) =>
+        applyMove(before, {
+          step,
+          phase: columns.phase[i] ?? 0,
+          from: columns.from[i] ?? 0,
+          to: columns.to[i] ?? 0,
+          bytes: columns.bytes[i] ?? 0,
+        }),
+      );
+      this.#last = new MoveRing(before);
+    }
+    return this.#last;
+  }
+}

@@ -1,0 +1,69 @@
+// What the charts of a report draw, as it stands in the page.
+
+import type { TimelineData } from '../device/meter/timeline.js';
+import { type MemoryPoints, memoryPoints } from './memory-points.js';
+import type { RunRecord } from './run-record.js';
+import { centeredMeans } from './smoothing.js';
+import type { StepTimes } from './step-times.js';
+
+/** A run and what it is called beside others. */
+export interface NamedRun {
+  readonly name: string;
+  readonly record: RunRecord;
+}
+
+interface MemoryChart {
+  readonly points: MemoryPoints;
+  readonly budgetBytes: number | null;
+  readonly source: TimelineData['source'];
+  readonly stepsPerRow: number;
+}
+
+interface RunCharts {
+  readonly name: string;
+  readonly steps: number;
+  readonly loss: {
+    readonly step: readonly number[];
+    readonly each: readonly (number | null)[];
+    readonly mean: readonly (number | null)[];
+  };
+  readonly validation: RunRecord['validation'];
+  readonly memory: MemoryChart | null;
+  readonly times: StepTimes | null;
+}
+
+export interface ReportData {
+  readonly categories: readonly string[];
+  readonly phases: readonly string[];
+  readonly runs: readonly RunCharts[];
+}
+
+export function reportData(runs: readonly NamedRun[]): ReportData {
+  const timeline = runs.find(({ record }) => record.timeline !== null)?.record.timeline;
+  return {
+    categories: timeline?.categories ?? [],
+    phases: timeline?.phases ?? [],
+    runs: runs.map(chartsOf),
+  };
+}
+
+function chartsOf({ name, record }: NamedRun): RunCharts {
+  const { losses, validation, timeline, stepTimes, steps } = record;
+  const each = losses.map(({ loss }) => loss);
+  return {
+    name,
+    steps: steps.done,
+    loss: { step: losses.map(({ step }) => step), each, mean: centeredMeans(each) },
+    validation,
+    memory:
+      timeline === null
+        ? null
+        : {
+            points: memoryPoints(timeline),
+            budgetBytes: timeline.budgetBytes,
+            source: timeline.source,
+            stepsPerRow: timeline.steps.stepsPerRow,
+          },
+    times: stepTimes,
+  };
+}
