@@ -117,7 +117,13 @@ export function trainCommand(run: (options: TrainOptions) => Promise<void>): Com
         MOMENTS,
       ).default('device:f32'),
     )
-    .addOption(parsed('--accumulate <n>', 'batches to a step', wholeNumber(1, 2 ** 20)).default(1))
+    .addOption(
+      parsed(
+        '--accumulate <n>',
+        'batches to a step, which is by the mean of their gradients',
+        wholeNumber(1, 2 ** 20),
+      ).default(1),
+    )
     .addOption(syncPeriod())
     .addOption(
       parsed(
@@ -163,7 +169,7 @@ export function trainCommand(run: (options: TrainOptions) => Promise<void>): Com
     .addOption(
       parsed(
         '--batch-size <n>',
-        `examples per step (default: ${listed(BATCH_SIZES)})`,
+        `examples per batch (default: ${listed(BATCH_SIZES)})`,
         wholeNumber(1),
       ),
     )

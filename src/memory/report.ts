@@ -97,7 +97,7 @@ function headline(record: RunRecord): string {
     final === undefined
       ? undefined
       : tile('Test accuracy', formatPercent(final.accuracy), `${final.weights} weights`),
-    tile('Device', formatBytes(deviceBytes), 'logical, between steps'),
+    tile('Device', formatBytes(deviceBytes), 'logical, between batches'),
     host === null
       ? undefined
       : tile(

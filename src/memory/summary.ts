@@ -55,7 +55,7 @@ function qualityRows(evaluations: readonly EvaluationRecord[]): SummaryRow[] {
 function memoryRows({ memory }: RunRecord): SummaryRow[] {
   const rows = [
     { label: 'Weights', value: formatBytes(memory.weightBytes) },
-    { label: 'Device bytes (logical, between steps)', value: formatBytes(memory.deviceBytes) },
+    { label: 'Device bytes (logical, between batches)', value: formatBytes(memory.deviceBytes) },
   ];
   if (memory.host === null) return rows;
   return [

@@ -33,7 +33,7 @@ describe('summary', () => {
     ['Test accuracy, fast weights', '90.00 %'],
     ['Test accuracy, slow weights', '96.25 %'],
     ['Test loss, slow weights', '0.1250'],
-    ['Device bytes (logical, between steps)', '3.00 MiB'],
+    ['Device bytes (logical, between batches)', '3.00 MiB'],
     ['Host bytes, slow weights', '512 KiB'],
     ['Host bytes, staging', '8.00 MiB'],
     ['Syncs', '40'],
