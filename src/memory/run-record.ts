@@ -90,6 +90,8 @@ export interface MemoryRecord {
   readonly deviceBytes: number;
   /** Null without Lookahead. */
   readonly host: HostMemory | null;
+  /** Host memory that the device reaches at the end: slow weights with their staging, and moments. Left out where the engine keeps none. */
+  readonly reachedHostBytes?: number;
 }
 
 export interface SyncRecord {

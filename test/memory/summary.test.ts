@@ -50,6 +50,14 @@ describe('summary', () => {
     expect(summarize(alone)[1]?.rows).toHaveLength(2);
   });
 
+  test('on an engine that keeps moments on the host there is a row for all that is there', () => {
+    const memory = { ...RECORD.memory, host: null, reachedHostBytes: 3 * 1024 * 1024 };
+    expect(summarize({ ...RECORD, memory })[1]?.rows.at(-1)).toEqual({
+      label: 'Host bytes in all, with moments',
+      value: '3.00 MiB',
+    });
+  });
+
   test('a run stopped before its first step has no division by zero', () => {
     const text = JSON.stringify(
       summarize({
