@@ -113,7 +113,7 @@ export function trainCommand(run: (options: TrainOptions) => Promise<void>): Com
     .addOption(
       choice(
         '--moments <where:format>',
-        "where and how the inner optimizer's state is kept",
+        "where and how the inner optimizer's state is kept; host is for --engine webgpu, on wasm and cpu it is the same memory",
         MOMENTS,
       ).default('device:f32'),
     )
