@@ -37,7 +37,7 @@ export function verdictOf(plan: Plan): string[] {
       `  on the host: ${formatBytes(pick.hostBytes)}; over the bus: ${formatBytes(pick.bus.meanBytesPerStep)} a step`,
       ...(count === 0
         ? []
-        : [`  slow weights pass through it in pieces of ${formatBytes(bytes)}: ${count} of them`]),
+        : [`  slow weights cross the bus in pieces of ${formatBytes(bytes)}: ${count} of them`]),
     ];
   }
   if (shortfall === null) return [];

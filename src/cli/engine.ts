@@ -13,14 +13,18 @@ export interface Engine {
   readonly name: string;
   /** Why the ones before it were passed over; empty where none was. */
   readonly note: string;
+  /** Host memory that the device reaches, slow weights and moments; undefined where the engine keeps none. */
+  readonly hostBytes?: () => number;
 }
+
+type Started = Omit<Engine, 'note'>;
 
 /** What `auto` tries after a GPU, in order. */
 const ORDER: readonly RealEngineName[] = ['wasm', 'cpu'];
 const ORDER_FOR_CONVOLUTIONS: readonly RealEngineName[] = ['tensorflow', 'cpu'];
 
-/** Each starts its backend and returns the name that tfjs knows it by, or throws a RunError. */
-const START: Record<RealEngineName, (vramBudget?: number) => Promise<string>> = {
+/** Each starts its backend and says what it started, or throws a RunError. */
+const START: Record<RealEngineName, (vramBudget?: number) => Promise<Started>> = {
   webgpu: (vramBudget) => openWebgpu(true, vramBudget),
   tensorflow: startTensorflow,
   wasm: startWasm,
@@ -34,14 +38,14 @@ export async function startEngine(
   vramBudget?: number,
 ): Promise<Engine> {
   tf.enableProdMode(); // else the cpu backend advertises tfjs-node on the terminal
-  if (wanted !== 'auto') return { name: await START[wanted](vramBudget), note: '' };
+  if (wanted !== 'auto') return { ...(await START[wanted](vramBudget)), note: '' };
   const gpu = await openWebgpu(false).catch(() => null); // `--engine webgpu` says why not
-  if (gpu) return { name: gpu, note: '' };
+  if (gpu) return { ...gpu, note: '' };
   const convolutions = needsConvolutions(model);
   const passedOver = convolutions ? [WASM_LIMIT] : [];
   for (const candidate of convolutions ? ORDER_FOR_CONVOLUTIONS : ORDER) {
     try {
-      return { name: await START[candidate](), note: passedOver.join('; ') };
+      return { ...(await START[candidate]()), note: passedOver.join('; ') };
     } catch (error) {
       passedOver.push(reasonOf(error).replace(/\.$/, ''));
     }
@@ -55,20 +59,23 @@ export async function startEngine(
 /** An adapter's name with its driver can be longer than the table is wide. */
 const LONGEST_NAME = 32;
 
-async function openWebgpu(allowSoftware: boolean, vramBudget?: number): Promise<string> {
+async function openWebgpu(allowSoftware: boolean, vramBudget?: number): Promise<Started> {
   try {
     const budget = vramBudget === undefined ? {} : { vramBudget };
-    const { adapter } = await startWebGPU({ allowSoftware, ...budget });
-    return `webgpu (${adapter.name.slice(0, LONGEST_NAME)})`;
+    const gpu = await startWebGPU({ allowSoftware, ...budget });
+    return {
+      name: `webgpu (${gpu.adapter.name.slice(0, LONGEST_NAME)})`,
+      hostBytes: () => gpu.memory().hostBytes,
+    };
   } catch (error) {
     throw new RunError(reasonOf(error), 'Or use --engine wasm or --engine cpu', { cause: error });
   }
 }
 
-async function startTensorflow(): Promise<string> {
+async function startTensorflow(): Promise<Started> {
   try {
     const { device } = await startTensorFlow();
-    return `tensorflow (${device.toUpperCase()})`;
+    return { name: `tensorflow (${device.toUpperCase()})` };
   } catch (error) {
     if (!(error instanceof TensorFlowLoadError)) throw error;
     throw new RunError(error.what, `${error.remedy} Or use --engine wasm or --engine cpu`, {
@@ -77,16 +84,16 @@ async function startTensorflow(): Promise<string> {
   }
 }
 
-async function startWasm(): Promise<string> {
+async function startWasm(): Promise<Started> {
   await load('@tensorflow/tfjs-backend-wasm', () => import('@tensorflow/tfjs-backend-wasm'));
   await select('wasm', '@tensorflow/tfjs-backend-wasm');
-  return 'wasm';
+  return { name: 'wasm' };
 }
 
-async function startCpu(): Promise<string> {
+async function startCpu(): Promise<Started> {
   await load('@tensorflow/tfjs-backend-cpu', () => import('@tensorflow/tfjs-backend-cpu'));
   await select('cpu', '@tensorflow/tfjs-backend-cpu');
-  return 'cpu';
+  return { name: 'cpu' };
 }
 
 async function load(name: string, importIt: () => Promise<unknown>): Promise<void> {

@@ -22,7 +22,7 @@ export function makeRecord(run: Run, ended: string): RunRecord {
     startedAt: run.startedAt.toISOString(),
     command: process.argv.slice(2),
     options: flatOptions(options),
-    engine: run.engine,
+    engine: { name: run.engine.name, note: run.engine.note },
     node: process.version,
     platform: {
       system: `${platform()} ${arch()}`,
@@ -49,6 +49,7 @@ export function makeRecord(run: Run, ended: string): RunRecord {
       weightBytes: FLOAT32_BYTES * parameters,
       deviceBytes: state.peakDeviceBytes,
       host: stats?.host ?? null,
+      ...(run.engine.hostBytes === undefined ? {} : { reachedHostBytes: run.engine.hostBytes() }),
     },
     sync: stats?.sync ?? null,
   };

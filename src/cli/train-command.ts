@@ -115,11 +115,17 @@ export function trainCommand(run: (options: TrainOptions) => Promise<void>): Com
     .addOption(
       choice(
         '--moments <where:format>',
-        "where and how the inner optimizer's state is kept",
+        "where and how the inner optimizer's state is kept; host is for --engine webgpu, on wasm and cpu it is the same memory",
         MOMENTS,
       ).default('device:f32'),
     )
-    .addOption(parsed('--accumulate <n>', 'batches to a step', wholeNumber(1, 2 ** 20)).default(1))
+    .addOption(
+      parsed(
+        '--accumulate <n>',
+        'batches to a step, which is by the mean of their gradients',
+        wholeNumber(1, 2 ** 20),
+      ).default(1),
+    )
     .addOption(syncPeriod())
     .addOption(
       parsed(
@@ -165,7 +171,7 @@ export function trainCommand(run: (options: TrainOptions) => Promise<void>): Com
     .addOption(
       parsed(
         '--batch-size <n>',
-        `examples per step (default: ${listed(BATCH_SIZES)})`,
+        `examples per batch (default: ${listed(BATCH_SIZES)})`,
         wholeNumber(1),
       ),
     )

@@ -21,7 +21,7 @@ export interface LoopState {
   readonly losses: LossPoint[];
   smoothedLoss: number;
   elapsedMs: number;
-  /** Highest of what tfjs says it holds between two steps. */
+  /** Highest of what tfjs says it holds between two batches: sums of micro-batches are among it. */
   peakDeviceBytes: number;
   /** What it said last. */
   deviceBytes: number;

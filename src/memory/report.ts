@@ -252,7 +252,7 @@ function tiles(record: RunRecord): string {
   const { host, deviceBytes } = record.memory;
   const all = [
     final && tile('Test accuracy', formatPercent(final.accuracy), `${final.weights} weights`),
-    tile('Device', formatBytes(deviceBytes), 'logical, between steps'),
+    tile('Device', formatBytes(deviceBytes), 'logical, between batches'),
     host &&
       tile(
         'Host',

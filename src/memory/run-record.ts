@@ -102,10 +102,12 @@ export interface HostMemory {
 export interface MemoryRecord {
   /** Bytes of one copy of the trained weights. */
   readonly weightBytes: number;
-  /** Highest number of bytes tfjs held between two steps: weights, inner state; not what lives inside a step. */
+  /** Highest number of bytes tfjs held between two batches: weights, inner state, sums of micro-batches; not what lives inside a batch. */
   readonly deviceBytes: number;
   /** Null without Lookahead. */
   readonly host: HostMemory | null;
+  /** Host memory that the device reaches at the end: slow weights with their staging, and moments. Left out where the engine keeps none. */
+  readonly reachedHostBytes?: number;
 }
 
 export interface SyncRecord {

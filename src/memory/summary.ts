@@ -55,14 +55,21 @@ function qualityRows(evaluations: readonly EvaluationRecord[]): SummaryRow[] {
 function memoryRows({ memory }: RunRecord): SummaryRow[] {
   const rows = [
     { label: 'Weights', value: formatBytes(memory.weightBytes) },
-    { label: 'Device bytes (logical, between steps)', value: formatBytes(memory.deviceBytes) },
+    { label: 'Device bytes (logical, between batches)', value: formatBytes(memory.deviceBytes) },
   ];
-  if (memory.host === null) return rows;
-  return [
-    ...rows,
-    { label: 'Host bytes, slow weights', value: formatBytes(memory.host.slowBytes) },
-    { label: 'Host bytes, staging', value: formatBytes(memory.host.stagingBytes) },
-  ];
+  if (memory.host !== null) {
+    rows.push(
+      { label: 'Host bytes, slow weights', value: formatBytes(memory.host.slowBytes) },
+      { label: 'Host bytes, staging', value: formatBytes(memory.host.stagingBytes) },
+    );
+  }
+  if (memory.reachedHostBytes !== undefined) {
+    rows.push({
+      label: 'Host bytes in all, with moments',
+      value: formatBytes(memory.reachedHostBytes),
+    });
+  }
+  return rows;
 }
 
 function syncRows(record: RunRecord): SummaryRow[] {

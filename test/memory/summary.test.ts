@@ -33,7 +33,7 @@ describe('summary', () => {
     ['Test accuracy, fast weights', '90.00 %'],
     ['Test accuracy, slow weights', '96.25 %'],
     ['Test loss, slow weights', '0.1250'],
-    ['Device bytes (logical, between steps)', '3.00 MiB'],
+    ['Device bytes (logical, between batches)', '3.00 MiB'],
     ['Host bytes, slow weights', '512 KiB'],
     ['Host bytes, staging', '8.00 MiB'],
     ['Syncs', '40'],
@@ -48,6 +48,14 @@ describe('summary', () => {
     const alone = { ...RECORD, sync: null, memory: { ...RECORD.memory, host: null } };
     expect(summarize(alone).map(({ title }) => title)).toEqual(['Quality', 'Memory', 'Speed']);
     expect(summarize(alone)[1]?.rows).toHaveLength(2);
+  });
+
+  test('on an engine that keeps moments on the host there is a row for all that is there', () => {
+    const memory = { ...RECORD.memory, host: null, reachedHostBytes: 3 * 1024 * 1024 };
+    expect(summarize({ ...RECORD, memory })[1]?.rows.at(-1)).toEqual({
+      label: 'Host bytes in all, with moments',
+      value: '3.00 MiB',
+    });
   });
 
   test('a run stopped before its first step has no division by zero', () => {

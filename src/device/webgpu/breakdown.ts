@@ -14,7 +14,7 @@ export interface DeviceMemory {
   /** Infinity for none. */
   readonly budgetBytes: number;
   /**
-   * Not on the device: slow weights in host memory that the device can reach. No part of the others. On a
+   * Not on the device: slow weights and moments in host memory that the device can reach. No part of the others. On a
    * GPU without memory of its own it is the same memory.
    */
   readonly hostBytes: number;
