@@ -4,7 +4,7 @@ import { Command, InvalidArgumentError, type Option } from 'commander';
 
 import { mostLayers } from '../bench/fit/estimate.js';
 import type { FitOptions } from '../bench/fit/fit-record.js';
-import { FIT_POLICIES } from '../bench/fit/policies.js';
+import { FIT_POLICIES } from '../bench/policies.js';
 import { formatBytes } from '../memory/quantities.js';
 import { UsageError } from './cli-error.js';
 import { choice, parsed, syncPeriod } from './command-options.js';

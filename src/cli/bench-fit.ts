@@ -3,7 +3,7 @@
 import { measureCell } from '../bench/cells.js';
 import { fitPolicy, type RunTry } from '../bench/fit/fit-policy.js';
 import type { FitCell, FitOptions, FitRecord } from '../bench/fit/fit-record.js';
-import { fitPolicyNamed } from '../bench/fit/policies.js';
+import { policyNamed } from '../bench/policies.js';
 import { describeMachine, type MachineRecord } from '../bench/machine.js';
 import { SCHEMA, SCHEMA_VERSION } from '../bench/record.js';
 import type { BenchRequest } from './bench-command.js';
@@ -67,7 +67,7 @@ async function* measure(options: FitOptions, signal: AbortSignal): AsyncGenerato
   try {
     for (const name of options.policies) {
       if (signal.aborted) return;
-      const cell = await fitPolicy(fitPolicyNamed(name), options, runTry, progress);
+      const cell = await fitPolicy(policyNamed(name), options, runTry, progress);
       progress.onCell(cell);
       yield cell;
     }
