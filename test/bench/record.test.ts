@@ -24,7 +24,7 @@ describe('what is refused says where it is wrong', () => {
     ['version 2; this slowlane reads version 1', { ...FIT_RECORD, schemaVersion: 2 }],
     ["the record has no 'cells'", { ...FIT_RECORD, cells: undefined }],
     ["the record has 'extra', which is not known", { ...FIT_RECORD, extra: 1 }],
-    ['bench must be "fit", got ', { ...FIT_RECORD, bench: 'slow' }],
+    ['bench must be "fit" or "memory", got ', { ...FIT_RECORD, bench: 'slow' }],
     ['isPartial must be boolean', { ...FIT_RECORD, isPartial: 'no' }],
     ['command[0] must be string', { ...FIT_RECORD, command: [1] }],
     ["machine has no 'adapter'", { ...FIT_RECORD, machine: {} }],
