@@ -5,15 +5,16 @@ import { dirname, join } from 'node:path';
 import { CommanderError } from 'commander';
 
 import { describeMachine, type MachineRecord, slugOf } from '../../src/bench/machine.js';
+import type { Phase } from '../../src/bench/peaks.js';
 import { runCell } from '../../src/bench/run-cell.js';
 import { Interrupted, listenForInterrupt } from '../../src/cli/interrupt.js';
 import { outliveReaders } from '../../src/cli/standard-streams.js';
 import { formatClock } from '../../src/memory/quantities.js';
 import { type Cell, CELLS } from './cells.js';
 import type { Result } from './child.js';
-import { type DriverMeter, startDriverMeter, UNKNOWN } from './driver-meter.js';
+import { type DriverMeter, startDriverMeter, UNKNOWN } from '../../src/bench/driver-meter.js';
 import { type BenchOptions, parseOptions } from './options.js';
-import { type BenchRecord, type CellRecord, type Phase, SCHEMA, SCHEMA_VERSION } from './record.js';
+import { type BenchRecord, type CellRecord, SCHEMA, SCHEMA_VERSION } from './record.js';
 import { markdownOf, textOf } from './render.js';
 import { summarize } from './summary.js';
 import { verdictsOf } from './verdict.js';

@@ -3,7 +3,7 @@
 
 import { busSeries } from './cells.js';
 import type { BareDevice } from '../../src/bench/devices.js';
-import type { Meters } from './meters.js';
+import type { Meters } from '../../src/bench/meters.js';
 import type { CellOptions, Series } from './record.js';
 import { parametersOf } from '../../src/bench/stack.js';
 

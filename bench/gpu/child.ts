@@ -2,7 +2,8 @@
 
 import type { AdapterAnswer } from '../../src/bench/machine.js';
 import { cellNamed } from './cells.js';
-import type { CellOptions, CellValues, Phase } from './record.js';
+import type { Phase } from '../../src/bench/peaks.js';
+import type { CellOptions, CellValues } from './record.js';
 
 export type Result =
   | { readonly type: 'values'; readonly values: CellValues }
@@ -21,7 +22,7 @@ export async function measureCell(
     const { describeAdapter } = await import('../../src/bench/devices.js');
     return { type: 'machine', ...(await describeAdapter(options.adapter)) };
   }
-  const { Meters } = await import('./meters.js');
+  const { Meters } = await import('../../src/bench/meters.js');
   const meters = new Meters('set-up', enter);
   if (cell.kind === 'training') {
     const { measureTraining } = await import('./training.js');

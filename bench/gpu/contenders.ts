@@ -13,7 +13,7 @@ import {
 import { openOurs, openStock, type TensorDevice } from '../../src/bench/devices.js';
 import { learningRateOf, type Stack } from '../../src/bench/stack.js';
 import { offloaded, onDevice, plain, type Stepper } from '../../src/bench/steppers.js';
-import type { Meters } from './meters.js';
+import type { Meters } from '../../src/bench/meters.js';
 import type { CellOptions } from './record.js';
 
 interface Contender {

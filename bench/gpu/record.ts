@@ -2,16 +2,13 @@
 
 import type { Failure } from '../../src/bench/failure.js';
 import type { MachineRecord } from '../../src/bench/machine.js';
+import type { DriverBytes, Phase, PhasePeaks } from '../../src/bench/peaks.js';
 import type { LookaheadStats } from '../../src/lookahead-stats.js';
 import type { CellSummary } from './summary.js';
 import type { Verdict } from './verdict.js';
 
 export const SCHEMA = 'slowlane-gpu-bench';
 export const SCHEMA_VERSION = 1;
-
-/** What a cell is doing; peaks are kept apart by it, because uploading the first weights is not training. */
-export const PHASES = ['set-up', 'warm-up', 'awaited', 'unsynchronised'] as const;
-export type Phase = (typeof PHASES)[number];
 
 /** Size and length of all cells of one run; what a child process is told. */
 export interface CellOptions {
@@ -25,20 +22,6 @@ export interface CellOptions {
   /** Part of the adapter's name; undefined: the fast one. */
   readonly adapter?: string | undefined;
 }
-
-/** Highest counts of one phase, of two meters that are never mixed. */
-export interface PhasePeak {
-  /** tfjs's own count (tf.memory): every tensor that lives, a clone counted again. */
-  readonly logicalBytes: number;
-  /** Buffers made and not destroyed, counted at the device. */
-  readonly deviceLocalBytes: number;
-  /** The same for those with MAP_READ or MAP_WRITE: host memory on a discrete GPU. */
-  readonly mappableBytes: number;
-  /** Both together at one moment: not the sum of the two highest. */
-  readonly allBuffersBytes: number;
-}
-
-export type PhasePeaks = Readonly<Partial<Record<Phase, PhasePeak>>>;
 
 interface Measured {
   readonly parameters: number;
@@ -81,16 +64,6 @@ export interface ReferenceValues extends Measured {
 
 export type CellValues = TrainingValues | ReferenceValues;
 
-/** The driver's count of a cell, sampled by the parent. */
-export interface DriverBytes {
-  /** `process`: of the cell's process; `gpu`: rise of the GPU's used memory above what it was before. */
-  readonly source: 'process' | 'gpu' | 'unknown';
-  readonly baselineBytes: number | null;
-  readonly peakBytes: number | null;
-  readonly byPhase: Readonly<Partial<Record<Phase, number>>>;
-  readonly samples: number;
-}
-
 export type CellOutcome =
   | { readonly status: 'ok'; readonly values: CellValues; readonly summary: CellSummary }
   | { readonly status: 'failed'; readonly failure: Failure; readonly phase: Phase | null };
@@ -112,9 +85,4 @@ export interface BenchRecord {
   readonly options: CellOptions;
   readonly cells: readonly CellRecord[];
   readonly verdicts: readonly Verdict[];
-}
-
-/** Peak over all phases. */
-export function peakOf(peaks: PhasePeaks, of: keyof PhasePeak): number {
-  return Math.max(0, ...Object.values(peaks).map((peak) => peak[of]));
 }

@@ -7,8 +7,8 @@ import { measureBus } from './bus.js';
 import { SERIES } from './cells.js';
 import { ourLookahead } from './contenders.js';
 import { openBare, openOurs, type BareDevice } from '../../src/bench/devices.js';
-import { hostMemory } from './host-memory.js';
-import type { Meters } from './meters.js';
+import { hostMemory } from '../../src/bench/host-memory.js';
+import type { Meters } from '../../src/bench/meters.js';
 import type { CellOptions, ReferenceValues, Series } from './record.js';
 import { learningRateOf, makeStack, parametersOf, uniform } from '../../src/bench/stack.js';
 

@@ -2,7 +2,8 @@
 
 import { cellNamed } from './cells.js';
 import { lossDifference } from './parity.js';
-import { type BenchRecord, type CellRecord, type CellValues, peakOf } from './record.js';
+import { peakOf } from '../../src/bench/peaks.js';
+import type { BenchRecord, CellRecord, CellValues } from './record.js';
 import type { ReferenceSummary, TrainingSummary } from './summary.js';
 
 export interface Sheet {

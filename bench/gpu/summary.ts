@@ -1,7 +1,7 @@
 // Numbers made of a cell's raw values.
 
 import { type CellValues, type ReferenceValues, type TrainingValues } from './record.js';
-import { type Spread, spreadOf } from './statistics.js';
+import { type Spread, spreadOf } from '../../src/bench/statistics.js';
 
 export interface TrainingSummary {
   readonly kind: 'training';

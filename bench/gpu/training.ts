@@ -6,8 +6,8 @@ import type * as tf from '@tensorflow/tfjs-core';
 import type { Stepper } from '../../src/bench/steppers.js';
 import { contenders } from './contenders.js';
 import type { TensorDevice } from '../../src/bench/devices.js';
-import { hostMemory } from './host-memory.js';
-import type { Meters } from './meters.js';
+import { hostMemory } from '../../src/bench/host-memory.js';
+import type { Meters } from '../../src/bench/meters.js';
 import type { CellOptions, TrainingValues } from './record.js';
 import { learningRateOf, makeStack } from '../../src/bench/stack.js';
 

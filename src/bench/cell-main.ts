@@ -2,10 +2,12 @@
 
 import { runCellHere } from './cell-process.js';
 import type { CellRequests, CellResults } from './cells.js';
+import type { Phase } from './peaks.js';
 
 const measures: {
   readonly [Name in keyof CellRequests]: (
     request: CellRequests[Name],
+    enter: (phase: Phase) => void,
   ) => Promise<CellResults[Name]>;
 } = {
   machine: async ({ adapter }) => {
@@ -16,13 +18,17 @@ const measures: {
     const { tryStack } = await import('./fit/try-stack.js');
     return tryStack(request);
   },
+  memory: async (request, enter) => {
+    const { countMemory } = await import('./memory/count-memory.js');
+    return countMemory(request, enter);
+  },
 };
 
 const [, , name = '', request = ''] = process.argv;
-await runCellHere<unknown>(async () => {
+await runCellHere<unknown>(async (enter) => {
   const measure = measures[name as keyof CellRequests] as
-    | ((request: unknown) => Promise<unknown>)
+    | ((request: unknown, enter: (phase: Phase) => void) => Promise<unknown>)
     | undefined;
   if (measure === undefined) throw new Error(`There is no cell '${name}'.`);
-  return measure(JSON.parse(request));
+  return measure(JSON.parse(request), enter);
 });

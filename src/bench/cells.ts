@@ -4,16 +4,21 @@ import { fileURLToPath } from 'node:url';
 
 import type { TryRequest, TryResult } from './fit/try-stack.js';
 import type { AdapterAnswer } from './machine.js';
+import type { MemoryRequest } from './memory/count-memory.js';
+import type { MemoryCounts } from './memory/memory-record.js';
+import type { Phase } from './peaks.js';
 import { type Conditions, type Ended, runCell } from './run-cell.js';
 
 export interface CellRequests {
   machine: { readonly adapter: string | null };
   fit: TryRequest;
+  memory: MemoryRequest;
 }
 
 export interface CellResults {
   machine: AdapterAnswer;
   fit: TryResult;
+  memory: MemoryCounts;
 }
 
 const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js';
@@ -22,7 +27,10 @@ const file = fileURLToPath(new URL(`./cell-main${extension}`, import.meta.url));
 export function measureCell<Name extends keyof CellRequests>(
   name: Name,
   request: CellRequests[Name],
-  conditions: Conditions,
-): Promise<Ended<CellResults[Name]>> {
-  return runCell<CellResults[Name]>({ file, args: [name, JSON.stringify(request)] }, conditions);
+  conditions: Conditions<Phase>,
+): Promise<Ended<CellResults[Name], Phase>> {
+  return runCell<CellResults[Name], Phase>(
+    { file, args: [name, JSON.stringify(request)] },
+    conditions,
+  );
 }

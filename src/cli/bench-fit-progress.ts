@@ -3,7 +3,7 @@
 import type { FitCell, FitOptions, FitTry } from '../bench/fit/fit-record.js';
 import type { FitListener } from '../bench/fit/fit-policy.js';
 import { estimateLayers } from '../bench/fit/estimate.js';
-import { type FitPolicy, fitPolicyNamed } from '../bench/fit/policies.js';
+import { type BenchPolicy, policyNamed } from '../bench/policies.js';
 import { timeLeftMs } from '../bench/fit/time-left.js';
 import { formatBytes, formatClock, formatMs } from '../memory/quantities.js';
 import { startBar, type TerminalBar } from './terminal-bar.js';
@@ -84,7 +84,7 @@ class Clock {
   constructor(options: FitOptions) {
     const { policies } = options;
     this.#estimates = new Map(
-      policies.map((name) => [name, estimateLayers(fitPolicyNamed(name), options)]),
+      policies.map((name) => [name, estimateLayers(policyNamed(name), options)]),
     );
   }
 
@@ -93,7 +93,7 @@ class Clock {
   }
 
   /** Nothing where it would be a guess. */
-  timeLeft({ name }: FitPolicy, triesDone: number): string[] {
+  timeLeft({ name }: BenchPolicy, triesDone: number): string[] {
     const names = [...this.#estimates.keys()];
     const rest = names.slice(names.indexOf(name)).map((one) => ({
       estimate: this.#estimates.get(one) ?? null,

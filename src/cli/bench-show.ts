@@ -1,11 +1,18 @@
 // `slowlane bench show`: the table of a record.
 
 import type { FitRecord } from '../bench/fit/fit-record.js';
+import type { MemoryRecord } from '../bench/memory/memory-record.js';
+import type { BenchRecord } from '../bench/record.js';
 import { readBenchFile } from './bench-file.js';
 import { fitText } from './bench-fit-text.js';
+import { memoryText } from './bench-memory-text.js';
 
 export async function showBench(path: string): Promise<void> {
-  // The schema knows of no other benchmark.
-  const record = (await readBenchFile(path)) as FitRecord;
-  console.log(fitText(record, process.stdout.columns));
+  console.log(textOf(await readBenchFile(path), process.stdout.columns));
+}
+
+/** The schema knows of no other benchmark. */
+function textOf(record: BenchRecord, columns: number | undefined): string {
+  if (record.bench === 'fit') return fitText(record as FitRecord, columns);
+  return memoryText(record as MemoryRecord, columns);
 }

@@ -51,8 +51,19 @@ program.addCommand(
     {
       fit: async (request) => {
         checkWorkingFolder();
-        const { benchFit } = await import('./bench-fit.js');
-        process.exitCode = await benchFit(request);
+        const [{ runBenchmark }, { FIT }] = await Promise.all([
+          import('./bench-run.js'),
+          import('./bench-fit.js'),
+        ]);
+        process.exitCode = await runBenchmark(FIT, request);
+      },
+      memory: async (request) => {
+        checkWorkingFolder();
+        const [{ runBenchmark }, { MEMORY }] = await Promise.all([
+          import('./bench-run.js'),
+          import('./bench-memory.js'),
+        ]);
+        process.exitCode = await runBenchmark(MEMORY, request);
       },
       show: async (file) => {
         checkWorkingFolder();

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { estimateLayers, mostLayers } from '#src/bench/fit/estimate.js';
 import { fitPolicy } from '#src/bench/fit/fit-policy.js';
 import type { FitOptions, FitTry } from '#src/bench/fit/fit-record.js';
-import { FIT_POLICIES, fitPolicyNamed } from '#src/bench/fit/policies.js';
+import { FIT_POLICIES, policyNamed } from '#src/bench/policies.js';
 import { timeLeftMs } from '#src/bench/fit/time-left.js';
 import type { TryResult } from '#src/bench/fit/try-stack.js';
 import type { Failure } from '#src/bench/failure.js';
@@ -42,12 +42,12 @@ const taking16MiB =
     return ended({ fits: true, peakBytes: layers * 16 * MIB, hostBytes: 7, losses: [2, 1] });
   };
 
-const tfjs = fitPolicyNamed('tfjs-adam');
+const tfjs = policyNamed('tfjs-adam');
 
 test('there is a policy for each kind of moments and of gradients, and two of tfjs', () => {
   expect(FIT_POLICIES).toHaveLength(2 + MOMENTS.length * GRADIENT_LIFETIMES.length);
   expect(new Set(FIT_POLICIES.map(({ name }) => name)).size).toBe(FIT_POLICIES.length);
-  expect(() => fitPolicyNamed('adam')).toThrow(/no policy 'adam'.*tfjs-adam, tfjs-adam-lookahead/);
+  expect(() => policyNamed('adam')).toThrow(/no policy 'adam'.*tfjs-adam, tfjs-adam-lookahead/);
 });
 
 describe('a policy', () => {
@@ -133,8 +133,8 @@ describe("the planner's estimates", () => {
   test('none of tfjs; of ours what the weights and moments leave room for', () => {
     expect(estimateLayers(tfjs, OPTIONS)).toBeNull();
     // 64 layers would be weights alone: 16 B a parameter make 16 of them, 12 B 21; a little is for the rest.
-    expect(estimateLayers(fitPolicyNamed('keep+device:f32'), OPTIONS)).toBe(15);
-    expect(estimateLayers(fitPolicyNamed('release+device:f32'), OPTIONS)).toBe(20);
+    expect(estimateLayers(policyNamed('keep+device:f32'), OPTIONS)).toBe(15);
+    expect(estimateLayers(policyNamed('release+device:f32'), OPTIONS)).toBe(20);
   });
 });
 

@@ -8,7 +8,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { busBytes } from '#bench/gpu/bus.js';
 import { CELLS } from '#bench/gpu/cells.js';
 import { lossDifference } from '#bench/gpu/parity.js';
-import { type BenchRecord, peakOf } from '#bench/gpu/record.js';
+import type { BenchRecord } from '#bench/gpu/record.js';
+import { peakOf } from '#src/bench/peaks.js';
 
 import { entry } from '../built.js';
 import { hasSwiftShader } from '../webgpu/swiftshader.js';

@@ -8,12 +8,13 @@ import { readBenchRecord } from '#src/bench/read-record.js';
 import { isBenchRecord } from '#src/bench/record.js';
 
 import { entry } from '../built.js';
-import { FIT_CELL, FIT_RECORD } from './records.js';
+import { FIT_CELL, FIT_RECORD, MEMORY_CELL, MEMORY_RECORD } from './records.js';
 
 const read = (record: unknown) => readBenchRecord(JSON.stringify(record));
 
 test('a record comes back as it was', () => {
   expect(read(FIT_RECORD)).toEqual(FIT_RECORD);
+  expect(read(MEMORY_RECORD)).toEqual(MEMORY_RECORD);
   expect(isBenchRecord(JSON.stringify(FIT_RECORD))).toBe(true);
 });
 
@@ -24,7 +25,7 @@ describe('what is refused says where it is wrong', () => {
     ['version 2; this slowlane reads version 1', { ...FIT_RECORD, schemaVersion: 2 }],
     ["the record has no 'cells'", { ...FIT_RECORD, cells: undefined }],
     ["the record has 'extra', which is not known", { ...FIT_RECORD, extra: 1 }],
-    ['bench must be "fit", got ', { ...FIT_RECORD, bench: 'slow' }],
+    ['bench must be "fit" or "memory", got ', { ...FIT_RECORD, bench: 'slow' }],
     ['isPartial must be boolean', { ...FIT_RECORD, isPartial: 'no' }],
     ['command[0] must be string', { ...FIT_RECORD, command: [1] }],
     ["machine has no 'adapter'", { ...FIT_RECORD, machine: {} }],
@@ -35,6 +36,19 @@ describe('what is refused says where it is wrong', () => {
       { ...FIT_RECORD, cells: [{ ...FIT_CELL, status: 'ok' }] },
     ],
     ["options has no 'vramBytes'", { ...FIT_RECORD, options: {} }],
+    ["options has no 'layers'", { ...MEMORY_RECORD, options: {} }],
+    [
+      "options has 'vramBytes', which is not known",
+      { ...MEMORY_RECORD, options: { ...MEMORY_RECORD.options, vramBytes: 1 } },
+    ],
+    [
+      'cells[0].atPeak must be object or null',
+      { ...MEMORY_RECORD, cells: [{ ...MEMORY_CELL, atPeak: 7 }] },
+    ],
+    [
+      "cells[0].highest has no 'weights'",
+      { ...MEMORY_RECORD, cells: [{ ...MEMORY_CELL, highest: {} }] },
+    ],
   ])('%s', (problem, record) => {
     expect(() => read(record)).toThrow(problem);
   });
@@ -45,7 +59,10 @@ describe('what is refused says where it is wrong', () => {
   });
 });
 
-test('each name that the record has is demanded by the schema', () => {
+test.each([
+  ['fit', FIT_RECORD],
+  ['memory', MEMORY_RECORD],
+])('each name that the record of %s has is demanded by the schema', (_, record) => {
   const without = (value: unknown, path: readonly (string | number)[]): unknown => {
     const [first, ...rest] = path;
     if (first === undefined) return undefined;
@@ -56,11 +73,12 @@ test('each name that the record has is demanded by the schema', () => {
       [first]: without((value as Record<string, unknown>)[first], rest),
     };
   };
-  const paths = pathsOf(FIT_RECORD).filter((path) => typeof path.at(-1) === 'string');
+  const paths = pathsOf(record).filter((path) => typeof path.at(-1) === 'string');
   expect(paths.length).toBeGreaterThan(50);
   for (const path of paths) {
     if (path.includes('nvidia') && path.at(-1) !== 'nvidia') continue; // names of nvidia-smi
-    const shorter = without(FIT_RECORD, path);
+    if (path.includes('byPhase') && path.at(-1) !== 'byPhase') continue; // phases that were sampled
+    const shorter = without(record, path);
     expect(() => read(shorter)).toThrow(
       path.length > 1 ? `has no '${path.at(-1)}'` : /has no|no record|version undefined/,
     );
@@ -69,7 +87,7 @@ test('each name that the record has is demanded by the schema', () => {
 
 test('results that are committed can be read', () => {
   const folder = entry('bench/results');
-  const files = readdirSync(folder).filter((name) => /^fit-.*\.json$/.test(name));
+  const files = readdirSync(folder).filter((name) => /^(fit|memory)-.*\.json$/.test(name));
   expect(files).not.toEqual([]);
   for (const file of files) {
     expect(readBenchRecord(readFileSync(`${folder}/${file}`, 'utf8')).isPartial).toBe(false);

@@ -1,6 +1,7 @@
-// A record of `bench fit`, made up.
+// Records of benchmarks, made up.
 
 import type { FitCell, FitRecord } from '#src/bench/fit/fit-record.js';
+import type { MemoryCell, MemoryRecord } from '#src/bench/memory/memory-record.js';
 
 export const FIT_CELL: FitCell = {
   policy: 'tfjs-adam-lookahead',
@@ -58,4 +59,58 @@ export const FIT_RECORD: FitRecord = {
     adapter: null,
   },
   cells: [FIT_CELL],
+};
+
+export const MEMORY_CELL: MemoryCell = {
+  policy: 'release+device:f32',
+  status: 'done',
+  wallMs: 5000,
+  parameters: 262_144,
+  logicalBytes: 4_550_000,
+  allocatorBytes: 4_194_304,
+  atPeak: {
+    weights: 1_048_576,
+    gradients: 0,
+    moments: 2_097_152,
+    staging: 786_432,
+    activations: 131_072,
+    pool: 131_072,
+  },
+  highest: {
+    weights: 1_048_576,
+    gradients: 262_144,
+    moments: 2_097_152,
+    staging: 786_432,
+    activations: 262_144,
+    pool: 524_288,
+  },
+  hostBytes: 2_097_152,
+  peakRssBytes: 400_000_000,
+  losses: [3, 2],
+  bytesPerParameter: 16,
+  driver: {
+    source: 'process',
+    baselineBytes: 10_485_760,
+    peakBytes: 314_572_800,
+    byPhase: { 'set-up': 209_715_200, training: 314_572_800 },
+    samples: 50,
+  },
+  failure: null,
+};
+
+export const MEMORY_RECORD: MemoryRecord = {
+  ...FIT_RECORD,
+  bench: 'memory',
+  command: ['bench', 'memory'],
+  options: {
+    layers: 4,
+    width: 256,
+    batch: 8,
+    steps: 6,
+    syncPeriod: 5,
+    cellTimeoutMs: 1000,
+    policies: ['release+device:f32'],
+    adapter: null,
+  },
+  cells: [MEMORY_CELL],
 };

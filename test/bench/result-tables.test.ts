@@ -1,11 +1,13 @@
 // Tables of committed results, in the docs.
 
 import { readFileSync } from 'node:fs';
-import { test } from 'vitest';
+import { describe, test } from 'vitest';
 
 import { formatBytes } from '#src/memory/quantities.js';
 import type { FitRecord } from '#src/bench/fit/fit-record.js';
+import type { MemoryRecord } from '#src/bench/memory/memory-record.js';
 import { readBenchRecord } from '#src/bench/read-record.js';
+import { CATEGORIES } from '#src/device/webgpu/vram-budget-error.js';
 
 import { entry } from '../built.js';
 import { expectTable } from '../marked-table.js';
@@ -26,6 +28,37 @@ test('what fits in 64 MiB', () => {
     tableOf(['policy', 'layers', 'parameters', 'peak', 'bytes per parameter'], rows),
   );
 });
+
+describe('what 16 layers take', () => {
+  const text = readFileSync(entry('bench/results/memory-software-webgpu.json'), 'utf8');
+  const { cells } = readBenchRecord(text) as MemoryRecord;
+
+  test('by each meter', () => {
+    const rows = cells.map((cell) => [
+      cell.policy,
+      cell.bytesPerParameter?.toFixed(2),
+      mebibytes(cell.allocatorBytes),
+      mebibytes(cell.logicalBytes),
+      cell.driver.peakBytes === null ? 'unknown' : mebibytes(cell.driver.peakBytes),
+      mebibytes(cell.hostBytes),
+      mebibytes(cell.peakRssBytes),
+    ]);
+    const head = ['policy', 'bytes per parameter', 'allocator', 'logical', 'driver', 'host', 'RSS'];
+    expectTable('docs/benchmarks.md', 'memory', tableOf(head, rows));
+  });
+
+  test('for each purpose', () => {
+    const rows = cells.flatMap(({ policy, highest }) =>
+      highest === null ? [] : [[policy, ...CATEGORIES.map((name) => mebibytes(highest[name]))]],
+    );
+    expectTable('docs/benchmarks.md', 'purposes', tableOf(['policy', ...CATEGORIES], rows));
+  });
+});
+
+function mebibytes(bytes: number | null): string {
+  const value = (bytes ?? NaN) / 2 ** 20;
+  return value.toFixed(value < 100 ? 2 : 0);
+}
 
 /** As the formatter of the repository writes it: numbers to the right. */
 function tableOf(

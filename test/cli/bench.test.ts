@@ -4,7 +4,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 
-import { FIT_POLICIES } from '#src/bench/fit/policies.js';
+import { FIT_POLICIES } from '#src/bench/policies.js';
 import type { FitRecord } from '#src/bench/fit/fit-record.js';
 import { readBenchRecord } from '#src/bench/read-record.js';
 import { fitText } from '#src/cli/bench-fit-text.js';

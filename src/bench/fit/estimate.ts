@@ -5,12 +5,12 @@ import { policyBytes } from '../../policy/plan-bytes.js';
 import { ruleOf } from '../../policy/plan-policies.js';
 import { largestThat } from '../../policy/plan-search.js';
 import type { FitOptions } from './fit-record.js';
-import type { FitPolicy } from './policies.js';
+import type { BenchPolicy } from '../policies.js';
 
 const CHUNK_BYTES = 4 * 2 ** 20;
 
 /** Layers; null where the planner knows nothing: of tfjs's own optimizer. */
-export function estimateLayers({ ours }: FitPolicy, options: FitOptions): number | null {
+export function estimateLayers({ ours }: BenchPolicy, options: FitOptions): number | null {
   if (ours === null) return null;
   const { width, batch, vramBytes, syncPeriod } = options;
   const policy = {

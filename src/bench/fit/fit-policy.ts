@@ -4,21 +4,21 @@ import type { Failure } from '../failure.js';
 import type { Ended } from '../run-cell.js';
 import { estimateLayers, mostLayers } from './estimate.js';
 import type { FitCell, FitOptions, FitTry, Trained } from './fit-record.js';
-import type { FitPolicy } from './policies.js';
+import type { BenchPolicy } from '../policies.js';
 import { type Answer, searchLargest } from './search.js';
 import type { TryResult } from './try-stack.js';
 
 export interface FitListener {
-  onTry?(policy: FitPolicy, layers: number, triesDone: number): void;
-  onTried?(policy: FitPolicy, tried: FitTry): void;
+  onTry?(policy: BenchPolicy, layers: number, triesDone: number): void;
+  onTried?(policy: BenchPolicy, tried: FitTry): void;
 }
 
 /** Starts a process for one try, and waits for its end. */
-export type RunTry = (policy: FitPolicy, layers: number) => Promise<Ended<TryResult>>;
+export type RunTry = (policy: BenchPolicy, layers: number) => Promise<Ended<TryResult>>;
 
 /** Never rejects for what becomes of a try: the cell says so. */
 export async function fitPolicy(
-  policy: FitPolicy,
+  policy: BenchPolicy,
   options: FitOptions,
   runTry: RunTry,
   listener: FitListener = {},
@@ -43,7 +43,7 @@ export async function fitPolicy(
 }
 
 interface Outcome {
-  readonly policy: FitPolicy;
+  readonly policy: BenchPolicy;
   readonly options: FitOptions;
   readonly estimate: number | null;
   readonly tries: readonly FitTry[];

@@ -22,7 +22,7 @@ export interface FitOptions {
 export interface Trained {
   /** Highest sum of all buffers on the device, free ones and those for transfers too. */
   readonly peakBytes: number;
-  /** Slow weights in host memory, which the device can reach. */
+  /** Slow weights, and moments if they wait there, in host memory that the device can reach. */
   readonly hostBytes: number;
   /** Before each step. */
   readonly losses: readonly number[];

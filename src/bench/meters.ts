@@ -3,8 +3,8 @@
 
 import type * as tf from '@tensorflow/tfjs-core';
 
-import { listenToBuffers } from '../../src/bench/buffers.js';
-import type { Phase, PhasePeak, PhasePeaks } from './record.js';
+import { listenToBuffers } from './buffers.js';
+import type { Phase, PhasePeak, PhasePeaks } from './peaks.js';
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
 

@@ -1,0 +1,45 @@
+// One policy, in a process of its own: what a few steps take at most, by each meter.
+
+import { OurDevice, openOurs, openStock } from '../devices.js';
+import { hostMemory } from '../host-memory.js';
+import { Meters } from '../meters.js';
+import { type Phase, peakOf } from '../peaks.js';
+import { policyNamed } from '../policies.js';
+import { makeStack } from '../stack.js';
+import { trainPolicy } from '../train-policy.js';
+import { CategoryPeaks } from './category-peaks.js';
+import type { MemoryCounts, MemoryOptions } from './memory-record.js';
+
+export interface MemoryRequest extends Pick<
+  MemoryOptions,
+  'layers' | 'width' | 'batch' | 'steps' | 'syncPeriod' | 'adapter'
+> {
+  readonly policy: string;
+}
+
+export async function countMemory(
+  request: MemoryRequest,
+  enter: (phase: Phase) => void,
+): Promise<MemoryCounts> {
+  const policy = policyNamed(request.policy);
+  const meters = new Meters('set-up', enter);
+  const open = policy.ours === null ? openStock : openOurs;
+  const device = await open(request.adapter ?? undefined, meters);
+  const categories = device instanceof OurDevice ? new CategoryPeaks(device.engine) : null;
+  const stack = await makeStack(device, request);
+  categories?.restartHighest();
+  meters.enter('training');
+  const losses = await trainPolicy(device, stack, policy, request);
+  // The engine counts what it keeps in host memory apart.
+  const ours = device instanceof OurDevice ? device.engine.memory() : null;
+  return {
+    parameters: stack.parameters,
+    logicalBytes: peakOf(meters.peaks, 'logicalBytes'),
+    allocatorBytes: ours?.peakBytes ?? peakOf(meters.peaks, 'allBuffersBytes'),
+    atPeak: categories?.atPeak ?? null,
+    highest: categories?.highest ?? null,
+    hostBytes: ours?.hostBytes ?? 0,
+    peakRssBytes: hostMemory().peakRssBytes,
+    losses,
+  };
+}

@@ -1,0 +1,32 @@
+// What becomes of the process of one policy.
+
+import type { DriverBytes } from '../peaks.js';
+import type { Ended } from '../run-cell.js';
+import type { MemoryCell, MemoryCounts } from './memory-record.js';
+
+const NOTHING = {
+  parameters: null,
+  logicalBytes: null,
+  allocatorBytes: null,
+  atPeak: null,
+  highest: null,
+  hostBytes: null,
+  peakRssBytes: null,
+  losses: null,
+  bytesPerParameter: null,
+} as const;
+
+export function memoryCellOf(
+  policy: string,
+  { result, failure, wallMs }: Ended<MemoryCounts>,
+  driver: DriverBytes,
+): MemoryCell {
+  const common = { policy, wallMs: Math.round(wallMs), driver };
+  if (result === null) {
+    const why = failure ?? { kind: 'error', reason: 'it ended without a result' };
+    const status = why.kind === 'interrupted' ? 'stopped' : 'failed';
+    return { ...common, status, ...NOTHING, failure: why };
+  }
+  const bytesPerParameter = result.allocatorBytes / result.parameters;
+  return { ...common, status: 'done', ...result, bytesPerParameter, failure: null };
+}

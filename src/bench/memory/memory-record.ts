@@ -1,0 +1,56 @@
+// What `bench memory` measures, as it is written.
+
+import type { Breakdown } from '../../device/webgpu/vram-budget-error.js';
+import type { Failure } from '../failure.js';
+import type { DriverBytes } from '../peaks.js';
+import type { BenchRecord } from '../record.js';
+
+export interface MemoryOptions {
+  readonly layers: number;
+  readonly width: number;
+  readonly batch: number;
+  readonly steps: number;
+  readonly syncPeriod: number;
+  /** Of one cell. */
+  readonly cellTimeoutMs: number;
+  /** Names, in the order of the cells. */
+  readonly policies: readonly string[];
+  /** Part of the adapter's name; null: the fast one. */
+  readonly adapter: string | null;
+}
+
+/** What the process of a cell counts itself; the driver is asked from outside. */
+export interface MemoryCounts {
+  readonly parameters: number;
+  /** Highest count of tfjs (tf.memory): every tensor that lives, blind to pools and staging. */
+  readonly logicalBytes: number;
+  /** Highest sum of all buffers on the device, free ones and those for transfers too. */
+  readonly allocatorBytes: number;
+  /** What the buffers were for when that sum was reached; null for tfjs, which does not tell. */
+  readonly atPeak: Breakdown | null;
+  /** The most for each purpose while it trained, each at a time of its own: no sum. */
+  readonly highest: Breakdown | null;
+  /** Slow weights, and moments if they wait there, in host memory that the device can reach. */
+  readonly hostBytes: number;
+  /** Highest resident memory of the whole process: Node, TensorFlow.js and the driver too. */
+  readonly peakRssBytes: number;
+  /** Before each step. */
+  readonly losses: readonly number[];
+}
+
+type Nullable<T> = { readonly [K in keyof T]: T[K] | null };
+
+/** Counts are null if it did not end well. */
+export interface MemoryCell extends Nullable<MemoryCounts> {
+  readonly policy: string;
+  readonly status: 'done' | 'failed' | 'stopped';
+  /** Of the whole process. */
+  readonly wallMs: number;
+  /** `allocatorBytes` a parameter. */
+  readonly bytesPerParameter: number | null;
+  /** As nvidia-smi tells; `unknown` without it. */
+  readonly driver: DriverBytes;
+  readonly failure: Failure | null;
+}
+
+export type MemoryRecord = BenchRecord<'memory', MemoryOptions, MemoryCell>;

@@ -1,0 +1,67 @@
+// What the benchmarks compare. Names and words only, so that --help loads no TensorFlow.js.
+
+import {
+  GRADIENT_LIFETIMES,
+  type GradientLifetime,
+  type Moments,
+  MOMENTS,
+} from '../optimizers/step-options.js';
+
+export interface BenchPolicy {
+  readonly name: string;
+  readonly title: string;
+  /** Null: tfjs's own Adam on tfjs's own backend. */
+  readonly ours: { readonly gradients: GradientLifetime; readonly moments: Moments } | null;
+  /** Null: no Lookahead. `variables`: as one writes it without slowlane, in plain ops on the device. */
+  readonly slow: 'variables' | 'host' | null;
+}
+
+const TFJS: readonly BenchPolicy[] = [
+  {
+    name: 'tfjs-adam',
+    title: "tf.train.adam on tfjs's own backend, no Lookahead",
+    ours: null,
+    slow: null,
+  },
+  {
+    name: 'tfjs-adam-lookahead',
+    title: 'the same with slow weights as variables on the device',
+    ours: null,
+    slow: 'variables',
+  },
+];
+
+/** What Lookahead itself takes is seen against these. */
+const OUR_BASELINES: readonly BenchPolicy[] = [
+  ...GRADIENT_LIFETIMES.map((gradients): BenchPolicy => ({
+    name: `${gradients}-adam`,
+    title: `adam({ gradients: '${gradients}' }), no Lookahead`,
+    ours: { gradients, moments: 'device:f32' },
+    slow: null,
+  })),
+  {
+    name: 'keep-adam-lookahead',
+    title: "adam({ gradients: 'keep' }), slow weights as variables on the device",
+    ours: { gradients: 'keep', moments: 'device:f32' },
+    slow: 'variables',
+  },
+];
+
+const OURS = MOMENTS.flatMap((moments) =>
+  GRADIENT_LIFETIMES.map((gradients): BenchPolicy => ({
+    name: `${gradients}+${moments}`,
+    title: `lookahead(adam({ gradients: '${gradients}', moments: '${moments}' }))`,
+    ours: { gradients, moments },
+    slow: 'host',
+  })),
+);
+
+export const FIT_POLICIES: readonly BenchPolicy[] = [...TFJS, ...OURS];
+export const MEMORY_POLICIES: readonly BenchPolicy[] = [...TFJS, ...OUR_BASELINES, ...OURS];
+
+export function policyNamed(name: string): BenchPolicy {
+  const policy = MEMORY_POLICIES.find((one) => one.name === name);
+  if (policy !== undefined) return policy;
+  const names = MEMORY_POLICIES.map((one) => one.name).join(', ');
+  throw new RangeError(`There is no policy '${name}'. There is: ${names}.`);
+}

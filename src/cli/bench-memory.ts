@@ -1,0 +1,62 @@
+// `slowlane bench memory`: policies one after the other, each in a fresh process, with the driver asked meanwhile.
+
+import { measureCell } from '../bench/cells.js';
+import { startDriverMeter, UNKNOWN } from '../bench/driver-meter.js';
+import type { MachineRecord } from '../bench/machine.js';
+import { memoryCellOf } from '../bench/memory/memory-cell.js';
+import type { MemoryCell, MemoryOptions } from '../bench/memory/memory-record.js';
+import { startCellsProgress } from './bench-cells-progress.js';
+import { memoryText } from './bench-memory-text.js';
+import type { Benchmark } from './bench-run.js';
+
+export const MEMORY: Benchmark<'memory', MemoryOptions, MemoryCell> = {
+  name: 'memory',
+  measure,
+  text: memoryText,
+  saysAnything: ({ status }) => status === 'done',
+};
+
+async function* measure(
+  options: MemoryOptions,
+  signal: AbortSignal,
+  machine: MachineRecord,
+): AsyncGenerator<MemoryCell> {
+  const progress = startCellsProgress(options.policies.length, process.stderr, signal);
+  try {
+    for (const policy of options.policies) {
+      if (signal.aborted) return;
+      progress.onStart(policy);
+      const cell = await measureOne(policy, options, signal, machine);
+      progress.onEnd(policy, endOf(cell));
+      yield cell;
+    }
+  } finally {
+    progress.stop();
+  }
+}
+
+async function measureOne(
+  policy: string,
+  options: MemoryOptions,
+  signal: AbortSignal,
+  { adapter }: MachineRecord,
+): Promise<MemoryCell> {
+  // A GPU beside a software adapter has nothing to do with the numbers.
+  const meter = adapter.software ? null : await startDriverMeter();
+  const ended = await measureCell(
+    'memory',
+    { ...options, policy },
+    {
+      timeoutMs: options.cellTimeoutMs,
+      signal,
+      onStart: (pid) => meter?.process(pid),
+      onPhase: (phase) => meter?.enter(phase),
+    },
+  );
+  return memoryCellOf(policy, ended, (await meter?.stop()) ?? UNKNOWN);
+}
+
+function endOf({ bytesPerParameter, status, failure }: MemoryCell): string {
+  if (bytesPerParameter !== null) return `${bytesPerParameter.toFixed(2)} B a parameter`;
+  return `${status}: ${failure?.reason ?? ''}`;
+}

@@ -1,0 +1,72 @@
+// `bench memory` but for its processes: what becomes of a cell, which policies there are, the time that is left.
+
+import { describe, expect, test } from 'vitest';
+
+import { UNKNOWN } from '#src/bench/driver-meter.js';
+import { memoryCellOf } from '#src/bench/memory/memory-cell.js';
+import type { MemoryCounts } from '#src/bench/memory/memory-record.js';
+import { FIT_POLICIES, MEMORY_POLICIES, policyNamed } from '#src/bench/policies.js';
+import { CellsClock } from '#src/cli/bench-cells-progress.js';
+
+const COUNTS: MemoryCounts = {
+  parameters: 1000,
+  logicalBytes: 20_000,
+  allocatorBytes: 16_500,
+  atPeak: null,
+  highest: null,
+  hostBytes: 8000,
+  peakRssBytes: 1e8,
+  losses: [2, 1],
+};
+
+describe('a cell', () => {
+  test('done: bytes a parameter are those of the allocator', () => {
+    const ended = { result: COUNTS, failure: null, phase: null, wallMs: 10.4 };
+    expect(memoryCellOf('tfjs-adam', ended, UNKNOWN)).toEqual({
+      policy: 'tfjs-adam',
+      status: 'done',
+      wallMs: 10,
+      ...COUNTS,
+      bytesPerParameter: 16.5,
+      driver: UNKNOWN,
+      failure: null,
+    });
+  });
+
+  test.each([
+    ['stopped', { kind: 'interrupted', reason: 'the run was interrupted' }],
+    ['failed', { kind: 'out of memory', reason: 'no more' }],
+    ['failed', null],
+  ] as const)('%s: no counts, but the reason', (status, failure) => {
+    const ended = { result: null, failure, phase: null, wallMs: 10 };
+    const cell = memoryCellOf('tfjs-adam', ended, UNKNOWN);
+    expect(cell).toMatchObject({ status, allocatorBytes: null, bytesPerParameter: null });
+    expect(cell.failure).toEqual(failure ?? { kind: 'error', reason: 'it ended without a result' });
+  });
+});
+
+test('every policy of fit is there, beside the same optimizer without Lookahead, and names are names of one', () => {
+  const names = MEMORY_POLICIES.map(({ name }) => name);
+  expect(new Set(names).size).toBe(names.length);
+  for (const policy of FIT_POLICIES) expect(MEMORY_POLICIES).toContain(policy);
+  for (const name of names) expect(policyNamed(name).name).toBe(name);
+  const ourBaselines = MEMORY_POLICIES.filter(({ ours, slow }) => ours !== null && slow !== 'host');
+  expect(ourBaselines.map(({ name, slow }) => [name, slow])).toEqual([
+    ['keep-adam', null],
+    ['release-adam', null],
+    ['keep-adam-lookahead', 'variables'],
+  ]);
+});
+
+test('the time that is left is the mean of the cells so far, for each to come; nothing before the first', () => {
+  let now = 0;
+  const clock = new CellsClock(4, () => now);
+  expect(clock.start()).toEqual([]);
+  now = 10_000;
+  expect(clock.end()).toBe(10_000);
+  now = 70_000; // between cells nothing counts
+  expect(clock.start()).toEqual(['about 0:30 left']); // three of 10 s
+  now = 90_000;
+  clock.end();
+  expect(clock.start()).toEqual(['about 0:30 left']); // two of 15 s
+});
