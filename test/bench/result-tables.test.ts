@@ -7,7 +7,7 @@ import { formatBytes } from '#src/memory/quantities.js';
 import type { FitRecord } from '#src/bench/fit/fit-record.js';
 import type { MemoryRecord } from '#src/bench/memory/memory-record.js';
 import { readBenchRecord } from '#src/bench/read-record.js';
-import { CATEGORIES } from '#src/device/webgpu/vram-budget-error.js';
+import { CATEGORIES } from '#src/device/meter/categories.js';
 
 import { entry } from '../built.js';
 import { expectTable } from '../marked-table.js';

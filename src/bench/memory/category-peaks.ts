@@ -1,6 +1,6 @@
 // What the buffers of slowlane's engine are for: when the most are allocated, and at most each.
 
-import { type Breakdown, CATEGORIES } from '../../device/webgpu/vram-budget-error.js';
+import { type Breakdown, CATEGORIES } from '../../device/meter/categories.js';
 import type { WebGPUEngine } from '../../device/webgpu/start.js';
 
 export class CategoryPeaks {
