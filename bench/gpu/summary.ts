@@ -2,6 +2,7 @@
 
 import { type CellValues, type ReferenceValues, type TrainingValues } from './record.js';
 import { type Spread, spreadOf } from '../../src/bench/statistics.js';
+import { spreadsOf } from '../../src/bench/timed-steps.js';
 
 export interface TrainingSummary {
   readonly kind: 'training';
@@ -36,19 +37,13 @@ export function summarize(values: CellValues, syncPeriod: number): CellSummary {
 }
 
 function ofTraining(values: TrainingValues, syncPeriod: number): TrainingSummary {
-  const steps = values.awaitedMs.flatMap((repeat) =>
-    repeat.map((ms, i) => ({ ms, endsCycle: (i + 1) % syncPeriod === 0 })),
-  );
-  const timesOf = (endsCycle: boolean) =>
-    steps.filter((step) => step.endsCycle === endsCycle).map(({ ms }) => ms);
   const means = values.awaitedMs.map((repeat) => spreadOf(repeat)?.mean ?? NaN);
   const stepsPerRepeat = values.awaitedMs[0]?.length ?? NaN;
   return {
     kind: 'training',
-    stepMs: spreadOf(timesOf(false)),
-    syncStepMs: spreadOf(timesOf(true)),
+    ...spreadsOf(values.awaitedMs, syncPeriod),
     firstSyncStepMs: values.warmUpMs[syncPeriod - 1] ?? null,
-    cycleMeanMs: spreadOf(steps.map(({ ms }) => ms))?.mean ?? NaN,
+    cycleMeanMs: spreadOf(values.awaitedMs.flat())?.mean ?? NaN,
     cycleMeanRangeMs: [Math.min(...means), Math.max(...means)],
     unsynchronisedMs: spreadOf(values.unsynchronisedMs.map((ms) => ms / stepsPerRepeat)),
   };

@@ -10,6 +10,7 @@ import { hostMemory } from '../../src/bench/host-memory.js';
 import type { Meters } from '../../src/bench/meters.js';
 import type { CellOptions, TrainingValues } from './record.js';
 import { learningRateOf, makeStack } from '../../src/bench/stack.js';
+import { timeSteps } from '../../src/bench/timed-steps.js';
 
 const LOSSES = 20;
 const WARM_UP_CYCLES = 2;
@@ -33,7 +34,7 @@ export async function measureTraining(
   // Not in the unsynchronised part: steps that nothing waits for are one long turn of the event loop.
   const delay = monitorEventLoopDelay({ resolution: 1 });
   delay.enable();
-  const awaitedMs = await awaited(device, stepper, options);
+  const awaitedMs = await timeSteps(device, stepper, options);
   delay.disable();
   meters.enter('unsynchronised');
   const unsynchronisedMs = await unsynchronised(device, stepper, options);
@@ -72,25 +73,6 @@ async function warmUp(
     warmUpMs.push(performance.now() - start);
   }
   return { losses, warmUpMs };
-}
-
-async function awaited(
-  device: TensorDevice,
-  stepper: Stepper,
-  { repeats, steps }: CellOptions,
-): Promise<number[][]> {
-  const repeatsMs: number[][] = [];
-  for (let repeat = 0; repeat < repeats; repeat++) {
-    const stepsMs: number[] = [];
-    for (let step = 0; step < steps; step++) {
-      const start = performance.now();
-      await stepper.step(false);
-      await device.finished();
-      stepsMs.push(performance.now() - start);
-    }
-    repeatsMs.push(stepsMs);
-  }
-  return repeatsMs;
 }
 
 async function unsynchronised(

@@ -22,6 +22,10 @@ const measures: {
     const { countMemory } = await import('./memory/count-memory.js');
     return countMemory(request, enter);
   },
+  speed: async (request) => {
+    const { timePolicy } = await import('./speed/time-policy.js');
+    return timePolicy(request);
+  },
 };
 
 const [, , name = '', request = ''] = process.argv;

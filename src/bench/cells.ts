@@ -8,17 +8,21 @@ import type { MemoryRequest } from './memory/count-memory.js';
 import type { MemoryCounts } from './memory/memory-record.js';
 import type { Phase } from './peaks.js';
 import { type Conditions, type Ended, runCell } from './run-cell.js';
+import type { SpeedTimes } from './speed/speed-record.js';
+import type { SpeedRequest } from './speed/time-policy.js';
 
 export interface CellRequests {
   machine: { readonly adapter: string | null };
   fit: TryRequest;
   memory: MemoryRequest;
+  speed: SpeedRequest;
 }
 
 export interface CellResults {
   machine: AdapterAnswer;
   fit: TryResult;
   memory: MemoryCounts;
+  speed: SpeedTimes;
 }
 
 const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js';

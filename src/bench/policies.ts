@@ -57,11 +57,11 @@ const OURS = MOMENTS.flatMap((moments) =>
 );
 
 export const FIT_POLICIES: readonly BenchPolicy[] = [...TFJS, ...OURS];
-export const MEMORY_POLICIES: readonly BenchPolicy[] = [...TFJS, ...OUR_BASELINES, ...OURS];
+export const ALL_POLICIES: readonly BenchPolicy[] = [...TFJS, ...OUR_BASELINES, ...OURS];
 
 export function policyNamed(name: string): BenchPolicy {
-  const policy = MEMORY_POLICIES.find((one) => one.name === name);
+  const policy = ALL_POLICIES.find((one) => one.name === name);
   if (policy !== undefined) return policy;
-  const names = MEMORY_POLICIES.map((one) => one.name).join(', ');
+  const names = ALL_POLICIES.map((one) => one.name).join(', ');
   throw new RangeError(`There is no policy '${name}'. There is: ${names}.`);
 }

@@ -21,7 +21,7 @@ export async function trainPolicy(
   policy: BenchPolicy,
   training: Training,
 ): Promise<number[]> {
-  const stepper = await start(stack, policy, training);
+  const stepper = await startPolicy(stack, policy, training);
   const losses: number[] = [];
   for (let step = 0; step < training.steps; step++) {
     const cost = await stepper.step(true);
@@ -34,10 +34,11 @@ export async function trainPolicy(
   return losses;
 }
 
-async function start(
+/** With the state that a step needs from the first one on. */
+export async function startPolicy(
   stack: Stack,
   { ours, slow }: BenchPolicy,
-  { width, syncPeriod }: Training,
+  { width, syncPeriod }: Pick<Training, 'width' | 'syncPeriod'>,
 ): Promise<Stepper> {
   const learningRate = learningRateOf({ width });
   const inner = () =>

@@ -3,14 +3,14 @@
 import { formatClock, formatMs } from '../memory/quantities.js';
 import { startBar, type TerminalBar } from './terminal-bar.js';
 
-export interface CellsProgress {
+interface CellsProgress {
   onStart(name: string): void;
   /** `result` in a few words. */
   onEnd(name: string, result: string): void;
   stop(): void;
 }
 
-export function startCellsProgress(
+function startCellsProgress(
   total: number,
   to: NodeJS.WriteStream,
   signal: AbortSignal,
@@ -38,6 +38,27 @@ export function startCellsProgress(
     },
     stop,
   };
+}
+
+/** One policy after the other, with progress; `endOf` says what came of one in a few words. */
+export async function* measureEach<Cell>(
+  policies: readonly string[],
+  signal: AbortSignal,
+  measureOne: (policy: string) => Promise<Cell>,
+  endOf: (cell: Cell) => string,
+): AsyncGenerator<Cell> {
+  const progress = startCellsProgress(policies.length, process.stderr, signal);
+  try {
+    for (const policy of policies) {
+      if (signal.aborted) return;
+      progress.onStart(policy);
+      const cell = await measureOne(policy);
+      progress.onEnd(policy, endOf(cell));
+      yield cell;
+    }
+  } finally {
+    progress.stop();
+  }
 }
 
 /** By the mean of the cells so far. */

@@ -4,13 +4,16 @@ import { Command } from 'commander';
 
 import type { FitOptions } from '../bench/fit/fit-record.js';
 import type { MemoryOptions } from '../bench/memory/memory-record.js';
+import type { SpeedOptions } from '../bench/speed/speed-record.js';
 import { fitCommand } from './bench-fit-command.js';
 import { memoryCommand } from './bench-memory-command.js';
 import type { BenchRequest } from './bench-options.js';
+import { speedCommand } from './bench-speed-command.js';
 
 export interface BenchRunners {
   fit(request: BenchRequest<FitOptions>): Promise<void>;
   memory(request: BenchRequest<MemoryOptions>): Promise<void>;
+  speed(request: BenchRequest<SpeedOptions>): Promise<void>;
   show(file: string): Promise<void>;
 }
 
@@ -22,6 +25,7 @@ export function benchCommand(run: BenchRunners, settings: Command): Command {
   const commands = [
     memoryCommand((request) => run.memory(request)),
     fitCommand((request) => run.fit(request)),
+    speedCommand((request) => run.speed(request)),
     new Command('show')
       .description('Print the table of a record that --json wrote.')
       .argument('<file>', 'the record')

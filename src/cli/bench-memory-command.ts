@@ -3,7 +3,7 @@
 import { Command } from 'commander';
 
 import type { MemoryOptions } from '../bench/memory/memory-record.js';
-import { MEMORY_POLICIES } from '../bench/policies.js';
+import { ALL_POLICIES } from '../bench/policies.js';
 import {
   adapterOption,
   type BenchRequest,
@@ -18,7 +18,7 @@ import { syncPeriod } from './command-options.js';
 
 const AFTER = `
 Policies:
-${policiesText(MEMORY_POLICIES)}
+${policiesText(ALL_POLICIES)}
 
 Examples:
   slowlane bench memory
@@ -53,7 +53,7 @@ export function memoryCommand(
     .addOption(count('--batch <n>', 'examples a step').default(8))
     .addOption(count('--steps <n>', 'with a sync among them').default(6))
     .addOption(syncPeriod())
-    .addOption(policyOption(MEMORY_POLICIES))
+    .addOption(policyOption(ALL_POLICIES))
     .addOption(count('--cell-timeout <seconds>', 'for one policy', 2 ** 20).default(1800))
     .addOption(adapterOption())
     .addOption(jsonOption())
@@ -72,7 +72,7 @@ function checked(raw: RawMemory): BenchRequest<MemoryOptions> {
       steps,
       syncPeriod,
       cellTimeoutMs: raw.cellTimeout * 1000,
-      policies: chosenPolicies(MEMORY_POLICIES, raw.policy),
+      policies: chosenPolicies(ALL_POLICIES, raw.policy),
       adapter: raw.adapter?.trim() ?? null,
     },
     json: raw.json,

@@ -5,35 +5,22 @@ import { startDriverMeter, UNKNOWN } from '../bench/driver-meter.js';
 import type { MachineRecord } from '../bench/machine.js';
 import { memoryCellOf } from '../bench/memory/memory-cell.js';
 import type { MemoryCell, MemoryOptions } from '../bench/memory/memory-record.js';
-import { startCellsProgress } from './bench-cells-progress.js';
+import { measureEach } from './bench-cells-progress.js';
 import { memoryText } from './bench-memory-text.js';
 import type { Benchmark } from './bench-run.js';
 
 export const MEMORY: Benchmark<'memory', MemoryOptions, MemoryCell> = {
   name: 'memory',
-  measure,
+  measure: (options, signal, machine) =>
+    measureEach(
+      options.policies,
+      signal,
+      (policy) => measureOne(policy, options, signal, machine),
+      endOf,
+    ),
   text: memoryText,
   saysAnything: ({ status }) => status === 'done',
 };
-
-async function* measure(
-  options: MemoryOptions,
-  signal: AbortSignal,
-  machine: MachineRecord,
-): AsyncGenerator<MemoryCell> {
-  const progress = startCellsProgress(options.policies.length, process.stderr, signal);
-  try {
-    for (const policy of options.policies) {
-      if (signal.aborted) return;
-      progress.onStart(policy);
-      const cell = await measureOne(policy, options, signal, machine);
-      progress.onEnd(policy, endOf(cell));
-      yield cell;
-    }
-  } finally {
-    progress.stop();
-  }
-}
 
 async function measureOne(
   policy: string,

@@ -3,9 +3,11 @@
 import type { FitRecord } from '../bench/fit/fit-record.js';
 import type { MemoryRecord } from '../bench/memory/memory-record.js';
 import type { BenchRecord } from '../bench/record.js';
+import type { SpeedRecord } from '../bench/speed/speed-record.js';
 import { readBenchFile } from './bench-file.js';
 import { fitText } from './bench-fit-text.js';
 import { memoryText } from './bench-memory-text.js';
+import { speedText } from './bench-speed-text.js';
 
 export async function showBench(path: string): Promise<void> {
   console.log(textOf(await readBenchFile(path), process.stdout.columns));
@@ -14,5 +16,6 @@ export async function showBench(path: string): Promise<void> {
 /** The schema knows of no other benchmark. */
 function textOf(record: BenchRecord, columns: number | undefined): string {
   if (record.bench === 'fit') return fitText(record as FitRecord, columns);
+  if (record.bench === 'speed') return speedText(record as SpeedRecord, columns);
   return memoryText(record as MemoryRecord, columns);
 }

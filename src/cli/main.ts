@@ -65,6 +65,14 @@ program.addCommand(
         ]);
         process.exitCode = await runBenchmark(MEMORY, request);
       },
+      speed: async (request) => {
+        checkWorkingFolder();
+        const [{ runBenchmark }, { SPEED }] = await Promise.all([
+          import('./bench-run.js'),
+          import('./bench-speed.js'),
+        ]);
+        process.exitCode = await runBenchmark(SPEED, request);
+      },
       show: async (file) => {
         checkWorkingFolder();
         const { showBench } = await import('./bench-show.js');

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { UNKNOWN } from '#src/bench/driver-meter.js';
 import { memoryCellOf } from '#src/bench/memory/memory-cell.js';
 import type { MemoryCounts } from '#src/bench/memory/memory-record.js';
-import { FIT_POLICIES, MEMORY_POLICIES, policyNamed } from '#src/bench/policies.js';
+import { FIT_POLICIES, ALL_POLICIES, policyNamed } from '#src/bench/policies.js';
 import { CellsClock } from '#src/cli/bench-cells-progress.js';
 
 const COUNTS: MemoryCounts = {
@@ -46,11 +46,11 @@ describe('a cell', () => {
 });
 
 test('every policy of fit is there, beside the same optimizer without Lookahead, and names are names of one', () => {
-  const names = MEMORY_POLICIES.map(({ name }) => name);
+  const names = ALL_POLICIES.map(({ name }) => name);
   expect(new Set(names).size).toBe(names.length);
-  for (const policy of FIT_POLICIES) expect(MEMORY_POLICIES).toContain(policy);
+  for (const policy of FIT_POLICIES) expect(ALL_POLICIES).toContain(policy);
   for (const name of names) expect(policyNamed(name).name).toBe(name);
-  const ourBaselines = MEMORY_POLICIES.filter(({ ours, slow }) => ours !== null && slow !== 'host');
+  const ourBaselines = ALL_POLICIES.filter(({ ours, slow }) => ours !== null && slow !== 'host');
   expect(ourBaselines.map(({ name, slow }) => [name, slow])).toEqual([
     ['keep-adam', null],
     ['release-adam', null],

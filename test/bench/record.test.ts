@@ -8,13 +8,14 @@ import { readBenchRecord } from '#src/bench/read-record.js';
 import { isBenchRecord } from '#src/bench/record.js';
 
 import { entry } from '../built.js';
-import { FIT_CELL, FIT_RECORD, MEMORY_CELL, MEMORY_RECORD } from './records.js';
+import { FIT_CELL, FIT_RECORD, MEMORY_CELL, MEMORY_RECORD, SPEED_RECORD } from './records.js';
 
 const read = (record: unknown) => readBenchRecord(JSON.stringify(record));
 
 test('a record comes back as it was', () => {
   expect(read(FIT_RECORD)).toEqual(FIT_RECORD);
   expect(read(MEMORY_RECORD)).toEqual(MEMORY_RECORD);
+  expect(read(SPEED_RECORD)).toEqual(SPEED_RECORD);
   expect(isBenchRecord(JSON.stringify(FIT_RECORD))).toBe(true);
 });
 
@@ -25,7 +26,7 @@ describe('what is refused says where it is wrong', () => {
     ['version 2; this slowlane reads version 1', { ...FIT_RECORD, schemaVersion: 2 }],
     ["the record has no 'cells'", { ...FIT_RECORD, cells: undefined }],
     ["the record has 'extra', which is not known", { ...FIT_RECORD, extra: 1 }],
-    ['bench must be "fit" or "memory", got ', { ...FIT_RECORD, bench: 'slow' }],
+    ['bench must be "fit" or "memory" or "speed", got ', { ...FIT_RECORD, bench: 'slow' }],
     ['isPartial must be boolean', { ...FIT_RECORD, isPartial: 'no' }],
     ['command[0] must be string', { ...FIT_RECORD, command: [1] }],
     ["machine has no 'adapter'", { ...FIT_RECORD, machine: {} }],
@@ -62,6 +63,7 @@ describe('what is refused says where it is wrong', () => {
 test.each([
   ['fit', FIT_RECORD],
   ['memory', MEMORY_RECORD],
+  ['speed', SPEED_RECORD],
 ])('each name that the record of %s has is demanded by the schema', (_, record) => {
   const without = (value: unknown, path: readonly (string | number)[]): unknown => {
     const [first, ...rest] = path;

@@ -2,6 +2,7 @@
 
 import type { FitCell, FitRecord } from '#src/bench/fit/fit-record.js';
 import type { MemoryCell, MemoryRecord } from '#src/bench/memory/memory-record.js';
+import type { SpeedCell, SpeedRecord } from '#src/bench/speed/speed-record.js';
 
 export const FIT_CELL: FitCell = {
   policy: 'tfjs-adam-lookahead',
@@ -113,4 +114,58 @@ export const MEMORY_RECORD: MemoryRecord = {
     adapter: null,
   },
   cells: [MEMORY_CELL],
+};
+
+const spread = (median: number) => ({
+  count: 4,
+  mean: median,
+  median,
+  p95: median + 1,
+  min: median - 1,
+  max: median + 2,
+});
+
+export const SPEED_CELL: SpeedCell = {
+  policy: 'keep-adam-lookahead',
+  status: 'done',
+  wallMs: 5000,
+  parameters: 262_144,
+  stepTimesMs: [
+    [10, 20],
+    [12, 22],
+  ],
+  sync: {
+    syncs: 2,
+    total: 10,
+    check: 1,
+    wait: 2,
+    pull: 3,
+    blend: 1,
+    push: 3,
+    turnAround: 4,
+    bytesPulled: 2_097_152,
+    bytesPushed: 2_097_152,
+  },
+  cycleMs: spread(16),
+  stepMs: spread(11),
+  syncStepMs: spread(121),
+  failure: null,
+};
+
+export const SPEED_RECORD: SpeedRecord = {
+  ...FIT_RECORD,
+  bench: 'speed',
+  command: ['bench', 'speed'],
+  options: {
+    layers: 4,
+    width: 256,
+    batch: 8,
+    steps: 2,
+    repeats: 2,
+    syncPeriod: 2,
+    cellTimeoutMs: 1000,
+    policies: ['keep-adam-lookahead'],
+    adapter: null,
+  },
+  cells: [SPEED_CELL],
 };

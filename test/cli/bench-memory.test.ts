@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 
 import type { MemoryCell, MemoryRecord } from '#src/bench/memory/memory-record.js';
-import { MEMORY_POLICIES } from '#src/bench/policies.js';
+import { ALL_POLICIES } from '#src/bench/policies.js';
 import { readBenchRecord } from '#src/bench/read-record.js';
 import { memoryText } from '#src/cli/bench-memory-text.js';
 
@@ -27,7 +27,7 @@ test('--help names every option and every policy', async () => {
   const flags =
     '--layers --width --batch --steps --sync-period --policy --cell-timeout --adapter --json';
   for (const flag of flags.split(' ')) expect(stdout).toContain(`  ${flag} `);
-  for (const { name } of MEMORY_POLICIES) expect(stdout).toContain(`\n  ${name} `);
+  for (const { name } of ALL_POLICIES) expect(stdout).toContain(`\n  ${name} `);
 });
 
 describe('a wrong request ends with exit code 2, and says what was received and what is allowed', () => {

@@ -1,0 +1,90 @@
+// `slowlane bench speed`, as a process; and its tables. No time is judged.
+
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+
+import { ALL_POLICIES } from '#src/bench/policies.js';
+import { readBenchRecord } from '#src/bench/read-record.js';
+import type { SpeedRecord } from '#src/bench/speed/speed-record.js';
+import { speedText } from '#src/cli/bench-speed-text.js';
+
+import { SPEED_CELL, SPEED_RECORD } from '../bench/records.js';
+import { hasSwiftShader } from '../webgpu/swiftshader.js';
+import { slowlane, temporaryFolder } from './run-cli.js';
+
+const run = (args: string) => slowlane(['bench', ...args.split(' ')]);
+
+test('--help names every option and every policy', async () => {
+  const { code, stdout } = await run('speed --help');
+  expect(code).toBe(0);
+  const flags =
+    '--layers --width --batch --steps --repeats --sync-period --policy --cell-timeout --adapter --json';
+  for (const flag of flags.split(' ')) expect(stdout).toContain(`  ${flag} `);
+  for (const { name } of ALL_POLICIES) expect(stdout).toContain(`\n  ${name} `);
+});
+
+test.concurrent.each([
+  ['speed --repeats 0', "'0'", 'a whole number ≥ 1'],
+  ['speed --policy adam', "'adam'", 'tfjs-adam, tfjs-adam-lookahead, keep-adam'],
+])('a wrong request ends with exit code 2: slowlane bench %s', async (args, received, allowed) => {
+  const { code, stdout, stderr } = await run(args);
+  expect(stderr).toContain(received);
+  expect(stderr).toContain(allowed);
+  expect(stdout).toBe('');
+  expect(code).toBe(2);
+});
+
+test('show prints the tables of a record', async () => {
+  const file = join(temporaryFolder(), 'speed.json');
+  writeFileSync(file, JSON.stringify(SPEED_RECORD));
+  const { code, stdout } = await run(`show ${file}`);
+  expect(stdout).toBe(`${speedText(SPEED_RECORD)}\n`);
+  expect(code).toBe(0);
+});
+
+test.skipIf(!hasSwiftShader)('on SwiftShader: all raw times, and what syncs moved', async () => {
+  const file = join(temporaryFolder(), 'speed.json');
+  const size = '--layers 2 --width 64 --batch 2 --steps 3 --sync-period 2 --repeats 2';
+  const policies = '--policy tfjs-adam --policy release+device:f32';
+  const { code, stdout } = await run(`speed ${size} ${policies} --json ${file}`);
+  expect(code).toBe(0);
+  expect(stdout).toContain('SOFTWARE ADAPTER: bytes are exact, times mean nothing.');
+  const record = readBenchRecord(readFileSync(file, 'utf8')) as SpeedRecord;
+  expect(record).toMatchObject({ bench: 'speed', isPartial: false, options: { steps: 4 } }); // 2 cycles
+  const [tfjs, ours] = record.cells;
+  for (const cell of record.cells) {
+    expect(cell.status).toBe('done');
+    expect(cell.stepTimesMs?.map(({ length }) => length)).toEqual([4, 4]);
+    expect(cell).toMatchObject({ stepMs: { count: 4 }, syncStepMs: { count: 4 } });
+  }
+  expect(tfjs?.sync).toBeNull();
+  // 4 cycles; the slow weights of 2 layers of 64 × 64 each way.
+  const bytes = 4 * (2 * 4 * 64 * 64);
+  expect(ours?.sync).toMatchObject({ syncs: 4, bytesPulled: bytes, bytesPushed: bytes });
+});
+
+describe('the tables', () => {
+  const failure = { kind: 'crashed', reason: 'signal SIGSEGV' } as const;
+  const none = { cycleMs: null, stepMs: null, syncStepMs: null, sync: null, stepTimesMs: null };
+  const record: SpeedRecord = {
+    ...SPEED_RECORD,
+    cells: [SPEED_CELL, { ...SPEED_CELL, ...none, policy: 'tfjs-adam', status: 'failed', failure }],
+  };
+
+  test.each([40, 80, 160])('%d columns: nothing is wider', (columns) => {
+    const lines = speedText(record, columns).split('\n');
+    expect(lines.filter(({ length }) => length > columns)).toEqual([]);
+  });
+
+  test('syncs are means of one; a failure is below', () => {
+    const text = speedText(record);
+    expect(text).toMatch(
+      /│ keep-adam-lookahead │ +16\.0 │ +15\.0…18\.0 │ +11\.0 │ +12\.0 │ +13\.0 │/,
+    );
+    expect(text).toMatch(
+      /│ keep-adam-lookahead │ +5\.0 │ +0\.5 │ +1\.0 │ +1\.5 │ +0\.5 │ +1\.5 │ 2\.00 MiB │/,
+    );
+    expect(text).toContain('tfjs-adam: crashed: signal SIGSEGV');
+  });
+});
