@@ -14,6 +14,7 @@ import {
 } from '../../../optimizers/moment-home.js';
 import { MappedPair } from '../host-memory/mapped-pair.js';
 import { TurnAround } from '../host-memory/turn-around.js';
+import { label } from '../label.js';
 import type { LeanBackend } from '../lean-backend.js';
 import { TensorBuffers } from '../tensor-buffers.js';
 import { checkUpdateBackend } from '../update-backend.js';
@@ -79,7 +80,8 @@ class HostMoments implements MomentHome {
     const backend = checkUpdateBackend(this.#backend);
     const info = backend.makeTensorInfo([...shape], dtype);
     try {
-      const into = this.#buffers.of(info); // may refuse, or submit what is recorded
+      // May refuse, or submit what is recorded. Also once its variable is gone it is a moment.
+      const into = label('moments', () => this.#buffers.of(info));
       const encoder = this.#buffers.encoder();
       backend.endComputePassEncoder();
       pair.handOver(true);
