@@ -6,13 +6,13 @@
  */
 import { writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { arch, cpus, platform, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import * as tf from '@tensorflow/tfjs-core';
 import { openOurs } from '../src/bench/devices.js';
 import { learningRateOf, makeStack } from '../src/bench/stack.js';
 import { offloaded, plain, type Stepper } from '../src/bench/steppers.js';
+import { platformHere } from '../src/cli/record-of-run.js';
 import { adam, lookahead, meter } from '../src/index.js';
 import {
   type LossPoint,
@@ -98,12 +98,7 @@ async function trained(name: keyof typeof RECIPES): Promise<RunRecord> {
     options: { ...RECIPES[name].options, ...SIZE },
     engine: { name: `webgpu (${device.engine.adapter.name.slice(0, 32)})`, note: '' },
     node: process.version,
-    platform: {
-      system: `${platform()} ${arch()}`,
-      cpu: cpus()[0]?.model.trim() ?? 'unknown',
-      cores: cpus().length,
-      memoryBytes: totalmem(),
-    },
+    platform: platformHere(),
     seed: 1,
     data: { name: 'noise', trainCount: SIZE.batch, testCount: 0, testNote: 'nothing' },
     model: {

@@ -1,10 +1,11 @@
 // Options that benchmarks share.
 
-import { InvalidArgumentError, type Option } from 'commander';
+import { Command, InvalidArgumentError, type Option } from 'commander';
 
-import type { BenchPolicy } from '../bench/policies.js';
+import { ALL_POLICIES, type BenchPolicy } from '../bench/policies.js';
+import type { CellOptions } from '../bench/cell-options.js';
 import { UsageError } from './cli-error.js';
-import { choice, parsed } from './command-options.js';
+import { choice, parsed, syncPeriod } from './command-options.js';
 import { wholeNumber } from './option-values.js';
 
 const NO_LIMIT = 2 ** 31 - 1;
@@ -36,6 +37,51 @@ export function adapterOption(): Option {
 
 export function jsonOption(): Option {
   return parsed('--json <file>', 'write the record to this file', notEmpty);
+}
+
+/** What commander hands over for `cellCommand`; its parsers and choices make these types true. */
+export interface RawCell {
+  readonly layers: number;
+  readonly width: number;
+  readonly batch: number;
+  readonly steps: number;
+  readonly syncPeriod: number;
+  readonly policy?: readonly string[];
+  readonly cellTimeout: number;
+  readonly adapter?: string;
+  readonly json?: string;
+}
+
+/** A command that measures a stack of layers, policy by policy; `own` options stand behind the stack's. */
+export function cellCommand(name: string, own: readonly Option[]): Command {
+  const command = new Command(name);
+  const options = [
+    count('--layers <n>', 'dense layers', 2 ** 16).default(4),
+    count('--width <n>', 'of each layer, which has n × n weights', 2 ** 16).default(256),
+    count('--batch <n>', 'examples a step').default(8),
+    ...own,
+    syncPeriod(),
+    policyOption(ALL_POLICIES),
+    count('--cell-timeout <seconds>', 'for one policy', 2 ** 20).default(1800),
+    adapterOption(),
+    jsonOption(),
+  ];
+  for (const option of options) command.addOption(option);
+  return command;
+}
+
+export function cellOptions(raw: RawCell): CellOptions {
+  const { layers, width, batch, steps, syncPeriod: period } = raw;
+  return {
+    layers,
+    width,
+    batch,
+    steps,
+    syncPeriod: period,
+    cellTimeoutMs: raw.cellTimeout * 1000,
+    policies: chosenPolicies(ALL_POLICIES, raw.policy),
+    adapter: raw.adapter?.trim() ?? null,
+  };
 }
 
 /** For --help. */

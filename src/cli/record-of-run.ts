@@ -24,12 +24,7 @@ export function makeRecord(run: Run, ended: string): RunRecord {
     options: flatOptions(options),
     engine: { name: run.engine.name, note: run.engine.note },
     node: process.version,
-    platform: {
-      system: `${platform()} ${arch()}`,
-      cpu: cpus()[0]?.model.trim() ?? 'unknown',
-      cores: cpus().length,
-      memoryBytes: totalmem(),
-    },
+    platform: platformHere(),
     seed: options.seed,
     data: {
       name: data.name,
@@ -84,5 +79,14 @@ function flatOptions(options: TrainOptions): RunRecord['options'] {
     seed: options.seed,
     ...(options.validateEvery === undefined ? {} : { 'validate-every': options.validateEvery }),
     ...(options.timeline ? { timeline: true } : {}),
+  };
+}
+
+export function platformHere(): RunRecord['platform'] {
+  return {
+    system: `${platform()} ${arch()}`,
+    cpu: cpus()[0]?.model.trim() ?? 'unknown',
+    cores: cpus().length,
+    memoryBytes: totalmem(),
   };
 }

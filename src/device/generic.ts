@@ -5,8 +5,8 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 
-import { replace } from './cpu.js';
 import type { Device, DeviceWriter } from './device.js';
+import { replace } from './whole-writer.js';
 
 export function genericDevice(name: string): Device {
   return {

@@ -4,7 +4,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { onTestFinished } from 'vitest';
+import { expect, onTestFinished } from 'vitest';
 import type { RunRecord } from '#src/memory/run-record.js';
 import { againstBuild, entry } from '../built.js';
 
@@ -61,6 +61,19 @@ function finished(
       resolve({ code, stdout, stderr });
     });
   });
+}
+
+/** A wrong request ends with exit code 2, and says what was received and what is allowed. */
+export function expectRefusal(
+  { code, stdout, stderr }: Finished,
+  received: string,
+  allowed: string,
+): void {
+  expect(stderr).toContain(received);
+  expect(stderr).toContain(allowed);
+  expect(stderr).not.toMatch(/^ +at /m);
+  expect(stdout).toBe('');
+  expect(code).toBe(2);
 }
 
 /** A folder that is removed when the test ends. */

@@ -1,23 +1,12 @@
 // What `bench memory` measures, as it is written.
 
 import type { Breakdown } from '../../device/webgpu/vram-budget-error.js';
+import type { CellOptions } from '../cell-options.js';
 import type { Failure } from '../failure.js';
 import type { DriverBytes } from '../peaks.js';
 import type { BenchRecord } from '../record.js';
 
-export interface MemoryOptions {
-  readonly layers: number;
-  readonly width: number;
-  readonly batch: number;
-  readonly steps: number;
-  readonly syncPeriod: number;
-  /** Of one cell. */
-  readonly cellTimeoutMs: number;
-  /** Names, in the order of the cells. */
-  readonly policies: readonly string[];
-  /** Part of the adapter's name; null: the fast one. */
-  readonly adapter: string | null;
-}
+export type MemoryOptions = CellOptions;
 
 /** What the process of a cell counts itself; the driver is asked from outside. */
 export interface MemoryCounts {

@@ -1,24 +1,13 @@
 // What `bench speed` measures, as it is written. Raw times first; the others are made from them.
 
+import type { CellOptions } from '../cell-options.js';
 import type { Failure } from '../failure.js';
 import type { BenchRecord } from '../record.js';
 import type { Spread } from '../statistics.js';
 import type { StepTimes } from '../timed-steps.js';
 
-export interface SpeedOptions {
-  readonly layers: number;
-  readonly width: number;
-  readonly batch: number;
-  /** Of one repeat; a multiple of `syncPeriod`. */
-  readonly steps: number;
+export interface SpeedOptions extends CellOptions {
   readonly repeats: number;
-  readonly syncPeriod: number;
-  /** Of one cell. */
-  readonly cellTimeoutMs: number;
-  /** Names, in the order of the cells. */
-  readonly policies: readonly string[];
-  /** Part of the adapter's name; null: the fast one. */
-  readonly adapter: string | null;
 }
 
 /** Where the main thread's time in the measured syncs went, together. */

@@ -6,9 +6,9 @@
  * same memory.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { replace } from '../cpu.js';
-import type { Device, DeviceWriter } from '../device.js';
-import { isTensorFlowBackend, type TensorFlowBackend } from './backend.js';
+import type { Device } from '../device.js';
+import { WholeWriter } from '../whole-writer.js';
+import { isTensorFlowBackend } from './backend.js';
 
 /** The adapter for `backend`, or null if it is not tfjs-node's as this library knows it. */
 export function tensorflowDevice(backend: tf.KernelBackend): Device | null {
@@ -32,36 +32,11 @@ export function tensorflowDevice(backend: tf.KernelBackend): Device | null {
       }
     },
 
-    write: () => new TensorFlowWriter(backend),
+    // At once, or the host would hold a second copy of every weight.
+    write: () => new WholeWriter((variable) => void backend.getInputTensorIds([variable])),
   };
 }
 
 function slice(tensor: tf.Tensor, start: number, length: number): tf.Tensor {
   return tf.tidy(() => tf.slice1d(tf.reshape(tensor, [-1]), start, length));
-}
-
-class TensorFlowWriter implements DeviceWriter {
-  readonly #backend: TensorFlowBackend;
-  /** The variable that is being assembled, on the host: parts come variable by variable. */
-  #open: { variable: tf.Variable; values: Float32Array } | null = null;
-
-  constructor(backend: TensorFlowBackend) {
-    this.#backend = backend;
-  }
-
-  push(variable: tf.Variable, start: number, from: Float32Array): void {
-    if (this.#open?.variable !== variable) {
-      this.#open = { variable, values: new Float32Array(variable.size) };
-    }
-    const { values } = this.#open;
-    values.set(from, start);
-    if (start + from.length < variable.size) return;
-    this.#open = null;
-    replace(variable, values); // frees the old data
-    this.#backend.getInputTensorIds([variable]); // now, or the host would hold a second copy of every weight
-  }
-
-  close(): void {
-    this.#open = null;
-  }
 }
