@@ -2,7 +2,7 @@
 import type * as tf from '@tensorflow/tfjs-core';
 import { hostTensor } from '../snapshot/host-tensor.js';
 import type { InnerSlot } from './inner.js';
-import { BLOCK_WORDS, blocksOf } from './moment-code.js';
+import { BLOCK_WORDS, type MomentCode, blocksOf } from './moment-code.js';
 import type { HeldMoment, MomentHome } from './moment-home.js';
 import { decodedNumbers, encodedNumbers } from './moment-numbers.js';
 import type { SlotSpec } from './update-rule.js';
@@ -12,6 +12,7 @@ import type { SlotVariables } from './weight-update.js';
 export class HostSlots implements WeightSlots {
   readonly #weight: tf.Variable;
   readonly #specs: readonly SlotSpec[];
+  readonly #codes: ReadonlyMap<string, MomentCode>;
   /** One a slot, in the order of the rule. */
   readonly #slots: HeldMoment[] = [];
   /** Of all slots; null if they are float32. */
@@ -28,6 +29,7 @@ export class HostSlots implements WeightSlots {
   ) {
     this.#weight = weight;
     this.#specs = specs;
+    this.#codes = codesOf(specs);
     const blocks = blocksOf(weight.size);
     try {
       for (let s = 0; s < specs.length; s++) {
@@ -69,7 +71,6 @@ export class HostSlots implements WeightSlots {
 
   write(from?: readonly tf.Tensor[]): void {
     const { size } = this.#weight;
-    const codes = codesOf(this.#specs);
     const allScales = new Float32Array(this.#specs.length * blocksOf(size));
     for (const [s, { name, initial }] of this.#specs.entries()) {
       const given = from?.[s]?.dataSync<'float32'>();
@@ -82,7 +83,7 @@ export class HostSlots implements WeightSlots {
         this.#slots[s]?.write(new Int32Array(blocksOf(size) * BLOCK_WORDS));
         continue; // and scales of 0, as freshly made
       }
-      const { words, scales } = encodedNumbers(codes.get(name) ?? 'signed', values);
+      const { words, scales } = encodedNumbers(this.#codes.get(name) ?? 'signed', values);
       this.#slots[s]?.write(words);
       allScales.set(scales, s * scales.length);
     }
@@ -104,14 +105,13 @@ export class HostSlots implements WeightSlots {
     const { size, shape } = this.#weight;
     const slots = this.#slots.map((held) => held.read().slice());
     const scales = this.#scales?.read().slice() ?? null;
-    const codes = codesOf(this.#specs);
     const blocks = blocksOf(size);
     const names = this.#specs.map(({ name }) => name);
     const valuesOf = (name: string, s: number): Float32Array => {
       const held = slots[s] as Float32Array | Int32Array;
       if (held instanceof Float32Array) return held;
       const own = (scales as Float32Array).subarray(s * blocks, (s + 1) * blocks);
-      return decodedNumbers(codes.get(name) ?? 'signed', held, own, size);
+      return decodedNumbers(this.#codes.get(name) ?? 'signed', held, own, size);
     };
     return {
       read: () =>
@@ -141,7 +141,7 @@ export class HostSlots implements WeightSlots {
         this.#specs.map(({ name }, s) => [name, lend(this.#slots[s] as HeldMoment, name)]),
       );
       const scales = this.#scales === null ? null : lend(this.#scales, 'scales');
-      return { slots, coded: scales === null ? null : { scales, codes: codesOf(this.#specs) } };
+      return { slots, coded: scales === null ? null : { scales, codes: this.#codes } };
     } catch (error) {
       for (const held of this.#all()) held.takeBack();
       throw error;

@@ -7,10 +7,9 @@
 //
 // The upload buffers keep the slow weights of before until the device is known not to have failed.
 
-import * as tf from '@tensorflow/tfjs-core';
+import type * as tf from '@tensorflow/tfjs-core';
 
 import { fitsIn, largestIn, type ValueFormat } from '../../../../workers/codecs/value-format.js';
-import { SlowlaneError } from '../../../errors.js';
 import { valueFormat } from '../../../policy/slow-format.js';
 import { layOutPacked } from '../../../slow/packed-layout.js';
 import type {
@@ -29,6 +28,7 @@ import { type HandedOver, TurnAround } from '../host-memory/turn-around.js';
 import { Piece } from './piece.js';
 import { type Command, PieceMover, STAGING_PIECES, stagingBytesOf } from './piece-mover.js';
 import { TensorBuffers } from '../tensor-buffers.js';
+import { checkCurrent } from '../check-current.js';
 import { checkUpdateBackend } from '../update-backend.js';
 import { withFloats } from './with-floats.js';
 
@@ -278,12 +278,10 @@ class DeviceSlowStore<W extends Storable> implements SlowStore<W> {
   }
 
   #checkBackend(): void {
-    this.#backend.errors.throwIfLost();
-    if (tf.backend() === this.#backend) return;
-    throw new SlowlaneError(
-      'ENGINE',
-      `The slow weights are with the WebGPU engine that was the backend when training began, and the backend now is '${tf.getBackend()}'. Go back with tf.setBackend, or save the state and load it into a new Lookahead.`,
-      { backend: tf.getBackend() },
-    );
+    checkCurrent(this.#backend, {
+      what: 'slow weights',
+      since: 'training began',
+      owner: 'Lookahead',
+    });
   }
 }

@@ -12,12 +12,13 @@ import {
   type MomentHome,
   registerMomentHome,
 } from '../../../optimizers/moment-home.js';
+import { checkCurrent } from '../check-current.js';
 import { MappedPair } from '../host-memory/mapped-pair.js';
 import { TurnAround } from '../host-memory/turn-around.js';
 import { label } from '../label.js';
 import type { LeanBackend } from '../lean-backend.js';
 import { TensorBuffers } from '../tensor-buffers.js';
-import { checkUpdateBackend } from '../update-backend.js';
+import { checkUpdateBackend, type UpdateBackend } from '../update-backend.js';
 
 /** Optimizers keep moments in host memory while `backend` is the current one, if they are asked to. */
 export function momentsWaitOn(backend: LeanBackend): void {
@@ -26,6 +27,8 @@ export function momentsWaitOn(backend: LeanBackend): void {
 
 class HostMoments implements MomentHome {
   readonly #backend: LeanBackend;
+  /** The same, where its own commands are recorded. */
+  readonly #recorder: UpdateBackend;
   readonly #buffers: TensorBuffers;
   readonly #turnAround: TurnAround<MappedPair>;
   /** Their way down is recorded, perhaps not submitted. */
@@ -35,7 +38,8 @@ class HostMoments implements MomentHome {
 
   constructor(backend: LeanBackend) {
     this.#backend = backend;
-    this.#buffers = new TensorBuffers(checkUpdateBackend(backend));
+    this.#recorder = checkUpdateBackend(backend);
+    this.#buffers = new TensorBuffers(this.#recorder);
     const hooks = { took: () => undefined, over: () => undefined };
     this.#turnAround = new TurnAround(backend.errors, hooks);
   }
@@ -77,7 +81,7 @@ class HostMoments implements MomentHome {
   }
 
   #upload(pair: MappedPair, { shape, dtype }: TensorKind): tf.Tensor {
-    const backend = checkUpdateBackend(this.#backend);
+    const backend = this.#recorder;
     const info = backend.makeTensorInfo([...shape], dtype);
     try {
       // May refuse, or submit what is recorded. Also once its variable is gone it is a moment.
@@ -101,7 +105,7 @@ class HostMoments implements MomentHome {
     this.#backend.endComputePassEncoder();
     this.#backend.errors.wrote(this.#descent);
     encoder.copyBufferToBuffer(from, 0, pair.download, 0, pair.bytes);
-    checkUpdateBackend(this.#backend).commandQueueOwnedIds.add(variable.dataId);
+    this.#recorder.commandQueueOwnedIds.add(variable.dataId);
   }
 }
 
@@ -173,14 +177,11 @@ class HostMoment implements HeldMoment {
 
   #checkHere(): void {
     const { backend } = this.#ways;
-    backend.errors.throwIfLost(); // with the device its buffers are gone
-    if (tf.backend() !== backend) {
-      throw new SlowlaneError(
-        'ENGINE',
-        `The moments are with the WebGPU engine that was the backend when they were made, and the backend now is '${tf.getBackend()}'. Go back with tf.setBackend, or save the state and load it into a new optimizer.`,
-        { backend: tf.getBackend() },
-      );
-    }
+    checkCurrent(backend, {
+      what: 'moments',
+      since: 'they were made',
+      owner: 'optimizer',
+    });
     if (this.#pair.isHere) return;
     throw new SlowlaneError(
       'ENGINE',
