@@ -1,58 +1,106 @@
 /**
- * What a meter costs: `node --import tsx bench/meter.ts [--rounds 40] [--adapter swiftshader]`.
+ * What a meter costs: `npm run bench:meter [-- --passes 12 --adapter swiftshader]`.
  *
- * Rounds of steps without a meter and with one take turns on one engine; printed are the medians and their
- * ratio, and what the meter's own work is of a step, from its events and the time of one.
+ * On: steps without a meter and with one take turns on one engine, pass by pass; printed is the middle of the
+ * passes' ratios. Off: what the pool's calls of nobody cost, as the ratio of a lent and returned buffer with twice
+ * these calls to one with them.
  */
 import { parseArgs } from 'node:util';
+import { Bench } from 'tinybench';
 import { openOurs } from '../src/bench/devices.js';
 import { learningRateOf, makeStack } from '../src/bench/stack.js';
 import { offloaded } from '../src/bench/steppers.js';
-import { Timeline } from '../src/device/meter/timeline.js';
-import { NOBODY } from '../src/device/webgpu/pool-watcher.js';
+import { NOBODY, type PoolWatcher } from '../src/device/webgpu/pool-watcher.js';
 import { adam, lookahead, meter } from '../src/index.js';
 
 const SIZE = { layers: 8, width: 128, batch: 16 };
+/** A cycle: one sync is among them. */
 const STEPS = 5;
-const CALLS = 1_000_000;
+const CYCLES_A_PASS = 3;
+const BUFFER_BYTES = 4096;
+/** So many calls a sample: a clock's tick is no smaller than one. */
+const CALLS = 1000;
 
 const { values } = parseArgs({
-  options: { rounds: { type: 'string', default: '40' }, adapter: { type: 'string' } },
+  options: { passes: { type: 'string', default: '12' }, adapter: { type: 'string' } },
 });
+const passes = Number(values.passes);
 const device = await openOurs(values.adapter, { watchBuffers() {}, watchTensors() {} });
+const { pool } = device.engine.backend;
 const stack = await makeStack(device, SIZE);
 const inner = adam({ learningRate: learningRateOf(SIZE) });
 const stepper = await offloaded(stack, lookahead(inner, { slow: 'host:f16' }));
-await round(); // compiles
+for (let i = 0; i < 2; i++) await cycle(); // compiles
 
-const off: number[] = [];
-const on: number[] = [];
-let moves = 0;
-for (let i = 0; i < Number(values.rounds); i++) {
-  for (const isOn of i % 2 === 0 ? [false, true] : [true, false]) {
-    const metered = isOn ? meter() : null;
-    const before = metered?.timeline().moves ?? 0;
-    (isOn ? on : off).push(await round());
-    moves += (metered?.timeline().moves ?? 0) - before;
-    metered?.stop();
-  }
-}
-const [own, events] = await ownWork();
-const steps = Number(values.rounds) * STEPS;
-const [offMs, onMs] = [median(off) / STEPS, median(on) / STEPS];
-console.log(`device            ${device.engine.adapter.name}`);
-console.log(`a step, meter off ${offMs.toFixed(3)} ms (${spread(off)})`);
-console.log(`a step, meter on  ${onMs.toFixed(3)} ms (${spread(on)})`);
-console.log(`ratio             ${(onMs / offMs).toFixed(4)}`);
-console.log(`events a step     ${(moves / steps).toFixed(1)}`);
-console.log(
-  `meter's own work  ${own.toFixed(4)} ms a step, ${((100 * own) / offMs).toFixed(3)} %, ${((1e3 * own) / events).toFixed(2)} µs an event (timing it included)`,
-);
-console.log(`one move          ${(1e6 * perCall(moveOnce())).toFixed(1)} ns`);
-console.log(`off: one call     ${(1e6 * perCall(() => NOBODY.before(true))).toFixed(2)} ns`);
+console.log(`device  ${device.engine.adapter.name}`);
+await costOn();
+await costOff();
 device.engine.stop();
 
-/** Median milliseconds in the meter a step, and events a step. */
+async function costOn(): Promise<void> {
+  const ratios: number[] = [];
+  const offMs: number[] = [];
+  for (let pass = 0; pass < passes; pass++) {
+    const bench = new Bench({ iterations: CYCLES_A_PASS, time: 0, warmup: false });
+    let metered: ReturnType<typeof meter> | null = null;
+    const add = {
+      off: () => bench.add('off', cycle),
+      on: () =>
+        bench.add('on', cycle, {
+          beforeAll: () => void (metered = meter()),
+          afterAll: () => metered?.stop(),
+        }),
+    };
+    // The first of two has other caches.
+    for (const name of pass % 2 === 0 ? (['off', 'on'] as const) : (['on', 'off'] as const)) {
+      add[name]();
+    }
+    await bench.run();
+    const [off, on] = [medianOf(bench, 'off'), medianOf(bench, 'on')];
+    offMs.push(off / STEPS);
+    ratios.push(on / off);
+  }
+  const ratio = median(ratios);
+  console.log(`a step, meter off   ${median(offMs).toFixed(1)} ms (median of ${passes} passes)`);
+  console.log(`on / off            ${ratio.toFixed(4)} (${range(ratios)})`);
+  const [own, events] = await ownWork();
+  const share = (100 * own) / median(offMs);
+  console.log(
+    `meter's own work    ${own.toFixed(3)} ms a step: ${share.toFixed(2)} % of it, for ${events.toFixed(0)} events`,
+  );
+}
+
+async function costOff(): Promise<void> {
+  const bench = new Bench({ time: 2000, warmupTime: 500 });
+  const twice: PoolWatcher = {
+    before(takes) {
+      NOBODY.before(takes);
+      NOBODY.before(takes);
+    },
+    moved(buffer, from, to) {
+      NOBODY.moved(buffer, from, to);
+      NOBODY.moved(buffer, from, to);
+    },
+  };
+  for (const [name, watcher] of [
+    ['once', NOBODY],
+    ['twice', twice],
+  ] as const) {
+    bench.add(name, lendAndReturn, { beforeEach: () => void (pool.watcher = watcher) });
+  }
+  await bench.run();
+  pool.watcher = NOBODY;
+  const [once, both] = [medianOf(bench, 'once'), medianOf(bench, 'twice')];
+  console.log(`lend and return     ${((1e6 * once) / CALLS).toFixed(0)} ns, with calls of nobody`);
+  console.log(`twice the calls     ${(both / once).toFixed(4)} of it`);
+}
+
+function lendAndReturn(): void {
+  const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST;
+  for (let i = 0; i < CALLS; i++) pool.releaseBuffer(pool.acquireBuffer(BUFFER_BYTES, usage));
+}
+
+/** Median milliseconds in the meter a step, the clock's own included, and events a step. */
 async function ownWork(): Promise<[number, number]> {
   const each: number[] = [];
   let seen = 0;
@@ -60,7 +108,7 @@ async function ownWork(): Promise<[number, number]> {
     const metered = meter();
     const before = metered.timeline().moves;
     const spent = timeWatcher();
-    await round();
+    await cycle();
     each.push(spent() / STEPS);
     seen += (metered.timeline().moves - before) / STEPS;
     metered.stop();
@@ -68,19 +116,16 @@ async function ownWork(): Promise<[number, number]> {
   return [median(each), seen / 9];
 }
 
-async function round(): Promise<number> {
-  const start = performance.now();
+async function cycle(): Promise<void> {
   for (let step = 0; step < STEPS; step++) {
     const cost = await stepper.step(true);
     await cost?.data();
     cost?.dispose();
   }
-  return performance.now() - start;
 }
 
 /** Sums the time that the pool's watcher takes, until it is called. */
 function timeWatcher(): () => number {
-  const { pool } = device.engine.backend;
   const { watcher } = pool;
   let ms = 0;
   const timed =
@@ -97,31 +142,18 @@ function timeWatcher(): () => number {
   return () => ms;
 }
 
-function moveOnce(): () => void {
-  const timeline = new Timeline();
-  timeline.beginStep(1, 'other');
-  let isIn = false;
-  return () => {
-    if (isIn) timeline.move(4096, 'activations', 'pool', 'forward');
-    else timeline.move(4096, 'pool', 'activations', 'forward');
-    isIn = !isIn;
-  };
+function medianOf(bench: Bench, name: string): number {
+  const result = bench.getTask(name)?.result;
+  if (result === undefined || !('latency' in result)) throw new Error(`'${name}' did not run.`);
+  return result.latency.p50;
 }
 
-function perCall(work: () => void): number {
-  const times = Array.from({ length: 5 }, () => {
-    const start = performance.now();
-    for (let i = 0; i < CALLS; i++) work();
-    return (performance.now() - start) / CALLS;
-  });
-  return median(times);
+function median(all: readonly number[]): number {
+  return all.toSorted((a, b) => a - b)[Math.floor(all.length / 2)] ?? NaN;
 }
 
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? NaN;
-}
-
-function spread(values: readonly number[]): string {
-  const sorted = values.toSorted((a, b) => a - b);
-  return `${((sorted[0] ?? 0) / STEPS).toFixed(3)} to ${((sorted.at(-1) ?? 0) / STEPS).toFixed(3)}`;
+function range(all: readonly number[]): string {
+  const sorted = all.toSorted((a, b) => a - b);
+  const quarter = Math.floor(all.length / 4);
+  return `quartiles ${sorted[quarter]?.toFixed(4)} to ${sorted.at(-1 - quarter)?.toFixed(4)}`;
 }
