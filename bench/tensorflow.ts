@@ -11,7 +11,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import Table from 'cli-table3';
 
 import { startTensorFlow } from '../src/device/tensorflow/index.js';
-import { moves, updates } from './tensorflow/parts.js';
+import { moves, syncs, updates } from './tensorflow/parts.js';
 import { CONTENDERS, LAYERS, measure, type Measured, WIDTH } from './tensorflow/steps.js';
 
 const [, , name] = process.argv;
@@ -48,6 +48,7 @@ async function all(): Promise<void> {
   console.log(steps.toString());
   print('\nAn update of one weight: Adam, median ms', updates());
   print('\n64 MiB to the host and back in chunks of 4 MiB, median ms', await moves());
+  print("\nA sync of 64 MiB of weights, slow: 'host:f16', median ms", await syncs());
 }
 
 function child(contender: string): Measured {

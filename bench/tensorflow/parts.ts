@@ -1,5 +1,5 @@
-// An update alone, three ways; and the way of weights to the host and back, by our adapter, by the generic one, and
-// through half precision.
+// An update alone, three ways; the way of weights to the host and back, by our adapter and by the generic one; and
+// syncs of slow weights in fp16, two ways.
 
 import * as tf from '@tensorflow/tfjs-core';
 
@@ -8,9 +8,9 @@ import { genericDevice } from '../../src/device/generic.js';
 import { currentDevice } from '../../src/device/pick.js';
 import { isTensorFlowBackend } from '../../src/device/tensorflow/backend.js';
 import { updateInPlaceOn } from '../../src/device/tensorflow/update-in-place.js';
-import { adam } from '../../src/index.js';
+import { startTensorFlow } from '../../src/device/tensorflow/index.js';
+import { adam, lookahead, sgd } from '../../src/index.js';
 import { unregisterUpdater } from '../../src/optimizers/updater.js';
-import { toHalf } from './half.js';
 
 const REPEATS = 25;
 const CHUNK = 2 ** 20;
@@ -75,23 +75,51 @@ async function movesOf(chunksOfEach: readonly number[]): Promise<[string, number
     writer.close();
     for (const weight of weights) tf.tidy(() => void tf.slice(weight, 0, 1).dataSync());
   };
-  const half = () => {
-    for (const { weight, start } of parts) {
-      const part = tf.tidy(() => tf.slice(weight, start, CHUNK));
-      toHalf(backend, part);
-      part.dispose();
-    }
-  };
   const [ours, generic] = [currentDevice(), genericDevice('tensorflow')];
   const rows: [string, number][] = [
     ['pull', await medianOf(() => pull(ours))],
     ['pull, generic adapter', await medianOf(() => pull(generic))],
-    ['pull as half precision (not widened again)', median(half)],
     ['push', await medianOf(() => push(ours))],
     ['push, generic adapter', await medianOf(() => push(generic))],
   ];
   tf.dispose(weights);
   return rows;
+}
+
+/** Slow weights of fp16: their blend by worker threads, and by TensorFlow, which takes half the bytes over the bus. */
+export async function syncs(): Promise<[string, ...number[]][]> {
+  const rows: [string, ...number[]][] = [['MiB of each weight', 4 * CHUNKS, 4]];
+  for (const transfers of ['float', 'half'] as const) {
+    await startTensorFlow({ transfers });
+    const ms = [await syncOf(1, CHUNKS), await syncOf(CHUNKS, 1)];
+    rows.push([
+      transfers === 'float' ? 'as floats, by workers' : 'as halves, by TensorFlow',
+      ...ms,
+    ]);
+  }
+  await startTensorFlow();
+  return rows;
+}
+
+async function syncOf(count: number, chunks: number): Promise<number> {
+  const weights = Array.from({ length: count }, () =>
+    tf.tidy(() => tf.variable(tf.randomNormal([CHUNK / 1024, 1024 * chunks]))),
+  );
+  const loss = () => tf.tidy(() => tf.addN<tf.Scalar>(weights.map((w) => tf.mean(w))));
+  const optimizer = lookahead(sgd({ learningRate: 0.1 }), { slow: 'host:f16', syncPeriod: 1 });
+  await optimizer.attach(weights);
+  const times: number[] = [];
+  for (let i = 0; i < REPEATS; i++) {
+    optimizer.minimize(loss, false, weights);
+    for (const weight of weights) tf.tidy(() => void tf.slice(weight, [0, 0], [1, 1]).dataSync());
+    const began = performance.now();
+    await optimizer.sync();
+    for (const weight of weights) tf.tidy(() => void tf.slice(weight, [0, 0], [1, 1]).dataSync());
+    times.push(performance.now() - began);
+  }
+  optimizer.dispose();
+  tf.dispose(weights);
+  return middle(times);
 }
 
 function median(work: () => void): number {

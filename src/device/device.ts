@@ -5,6 +5,8 @@
 
 import type * as tf from '@tensorflow/tfjs-core';
 
+import type { Draw } from '../../workers/codecs/random-bits.js';
+
 export interface Device {
   /** The tfjs backend's name. */
   readonly name: string;
@@ -17,6 +19,24 @@ export interface Device {
 
   /** Begins to replace the values of variables. At most one writer is open at a time. */
   write(): DeviceWriter;
+
+  /** Absent: floats cross the bus, and the host blends. */
+  readonly halves?: HalfTransfers;
+}
+
+/** A device that blends slow weights of fp16 by itself: halves cross the bus, and the fast weights keep what rounding takes. */
+export interface HalfTransfers {
+  /**
+   * variable ← slow + α(variable − slow), in float32. `slow`: the bits of fp16, one for each element, not in shared
+   * memory. If it throws, the variable is as it was.
+   */
+  blend(variable: tf.Variable, slow: Uint16Array, stepSize: number): void;
+
+  /**
+   * Rounds `into.length` elements of `tensor`, none of them beyond ±65504, from element `start` on: up or down, so
+   * that the mean is the value itself. The same `draw` and `start` give the same bits.
+   */
+  pull(tensor: tf.Tensor, start: number, into: Uint16Array, draw: Draw): void;
 }
 
 export interface DeviceWriter {

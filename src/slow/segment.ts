@@ -50,14 +50,20 @@ export class Segment {
   values(chunk: Chunk, part: Part): Float32Array {
     if (this.format === 'f32') return this.floats(chunk, part);
     const values = new Float32Array(part.length);
-    CODECS[this.format].decode(this.#packed(chunk, part), values);
+    CODECS[this.format].decode(this.packed(chunk, part), values);
     return values;
   }
 
   /** Gives a part its slow values, rounded by `draw` if they have to be. */
   write(chunk: Chunk, part: Part, values: Float32Array, draw: Draw): void {
     if (this.format === 'f32') this.floats(chunk, part).set(values);
-    else CODECS[this.format].encode(values, this.#packed(chunk, part), part.start, draw);
+    else CODECS[this.format].encode(values, this.packed(chunk, part), part.start, draw);
+  }
+
+  /** A part as it is stored, in whole groups: for the moment only. */
+  packed(chunk: Chunk, { offset, length }: Part): Uint8Array {
+    const byte = this.#slowByte(chunk.offset + offset);
+    return new Uint8Array(this.#memory.buffer, byte, packedBytes(this.format, length));
   }
 
   /** The slow values themselves, where they are float32: a view, for the moment only. */
@@ -80,11 +86,6 @@ export class Segment {
       runs,
       ...(this.format !== 'f32' && { packing: { format: this.format, round } }),
     };
-  }
-
-  #packed(chunk: Chunk, { offset, length }: Part): Uint8Array {
-    const byte = this.#slowByte(chunk.offset + offset);
-    return new Uint8Array(this.#memory.buffer, byte, packedBytes(this.format, length));
   }
 
   /** `element`: of the store, a multiple of the format's group. */

@@ -41,16 +41,18 @@ export class HostSamples {
     return this.#all;
   }
 
-  /** `staging` holds the chunk's fast weights. */
-  before(stored: StoredChunk<Tracked>, staging: Float32Array): void {
+  /** `fastOf` gives the fast weights of a part of the chunk, to be kept. Once for each chunk. */
+  async before(
+    stored: StoredChunk<Tracked>,
+    fastOf: (part: Part) => Float32Array | Promise<Float32Array>,
+  ): Promise<void> {
     for (const place of this.#of(stored)) {
       const { tracked } = place.part;
-      if (tracked.variable.isDisposed) continue; // nothing was pulled
-      const { offset, length } = sampled(place);
+      if (tracked.variable.isDisposed) continue; // it has no fast weights
       this.#begun.set(place, {
         format: stored.segment.format,
         stepSize: this.#stepSizeOf(tracked),
-        fast: staging.slice(offset, offset + length),
+        fast: await fastOf(sampled(place)),
         before: slowValues(place),
       });
     }

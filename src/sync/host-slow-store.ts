@@ -28,12 +28,14 @@ import { SamplePlaces } from '../slow/sample-places.js';
 import type { StallSink } from '../slow/stall.js';
 import { type SlowFormat, valueFormat } from '../policy/slow-format.js';
 import type { Blender } from './blender.js';
+import { HalfSync } from './half-sync.js';
 import { HostSamples } from './host-samples.js';
 import { areWithin } from './magnitudes.js';
 import { push, Sync } from './sync.js';
 import type { Tracked } from './tracked.js';
 
 const FLOAT_BYTES = 4;
+const HALF_BYTES = 2;
 
 export interface HostSlowStoreOptions extends HostStoreOptions {
   readonly format: SlowFormat;
@@ -60,11 +62,15 @@ export class HostSlowStore implements SlowStore<Tracked> {
   }
 
   get bytes(): StoreBytes {
-    return { ...this.#store.bytes, device: 0 };
+    const crossing = currentDevice().halves ? this.#items() : [];
+    const halved = crossing.filter((item) => this.#formatOf(item) === 'f16');
+    const largest = halved.reduce((most, { size }) => Math.max(most, size), 0);
+    return { ...this.#store.bytes, device: largest * (FLOAT_BYTES + HALF_BYTES) };
   }
 
   get description(): string {
-    return this.#blender.description;
+    const isOnDevice = this.#format === 'host:f16' && currentDevice().halves !== undefined;
+    return isOnDevice ? 'device' : this.#blender.description; // the small weights in any case
   }
 
   add(items: readonly Tracked[]): void {
@@ -139,7 +145,13 @@ export class HostSlowStore implements SlowStore<Tracked> {
 
   blend({ isDue, stepSizeOf, round }: BlendOptions<Tracked>): Blending {
     const chunks = this.#chunksOf(isDue);
-    const sync = new Sync(chunks, stepSizeOf, round);
+    const { halves } = currentDevice();
+    const isHalf = ({ segment }: StoredChunk<Tracked>) =>
+      halves !== undefined && segment.format === 'f16';
+    const halved = chunks.filter(isHalf);
+    const floats = chunks.filter((stored) => !isHalf(stored));
+    const sync = new Sync(floats, stepSizeOf, round);
+    const halfSync = halves && new HalfSync(halved, stepSizeOf, round);
     const samples = this.#stall && new HostSamples(chunks, stepSizeOf, this.#places);
     let bytes: number | null = null;
     return {
@@ -147,9 +159,11 @@ export class HostSlowStore implements SlowStore<Tracked> {
         // Not twice: what is pushed again is rounded, and the fast weights keep what rounding takes.
         if (bytes !== null) return bytes;
         const [blender, clock] = [this.#blender, this.#clock];
-        await sync.run({ device: currentDevice(), blender, clock, samples });
+        const device = currentDevice();
+        await sync.run({ device, blender, clock, samples });
+        if (halves) await halfSync?.run({ device, halves, clock, samples });
         if (samples) this.#stall?.add(samples.all);
-        bytes = chunks.reduce((sum, { chunk }) => sum + chunk.length, 0) * FLOAT_BYTES;
+        bytes = FLOAT_BYTES * elementsOf(floats) + HALF_BYTES * elementsOf(halved);
         return bytes;
       },
     };
@@ -215,4 +229,9 @@ export class HostSlowStore implements SlowStore<Tracked> {
       return first !== undefined && isDue(weightOf(weights, first.weight));
     });
   }
+}
+
+function elementsOf(chunks: readonly StoredChunk<Tracked>[]): number {
+  const parts = chunks.flatMap(({ chunk }) => chunk.parts); // without their padding
+  return parts.reduce((sum, { length }) => sum + length, 0);
 }

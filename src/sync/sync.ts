@@ -85,7 +85,7 @@ export class Sync {
       for (const part of chunk.parts) staging.set(segment.values(chunk, part), part.offset);
     } else {
       await clock.time('pull', () => pull(stored, staging, device));
-      samples?.before(stored, staging);
+      await samples?.before(stored, ({ offset, length }) => staging.slice(offset, offset + length));
       const job = segment.job(chunk, slot, this.#runs(stored), this.#round);
       beginChunk(job);
       await blender.blend(job); // until it settles, the slot is the worker's

@@ -20,23 +20,33 @@ export function opsOf(
   work: () => void,
   onOp: (name: string) => void = () => {},
 ): string[] {
-  const { binding } = backend;
   const names: string[] = [];
+  const stop = watchOps(backend, (name) => {
+    names.push(name);
+    onOp(name);
+  });
+  try {
+    work();
+  } finally {
+    stop();
+  }
+  return names;
+}
+
+/** Until the function that it returns is called, `onOp` is told of each op of TensorFlow before it runs. */
+export function watchOps(backend: TensorFlowBackend, onOp: (name: string) => void): () => void {
+  const { binding } = backend;
   const watched = Object.create(binding) as typeof binding;
   const executeOp: typeof binding.executeOp = (name, ...rest) => {
-    names.push(name);
     onOp(name);
     return binding.executeOp(name, ...rest);
   };
   Object.defineProperty(watched, 'executeOp', { value: executeOp });
   const holder = backend as { binding: typeof binding };
   holder.binding = watched;
-  try {
-    work();
-  } finally {
+  return () => {
     holder.binding = binding;
-  }
-  return names;
+  };
 }
 
 /** Values of `size` elements, none of them special. */

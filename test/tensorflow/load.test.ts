@@ -84,6 +84,7 @@ describe('a whole set-up', () => {
       package: '@tensorflow/tfjs-node',
       version: '2.21.0',
       updatesInPlace: true,
+      transfers: 'float',
     });
     expect(process.env['TF_FORCE_GPU_ALLOW_GROWTH']).toBe('true');
     expect(backend.floatPrecision()).toBe(32);

@@ -9,10 +9,12 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { Device } from '../device.js';
 import { WholeWriter } from '../whole-writer.js';
 import { isTensorFlowBackend } from './backend.js';
+import { halvesOn } from './halves.js';
 
 /** The adapter for `backend`, or null if it is not tfjs-node's as this library knows it. */
 export function tensorflowDevice(backend: tf.KernelBackend): Device | null {
   if (!isTensorFlowBackend(backend)) return null;
+  const halves = halvesOn(backend);
   return {
     name: 'tensorflow',
 
@@ -34,6 +36,8 @@ export function tensorflowDevice(backend: tf.KernelBackend): Device | null {
 
     // At once, or the host would hold a second copy of every weight.
     write: () => new WholeWriter((variable) => void backend.getInputTensorIds([variable])),
+
+    ...(halves && { halves }),
   };
 }
 

@@ -2,17 +2,24 @@
  * The parts of tfjs-node's backend that are used here. Nearly all of them are private in its types, and its package
  * is no dependency of ours, hence the check.
  */
-import type * as tf from '@tensorflow/tfjs-core';
+import * as tf from '@tensorflow/tfjs-core';
 
 /** What the native addon exports: TensorFlow's eager C API by numbers of tensors. */
 export interface Binding {
   readonly TF_Version: string;
   readonly TF_FLOAT: number;
+  readonly TF_INT32: number;
+  readonly TF_UINT8: number;
+  readonly TF_BOOL: number;
   readonly TF_ATTR_STRING: number;
   readonly TF_ATTR_BOOL: number;
   readonly TF_ATTR_TYPE: number;
   readonly TF_ATTR_SHAPE: number;
-  createTensor(shape: readonly number[], dtype: number, values: Float32Array): number;
+  createTensor(
+    shape: readonly number[],
+    dtype: number,
+    values: Float32Array | Int32Array | Uint8Array,
+  ): number;
   deleteTensor(id: number): void;
   tensorDataSync(id: number): Float32Array;
   executeOp(
@@ -61,4 +68,16 @@ const PARTS = [
 
 export function isTensorFlowBackend(backend: tf.KernelBackend): backend is TensorFlowBackend {
   return PARTS.every((part) => part in backend);
+}
+
+/** The data of `variable`: its values are on the device, and no other tensor of tfjs shares it. */
+export function ownDataOf(backend: TensorFlowBackend, variable: tf.Variable): TensorData {
+  if (backend.tensorMap.get(variable.dataId).refCount > 1) {
+    // New data over the same memory; TensorFlow copies it when it is written.
+    const own = tf.reshape(variable, variable.shape);
+    variable.assign(own);
+    own.dispose();
+  }
+  backend.getInputTensorIds([variable]);
+  return backend.tensorMap.get(variable.dataId);
 }

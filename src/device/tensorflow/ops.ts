@@ -17,7 +17,7 @@ export class Ops {
   /** A resource for values of any shape. It lives as long as TensorFlow does: use few, again and again. */
   resource(name: string): number {
     const { TF_ATTR_STRING, TF_ATTR_SHAPE } = this.#binding;
-    return this.#one('VarHandleOp', [
+    return this.one('VarHandleOp', [
       { name: 'container', type: TF_ATTR_STRING, value: '' },
       { name: 'shared_name', type: TF_ATTR_STRING, value: name },
       { name: 'shape', type: TF_ATTR_SHAPE, value: [] },
@@ -33,7 +33,7 @@ export class Ops {
 
   /** A tensor over the resource's memory. */
   read(resource: number): number {
-    return this.#one('ReadVariableOp', [this.#dtype], [resource]);
+    return this.one('ReadVariableOp', [this.#dtype], [resource]);
   }
 
   /** Lets go of what the resource holds. */
@@ -47,7 +47,7 @@ export class Ops {
   }
 
   product(a: number, b: number): number {
-    return this.#one('Mul', [this.#type], [a, b]);
+    return this.one('Mul', [this.#type], [a, b]);
   }
 
   /** One of the ops `ResourceApply…`. Writes in place what no other tensor shares, and copies the rest first. */
@@ -58,17 +58,23 @@ export class Ops {
     this.#binding.executeOp(op, [this.#type, ...attributes], inputs, 0);
   }
 
+  /** An op on a resource and tensors that knows no other attribute than their type. */
+  applyTo(resource: number, op: string, tensors: readonly number[]): void {
+    this.#binding.executeOp(op, [this.#dtype], [resource, ...tensors], 0);
+  }
+
   free(tensor: number): void {
     this.#binding.deleteTensor(tensor);
   }
 
-  get #binding(): Binding {
-    return this.#backend.binding;
-  }
-
-  #one(name: string, attributes: readonly OpAttribute[], inputs: readonly number[] = []): number {
+  /** Runs an op of one output. */
+  one(name: string, attributes: readonly OpAttribute[], inputs: readonly number[] = []): number {
     const [output] = this.#binding.executeOp(name, attributes, inputs, 1);
     if (output === undefined) throw new Error(`TensorFlow's op ${name} gave nothing.`);
     return output.id;
+  }
+
+  get #binding(): Binding {
+    return this.#backend.binding;
   }
 }

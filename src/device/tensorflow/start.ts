@@ -1,7 +1,8 @@
 /** Starts the TensorFlow engine: tfjs-node-gpu or tfjs-node, whichever is there. */
 import * as tf from '@tensorflow/tfjs-core';
 import { checkChoice, checkKeys, shown } from '../../options.js';
-import { isTensorFlowBackend } from './backend.js';
+import { isTensorFlowBackend, type TensorFlowBackend } from './backend.js';
+import { transferFloatsOn, transferHalvesOn } from './halves.js';
 import { loadPackage } from './load.js';
 import { loadError, TensorFlowLoadError } from './load-error.js';
 import { readMemory, type TensorFlowMemory } from './memory.js';
@@ -18,6 +19,12 @@ export interface TensorFlowOptions {
   readonly packageFolder?: string;
   /** `'gpu'`: an error where TensorFlow uses no GPU. Default `'any'`: then it computes on the CPU. */
   readonly device?: 'any' | 'gpu';
+  /**
+   * How slow weights of fp16 (`slow: 'host:f16'`) cross: `'half'`, blended by TensorFlow, for half the bytes; or
+   * `'float'`, blended by worker threads. Default `'auto'`: half on a GPU; on the CPU there is no bus, and the casts
+   * only cost.
+   */
+  readonly transfers?: 'auto' | 'half' | 'float';
 }
 
 export interface TensorFlowEngine {
@@ -30,6 +37,8 @@ export interface TensorFlowEngine {
   readonly version: string;
   /** True if sgd, momentum, adam, adamw and rmsprop with momentum use TensorFlow's fused ops. */
   readonly updatesInPlace: boolean;
+  /** How slow weights of fp16 cross; `'float'` also where TensorFlow lacks what halves take. */
+  readonly transfers: 'half' | 'float';
   readonly memory: () => Promise<TensorFlowMemory>;
 }
 
@@ -41,11 +50,11 @@ export interface TensorFlowEngine {
  * const { device } = await startTensorFlow();
  */
 export async function startTensorFlow(options?: TensorFlowOptions): Promise<TensorFlowEngine> {
-  const { packageFolder, device } = checkOptions(options);
+  const { packageFolder, device, transfers } = checkOptions(options);
   const { backendName: before } = tf.engine(); // the package's import makes its own the current one
   try {
     const name = await loadPackage(packageFolder);
-    return await open(name, device);
+    return await open(name, device, transfers);
   } catch (error) {
     if (before && before !== tf.getBackend()) await tf.setBackend(before);
     throw error;
@@ -54,19 +63,24 @@ export async function startTensorFlow(options?: TensorFlowOptions): Promise<Tens
 
 function checkOptions(
   given: unknown,
-): Required<Pick<TensorFlowOptions, 'device'>> & TensorFlowOptions {
-  const options = checkKeys('startTensorFlow()', given, ['packageFolder', 'device']);
-  const { packageFolder, device = 'any' } = options;
+): Required<Pick<TensorFlowOptions, 'device' | 'transfers'>> & TensorFlowOptions {
+  const options = checkKeys('startTensorFlow()', given, ['packageFolder', 'device', 'transfers']);
+  const { packageFolder, device = 'any', transfers = 'auto' } = options;
   if (packageFolder !== undefined && (typeof packageFolder !== 'string' || packageFolder === '')) {
     throw new TypeError(`packageFolder must be the path of a folder, got ${shown(packageFolder)}.`);
   }
   return {
     ...(packageFolder !== undefined && { packageFolder }),
     device: checkChoice('device', device, ['any', 'gpu']),
+    transfers: checkChoice('transfers', transfers, ['auto', 'half', 'float']),
   };
 }
 
-async function open(name: string, device: 'any' | 'gpu'): Promise<TensorFlowEngine> {
+async function open(
+  name: string,
+  device: 'any' | 'gpu',
+  transfers: 'auto' | 'half' | 'float',
+): Promise<TensorFlowEngine> {
   // A backend that does not start is only logged by tfjs.
   const hasStarted = await tf.setBackend(BACKEND_NAME);
   const backend = hasStarted ? tf.backend() : null;
@@ -91,6 +105,17 @@ async function open(name: string, device: 'any' | 'gpu'): Promise<TensorFlowEngi
     package: name,
     version: backend.binding.TF_Version,
     updatesInPlace: updateInPlaceOn(backend),
+    transfers: chooseTransfers(backend, transfers),
     memory: () => readMemory(backend.binding),
   };
+}
+
+function chooseTransfers(
+  backend: TensorFlowBackend,
+  wanted: 'auto' | 'half' | 'float',
+): 'half' | 'float' {
+  const isHalf = wanted === 'half' || (wanted === 'auto' && backend.isUsingGpuDevice);
+  if (isHalf && transferHalvesOn(backend)) return 'half';
+  transferFloatsOn(backend);
+  return 'float';
 }

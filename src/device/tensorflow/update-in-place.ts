@@ -11,7 +11,7 @@ import { clipGradient } from '../../optimizers/clipping.js';
 import { updateWithTensors } from '../../optimizers/tensor-algebra.js';
 import { registerUpdater, updaterFor } from '../../optimizers/updater.js';
 import type { WeightUpdate } from '../../optimizers/weight-update.js';
-import type { TensorData, TensorFlowBackend } from './backend.js';
+import { ownDataOf, type TensorData, type TensorFlowBackend } from './backend.js';
 import { type FusedRule, fusedRuleOf } from './fused-rules.js';
 import { Ops } from './ops.js';
 
@@ -106,17 +106,19 @@ class InPlaceUpdates {
     gradient: tf.Tensor,
     keptShare?: number,
   ): void {
-    for (const variable of named.values()) this.#makeOwn(variable);
+    const written = [...named].map(
+      ([name, variable]) => [name, ownDataOf(this.#backend, variable)] as const,
+    );
     const [gradientId = -1] = this.#backend.getInputTensorIds([gradient]);
     const numbers = inputs.map((input) => (typeof input === 'number' ? this.#number(input) : -1));
     const share = keptShare === undefined ? null : this.#number(keptShare);
     const lent: Lent[] = [];
     let isDone = false;
     try {
-      for (const [i, [name, variable]] of [...named].entries()) {
+      for (const [i, [name, data]] of written.entries()) {
         const resource = this.#resources[i];
         if (resource === undefined) throw new Error(`${rule.op} writes too many slots.`);
-        lent.push(this.#lend(name, variable, resource, name === 'weight' ? share : null));
+        lent.push(this.#lend(name, data, resource, name === 'weight' ? share : null));
       }
       const ids = inputs.map((input, i) => {
         if (typeof input === 'number') return numbers[i] ?? -1;
@@ -130,9 +132,8 @@ class InPlaceUpdates {
     }
   }
 
-  /** Afterwards the memory of `variable` is the resource's alone; or the resource has memory of its own, times `share`. */
-  #lend(name: string, variable: tf.Variable, resource: number, share: number | null): Lent {
-    const data = this.#dataOf(variable);
+  /** Afterwards the memory of `data` is the resource's alone; or the resource has memory of its own, times `share`. */
+  #lend(name: string, data: TensorData, resource: number, share: number | null): Lent {
     const { id } = data;
     if (share === null) {
       this.#ops.assign(resource, id);
@@ -152,21 +153,6 @@ class InPlaceUpdates {
       if (before !== null) this.#ops.free(before);
     }
     this.#ops.release(resource);
-  }
-
-  /** Its values are on the device, in data that is no other tensor's of tfjs. */
-  #makeOwn(variable: tf.Variable): void {
-    if (this.#dataOf(variable).refCount > 1) {
-      // New data over the same memory; TensorFlow copies it when it is written.
-      const own = tf.reshape(variable, variable.shape);
-      variable.assign(own);
-      own.dispose();
-    }
-    this.#backend.getInputTensorIds([variable]);
-  }
-
-  #dataOf(variable: tf.Variable): TensorData {
-    return this.#backend.tensorMap.get(variable.dataId);
   }
 
   #number(value: number): number {

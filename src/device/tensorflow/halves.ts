@@ -1,0 +1,158 @@
+/**
+ * Slow weights cross the bus as fp16, and TensorFlow blends them: half the bytes that floats take. On the CPU, where
+ * there is no bus, it is slower than the host's own blend.
+ *
+ * A blend takes one weight more of device memory, and half of one while the halves are there. Rounding goes by parts.
+ */
+import * as tf from '@tensorflow/tfjs-core';
+import { type Draw, drawBits } from '../../../workers/codecs/random-bits.js';
+import { LARGEST_HALF } from '../../../workers/codecs/value-format.js';
+import type { HalfTransfers } from '../device.js';
+import { ownDataOf, type TensorFlowBackend } from './backend.js';
+import { Ops } from './ops.js';
+import { Scratch, TF_HALF } from './scratch.js';
+
+const RESOURCES = { fast: 'slowlane/fast', slow: 'slowlane/slow' };
+
+/** The bits of a float32's exponent. */
+const EXPONENT = 0x7f80_0000;
+/** From a power of two to the distance between fp16's values there, of 11 bits. */
+const LAST_PLACE = 2 ** -10;
+/** The distance from 2⁻¹⁴ down to 0. */
+const LEAST_PLACE = 2 ** -24;
+
+const enabled = new WeakMap<tf.KernelBackend, HalfTransfers>();
+
+/** From now on slow weights of fp16 cross as halves; false, and nothing changes, where TensorFlow lacks what it takes. */
+export function transferHalvesOn(backend: TensorFlowBackend): boolean {
+  if (enabled.has(backend)) return true;
+  try {
+    const halves = new Halves(backend);
+    if (!works(halves)) return false;
+    enabled.set(backend, halves);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Floats cross again. */
+export function transferFloatsOn(backend: tf.KernelBackend): void {
+  enabled.delete(backend);
+}
+
+export function halvesOn(backend: tf.KernelBackend): HalfTransfers | undefined {
+  return enabled.get(backend);
+}
+
+class Halves implements HalfTransfers {
+  readonly #backend: TensorFlowBackend;
+  readonly #ops: Ops;
+  readonly #fast: number;
+  readonly #slow: number;
+
+  constructor(backend: TensorFlowBackend) {
+    this.#backend = backend;
+    this.#ops = new Ops(backend);
+    this.#fast = this.#ops.resource(RESOURCES.fast);
+    this.#slow = this.#ops.resource(RESOURCES.slow);
+  }
+
+  blend(variable: tf.Variable, slow: Uint16Array, stepSize: number): void {
+    if (stepSize === 1 || variable.size === 0) return;
+    const { TF_FLOAT, TF_UINT8 } = this.#backend.binding;
+    this.#calculate((run) => {
+      const data = ownDataOf(this.#backend, variable);
+      const bytes = run.pairs(new Uint8Array(slow.buffer, slow.byteOffset, slow.byteLength));
+      const halves = run.bits(bytes, TF_UINT8, TF_HALF);
+      run.free(bytes);
+      const flat = run.cast(halves, TF_HALF, TF_FLOAT);
+      run.free(halves);
+      const floats = run.reshape(flat, TF_FLOAT, variable.shape);
+      run.free(flat);
+      const negative = run.scalar(-stepSize);
+      // In the memory of the fast weights: fast − slow.
+      this.#ops.assign(this.#fast, data.id);
+      this.#ops.free(data.id);
+      data.id = -1;
+      try {
+        this.#ops.applyTo(this.#fast, 'AssignSubVariableOp', [floats]);
+      } finally {
+        data.id = this.#ops.read(this.#fast);
+        this.#ops.release(this.#fast);
+      }
+      // In the memory of the slow ones: slow + α (fast − slow), from now on the fast weights.
+      this.#ops.assign(this.#slow, floats);
+      run.free(floats);
+      this.#ops.apply('ResourceApplyGradientDescent', {}, [this.#slow, negative, data.id]);
+      this.#ops.free(data.id);
+      data.id = this.#ops.read(this.#slow);
+      this.#ops.release(this.#slow);
+    });
+  }
+
+  pull(tensor: tf.Tensor, start: number, into: Uint16Array, draw: Draw): void {
+    const { binding } = this.#backend;
+    const { TF_FLOAT, TF_INT32 } = binding;
+    const { length } = into;
+    if (length === 0) return;
+    this.#calculate((run) => {
+      const [id = -1] = this.#backend.getInputTensorIds([tensor]);
+      const x = run.slice(run.reshape(id, TF_FLOAT, [-1]), start, length);
+      // The power of two below |x|, from the exponent's bits.
+      const exponent = run.and(run.bits(x, TF_FLOAT, TF_INT32), run.whole([EXPONENT]));
+      const power = run.bits(exponent, TF_INT32, TF_FLOAT);
+      const place = run.float(
+        'Maximum',
+        run.float('Mul', power, run.scalar(LAST_PLACE)),
+        run.scalar(LEAST_PLACE),
+      );
+      const places = run.float('RealDiv', x, place); // by a power of two: exact
+      const below = run.float('Floor', places);
+      const rest = run.float('Sub', places, below);
+      const isUp = run.float('Less', run.uniform(length, seedOf(start, draw)), rest);
+      const up = run.cast(isUp, binding.TF_BOOL, TF_FLOAT);
+      const rounded = run.float('Mul', run.float('AddV2', below, up), place);
+      const capped = run.float('Minimum', rounded, run.scalar(LARGEST_HALF));
+      const within = run.float('Maximum', capped, run.scalar(-LARGEST_HALF));
+      // The addon reads no halves: two of them are the bits of a float.
+      const even = length % 2 === 0 ? within : run.pad(within, 1);
+      const halves = run.cast(even, TF_FLOAT, TF_HALF);
+      const pairs = run.reshape(halves, TF_HALF, [Math.ceil(length / 2), 2]);
+      const { buffer } = binding.tensorDataSync(run.bits(pairs, TF_HALF, TF_FLOAT));
+      into.set(new Uint16Array(buffer, 0, length));
+    });
+  }
+
+  #calculate(work: (run: Scratch) => void): void {
+    const run = new Scratch(this.#backend, this.#ops);
+    try {
+      work(run);
+    } finally {
+      run.freeAll();
+    }
+  }
+}
+
+function seedOf(start: number, draw: Draw): [number, number] {
+  const bits = new Uint32Array(4);
+  drawBits(start, draw, bits);
+  const [a = 0, b = 0] = bits;
+  return [a | 0, b | 0];
+}
+
+/** Whether ½ of the way from 1 to 3 is 2, and comes back as fp16's 2; an odd size, and a value between two others. */
+function works(halves: HalfTransfers): boolean {
+  const weight = tf.tidy(() => tf.variable(tf.tensor1d([3, -7, 1 + 2 ** -12]), false));
+  try {
+    halves.blend(weight, Uint16Array.of(0x3c00, 0xc200, 0x3c00), 0.5); // 1, −3, 1
+    const [a, b, c] = weight.dataSync();
+    const back = new Uint16Array(3);
+    halves.pull(weight, 0, back, { item: 0, round: 0 });
+    const isRounded = back[2] === 0x3c00 || back[2] === 0x3c01;
+    const isBlended = a === 2 && b === -5 && c === 1 + 2 ** -13;
+    return isBlended && back[0] === 0x4000 && back[1] === 0xc500 && isRounded;
+  } finally {
+    weight.dispose();
+  }
+}

@@ -1,0 +1,105 @@
+// One sync of slow weights in fp16 by a device that blends: weight by weight, halves up and halves down.
+//
+// If it breaks off, `run` may be called again: a weight that is blended is not blended a second time, and what was
+// rounded is rounded again by the same draw.
+
+import type { Device, HalfTransfers } from '../device/device.js';
+import { type StoredChunk, weightOf } from '../slow/host-store.js';
+import type { Part } from '../slow/layout.js';
+import type { StoreClock } from '../slow/slow-store.js';
+import type { HostSamples } from './host-samples.js';
+import type { Tracked } from './tracked.js';
+
+interface Place {
+  readonly stored: StoredChunk<Tracked>;
+  readonly part: Part;
+}
+
+export interface HalfSyncTools {
+  readonly device: Device;
+  readonly halves: HalfTransfers;
+  readonly clock: StoreClock;
+  readonly samples: HostSamples | null;
+}
+
+export class HalfSync {
+  readonly #chunks: readonly StoredChunk<Tracked>[];
+  readonly #stepSizeOf: (tracked: Tracked) => number;
+  readonly #round: number;
+  readonly #blended = new Set<Tracked>();
+  readonly #stored = new Set<Tracked>();
+  #isBegun = false;
+
+  /** `chunks` hold fp16. `stepSizeOf` must not change its answer. `round`: what rounding draws by. */
+  constructor(
+    chunks: readonly StoredChunk<Tracked>[],
+    stepSizeOf: (tracked: Tracked) => number,
+    round: number,
+  ) {
+    this.#chunks = chunks;
+    this.#stepSizeOf = stepSizeOf;
+    this.#round = round;
+  }
+
+  async run({ device, halves, clock, samples }: HalfSyncTools): Promise<void> {
+    if (!this.#isBegun) await this.#look(device, samples);
+    this.#isBegun = true;
+    for (const [tracked, places] of this.#weights()) {
+      const { variable, serial: item } = tracked;
+      if (variable.isDisposed || this.#stored.has(tracked)) continue;
+      if (!this.#blended.has(tracked)) {
+        const stepSize = this.#stepSizeOf(tracked);
+        await clock.time('push', () => halves.blend(variable, gather(tracked, places), stepSize));
+        this.#blended.add(tracked);
+      }
+      await clock.time('pull', () => {
+        for (const { stored, part } of places) {
+          const rounded = new Uint16Array(part.length);
+          halves.pull(variable, part.start, rounded, { item, round: this.#round });
+          stored.segment.packed(stored.chunk, part).set(bytesOf(rounded));
+        }
+      });
+      this.#stored.add(tracked);
+    }
+    for (const stored of this.#chunks) samples?.after(stored);
+  }
+
+  /** Before anything changes. */
+  async #look(device: Device, samples: HostSamples | null): Promise<void> {
+    for (const stored of this.#chunks) {
+      await samples?.before(stored, async ({ weight, start, length }) => {
+        const fast = new Float32Array(length);
+        await device.pull(weightOf(stored.weights, weight).variable, start, fast);
+        return fast;
+      });
+    }
+  }
+
+  #weights(): Map<Tracked, Place[]> {
+    const all = new Map<Tracked, Place[]>();
+    for (const stored of this.#chunks) {
+      for (const part of stored.chunk.parts) {
+        const tracked = weightOf(stored.weights, part.weight);
+        const places = all.get(tracked) ?? [];
+        all.set(tracked, places);
+        places.push({ stored, part });
+      }
+    }
+    return all;
+  }
+}
+
+/** A weight's halves in one piece. */
+function gather({ size }: Tracked, places: readonly Place[]): Uint16Array {
+  const halves = new Uint16Array(size);
+  const bytes = bytesOf(halves);
+  for (const { stored, part } of places) {
+    const packed = stored.segment.packed(stored.chunk, part);
+    bytes.set(packed.subarray(0, 2 * part.length), 2 * part.start); // without the last group's padding
+  }
+  return halves;
+}
+
+function bytesOf({ buffer, byteOffset, byteLength }: Uint16Array): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength);
+}
