@@ -9,7 +9,7 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import * as tf from '@tensorflow/tfjs-core';
-import { openOurs } from '../src/bench/devices.js';
+import { openOurs, UNWATCHED } from '../src/bench/devices.js';
 import { learningRateOf, makeStack } from '../src/bench/stack.js';
 import { offloaded, plain, type Stepper } from '../src/bench/steppers.js';
 import { platformHere } from '../src/cli/record-of-run.js';
@@ -24,7 +24,6 @@ import { StepClock } from '../src/memory/step-times.js';
 
 const SIZE = { layers: 8, width: 256, batch: 32 };
 const STEPS = 10;
-const UNWATCHED = { watchBuffers() {}, watchTensors() {} };
 
 const RECIPES = {
   'tfjs-adam': {

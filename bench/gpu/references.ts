@@ -11,6 +11,7 @@ import { hostMemory } from '../../src/bench/host-memory.js';
 import type { Meters } from '../../src/bench/meters.js';
 import type { CellOptions, ReferenceValues, Series } from './record.js';
 import { learningRateOf, makeStack, parametersOf, uniform } from '../../src/bench/stack.js';
+import { lookaheadCycle, timeSyncs } from '../../src/bench/timed-syncs.js';
 
 /** Adam reads weight, gradient, m and v, and writes weight, m and v: float32 each. */
 const UPDATE_BYTES = 7 * 4;
@@ -111,39 +112,25 @@ async function rounds(
   return [await measure(SERIES.awaited, 1), await measure(SERIES.pipelined, ROUNDS_PER_WAIT)];
 }
 
-/** The sync at the end of each cycle, from a GPU that has nothing to do until one that has done it. */
 async function syncOnly(options: CellOptions, meters: Meters, slow: string, bytesPerSlow: number) {
   const { syncPeriod, steps, repeats } = options;
   const device = await openOurs(options.adapter, meters);
-  const { weights, loss, parameters } = await makeStack(device, options);
+  const stack = await makeStack(device, options);
   const optimizer = ourLookahead(options, 'release', slow);
-  await optimizer.attach(weights);
+  const cycle = await lookaheadCycle(stack, optimizer);
   await device.finished();
   meters.enter('warm-up');
-  const call: number[] = [];
-  const done: number[] = [];
-  const syncs = 1 + (steps / syncPeriod) * repeats; // the first is reported apart
-  for (let sync = 0; sync < syncs; sync++) {
-    for (let step = 0; step < syncPeriod; step++) {
-      optimizer.minimize(loss, false, weights);
-      await device.finished();
-    }
-    const start = performance.now();
-    await optimizer.sync();
-    call.push(performance.now() - start);
-    await device.finished();
-    done.push(performance.now() - start);
-    if (sync === 0) meters.enter('awaited');
-  }
-  const bytes = 2 * bytesPerSlow * parameters; // there and back
-  const seriesOf = (name: string, [firstMs = NaN, ...ms]: number[]) => ({
-    name,
-    bytes,
-    firstMs,
-    ms,
-  });
+  const first = await timeSyncs(device, cycle, { syncs: 1, syncPeriod });
+  meters.enter('awaited');
+  const syncs = (steps / syncPeriod) * repeats;
+  const times = await timeSyncs(device, cycle, { syncs, syncPeriod });
+  const bytes = 2 * bytesPerSlow * stack.parameters; // there and back
+  const seriesOf = (name: string, of: 'callMs' | 'doneMs'): Series => {
+    const [firstMs = NaN] = first[of];
+    return { name, bytes, firstMs, ms: times[of] };
+  };
   return {
-    series: [seriesOf(SERIES.syncDone, done), seriesOf(SERIES.syncCall, call)],
+    series: [seriesOf(SERIES.syncDone, 'doneMs'), seriesOf(SERIES.syncCall, 'callMs')],
     buffersAtEnd: { countedBytes: meters.bufferBytes, backendBytes: device.backendBytes },
     lookahead: optimizer.stats(),
   };

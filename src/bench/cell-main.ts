@@ -22,9 +22,13 @@ const measures: {
     const { countMemory } = await import('./memory/count-memory.js');
     return countMemory(request, enter);
   },
-  speed: async (request) => {
+  speed: async (request, enter) => {
     const { timePolicy } = await import('./speed/time-policy.js');
-    return timePolicy(request);
+    return timePolicy(request, enter);
+  },
+  sync: async (request) => {
+    const { measureSyncs } = await import('./sync/measure-syncs.js');
+    return measureSyncs(request);
   },
 };
 

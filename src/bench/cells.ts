@@ -10,12 +10,15 @@ import type { Phase } from './peaks.js';
 import { type Conditions, type Ended, runCell } from './run-cell.js';
 import type { SpeedTimes } from './speed/speed-record.js';
 import type { SpeedRequest } from './speed/time-policy.js';
+import type { SyncRequest } from './sync/measure-syncs.js';
+import type { SyncMeasured } from './sync/sync-record.js';
 
 export interface CellRequests {
   machine: { readonly adapter: string | null };
   fit: TryRequest;
   memory: MemoryRequest;
   speed: SpeedRequest;
+  sync: SyncRequest;
 }
 
 export interface CellResults {
@@ -23,6 +26,7 @@ export interface CellResults {
   fit: TryResult;
   memory: MemoryCounts;
   speed: SpeedTimes;
+  sync: SyncMeasured;
 }
 
 const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js';

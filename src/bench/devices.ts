@@ -23,6 +23,9 @@ export interface Watcher {
   watchTensors(engine: ReturnType<typeof tf.engine>): void;
 }
 
+/** Nobody counts. */
+export const UNWATCHED: Watcher = { watchBuffers() {}, watchTensors() {} };
+
 export class BareDevice {
   readonly device: GPUDevice;
   readonly #errors: Error[] = [];

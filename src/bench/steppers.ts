@@ -29,21 +29,30 @@ export function onDevice(
   optimizer: tf.Optimizer,
   syncPeriod: number,
 ): Stepper {
-  const pairs = weights.map((fast) => ({
-    fast,
-    slow: tf.tidy(() => tf.variable(tf.clone(fast), false)),
-  }));
+  const slow = slowVariables(weights);
   let steps = 0;
   return {
     async step(returnCost) {
       const cost = optimizer.minimize(loss, returnCost, weights);
       steps += 1;
-      if (steps % syncPeriod !== 0) return cost;
+      if (steps % syncPeriod === 0) slow.sync();
+      return cost;
+    },
+  };
+}
+
+/** Those variables, and their sync with the weights. */
+export function slowVariables(weights: readonly tf.Variable[]): { sync(): void } {
+  const pairs = weights.map((fast) => ({
+    fast,
+    slow: tf.tidy(() => tf.variable(tf.clone(fast), false)),
+  }));
+  return {
+    sync() {
       for (const { fast, slow } of pairs) {
         tf.tidy(() => slow.assign(tf.add(slow, tf.mul(tf.sub(fast, slow), 0.5))));
         tf.tidy(() => fast.assign(tf.clone(slow)));
       }
-      return cost;
     },
   };
 }

@@ -11,6 +11,8 @@ export async function timeSteps(
   device: BareDevice,
   stepper: Stepper,
   { repeats, steps }: { readonly repeats: number; readonly steps: number },
+  /** Told after each step of a repeat, the first is 1; its time counts for none. */
+  afterStep: (step: number) => void = () => undefined,
 ): Promise<number[][]> {
   const repeatsMs: number[][] = [];
   for (let repeat = 0; repeat < repeats; repeat++) {
@@ -20,6 +22,7 @@ export async function timeSteps(
       await stepper.step(false);
       await device.finished();
       stepsMs.push(performance.now() - start);
+      afterStep(step + 1);
     }
     repeatsMs.push(stepsMs);
   }

@@ -3,6 +3,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 
 import { adam, lookahead } from '../index.js';
+import type { SlowFormat } from '../policy/slow-format.js';
 import type { TensorDevice } from './devices.js';
 import type { BenchPolicy } from './policies.js';
 import { learningRateOf, type Stack } from './stack.js';
@@ -12,6 +13,8 @@ export interface Training {
   readonly width: number;
   readonly steps: number;
   readonly syncPeriod: number;
+  /** Of slowlane's Lookahead; default `'host:f32'`. */
+  readonly slow?: SlowFormat;
 }
 
 /** The loss before each step. Throws for losses that are not finite, and for other syncs than those asked for. */
@@ -38,14 +41,14 @@ export async function trainPolicy(
 export async function startPolicy(
   stack: Stack,
   { ours, slow }: BenchPolicy,
-  { width, syncPeriod }: Pick<Training, 'width' | 'syncPeriod'>,
+  { width, syncPeriod, slow: format = 'host:f32' }: Omit<Training, 'steps'>,
 ): Promise<Stepper> {
   const learningRate = learningRateOf({ width });
   const inner = () =>
     ours === null ? tf.train.adam(learningRate) : adam({ learningRate, ...ours });
   if (slow === null) return plain(stack, inner());
   if (slow === 'variables') return onDevice(stack, inner(), syncPeriod);
-  return offloaded(stack, lookahead(inner(), { syncPeriod }));
+  return offloaded(stack, lookahead(inner(), { syncPeriod, slow: format }));
 }
 
 /** Wrong numbers would be no training. */

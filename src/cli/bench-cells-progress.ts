@@ -40,20 +40,20 @@ function startCellsProgress(
   };
 }
 
-/** One policy after the other, with progress; `endOf` says what came of one in a few words. */
-export async function* measureEach<Cell>(
-  policies: readonly string[],
+/** One name after the other, with progress; `endOf` says what came of one in a few words. */
+export async function* measureEach<Name extends string, Cell>(
+  names: readonly Name[],
   signal: AbortSignal,
-  measureOne: (policy: string) => Promise<Cell>,
+  measureOne: (name: Name) => Promise<Cell>,
   endOf: (cell: Cell) => string,
 ): AsyncGenerator<Cell> {
-  const progress = startCellsProgress(policies.length, process.stderr, signal);
+  const progress = startCellsProgress(names.length, process.stderr, signal);
   try {
-    for (const policy of policies) {
+    for (const name of names) {
       if (signal.aborted) return;
-      progress.onStart(policy);
-      const cell = await measureOne(policy);
-      progress.onEnd(policy, endOf(cell));
+      progress.onStart(name);
+      const cell = await measureOne(name);
+      progress.onEnd(name, endOf(cell));
       yield cell;
     }
   } finally {

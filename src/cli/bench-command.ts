@@ -5,15 +5,18 @@ import { Command } from 'commander';
 import type { FitOptions } from '../bench/fit/fit-record.js';
 import type { MemoryOptions } from '../bench/memory/memory-record.js';
 import type { SpeedOptions } from '../bench/speed/speed-record.js';
+import type { SyncOptions } from '../bench/sync/sync-record.js';
 import { fitCommand } from './bench-fit-command.js';
 import { memoryCommand } from './bench-memory-command.js';
 import type { BenchRequest } from './bench-options.js';
 import { speedCommand } from './bench-speed-command.js';
+import { syncCommand } from './bench-sync-command.js';
 
 export interface BenchRunners {
   fit(request: BenchRequest<FitOptions>): Promise<void>;
   memory(request: BenchRequest<MemoryOptions>): Promise<void>;
   speed(request: BenchRequest<SpeedOptions>): Promise<void>;
+  sync(request: BenchRequest<SyncOptions>): Promise<void>;
   show(file: string): Promise<void>;
 }
 
@@ -26,6 +29,7 @@ export function benchCommand(run: BenchRunners, settings: Command): Command {
     memoryCommand((request) => run.memory(request)),
     fitCommand((request) => run.fit(request)),
     speedCommand((request) => run.speed(request)),
+    syncCommand((request) => run.sync(request)),
     new Command('show')
       .description('Print the table of a record that --json wrote.')
       .argument('<file>', 'the record')

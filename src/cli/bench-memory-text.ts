@@ -2,11 +2,10 @@
 
 import type { MemoryCell, MemoryRecord } from '../bench/memory/memory-record.js';
 import { formatCount } from '../memory/quantities.js';
-import { headOf, NONE, tableText } from './bench-table.js';
+import { mebibytes, METERS, metersLegend, metersOf } from './bench-meters-text.js';
+import { failuresOf, headOf, tableText } from './bench-table.js';
 import { wrapped } from './wrapped.js';
 
-const MIB = 2 ** 20;
-const METERS = ['policy', 'B/param', 'allocator', 'logical', 'driver', 'host', 'RSS'];
 /** Short, for 80 columns. */
 const CATEGORIES = {
   weights: 'weights',
@@ -25,12 +24,12 @@ export function memoryText(record: MemoryRecord, columns = Infinity): string {
   return [
     ...text([...headOf(record), whatOf(record), '', 'At most, in MiB, by each meter:']),
     ...tableText(METERS, cells.map(metersOf), columns),
-    ...text(legendOf(record)),
+    ...text(metersLegend(cells)),
     ...(known.length === 0
       ? []
       : text(['', 'The most for each purpose, each at a time of its own, in MiB:'])),
     ...tableText(['policy', ...Object.values(CATEGORIES)], known.map(categoriesOf), columns),
-    ...text(failuresOf(record)),
+    ...text(failuresOf(cells.map(({ policy, failure }) => ({ name: policy, failure })))),
   ].join('\n');
 }
 
@@ -42,44 +41,7 @@ function whatOf({ options }: MemoryRecord): string {
   );
 }
 
-function metersOf(cell: MemoryCell): string[] {
-  const { policy, bytesPerParameter, driver } = cell;
-  return [
-    policy,
-    bytesPerParameter === null ? NONE : bytesPerParameter.toFixed(2),
-    mebibytes(cell.allocatorBytes),
-    mebibytes(cell.logicalBytes),
-    driver.peakBytes === null ? '?' : mebibytes(driver.peakBytes),
-    mebibytes(cell.hostBytes),
-    mebibytes(cell.peakRssBytes),
-  ];
-}
-
 function categoriesOf({ policy, highest }: MemoryCell): string[] {
   const names = Object.keys(CATEGORIES) as (keyof typeof CATEGORIES)[];
   return [policy, ...names.map((name) => mebibytes(highest?.[name] ?? null))];
-}
-
-function legendOf({ cells }: MemoryRecord): string[] {
-  const sources = new Set(cells.map(({ driver }) => driver.source));
-  return [
-    'allocator: all buffers on the device, free ones and those for transfers too; B/param is by it.',
-    "logical: TensorFlow.js's own count (tf.memory): a clone counts again, pools and staging do not.",
-    sources.has('process') || sources.has('gpu')
-      ? `driver: nvidia-smi, every 100 ms${sources.has('gpu') ? '; the rise of the whole GPU where it tells no process' : ''}.`
-      : 'driver: unknown here (a GPU with nvidia-smi tells it).',
-    'host: slow weights, and moments if they wait there, in host memory that the device can reach. RSS: the whole process.',
-  ];
-}
-
-function failuresOf({ cells }: MemoryRecord): string[] {
-  return cells.flatMap(({ policy, failure }) =>
-    failure === null ? [] : [`${policy}: ${failure.kind}: ${failure.reason}`],
-  );
-}
-
-function mebibytes(bytes: number | null): string {
-  if (bytes === null) return NONE;
-  const value = bytes / MIB;
-  return value.toFixed(value < 100 ? 2 : 0);
 }

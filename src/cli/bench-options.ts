@@ -2,8 +2,10 @@
 
 import { Command, InvalidArgumentError, type Option } from 'commander';
 
-import { ALL_POLICIES, type BenchPolicy } from '../bench/policies.js';
 import type { CellOptions } from '../bench/cell-options.js';
+import { ALL_POLICIES, type BenchPolicy, policyNamed } from '../bench/policies.js';
+import { HOST_FORMATS, isPacked, type SlowPlace } from '../bench/slow-places.js';
+import type { SlowFormat } from '../policy/slow-format.js';
 import { UsageError } from './cli-error.js';
 import { choice, parsed, syncPeriod } from './command-options.js';
 import { wholeNumber } from './option-values.js';
@@ -22,8 +24,15 @@ export function count(flags: string, description: string, max = NO_LIMIT): Optio
 }
 
 export function policyOption(policies: readonly BenchPolicy[]): Option {
-  const names = policies.map(({ name }) => name);
-  const option = choice('--policy <name>', 'only this one; may be given again', names);
+  return repeatable(
+    '--policy <name>',
+    policies.map(({ name }) => name),
+  );
+}
+
+/** Choices, of which one or more are given. */
+export function repeatable(flags: string, choices: readonly string[]): Option {
+  const option = choice(flags, 'only this one; may be given again', choices);
   const parseOne = option.parseArg;
   return option.argParser((text, earlier?: readonly string[]) => {
     parseOne?.(text, undefined); // refuses what is none of them
@@ -52,17 +61,28 @@ export interface RawCell {
   readonly json?: string;
 }
 
+/** What is trained. */
+export function stackOptions(): Option[] {
+  return [
+    count('--layers <n>', 'dense layers', 2 ** 16).default(4),
+    count('--width <n>', 'of each layer, which has n × n weights', 2 ** 16).default(256),
+    count('--batch <n>', 'examples a step').default(8),
+  ];
+}
+
+export function cellTimeoutOption(description: string): Option {
+  return count('--cell-timeout <seconds>', description, 2 ** 20).default(1800);
+}
+
 /** A command that measures a stack of layers, policy by policy; `own` options stand behind the stack's. */
 export function cellCommand(name: string, own: readonly Option[]): Command {
   const command = new Command(name);
   const options = [
-    count('--layers <n>', 'dense layers', 2 ** 16).default(4),
-    count('--width <n>', 'of each layer, which has n × n weights', 2 ** 16).default(256),
-    count('--batch <n>', 'examples a step').default(8),
+    ...stackOptions(),
     ...own,
     syncPeriod(),
     policyOption(ALL_POLICIES),
-    count('--cell-timeout <seconds>', 'for one policy', 2 ** 20).default(1800),
+    cellTimeoutOption('for one policy'),
     adapterOption(),
     jsonOption(),
   ];
@@ -105,6 +125,34 @@ export function checkHasSync(steps: number, syncPeriod: number): void {
   throw new UsageError(
     `--steps ${steps} ends before the first sync, with --sync-period ${syncPeriod}. ` +
       `Give at least --steps ${syncPeriod}.`,
+  );
+}
+
+/** Of slow weights in host memory. */
+export function slowOption(): Option {
+  return choice('--slow <format>', "of slowlane's Lookahead", HOST_FORMATS).default('host:f32');
+}
+
+/** Throws a UsageError where the format would change nothing. */
+export function checkedSlow(
+  slow: SlowFormat,
+  { width, policies }: Pick<CellOptions, 'width' | 'policies'>,
+): SlowFormat {
+  checkIsPacked(slow, width);
+  const hasSlow = policies.some((name) => policyNamed(name).slow === 'host');
+  if (hasSlow || slow === 'host:f32') return slow;
+  throw new UsageError(
+    `--slow ${slow} is for slowlane's Lookahead, which none of these has: ${policies.join(', ')}. ` +
+      'Add a policy that has it, like --policy keep+device:f32, or leave --slow out.',
+  );
+}
+
+/** Measured again under another name, float32 would pass for the format. */
+export function checkIsPacked(slow: SlowPlace, width: number): void {
+  if (isPacked(slow, width)) return;
+  throw new UsageError(
+    `--slow ${slow} with --width ${width}: slow weights of a layer of ${width ** 2} weights stay float32, ` +
+      `from 4,096 on they are packed. Give at least --width 64, or --slow host:f32.`,
   );
 }
 

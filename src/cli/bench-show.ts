@@ -4,10 +4,12 @@ import type { FitRecord } from '../bench/fit/fit-record.js';
 import type { MemoryRecord } from '../bench/memory/memory-record.js';
 import type { BenchRecord } from '../bench/record.js';
 import type { SpeedRecord } from '../bench/speed/speed-record.js';
+import type { SyncRecord } from '../bench/sync/sync-record.js';
 import { readBenchFile } from './bench-file.js';
 import { fitText } from './bench-fit-text.js';
 import { memoryText } from './bench-memory-text.js';
 import { speedText } from './bench-speed-text.js';
+import { syncText } from './bench-sync-text.js';
 
 export async function showBench(path: string): Promise<void> {
   console.log(textOf(await readBenchFile(path), process.stdout.columns));
@@ -17,5 +19,6 @@ export async function showBench(path: string): Promise<void> {
 function textOf(record: BenchRecord, columns: number | undefined): string {
   if (record.bench === 'fit') return fitText(record as FitRecord, columns);
   if (record.bench === 'speed') return speedText(record as SpeedRecord, columns);
+  if (record.bench === 'sync') return syncText(record as SyncRecord, columns);
   return memoryText(record as MemoryRecord, columns);
 }

@@ -4,13 +4,16 @@ import type { Command } from 'commander';
 
 import { ALL_POLICIES } from '../bench/policies.js';
 import type { SpeedOptions } from '../bench/speed/speed-record.js';
+import type { SlowFormat } from '../policy/slow-format.js';
 import {
   type BenchRequest,
   cellCommand,
   cellOptions,
+  checkedSlow,
   count,
   policiesText,
   type RawCell,
+  slowOption,
 } from './bench-options.js';
 
 const AFTER = `
@@ -20,7 +23,7 @@ ${policiesText(ALL_POLICIES)}
 Examples:
   slowlane bench speed
   slowlane bench speed --layers 16 --width 4096 --batch 64 --steps 30 --json speed.json
-  slowlane bench speed --policy keep-adam --policy keep+device:f32
+  slowlane bench speed --policy keep-adam --policy keep+device:f32 --slow host:f16
 
 Every policy trains in a process of its own: two cycles to warm up, then the repeats. A software adapter's
 times say nothing about any GPU.
@@ -29,6 +32,7 @@ Exit code 0: all were measured; 1: one failed; 2: the request was wrong; 130: st
 
 interface RawSpeed extends RawCell {
   readonly repeats: number;
+  readonly slow: SlowFormat;
 }
 
 /** The runner gets checked options. */
@@ -36,6 +40,7 @@ export function speedCommand(run: (request: BenchRequest<SpeedOptions>) => Promi
   const command = cellCommand('speed', [
     count('--steps <n>', 'of a repeat; rounded up to whole cycles', 2 ** 20).default(10),
     count('--repeats <n>', 'of the steps', 2 ** 20).default(5),
+    slowOption(),
   ])
     .description('Time the steps of training a stack of dense layers, under each policy.')
     .addHelpText('after', AFTER);
@@ -43,6 +48,7 @@ export function speedCommand(run: (request: BenchRequest<SpeedOptions>) => Promi
     const raw = command.opts<RawSpeed>();
     const { repeats, syncPeriod } = raw;
     const steps = Math.ceil(raw.steps / syncPeriod) * syncPeriod;
-    return run({ options: { ...cellOptions(raw), steps, repeats }, json: raw.json });
+    const options = { ...cellOptions(raw), steps, repeats };
+    return run({ options: { ...options, slow: checkedSlow(raw.slow, options) }, json: raw.json });
   });
 }

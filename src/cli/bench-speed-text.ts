@@ -1,59 +1,68 @@
-// What `bench speed` has measured, for the terminal: steps, sync steps, and where the time of syncs goes.
+// What `bench speed` has measured, for the terminal: steps, sync steps, where the time of syncs goes, and memory.
 
 import type { SpeedCell, SpeedRecord } from '../bench/speed/speed-record.js';
 import { formatBytes, formatCount } from '../memory/quantities.js';
-import { headOf, NONE, tableText } from './bench-table.js';
+import { bytesPerParameterText, METERS, metersLegend, metersOf } from './bench-meters-text.js';
+import { PARTS_HEAD, PARTS_LEGEND, partsOf } from './bench-parts-text.js';
+import { failuresOf, headOf, NONE, tableText } from './bench-table.js';
+import { msText } from './bench-time-text.js';
 import { wrapped } from './wrapped.js';
 
-const STEPS = ['policy', 'mean', 'of repeats', 'step', 'p95', 'max', 'sync', 'p95', 'max'];
-const SYNCS = ['policy', 'sync', 'check', 'wait', 'pull', 'blend', 'push', 'bytes'];
+const STEPS = ['policy', 'B/param', 'mean', 'of repeats', 'step', 'p95', 'max'];
+const SYNC_STEPS = ['policy', 'step', 'p95', 'max', 'over the bus'];
 
 /** Tables, or plain lines where a terminal has too few `columns` for them. */
 export function speedText(record: SpeedRecord, columns = Infinity): string {
   const { cells } = record;
-  const syncing = cells.filter(({ sync }) => sync !== null && sync.syncs > 0);
+  const parts = cells.flatMap(({ policy, syncMs }) => partsOf(policy, syncMs));
   const text = (lines: readonly string[]) => lines.map((line) => wrapped(line, columns));
   return [
     ...text([...headOf(record), whatOf(record), '', 'A step, ms:']),
     ...tableText(STEPS, cells.map(stepsOf), columns),
     ...text([
-      'mean: over whole cycles, the median of the repeats (lowest … highest). step: p50 of steps without a sync; ' +
-        'sync: of those that end a cycle, with the sync where there is Lookahead. Each is waited for.',
+      'mean: over whole cycles, the median of the repeats (lowest … highest). step: p50 of steps without a sync. Each ' +
+        'is waited for.',
+      '',
+      'A step that ends a cycle, with the sync where there is Lookahead, ms:',
     ]),
-    ...(syncing.length === 0 ? [] : text(['', 'A sync on the main thread, ms:'])),
-    ...tableText(SYNCS, syncing.map(syncsOf), columns),
-    ...(syncing.length === 0 ? [] : text(['bytes: over the bus, both ways together.'])),
-    ...text(failuresOf(record)),
+    ...tableText(SYNC_STEPS, cells.map(syncStepsOf), columns),
+    ...text(["over the bus: by slowlane's syncs, both ways together."]),
+    ...(parts.length === 0 ? [] : text(['', 'The main thread in a sync, ms:'])),
+    ...tableText(PARTS_HEAD, parts, columns),
+    ...(parts.length === 0 ? [] : text([PARTS_LEGEND])),
+    ...text(['', 'Memory at most, in MiB, by each meter:']),
+    ...tableText(METERS, cells.map(metersOf), columns),
+    ...text(metersLegend(cells, ' until times are taken')),
+    ...text(failuresOf(cells.map(({ policy, failure }) => ({ name: policy, failure })))),
   ].join('\n');
 }
 
 function whatOf({ options }: SpeedRecord): string {
-  const { layers, width, batch, steps, repeats, syncPeriod } = options;
+  const { layers, width, batch, steps, repeats, syncPeriod, slow } = options;
   return (
     `${layers} dense layers of ${width}×${width} (${formatCount(layers * width ** 2)} parameters), batch ${batch}, ` +
-    `${repeats} repeats of ${steps} steps of Adam, Lookahead with a sync every ${syncPeriod} steps.`
+    `${repeats} repeats of ${steps} steps of Adam, Lookahead with a sync every ${syncPeriod} steps, ` +
+    `slowlane's with slow weights in ${slow}.`
   );
 }
 
-function stepsOf({ policy, cycleMs, stepMs, syncStepMs }: SpeedCell): string[] {
-  const of = (spread: typeof stepMs) => [ms(spread?.median), ms(spread?.p95), ms(spread?.max)];
-  const range = cycleMs === null ? NONE : `${ms(cycleMs.min)}…${ms(cycleMs.max)}`;
-  return [policy, ms(cycleMs?.median), range, ...of(stepMs), ...of(syncStepMs)];
+function stepsOf({ policy, bytesPerParameter, cycleMs, stepMs }: SpeedCell): string[] {
+  const range = cycleMs === null ? NONE : `${msText(cycleMs.min)}…${msText(cycleMs.max)}`;
+  return [
+    policy,
+    bytesPerParameterText(bytesPerParameter),
+    msText(cycleMs?.median),
+    range,
+    ...spreadOf(stepMs),
+  ];
 }
 
-function syncsOf({ policy, sync }: SpeedCell): string[] {
-  if (sync === null) return [policy];
-  const { syncs, total, check, wait, pull, blend, push, bytesPulled, bytesPushed } = sync;
-  const parts = [total, check, wait, pull, blend, push].map((sum) => ms(sum / syncs));
-  return [policy, ...parts, formatBytes((bytesPulled + bytesPushed) / syncs)];
+function syncStepsOf({ policy, syncStepMs, syncs }: SpeedCell): string[] {
+  const [first] = syncs ?? [];
+  const bytes = first === undefined ? NONE : formatBytes(first.bytesPulled + first.bytesPushed);
+  return [policy, ...spreadOf(syncStepMs), bytes];
 }
 
-function failuresOf({ cells }: SpeedRecord): string[] {
-  return cells.flatMap(({ policy, failure }) =>
-    failure === null ? [] : [`${policy}: ${failure.kind}: ${failure.reason}`],
-  );
-}
-
-function ms(value: number | undefined): string {
-  return value === undefined ? NONE : value.toFixed(value < 100 ? 1 : 0);
+function spreadOf(spread: SpeedCell['stepMs']): string[] {
+  return [msText(spread?.median), msText(spread?.p95), msText(spread?.max)];
 }

@@ -1,6 +1,9 @@
 // `slowlane bench speed`: policies one after the other, each in a fresh process.
 
 import { measureCell } from '../bench/cells.js';
+import { startDriverMeter, UNKNOWN } from '../bench/driver-meter.js';
+import type { MachineRecord } from '../bench/machine.js';
+import type { DriverBytes } from '../bench/peaks.js';
 import { speedCellOf } from '../bench/speed/speed-cell.js';
 import type { SpeedCell, SpeedOptions } from '../bench/speed/speed-record.js';
 import { formatMs } from '../memory/quantities.js';
@@ -10,8 +13,13 @@ import { speedText } from './bench-speed-text.js';
 
 export const SPEED: Benchmark<'speed', SpeedOptions, SpeedCell> = {
   name: 'speed',
-  measure: (options, signal) =>
-    measureEach(options.policies, signal, (policy) => measureOne(policy, options, signal), endOf),
+  measure: (options, signal, machine) =>
+    measureEach(
+      options.policies,
+      signal,
+      (policy) => measureOne(policy, options, signal, machine),
+      endOf,
+    ),
   text: speedText,
   saysAnything: ({ status }) => status === 'done',
 };
@@ -20,10 +28,27 @@ async function measureOne(
   policy: string,
   options: SpeedOptions,
   signal: AbortSignal,
+  { adapter }: MachineRecord,
 ): Promise<SpeedCell> {
-  const conditions = { timeoutMs: options.cellTimeoutMs, signal };
-  const ended = await measureCell('speed', { ...options, policy }, conditions);
-  return speedCellOf(policy, ended, options.syncPeriod);
+  // A GPU beside a software adapter has nothing to do with the numbers.
+  const meter = adapter.software ? null : await startDriverMeter();
+  let driver: Promise<DriverBytes> | undefined;
+  const ended = await measureCell(
+    'speed',
+    { ...options, policy },
+    {
+      timeoutMs: options.cellTimeoutMs,
+      signal,
+      onStart: (pid) => meter?.process(pid),
+      onPhase(phase) {
+        // By now all is allocated; to ask the driver while times are taken would be in them.
+        if (phase === 'awaited') driver ??= meter?.stop();
+        else meter?.enter(phase);
+      },
+    },
+  );
+  driver ??= meter?.stop();
+  return speedCellOf(policy, ended, (await driver) ?? UNKNOWN, options.syncPeriod);
 }
 
 function endOf({ cycleMs, status, failure }: SpeedCell): string {

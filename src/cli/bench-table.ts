@@ -2,6 +2,7 @@
 
 import Table from 'cli-table3';
 
+import type { Failure } from '../bench/failure.js';
 import type { BenchRecord } from '../bench/record.js';
 import { wrapped } from './wrapped.js';
 
@@ -19,6 +20,15 @@ export function headOf({ machine, isPartial, ended }: BenchRecord): string[] {
     // The name ends with the driver.
     name.includes(driver) ? name : `${name}, ${driver}`,
   ];
+}
+
+/** Why rows have no numbers. */
+export function failuresOf(
+  rows: readonly { readonly name: string; readonly failure: Failure | null }[],
+): string[] {
+  return rows.flatMap(({ name, failure }) =>
+    failure === null ? [] : [`${name}: ${failure.kind}: ${failure.reason}`],
+  );
 }
 
 /** The first column is words. Plain lines where a terminal has too few `columns` for a table. */

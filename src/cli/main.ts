@@ -73,6 +73,14 @@ program.addCommand(
         ]);
         process.exitCode = await runBenchmark(SPEED, request);
       },
+      sync: async (request) => {
+        checkWorkingFolder();
+        const [{ runBenchmark }, { SYNC }] = await Promise.all([
+          import('./bench-run.js'),
+          import('./bench-sync.js'),
+        ]);
+        process.exitCode = await runBenchmark(SYNC, request);
+      },
       show: async (file) => {
         checkWorkingFolder();
         const { showBench } = await import('./bench-show.js');

@@ -8,7 +8,15 @@ import { readBenchRecord } from '#src/bench/read-record.js';
 import { isBenchRecord } from '#src/bench/record.js';
 
 import { entry } from '../built.js';
-import { FIT_CELL, FIT_RECORD, MEMORY_CELL, MEMORY_RECORD, SPEED_RECORD } from './records.js';
+import {
+  FIT_CELL,
+  FIT_RECORD,
+  MEMORY_CELL,
+  MEMORY_RECORD,
+  SPEED_RECORD,
+  SYNC_CELL,
+  SYNC_RECORD,
+} from './records.js';
 
 const read = (record: unknown) => readBenchRecord(JSON.stringify(record));
 
@@ -16,6 +24,7 @@ test('a record comes back as it was', () => {
   expect(read(FIT_RECORD)).toEqual(FIT_RECORD);
   expect(read(MEMORY_RECORD)).toEqual(MEMORY_RECORD);
   expect(read(SPEED_RECORD)).toEqual(SPEED_RECORD);
+  expect(read(SYNC_RECORD)).toEqual(SYNC_RECORD);
   expect(isBenchRecord(JSON.stringify(FIT_RECORD))).toBe(true);
 });
 
@@ -26,7 +35,10 @@ describe('what is refused says where it is wrong', () => {
     ['version 2; this slowlane reads version 1', { ...FIT_RECORD, schemaVersion: 2 }],
     ["the record has no 'cells'", { ...FIT_RECORD, cells: undefined }],
     ["the record has 'extra', which is not known", { ...FIT_RECORD, extra: 1 }],
-    ['bench must be "fit" or "memory" or "speed", got ', { ...FIT_RECORD, bench: 'slow' }],
+    [
+      'bench must be "fit" or "memory" or "speed" or "sync", got ',
+      { ...FIT_RECORD, bench: 'slow' },
+    ],
     ['isPartial must be boolean', { ...FIT_RECORD, isPartial: 'no' }],
     ['command[0] must be string', { ...FIT_RECORD, command: [1] }],
     ["machine has no 'adapter'", { ...FIT_RECORD, machine: {} }],
@@ -50,6 +62,10 @@ describe('what is refused says where it is wrong', () => {
       "cells[0].highest has no 'weights'",
       { ...MEMORY_RECORD, cells: [{ ...MEMORY_CELL, highest: {} }] },
     ],
+    [
+      'cells[0].slow must be "host:f32" or ',
+      { ...SYNC_RECORD, cells: [{ ...SYNC_CELL, slow: 'host:q8' }] },
+    ],
   ])('%s', (problem, record) => {
     expect(() => read(record)).toThrow(problem);
   });
@@ -64,6 +80,7 @@ test.each([
   ['fit', FIT_RECORD],
   ['memory', MEMORY_RECORD],
   ['speed', SPEED_RECORD],
+  ['sync', SYNC_RECORD],
 ])('each name that the record of %s has is demanded by the schema', (_, record) => {
   const without = (value: unknown, path: readonly (string | number)[]): unknown => {
     const [first, ...rest] = path;

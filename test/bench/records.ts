@@ -3,6 +3,7 @@
 import type { FitCell, FitRecord } from '#src/bench/fit/fit-record.js';
 import type { MemoryCell, MemoryRecord } from '#src/bench/memory/memory-record.js';
 import type { SpeedCell, SpeedRecord } from '#src/bench/speed/speed-record.js';
+import type { SyncCell, SyncRecord } from '#src/bench/sync/sync-record.js';
 
 export const FIT_CELL: FitCell = {
   policy: 'tfjs-adam-lookahead',
@@ -125,6 +126,28 @@ const spread = (median: number) => ({
   max: median + 2,
 });
 
+const SYNC_COST = {
+  total: 5,
+  check: 0.5,
+  wait: 1,
+  pull: 1.5,
+  blend: 0.5,
+  push: 1.5,
+  turnAround: 2,
+  bytesPulled: 1_048_576,
+  bytesPushed: 1_048_576,
+};
+
+const SYNC_SPREADS = {
+  total: spread(5),
+  check: spread(1),
+  wait: spread(2),
+  pull: spread(3),
+  blend: spread(4),
+  push: spread(1),
+  turnAround: spread(12),
+};
+
 export const SPEED_CELL: SpeedCell = {
   policy: 'keep-adam-lookahead',
   status: 'done',
@@ -134,21 +157,17 @@ export const SPEED_CELL: SpeedCell = {
     [10, 20],
     [12, 22],
   ],
-  sync: {
-    syncs: 2,
-    total: 10,
-    check: 1,
-    wait: 2,
-    pull: 3,
-    blend: 1,
-    push: 3,
-    turnAround: 4,
-    bytesPulled: 2_097_152,
-    bytesPushed: 2_097_152,
-  },
+  syncs: [SYNC_COST, SYNC_COST],
   cycleMs: spread(16),
   stepMs: spread(11),
   syncStepMs: spread(121),
+  syncMs: SYNC_SPREADS,
+  logicalBytes: 4_550_000,
+  allocatorBytes: 4_194_304,
+  hostBytes: 2_097_152,
+  peakRssBytes: 400_000_000,
+  bytesPerParameter: 16,
+  driver: MEMORY_CELL.driver,
   failure: null,
 };
 
@@ -163,9 +182,45 @@ export const SPEED_RECORD: SpeedRecord = {
     steps: 2,
     repeats: 2,
     syncPeriod: 2,
+    slow: 'host:f32',
     cellTimeoutMs: 1000,
     policies: ['keep-adam-lookahead'],
     adapter: null,
   },
   cells: [SPEED_CELL],
+};
+
+export const SYNC_CELL: SyncCell = {
+  slow: 'host:f16r8',
+  status: 'done',
+  wallMs: 5000,
+  parameters: 262_144,
+  bytes: 1_572_864, // 2 × 3 bytes each
+  warmUpMs: [40, 8],
+  times: { callMs: [5, 5], doneMs: [8, 8], costs: [SYNC_COST, SYNC_COST] },
+  bus: { pieces: 3, pieceBytes: 262_144, firstMs: 9, roundMs: [4, 4] },
+  callMs: spread(5),
+  doneMs: spread(8),
+  partsMs: SYNC_SPREADS,
+  bytesPerSecond: 196_608_000,
+  busBytesPerSecond: 393_216_000,
+  shareOfBus: 0.5,
+  failure: null,
+};
+
+export const SYNC_RECORD: SyncRecord = {
+  ...FIT_RECORD,
+  bench: 'sync',
+  command: ['bench', 'sync'],
+  options: {
+    layers: 4,
+    width: 256,
+    batch: 8,
+    syncPeriod: 5,
+    repeats: 5,
+    slow: ['host:f16r8'],
+    cellTimeoutMs: 1000,
+    adapter: null,
+  },
+  cells: [SYNC_CELL],
 };

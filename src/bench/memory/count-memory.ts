@@ -1,9 +1,9 @@
 // One policy, in a process of its own: what a few steps take at most, by each meter.
 
 import { OurDevice, openOurs, openStock } from '../devices.js';
-import { hostMemory } from '../host-memory.js';
 import { Meters } from '../meters.js';
-import { type Phase, peakOf } from '../peaks.js';
+import { peakBytesOf } from '../peak-bytes.js';
+import type { Phase } from '../peaks.js';
 import { policyNamed } from '../policies.js';
 import { makeStack } from '../stack.js';
 import { trainPolicy } from '../train-policy.js';
@@ -30,16 +30,11 @@ export async function countMemory(
   categories?.restartHighest();
   meters.enter('training');
   const losses = await trainPolicy(device, stack, policy, request);
-  // The engine counts what it keeps in host memory apart.
-  const ours = device instanceof OurDevice ? device.engine.memory() : null;
   return {
     parameters: stack.parameters,
-    logicalBytes: peakOf(meters.peaks, 'logicalBytes'),
-    allocatorBytes: ours?.peakBytes ?? peakOf(meters.peaks, 'allBuffersBytes'),
+    ...peakBytesOf(device, meters),
     atPeak: categories?.atPeak ?? null,
     highest: categories?.highest ?? null,
-    hostBytes: ours?.hostBytes ?? 0,
-    peakRssBytes: hostMemory().peakRssBytes,
     losses,
   };
 }

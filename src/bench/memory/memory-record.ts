@@ -3,26 +3,19 @@
 import type { Breakdown } from '../../device/webgpu/vram-budget-error.js';
 import type { CellOptions } from '../cell-options.js';
 import type { Failure } from '../failure.js';
+import type { PeakBytes } from '../peak-bytes.js';
 import type { DriverBytes } from '../peaks.js';
 import type { BenchRecord } from '../record.js';
 
 export type MemoryOptions = CellOptions;
 
 /** What the process of a cell counts itself; the driver is asked from outside. */
-export interface MemoryCounts {
+export interface MemoryCounts extends PeakBytes {
   readonly parameters: number;
-  /** Highest count of tfjs (tf.memory): every tensor that lives, blind to pools and staging. */
-  readonly logicalBytes: number;
-  /** Highest sum of all buffers on the device, free ones and those for transfers too. */
-  readonly allocatorBytes: number;
-  /** What the buffers were for when that sum was reached; null for tfjs, which does not tell. */
+  /** What the buffers were for when `allocatorBytes` was reached; null for tfjs, which does not tell. */
   readonly atPeak: Breakdown | null;
   /** The most for each purpose while it trained, each at a time of its own: no sum. */
   readonly highest: Breakdown | null;
-  /** Slow weights, and moments if they wait there, in host memory that the device can reach. */
-  readonly hostBytes: number;
-  /** Highest resident memory of the whole process: Node, TensorFlow.js and the driver too. */
-  readonly peakRssBytes: number;
   /** Before each step. */
   readonly losses: readonly number[];
 }

@@ -1,25 +1,34 @@
 // What becomes of the process of one policy.
 
+import type { DriverBytes } from '../peaks.js';
 import type { Ended } from '../run-cell.js';
 import { spreadOf } from '../statistics.js';
+import { spreadsOfSyncs } from '../sync-costs.js';
 import { spreadsOf } from '../timed-steps.js';
 import type { SpeedCell, SpeedTimes } from './speed-record.js';
 
 const NOTHING = {
   parameters: null,
   stepTimesMs: null,
-  sync: null,
+  syncs: null,
+  logicalBytes: null,
+  allocatorBytes: null,
+  hostBytes: null,
+  peakRssBytes: null,
   cycleMs: null,
   stepMs: null,
   syncStepMs: null,
+  syncMs: null,
+  bytesPerParameter: null,
 } as const;
 
 export function speedCellOf(
   policy: string,
   { result, failure, wallMs }: Ended<SpeedTimes>,
+  driver: DriverBytes,
   syncPeriod: number,
 ): SpeedCell {
-  const common = { policy, wallMs: Math.round(wallMs) };
+  const common = { policy, wallMs: Math.round(wallMs), driver };
   if (result === null) {
     const why = failure ?? { kind: 'error', reason: 'it ended without a result' };
     const status = why.kind === 'interrupted' ? 'stopped' : 'failed';
@@ -33,6 +42,8 @@ export function speedCellOf(
     ...result,
     cycleMs: spreadOf(means),
     ...spreads,
+    syncMs: spreadsOfSyncs(result.syncs),
+    bytesPerParameter: result.allocatorBytes / result.parameters,
     failure: null,
   };
 }

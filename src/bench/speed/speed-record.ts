@@ -1,42 +1,32 @@
 // What `bench speed` measures, as it is written. Raw times first; the others are made from them.
 
+import type { SlowFormat } from '../../policy/slow-format.js';
 import type { CellOptions } from '../cell-options.js';
 import type { Failure } from '../failure.js';
+import type { PeakBytes } from '../peak-bytes.js';
+import type { DriverBytes } from '../peaks.js';
 import type { BenchRecord } from '../record.js';
 import type { Spread } from '../statistics.js';
+import type { SyncCost, SyncSpreads } from '../sync-costs.js';
 import type { StepTimes } from '../timed-steps.js';
 
 export interface SpeedOptions extends CellOptions {
+  /** Of the policies with slowlane's Lookahead. */
+  readonly slow: SlowFormat;
   readonly repeats: number;
 }
 
-/** Where the main thread's time in the measured syncs went, together. */
-export interface SyncCosts {
-  readonly syncs: number;
-  /** Milliseconds; but for `turnAround`, which is between syncs, parts of `total`. */
-  readonly total: number;
-  readonly check: number;
-  readonly wait: number;
-  readonly pull: number;
-  readonly blend: number;
-  readonly push: number;
-  readonly turnAround: number;
-  /** Over the bus. */
-  readonly bytesPulled: number;
-  readonly bytesPushed: number;
-}
-
-export interface SpeedTimes {
+export interface SpeedTimes extends PeakBytes {
   readonly parameters: number;
   /** A list for each repeat, each step waited for; every `syncPeriod`th is a sync step. */
   readonly stepTimesMs: StepTimes;
-  /** Null without slowlane's Lookahead. */
-  readonly sync: SyncCosts | null;
+  /** Of each measured sync, in their order; null without slowlane's Lookahead. */
+  readonly syncs: readonly SyncCost[] | null;
 }
 
 type Nullable<T> = { readonly [K in keyof T]: T[K] | null };
 
-/** Times are null if it did not end well. */
+/** Null if it did not end well. */
 export interface SpeedCell extends Nullable<SpeedTimes> {
   readonly policy: string;
   readonly status: 'done' | 'failed' | 'stopped';
@@ -48,6 +38,12 @@ export interface SpeedCell extends Nullable<SpeedTimes> {
   readonly stepMs: Spread | null;
   /** Steps that end one, with the sync where there is Lookahead. */
   readonly syncStepMs: Spread | null;
+  /** Parts of a sync on the main thread. */
+  readonly syncMs: SyncSpreads | null;
+  /** `allocatorBytes` a parameter. */
+  readonly bytesPerParameter: number | null;
+  /** As nvidia-smi tells, before any time is taken; `unknown` without it. */
+  readonly driver: DriverBytes;
   readonly failure: Failure | null;
 }
 

@@ -1,41 +1,59 @@
 // One policy, in a process of its own: warm-up, then steps waited for one by one.
 
-import type { LookaheadStats } from '../../index.js';
 import { openOurs, openStock, type TensorDevice } from '../devices.js';
+import { Meters } from '../meters.js';
+import { peakBytesOf } from '../peak-bytes.js';
+import type { Phase } from '../peaks.js';
 import { policyNamed } from '../policies.js';
 import { makeStack } from '../stack.js';
 import type { Stepper } from '../steppers.js';
+import { costOfSync, type SyncCost } from '../sync-costs.js';
 import { timeSteps } from '../timed-steps.js';
 import { startPolicy } from '../train-policy.js';
-import type { SpeedOptions, SpeedTimes, SyncCosts } from './speed-record.js';
+import type { SpeedOptions, SpeedTimes } from './speed-record.js';
 
 /** The first fills pools and compiles pipelines; in the second all is as it stays. */
 const WARM_UP_CYCLES = 2;
 
-const NOBODY = { watchBuffers: () => undefined, watchTensors: () => undefined };
-
 export interface SpeedRequest extends Pick<
   SpeedOptions,
-  'layers' | 'width' | 'batch' | 'steps' | 'repeats' | 'syncPeriod' | 'adapter'
+  'layers' | 'width' | 'batch' | 'steps' | 'repeats' | 'syncPeriod' | 'slow' | 'adapter'
 > {
   readonly policy: string;
 }
 
-export async function timePolicy(request: SpeedRequest): Promise<SpeedTimes> {
+/** Memory is counted, which takes next to no time; nothing is read from the device while times are taken. */
+export async function timePolicy(
+  request: SpeedRequest,
+  enter: (phase: Phase) => void,
+): Promise<SpeedTimes> {
+  const { syncPeriod } = request;
   const policy = policyNamed(request.policy);
+  const meters = new Meters('set-up', enter);
   const open = policy.ours === null ? openStock : openOurs;
-  const device = await open(request.adapter ?? undefined, NOBODY);
+  const device = await open(request.adapter ?? undefined, meters);
   const stack = await makeStack(device, request);
+  meters.enter('warm-up');
   const stepper = await startPolicy(stack, policy, request);
-  for (let step = 0; step < WARM_UP_CYCLES * request.syncPeriod; step++) {
+  for (let step = 0; step < WARM_UP_CYCLES * syncPeriod; step++) {
     await checkedStep(device, stepper);
   }
-  const before = stepper.stats?.();
-  const stepTimesMs = await timeSteps(device, stepper, request);
-  const after = stepper.stats?.();
+  meters.enter('awaited');
+  const syncs: SyncCost[] = [];
+  let before = stepper.stats?.();
+  const stepTimesMs = await timeSteps(device, stepper, request, (step) => {
+    if (before === undefined || step % syncPeriod !== 0) return;
+    const after = stepper.stats?.() ?? before;
+    syncs.push(costOfSync(before, after));
+    before = after;
+  });
   await checkedStep(device, stepper);
-  const sync = before === undefined || after === undefined ? null : costsOf(before, after);
-  return { parameters: stack.parameters, stepTimesMs, sync };
+  return {
+    parameters: stack.parameters,
+    stepTimesMs,
+    syncs: before === undefined ? null : syncs,
+    ...peakBytesOf(device, meters),
+  };
 }
 
 /** Wrong numbers would be no training. */
@@ -45,20 +63,4 @@ async function checkedStep(device: TensorDevice, stepper: Stepper): Promise<void
   cost?.dispose();
   await device.finished();
   if (!Number.isFinite(loss)) throw new Error(`The loss is not finite: ${loss}.`);
-}
-
-function costsOf(before: LookaheadStats, after: LookaheadStats): SyncCosts {
-  const [from, to] = [before.syncMs, after.syncMs];
-  return {
-    syncs: after.syncs - before.syncs,
-    total: to.total - from.total,
-    check: to.check - from.check,
-    wait: to.wait - from.wait,
-    pull: to.pull - from.pull,
-    blend: to.blend - from.blend,
-    push: to.push - from.push,
-    turnAround: to.turnAround - from.turnAround,
-    bytesPulled: after.bytesPulled - before.bytesPulled,
-    bytesPushed: after.bytesPushed - before.bytesPushed,
-  };
 }

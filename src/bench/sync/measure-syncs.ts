@@ -1,0 +1,99 @@
+// One place of slow weights, in a process of its own: syncs alone, then the bus alone.
+
+import { adam, lookahead } from '../../index.js';
+import { timeBus } from '../bus.js';
+import { openBare, openOurs, type OurDevice, UNWATCHED } from '../devices.js';
+import type { SlowPlace } from '../slow-places.js';
+import { learningRateOf, makeStack, type Stack } from '../stack.js';
+import { type Cycle, lookaheadCycle, timeSyncs, variablesCycle } from '../timed-syncs.js';
+import type { BusTimes, SyncMeasured, SyncOptions } from './sync-record.js';
+
+/** The first fills pools and compiles pipelines, and host memory gets its pages; in the second all is as it stays. */
+const WARM_UP_SYNCS = 2;
+
+export interface SyncRequest extends Pick<
+  SyncOptions,
+  'layers' | 'width' | 'batch' | 'syncPeriod' | 'repeats' | 'adapter'
+> {
+  readonly place: SlowPlace;
+}
+
+export async function measureSyncs(request: SyncRequest): Promise<SyncMeasured> {
+  const { adapter, syncPeriod, repeats } = request;
+  const device = await openOurs(adapter ?? undefined, UNWATCHED);
+  const stack = await makeStack(device, request);
+  const pieces = uploadsOf(device);
+  const { cycle, end } = await startCycle(stack, request);
+  await device.finished();
+  const warmUp = await timeSyncs(device, cycle, { syncs: WARM_UP_SYNCS, syncPeriod });
+  const times = await timeSyncs(device, cycle, { syncs: repeats, syncPeriod });
+  await checkLoss(stack);
+  // Before the bus is measured: nothing is to copy beside it, and its pieces are as large as these.
+  await end();
+  device.engine.stop();
+  const bytes = bytesOfSync(times.costs, pieces);
+  return {
+    parameters: stack.parameters,
+    bytes,
+    warmUpMs: warmUp.doneMs,
+    times,
+    bus: bytes === 0 ? null : await measureBus(request, pieces),
+  };
+}
+
+/** Bytes of each piece of slow weights, as the engine makes them from now on. */
+function uploadsOf({ engine }: OurDevice): readonly number[] {
+  const { hostBuffers } = engine.backend;
+  const create = hostBuffers.create.bind(hostBuffers);
+  const pieces: number[] = [];
+  hostBuffers.create = (size, usage) => {
+    if ((usage & GPUBufferUsage.MAP_WRITE) !== 0) pieces.push(size);
+    return create(size, usage);
+  };
+  return pieces;
+}
+
+async function startCycle(
+  stack: Stack,
+  { place, width, syncPeriod }: SyncRequest,
+): Promise<{ cycle: Cycle; end: () => Promise<void> }> {
+  const inner = adam({ learningRate: learningRateOf({ width }), gradients: 'release' });
+  if (place === 'variables') {
+    return { cycle: variablesCycle(stack, inner), end: async () => inner.dispose() };
+  }
+  const optimizer = lookahead(inner, { syncPeriod, slow: place });
+  const end = async () => {
+    await optimizer.finish();
+    optimizer.dispose();
+  };
+  return { cycle: await lookaheadCycle(stack, optimizer), end };
+}
+
+/** Wrong numbers would be no training. */
+async function checkLoss({ loss }: Stack): Promise<void> {
+  const scalar = loss();
+  const [value = NaN] = await scalar.data<'float32'>();
+  scalar.dispose();
+  if (!Number.isFinite(value)) throw new Error(`The loss is not finite: ${value}.`);
+}
+
+/** The same in each sync; throws where the bus would be measured with other bytes. */
+function bytesOfSync(costs: SyncMeasured['times']['costs'], pieces: readonly number[]): number {
+  const oneWay = pieces.reduce((sum, bytes) => sum + bytes, 0);
+  for (const { bytesPulled, bytesPushed } of costs ?? []) {
+    if (bytesPulled === oneWay && bytesPushed === oneWay) continue;
+    throw new Error(
+      `A sync moved ${bytesPulled} bytes down and ${bytesPushed} up, but its pieces have ${oneWay}.`,
+    );
+  }
+  return 2 * oneWay;
+}
+
+async function measureBus(
+  { adapter, repeats }: SyncRequest,
+  pieces: readonly number[],
+): Promise<BusTimes> {
+  const device = await openBare(adapter ?? undefined, UNWATCHED);
+  const { firstMs, ms } = await timeBus(device, pieces, repeats);
+  return { pieces: pieces.length, pieceBytes: Math.max(...pieces), firstMs, roundMs: ms };
+}

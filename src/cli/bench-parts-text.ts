@@ -1,0 +1,33 @@
+// Where the main thread's time in a sync goes, as a table: a row for p50 and one for p95.
+
+import type { SyncSpreads } from '../bench/sync-costs.js';
+import { msText } from './bench-time-text.js';
+
+export const PARTS_HEAD = [
+  'of',
+  'at',
+  'sync',
+  'check',
+  'wait',
+  'pull',
+  'blend',
+  'push',
+  'between',
+] as const;
+
+const PARTS = ['total', 'check', 'wait', 'pull', 'blend', 'push', 'turnAround'] as const;
+
+export const PARTS_LEGEND =
+  'sync: all of it on the main thread; the parts up to push are in it. between: bringing slow weights back into ' +
+  'place on the host, from the sync before to this one, beside the steps.';
+
+/** None where nobody counts. */
+export function partsOf(name: string, spreads: SyncSpreads | null): string[][] {
+  if (spreads === null) return [];
+  const rowAt = (at: string, rank: 'median' | 'p95') => [
+    name,
+    at,
+    ...PARTS.map((part) => msText(spreads[part]?.[rank])),
+  ];
+  return [rowAt('p50', 'median'), rowAt('p95', 'p95')];
+}

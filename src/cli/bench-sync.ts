@@ -1,0 +1,33 @@
+// `slowlane bench sync`: one place of slow weights after the other, each in a fresh process.
+
+import { measureCell } from '../bench/cells.js';
+import type { SlowPlace } from '../bench/slow-places.js';
+import { syncCellOf } from '../bench/sync/sync-cell.js';
+import type { SyncCell, SyncOptions } from '../bench/sync/sync-record.js';
+import { formatMs, formatPercent } from '../memory/quantities.js';
+import { measureEach } from './bench-cells-progress.js';
+import type { Benchmark } from './bench-run.js';
+import { syncText } from './bench-sync-text.js';
+
+export const SYNC: Benchmark<'sync', SyncOptions, SyncCell> = {
+  name: 'sync',
+  measure: (options, signal) =>
+    measureEach(options.slow, signal, (place) => measureOne(place, options, signal), endOf),
+  text: syncText,
+  saysAnything: ({ status }) => status === 'done',
+};
+
+async function measureOne(
+  place: SlowPlace,
+  options: SyncOptions,
+  signal: AbortSignal,
+): Promise<SyncCell> {
+  const conditions = { timeoutMs: options.cellTimeoutMs, signal };
+  return syncCellOf(place, await measureCell('sync', { ...options, place }, conditions));
+}
+
+function endOf({ doneMs, shareOfBus, status, failure }: SyncCell): string {
+  if (doneMs === null) return `${status}: ${failure?.reason ?? ''}`;
+  const share = shareOfBus === null ? '' : `, ${formatPercent(shareOfBus)} of the bus`;
+  return `${formatMs(doneMs.median)} a sync${share}`;
+}
