@@ -40,13 +40,13 @@ function progressBar(
       const details = [
         policy.name,
         `try ${triesDone + 1}: ${layersText(layers)}`,
-        ...clock.timeLeft(policy, triesDone),
+        ...clock.timeLeft(policy),
       ].join(' · ');
       if (bar !== null) bar.update(cells, details);
       else
         bar = startBar({ total: policies.length, value: cells, details, clears: true }, to, signal);
     },
-    onTried: (_, tried) => clock.add(tried),
+    onTried: (policy, tried) => clock.add(policy, tried),
     onCell(cell) {
       stop();
       cells += 1;
@@ -62,13 +62,13 @@ function progressLines(
   to: NodeJS.WriteStream,
 ): FitProgress {
   return {
-    onTry(policy, layers, triesDone) {
+    onTry(policy, layers) {
       const at = `[${policies.indexOf(policy.name) + 1}/${policies.length}] ${policy.name}`;
-      const left = clock.timeLeft(policy, triesDone).map((text) => ` (${text})`);
+      const left = clock.timeLeft(policy).map((text) => ` (${text})`);
       to.write(`  ${at}: ${layersText(layers)} …${left.join('')}\n`);
     },
-    onTried(_, tried) {
-      clock.add(tried);
+    onTried(policy, tried) {
+      clock.add(policy, tried);
       to.write(`      ${tryText(tried)} after ${formatMs(tried.wallMs)}\n`);
     },
     onCell: (cell) => void to.write(`      → ${cellText(cell)}\n`),
@@ -76,9 +76,9 @@ function progressLines(
   };
 }
 
-/** Knows the tries so far, and which are to come. */
+/** Knows the tries so far, and which policies are to come. */
 class Clock {
-  readonly #tries: FitTry[] = [];
+  readonly #tries = new Map<string, readonly FitTry[]>();
   readonly #estimates: ReadonlyMap<string, number | null>;
 
   constructor(options: FitOptions) {
@@ -88,19 +88,28 @@ class Clock {
     );
   }
 
-  add(tried: FitTry): void {
-    this.#tries.push(tried);
+  add({ name }: BenchPolicy, tried: FitTry): void {
+    this.#tries.set(name, [...this.#of(name), tried]);
   }
 
   /** Nothing where it would be a guess. */
-  timeLeft({ name }: BenchPolicy, triesDone: number): string[] {
+  timeLeft({ name }: BenchPolicy): string[] {
     const names = [...this.#estimates.keys()];
-    const rest = names.slice(names.indexOf(name)).map((one) => ({
-      estimate: this.#estimates.get(one) ?? null,
-      triesDone: one === name ? triesDone : 0,
-    }));
-    const ms = timeLeftMs(this.#tries, rest);
+    const at = names.indexOf(name);
+    const ms = timeLeftMs({
+      over: names.slice(0, at).map((one) => this.#of(one)),
+      now: { estimate: this.#estimateOf(name), tries: this.#of(name) },
+      toCome: names.slice(at + 1).map((one) => this.#estimateOf(one)),
+    });
     return ms === null ? [] : [`about ${formatClock(ms / 1000)} left`];
+  }
+
+  #of(name: string): readonly FitTry[] {
+    return this.#tries.get(name) ?? [];
+  }
+
+  #estimateOf(name: string): number | null {
+    return this.#estimates.get(name) ?? null;
   }
 }
 

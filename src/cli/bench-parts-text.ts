@@ -3,23 +3,13 @@
 import type { SyncSpreads } from '../bench/sync-costs.js';
 import { msText } from './bench-time-text.js';
 
-export const PARTS_HEAD = [
-  'of',
-  'at',
-  'sync',
-  'check',
-  'wait',
-  'pull',
-  'blend',
-  'push',
-  'between',
-] as const;
+export const PARTS_HEAD = ['of', 'at', 'sync', 'check', 'wait', 'pull', 'blend', 'push', 'turn'];
 
 const PARTS = ['total', 'check', 'wait', 'pull', 'blend', 'push', 'turnAround'] as const;
 
 export const PARTS_LEGEND =
-  'sync: all of it on the main thread; the parts up to push are in it. between: bringing slow weights back into ' +
-  'place on the host, from the sync before to this one, beside the steps.';
+  'sync: all of it on the main thread; the parts up to push are in it. turn: the turn-around, which brings slow ' +
+  'weights back into place on the host beside the steps, from the sync before to this one.';
 
 /** None where nobody counts. */
 export function partsOf(name: string, spreads: SyncSpreads | null): string[][] {

@@ -146,22 +146,56 @@ describe('the time that is left', () => {
     peakBytes: 1,
     reason: null,
   });
-  const tries = [tried(1, 3000), tried(3, 5000)]; // 2 s, and 1 s a layer
+  const refused = (layers: number): FitTry => ({
+    layers,
+    outcome: 'over budget',
+    wallMs: 500,
+    peakBytes: null,
+    reason: 'too much',
+  });
+  /** 2 s, and 1 s a layer. */
+  const over = [[tried(1, 3000), tried(3, 5000)]];
 
-  test('two tries a policy, of the size of its estimate', () => {
-    const rest = [
-      { estimate: 10, triesDone: 1 }, // one more: 12 s
-      { estimate: 20, triesDone: 0 }, // two: 44 s
-    ];
-    expect(timeLeftMs(tries, rest)).toBeCloseTo(56_000);
-    expect(timeLeftMs(tries, [{ estimate: 10, triesDone: 9 }])).toBeCloseTo(12_000);
+  test('before a policy begins: as many tries as the others took, of the size of its estimate', () => {
+    const now = { estimate: 10, tries: [] }; // two of 12 s
+    expect(timeLeftMs({ over, now, toCome: [] })).toBeCloseTo(24_000);
+    expect(timeLeftMs({ over, now, toCome: [20] })).toBeCloseTo(24_000 + 44_000);
+    const eight = [Array.from({ length: 8 }, (_, i) => tried(i + 1, 3000 + 1000 * i))];
+    expect(timeLeftMs({ over: eight, now, toCome: [] })).toBeCloseTo(8 * 12_000);
+  });
+
+  test('an estimate that fits: one more try, by its own time', () => {
+    const now = { estimate: 10, tries: [tried(10, 30_000)] };
+    expect(timeLeftMs({ over, now, toCome: [] })).toBeCloseTo(33_000); // 11 layers
+  });
+
+  test('an estimate that is too low, or too high: nobody knows how far the search goes', () => {
+    const low = { estimate: 10, tries: [tried(10, 30_000), tried(11, 33_000)] };
+    expect(timeLeftMs({ over, now: low, toCome: [] })).toBeNull();
+    expect(timeLeftMs({ over, now: low, toCome: [20] })).toBeNull();
+    const high = { estimate: 10, tries: [refused(10)] };
+    expect(timeLeftMs({ over, now: high, toCome: [] })).toBeNull();
+  });
+
+  test('between one that fits and one that does not the rest is halved, and gets less with each try', () => {
+    const tries = [tried(10, 30_000), tried(11, 33_000), tried(13, 39_000), refused(17)];
+    const leftAfter = (...more: FitTry[]) =>
+      timeLeftMs({ over, now: { estimate: 10, tries: [...tries, ...more] }, toCome: [] });
+    expect(leftAfter()).toBeCloseTo(2 * 45_000); // of 14 to 16, about 15 layers
+    expect(leftAfter(refused(15))).toBeCloseTo(42_000); // 14 layers
+    // Without an estimate too: of 5, 6 and 7 layers two tries, of about 6.
+    const now = { estimate: null, tries: [tried(2, 4000), tried(4, 6000), refused(8)] };
+    expect(timeLeftMs({ over: [], now, toCome: [] })).toBeCloseTo(2 * 8000);
   });
 
   test('is not told where it would be made up', () => {
-    const rest = [{ estimate: 10, triesDone: 0 }];
-    expect(timeLeftMs([], rest)).toBeNull();
-    expect(timeLeftMs([tried(2, 4000), tried(2, 4100)], rest)).toBeNull(); // no two sizes
-    expect(timeLeftMs([tried(2, 4000), tried(3, 3000)], rest)).toBeNull(); // more layers took less
-    expect(timeLeftMs(tries, [...rest, { estimate: null, triesDone: 0 }])).toBeNull();
+    const now = { estimate: 10, tries: [] };
+    expect(timeLeftMs({ over: [], now, toCome: [] })).toBeNull();
+    const oneSize = [[tried(2, 4000), tried(2, 4100)]];
+    expect(timeLeftMs({ over: oneSize, now, toCome: [] })).toBeNull();
+    const moreTookLess = [[tried(2, 4000), tried(3, 3000)]];
+    expect(timeLeftMs({ over: moreTookLess, now, toCome: [] })).toBeNull();
+    expect(timeLeftMs({ over, now, toCome: [null] })).toBeNull();
+    expect(timeLeftMs({ over, now: { estimate: null, tries: [] }, toCome: [] })).toBeNull();
   });
 });

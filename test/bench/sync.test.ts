@@ -62,8 +62,15 @@ test('the cost of a sync is what the counters rose by; none, or two, is an error
     return { syncs, syncMs: { ...syncMs, turnAround: 3 * syncs }, ...moved } as LookaheadStats;
   };
   expect(costOfSync(statsAt(4), statsAt(5))).toEqual({
-    ...{ total: 10, check: 0, wait: 2, pull: 0, blend: 0, push: 0, turnAround: 3 },
-    ...{ bytesPulled: 100, bytesPushed: 200 },
+    total: 10,
+    check: 0,
+    wait: 2,
+    pull: 0,
+    blend: 0,
+    push: 0,
+    turnAround: 3,
+    bytesPulled: 100,
+    bytesPushed: 200,
   });
   expect(() => costOfSync(statsAt(4), statsAt(4))).toThrow('There were 0 syncs');
   expect(() => costOfSync(statsAt(4), statsAt(6))).toThrow('There were 2 syncs');

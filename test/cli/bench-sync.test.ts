@@ -80,8 +80,16 @@ test.skipIf(!hasSwiftShader)(
 describe('the tables', () => {
   const failure = { kind: 'crashed', reason: 'signal SIGSEGV' } as const;
   const none = {
-    ...{ parameters: null, bytes: null, warmUpMs: null, times: null, bus: null, callMs: null },
-    ...{ doneMs: null, partsMs: null, bytesPerSecond: null, busBytesPerSecond: null },
+    parameters: null,
+    bytes: null,
+    warmUpMs: null,
+    times: null,
+    bus: null,
+    callMs: null,
+    doneMs: null,
+    partsMs: null,
+    bytesPerSecond: null,
+    busBytesPerSecond: null,
   };
   const record: SyncRecord = {
     ...SYNC_RECORD,
@@ -103,7 +111,7 @@ describe('the tables', () => {
     );
     expect(text).toMatch(/│ host:f16r8 │ 5\.00 │ 6\.00 │ 7\.00 │ 8\.00 │ 9\.00 │ 10\.0 │ +40\.0 │/);
     expect(text).toMatch(
-      /│ host:f16r8 │ p95 │ 6\.00 │ +2\.00 │ 3\.00 │ 4\.00 │ +5\.00 │ 2\.00 │ +13\.0 │/,
+      /│ host:f16r8 │ p95 │ 6\.00 │ +2\.00 │ 3\.00 │ 4\.00 │ +5\.00 │ 2\.00 │ 13\.0 │/,
     );
     expect(text).toContain('host:bf16: crashed: signal SIGSEGV');
     expect(syncText(record, 40)).not.toContain('┌');
