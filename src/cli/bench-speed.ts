@@ -1,11 +1,11 @@
 // `slowlane bench speed`: policies one after the other, each in a fresh process.
 
 import { measureCell } from '../bench/cells.js';
-import { startDriverMeter, UNKNOWN } from '../bench/driver-meter.js';
+import { startDriverMeter } from '../bench/driver-meter.js';
 import type { MachineRecord } from '../bench/machine.js';
-import type { DriverBytes } from '../bench/peaks.js';
 import { speedCellOf } from '../bench/speed/speed-cell.js';
 import type { SpeedCell, SpeedOptions } from '../bench/speed/speed-record.js';
+import { UntimedDriver } from '../bench/untimed-driver.js';
 import { formatMs } from '../memory/quantities.js';
 import { measureEach } from './bench-cells-progress.js';
 import type { Benchmark } from './bench-run.js';
@@ -31,24 +31,18 @@ async function measureOne(
   { adapter }: MachineRecord,
 ): Promise<SpeedCell> {
   // A GPU beside a software adapter has nothing to do with the numbers.
-  const meter = adapter.software ? null : await startDriverMeter();
-  let driver: Promise<DriverBytes> | undefined;
+  const driver = new UntimedDriver(adapter.software ? null : await startDriverMeter());
   const ended = await measureCell(
     'speed',
     { ...options, policy },
     {
       timeoutMs: options.cellTimeoutMs,
       signal,
-      onStart: (pid) => meter?.process(pid),
-      onPhase(phase) {
-        // By now all is allocated; to ask the driver while times are taken would be in them.
-        if (phase === 'awaited') driver ??= meter?.stop();
-        else meter?.enter(phase);
-      },
+      onStart: (pid) => driver.process(pid),
+      onPhase: (phase) => driver.enter(phase),
     },
   );
-  driver ??= meter?.stop();
-  return speedCellOf(policy, ended, (await driver) ?? UNKNOWN, options.syncPeriod);
+  return speedCellOf(policy, ended, await driver.stop(), options.syncPeriod);
 }
 
 function endOf({ cycleMs, status, failure }: SpeedCell): string {
