@@ -1,7 +1,7 @@
 // Whether 8-bit moments train as well as float32 ones: final test loss and curves, 5 seeds.
 //   npm run bench:parity                                     an hour on one core
 //   npm run bench:parity -- --condition mnist --seeds 2 --out parity.json
-// What the file already has of other conditions stays in it.
+// What the file already has of other conditions stays in it; docs/parity-record.schema.json says what it has.
 //
 // The learning rate anneals to 0. At a constant one, steps as large as at the start leave weights that a
 // change of one part in a million moves elsewhere: `control` shows how far, and `mnist-constant` that
@@ -17,28 +17,15 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { CONDITIONS, CONTENDERS, type Condition, type Contender } from './parity/conditions.js';
 import { type Comparison, DEMANDED, compare, fulfils } from './parity/comparison.js';
+import {
+  type Judged,
+  type Machine,
+  type ParityRecord,
+  readParityRecord,
+  withCondition,
+} from './parity/record.js';
 import { gitCommit } from '../src/bench/machine.js';
 import type { Trained, Training } from './parity/training.js';
-
-interface Judged {
-  readonly machine: Machine;
-  readonly condition: Condition;
-  readonly testLosses: Readonly<Record<Contender, readonly number[]>>;
-  readonly testAccuracies: Readonly<Record<Contender, readonly number[]>>;
-  readonly seconds: Readonly<Record<Contender, readonly number[]>>;
-  readonly control: Comparison;
-  readonly q8: Comparison;
-  readonly fulfilled: boolean;
-}
-
-interface Machine {
-  readonly cpu: string;
-  readonly node: string;
-  readonly tfjs: string;
-  readonly backend: 'wasm';
-  readonly commit: string | null;
-  readonly startedAt: string;
-}
 
 const { values: options } = parseArgs({
   options: {
@@ -64,6 +51,7 @@ async function runAll(): Promise<void> {
   if (unknown !== undefined) {
     throw new RangeError(`There is no condition '${unknown}', only ${names.join(', ')}.`);
   }
+  writtenBefore(); // a file that is something else is found before the first training, not after it
   const machine: Machine = {
     cpu: `${cpus()[0]?.model ?? 'unknown'}, ${cpus().length} cores, one used`,
     node: process.versions.node,
@@ -117,12 +105,12 @@ function judge(
 }
 
 function write(found: Judged): void {
-  const before = existsSync(options.out)
-    ? (JSON.parse(readFileSync(options.out, 'utf8')) as { judged: Judged[] }).judged
-    : [];
-  const others = before.filter(({ condition }) => condition.name !== found.condition.name);
-  const record = { demanded: DEMANDED, judged: [...others, found] };
+  const record = withCondition(writtenBefore(), found);
   writeFileSync(options.out, `${JSON.stringify(record, null, 1)}\n`);
+}
+
+function writtenBefore(): ParityRecord | null {
+  return existsSync(options.out) ? readParityRecord(readFileSync(options.out, 'utf8')) : null;
 }
 
 function inChild(training: Training): Promise<Trained> {

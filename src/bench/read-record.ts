@@ -1,11 +1,8 @@
 // Reads the record of a benchmark, by the schema that is published with the package.
 
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
-
 import { SlowlaneError } from '../errors.js';
-import { type JsonSchema, problemOf } from './json-schema.js';
+import { problemOf } from '../memory/json-schema.js';
+import { publishedSchema } from '../memory/published-schema.js';
 import { type BenchRecord, SCHEMA, SCHEMA_VERSION } from './record.js';
 
 /** Throws DATA where `text` is no record, or one of another version; says what is wrong, and where. */
@@ -21,7 +18,7 @@ export function readBenchRecord(text: string): BenchRecord {
       `This record has version ${String(schemaVersion)}; this slowlane reads version ${SCHEMA_VERSION}.`,
     );
   }
-  const problem = problemOf(value, readSchema());
+  const problem = problemOf(value, publishedSchema('bench-record'));
   if (problem !== null) throw new SlowlaneError('DATA', `This record is damaged: ${problem}.`);
   return value as BenchRecord;
 }
@@ -32,10 +29,4 @@ function parse(text: string): unknown {
   } catch (cause) {
     throw new SlowlaneError('DATA', 'This is not JSON.', {}, { cause });
   }
-}
-
-function readSchema(): JsonSchema {
-  const root = dirname(createRequire(import.meta.url).resolve('slowlane/package.json'));
-  const file = join(root, 'docs', 'bench-record.schema.json');
-  return JSON.parse(readFileSync(file, 'utf8')) as JsonSchema;
 }

@@ -1,13 +1,10 @@
-// Records of benchmarks: what is read, what is refused, and that the published schema is what is checked.
+// Records of benchmarks: what is read, and what is refused.
 
-import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 
-import { type JsonSchema, problemOf } from '#src/bench/json-schema.js';
 import { readBenchRecord } from '#src/bench/read-record.js';
 import { isBenchRecord } from '#src/bench/record.js';
 
-import { entry } from '../built.js';
 import {
   FIT_CELL,
   FIT_RECORD,
@@ -75,71 +72,3 @@ describe('what is refused says where it is wrong', () => {
     expect(isBenchRecord('{')).toBe(false);
   });
 });
-
-test.each([
-  ['fit', FIT_RECORD],
-  ['memory', MEMORY_RECORD],
-  ['speed', SPEED_RECORD],
-  ['sync', SYNC_RECORD],
-])('each name that the record of %s has is demanded by the schema', (_, record) => {
-  const without = (value: unknown, path: readonly (string | number)[]): unknown => {
-    const [first, ...rest] = path;
-    if (first === undefined) return undefined;
-    if (Array.isArray(value))
-      return value.map((one, i) => (i === first ? without(one, rest) : one));
-    return {
-      ...(value as object),
-      [first]: without((value as Record<string, unknown>)[first], rest),
-    };
-  };
-  const paths = pathsOf(record).filter((path) => typeof path.at(-1) === 'string');
-  expect(paths.length).toBeGreaterThan(50);
-  for (const path of paths) {
-    if (path.includes('nvidia') && path.at(-1) !== 'nvidia') continue; // names of nvidia-smi
-    if (path.includes('byPhase') && path.at(-1) !== 'byPhase') continue; // phases that were sampled
-    const shorter = without(record, path);
-    expect(() => read(shorter)).toThrow(
-      path.length > 1 ? `has no '${path.at(-1)}'` : /has no|no record|version undefined/,
-    );
-  }
-});
-
-test('results that are committed can be read', () => {
-  const folder = entry('bench/results');
-  const files = readdirSync(folder).filter((name) => /^(fit|memory)-.*\.json$/.test(name));
-  expect(files).not.toEqual([]);
-  for (const file of files) {
-    expect(readBenchRecord(readFileSync(`${folder}/${file}`, 'utf8')).isPartial).toBe(false);
-  }
-});
-
-describe('the part of JSON Schema that is used', () => {
-  test.each<[schema: JsonSchema, right: unknown, wrong: unknown]>([
-    [{ type: 'integer' }, 3, 3.5],
-    [{ type: ['number', 'null'] }, null, '3'],
-    [{ type: 'number', minimum: 0, maximum: 2 }, 2, 2.5],
-    [{ const: 'a' }, 'a', 'b'],
-    [{ enum: [1, 2] }, 2, 3],
-    [{ type: 'array', items: { type: 'string' } }, ['a'], ['a', 1]],
-    [{ additionalProperties: { type: 'string' } }, { a: 'b' }, { a: 1 }],
-    [{ $ref: '#/$defs/one', $defs: { one: { const: 1 } } }, 1, 2],
-    [{ if: { const: 1 }, then: { const: 2 } }, 3, 1],
-    [{ allOf: [{ minimum: 1 }, { maximum: 2 }] }, 1, 3],
-  ])('%j', (schema, right, wrong) => {
-    expect(problemOf(right, schema)).toBeNull();
-    expect(problemOf(wrong, schema)).not.toBeNull();
-  });
-
-  test('a word that nobody checks is an error of the schema', () => {
-    expect(() => problemOf('a', { pattern: 'b' })).toThrow("'pattern' is not understood");
-  });
-});
-
-/** Of every value in `value`, but for its own. */
-function pathsOf(value: unknown): (string | number)[][] {
-  if (typeof value !== 'object' || value === null) return [];
-  const entries: [string | number, unknown][] = Array.isArray(value)
-    ? [...value.entries()]
-    : Object.entries(value);
-  return entries.flatMap(([key, part]) => [[key], ...pathsOf(part).map((rest) => [key, ...rest])]);
-}

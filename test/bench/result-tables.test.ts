@@ -1,4 +1,4 @@
-// Tables of committed results, in the docs.
+// Tables of committed results, in README and docs.
 
 import { readFileSync } from 'node:fs';
 import { describe, test } from 'vitest';
@@ -6,6 +6,7 @@ import { describe, test } from 'vitest';
 import { formatBytes } from '#src/memory/quantities.js';
 import type { FitRecord } from '#src/bench/fit/fit-record.js';
 import type { MemoryRecord } from '#src/bench/memory/memory-record.js';
+import { type BenchPolicy, policyNamed } from '#src/bench/policies.js';
 import { readBenchRecord } from '#src/bench/read-record.js';
 import { CATEGORIES } from '#src/device/meter/categories.js';
 
@@ -31,7 +32,31 @@ test('what fits in 64 MiB', () => {
 
 describe('what 16 layers take', () => {
   const text = readFileSync(entry('bench/results/memory-software-webgpu.json'), 'utf8');
-  const { cells } = readBenchRecord(text) as MemoryRecord;
+  const { cells, options } = readBenchRecord(text) as MemoryRecord;
+  const { layers, width, batch } = options;
+
+  test.each([
+    ['README.md', ['device:f32', 'device:q8', 'host:q8']],
+    ['docs/api.md', ['device:f32', 'device:q8', 'host:f32', 'host:q8']],
+  ] as const)('a parameter, in %s', (page, moments) => {
+    const policies = [
+      'tfjs-adam-lookahead',
+      'keep+device:f32',
+      ...moments.map((one) => `release+${one}`),
+    ];
+    const rows = policies.map((name) => {
+      const cell = cells.find(({ policy }) => policy === name);
+      const hostBytes = (cell?.hostBytes ?? NaN) / (cell?.parameters ?? NaN);
+      return [
+        calledFor(policyNamed(name)),
+        cell?.bytesPerParameter?.toFixed(1),
+        hostBytes === 0 ? '–' : hostBytes.toFixed(1),
+      ];
+    });
+    const what = `peak, ${layers} dense layers of ${width}×${width}, batch ${batch}, Adam and Lookahead`;
+    const head = [what, 'device bytes per parameter', 'host bytes per parameter'];
+    expectTable(page, 'parameter', tableOf(head, rows));
+  });
 
   test('by each meter', () => {
     const rows = cells.map((cell) => [
@@ -44,7 +69,9 @@ describe('what 16 layers take', () => {
       mebibytes(cell.peakRssBytes),
     ]);
     const head = ['policy', 'bytes per parameter', 'allocator', 'logical', 'driver', 'host', 'RSS'];
-    expectTable('docs/benchmarks.md', 'memory', tableOf(head, rows));
+    const parameters = (layers * width * width).toLocaleString('en');
+    const size = `${layers} layers of ${width} × ${width} (${parameters} parameters), batch ${batch}, in MiB:`;
+    expectTable('docs/benchmarks.md', 'memory', `${size}\n\n${tableOf(head, rows)}`);
   });
 
   test('for each purpose', () => {
@@ -54,6 +81,16 @@ describe('what 16 layers take', () => {
     expectTable('docs/benchmarks.md', 'purposes', tableOf(['policy', ...CATEGORIES], rows));
   });
 });
+
+/** As a program has it; what is the default is left out. */
+function calledFor({ ours }: BenchPolicy): string {
+  if (ours === null) return "`tf.train.adam`, slow weights on the device, tfjs's own backend";
+  const given = Object.entries({
+    gradients: ours.gradients === 'keep' ? null : ours.gradients,
+    moments: ours.moments === 'device:f32' ? null : ours.moments,
+  }).flatMap(([name, value]) => (value === null ? [] : [`${name}: '${value}'`]));
+  return `\`lookahead(adam(${given.length === 0 ? '' : `{ ${given.join(', ')} }`}))\``;
+}
 
 function mebibytes(bytes: number | null): string {
   const value = (bytes ?? NaN) / 2 ** 20;

@@ -6,7 +6,7 @@ import { expect, test } from 'vitest';
 
 import { runRecordToJson } from '#src/memory/run-record.js';
 import { RECORD } from '../memory/records.js';
-import { slowlane, temporaryFolder } from './run-cli.js';
+import { readRecord, slowlane, temporaryFolder } from './run-cli.js';
 
 test('folders and files, one of them of version 1 and one twice, become one page', async () => {
   const folder = temporaryFolder();
@@ -56,7 +56,7 @@ test('--timeline and --validate-every end up in run.json', async () => {
     ),
   );
   expect(code).toBe(0);
-  const record = JSON.parse(readFileSync(join(out, 'run.json'), 'utf8')) as typeof RECORD;
+  const record = readRecord(out);
   expect(record.validation.step).toEqual([3, 6]);
   expect(record.validation.slow[1]).toBe(record.evaluations[1]?.loss);
   expect(record.stepTimes?.ms).toHaveLength(6);

@@ -5,6 +5,7 @@ import { closeSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished } from 'vitest';
+import { readRunRecord } from '#src/memory/read-record.js';
 import type { RunRecord } from '#src/memory/run-record.js';
 import { againstBuild, entry } from '../built.js';
 
@@ -83,6 +84,7 @@ export function temporaryFolder(): string {
   return folder;
 }
 
+/** Checked against its schema (docs/run-record.schema.json). */
 export function readRecord(folder: string): RunRecord {
-  return JSON.parse(readFileSync(join(folder, 'run.json'), 'utf8')) as RunRecord;
+  return readRunRecord(readFileSync(join(folder, 'run.json'), 'utf8'));
 }

@@ -74,9 +74,12 @@ test.each([
   ['{"tool":"other"}', 'This is no record of a run'],
   [damaged({ version: 3 }), 'This record has version 3; this slowlane reads 1 to 2.'],
   [damaged({ version: '2' }), 'This record has version "2" (string)'],
-  [damaged({ steps: { planned: 3 } }), 'damaged: steps.done must be a number, got undefined'],
-  [damaged({ losses: [{ step: 1, loss: 'x' }] }), 'damaged: losses[0].loss must be a number'],
-  [damaged({ timeline: {} }), 'damaged: timeline.version must be a number'],
+  [damaged({ steps: { planned: 3 } }), "damaged: steps has no 'done'"],
+  [
+    damaged({ losses: [{ step: 1, loss: 'x' }] }),
+    'damaged: losses[0].loss must be number or null, got "x" (string)',
+  ],
+  [damaged({ timeline: {} }), "damaged: timeline has no 'version'"],
   [damaged({ timeline: uneven }), 'the columns of timeline moves differ in length'],
 ])('%.40j… is refused', (text, message) => {
   expect(() => readRunRecord(text)).toThrow(message);

@@ -1,5 +1,5 @@
-// JSON Schema, as much of it as docs/bench-record.schema.json uses. A word that is not known here throws, so that
-// the schema can't promise what nobody checks.
+// JSON Schema, as much of it as docs/*.schema.json use. A word that is not known here throws, so that a schema
+// can't promise what nobody checks.
 
 import { shown } from '../options.js';
 
@@ -35,15 +35,23 @@ export function problemOf(
 ): string | null {
   const unknown = Object.keys(schema).find((word) => !WORDS.includes(word));
   if (unknown !== undefined) throw new Error(`The schema's '${unknown}' is not understood.`);
-  if (schema['$ref'] !== undefined) {
-    return problemOf(value, definition(schema['$ref'] as string, root), at, root);
-  }
   return (
+    problemOfReferred(value, schema, at, root) ??
     problemOfValue(value, schema, at) ??
     problemOfObject(value, schema, at, root) ??
     problemOfList(value, schema, at, root) ??
     problemOfParts(value, schema, at, root)
   );
+}
+
+function problemOfReferred(
+  value: unknown,
+  { $ref: reference }: JsonSchema,
+  at: string,
+  root: JsonSchema,
+): string | null {
+  if (reference === undefined) return null;
+  return problemOf(value, definition(reference as string, root), at, root);
 }
 
 function problemOfValue(value: unknown, schema: JsonSchema, at: string): string | null {

@@ -1,0 +1,140 @@
+// The published schemas of records: they claim every committed result, demand every name that a record has, and are
+// checked as JSON Schema says.
+
+import { readdirSync, readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+
+import { type JsonSchema, problemOf } from '#src/memory/json-schema.js';
+import { readRunRecord } from '#src/memory/read-record.js';
+
+import { FIT_RECORD, MEMORY_RECORD, SPEED_RECORD, SYNC_RECORD } from './bench/records.js';
+import { entry } from './built.js';
+import { timedRun } from './memory/timelines.js';
+
+type Names = Readonly<Record<string, unknown>>;
+
+const RESULTS = entry('bench/results');
+const read = (file: string) => JSON.parse(readFileSync(file, 'utf8')) as Names;
+const SCHEMAS: readonly JsonSchema[] = readdirSync(entry('docs'))
+  .filter((name) => name.endsWith('.schema.json'))
+  .map((name) => read(entry(`docs/${name}`)));
+const files = readdirSync(RESULTS).filter((name) => name.endsWith('.json'));
+
+/** The schema that fits what `record` says of itself: the names at its top whose value is fixed. */
+function schemaOf(record: Names): JsonSchema {
+  const claiming = SCHEMAS.filter(({ properties }) =>
+    Object.entries(properties as Readonly<Record<string, JsonSchema>>).every(
+      ([name, part]) => !('const' in part) || record[name] === part['const'],
+    ),
+  );
+  expect(
+    claiming.map(({ $id }) => $id),
+    'schemas that claim the record',
+  ).toHaveLength(1);
+  return claiming[0] as JsonSchema;
+}
+
+describe('committed results', () => {
+  test.each(files)('%s is what its schema says, and whole', (file) => {
+    const record = read(`${RESULTS}/${file}`);
+    expect(problemOf(record, schemaOf(record))).toBeNull();
+    expect(record['partial'] ?? record['isPartial'] ?? false).toBe(false);
+    if (record['tool'] !== undefined) readRunRecord(JSON.stringify(record)); // columns of one length
+  });
+
+  test('one that no schema claims is an error', () => {
+    expect(() => schemaOf({ bytes: 1 })).toThrow('schemas that claim the record');
+    expect(() => schemaOf({ ...FIT_RECORD, schemaVersion: 2 })).toThrow('schemas that claim');
+  });
+
+  test('are of every schema, which has its version in its name', () => {
+    const claimed = files.map((file) => schemaOf(read(`${RESULTS}/${file}`)));
+    for (const schema of SCHEMAS) {
+      expect(claimed).toContain(schema);
+      const { version, schemaVersion = version } = schema['properties'] as Record<string, Names>;
+      expect(schema['$id']).toMatch(
+        new RegExp(`^urn:slowlane:.*:${String(schemaVersion?.['const'])}$`),
+      );
+    }
+  });
+});
+
+/** What a run record leaves out where there is none; null elsewhere, so that nothing is left out here. */
+const run = timedRun(3, 2 ** 30);
+const FULL_RUN = {
+  ...run,
+  losses: run.losses.slice(0, 1),
+  memory: { ...run.memory, reachedHostBytes: 1 },
+  timeline: { ...run.timeline, last: run.timeline?.first },
+};
+
+test.each<[name: string, record: object]>([
+  ['fit', FIT_RECORD],
+  ['memory', MEMORY_RECORD],
+  ['speed', SPEED_RECORD],
+  ['sync', SYNC_RECORD],
+  ['training', FULL_RUN],
+  ['parity', read(`${RESULTS}/moments-parity.json`)],
+])('each name that the record of %s has is demanded by the schema', (_, record) => {
+  const schema = schemaOf(record as Names);
+  expect(problemOf(record, schema)).toBeNull();
+  const paths = pathsOf(record).filter((path) => typeof path.at(-1) === 'string');
+  expect(paths.length).toBeGreaterThan(50);
+  for (const path of paths.filter((one) => !isFree(one))) {
+    expect(problemOf(without(record, path), schema)).toContain(`has no '${path.at(-1)}'`);
+  }
+});
+
+/** Names of nvidia-smi, phases that were sampled, options of a training; and what may be left out. */
+function isFree(path: readonly (string | number)[]): boolean {
+  const [first, second = ''] = path;
+  const inside = path.slice(0, -1);
+  return (
+    inside.includes('nvidia') ||
+    inside.includes('byPhase') ||
+    (first === 'options' && second in run.options) ||
+    path.at(-1) === 'reachedHostBytes'
+  );
+}
+
+describe('the part of JSON Schema that is used', () => {
+  const one = { one: { type: ['integer', 'null'], minimum: 1 } };
+  test.each<[schema: JsonSchema, right: unknown, wrong: unknown]>([
+    [{ type: 'integer' }, 3, 3.5],
+    [{ type: ['number', 'null'] }, null, '3'],
+    [{ type: 'number', minimum: 0, maximum: 2 }, 2, 2.5],
+    [{ const: 'a' }, 'a', 'b'],
+    [{ enum: [1, 2] }, 2, 3],
+    [{ type: 'array', items: { type: 'string' } }, ['a'], ['a', 1]],
+    [{ additionalProperties: { type: 'string' } }, { a: 'b' }, { a: 1 }],
+    [{ $ref: '#/$defs/one', $defs: one }, 1, 0],
+    [{ $ref: '#/$defs/one', type: 'integer', $defs: one }, 1, null], // both have to hold
+    [{ if: { const: 1 }, then: { const: 2 } }, 3, 1],
+    [{ allOf: [{ minimum: 1 }, { maximum: 2 }] }, 1, 3],
+  ])('%j', (schema, right, wrong) => {
+    expect(problemOf(right, schema)).toBeNull();
+    expect(problemOf(wrong, schema)).not.toBeNull();
+  });
+
+  test('a word that nobody checks is an error of the schema', () => {
+    expect(() => problemOf('a', { pattern: 'b' })).toThrow("'pattern' is not understood");
+  });
+});
+
+function without(value: unknown, path: readonly (string | number)[]): unknown {
+  const [first, ...rest] = path;
+  if (first === undefined) return undefined;
+  if (Array.isArray(value))
+    return value.map((part, i) => (i === first ? without(part, rest) : part));
+  const { [first]: part, ...others } = value as Record<string, unknown>;
+  return rest.length === 0 ? others : { ...others, [first]: without(part, rest) };
+}
+
+/** Of every value in `value`, but for its own. */
+function pathsOf(value: unknown): (string | number)[][] {
+  if (typeof value !== 'object' || value === null) return [];
+  const entries: [string | number, unknown][] = Array.isArray(value)
+    ? [...value.entries()]
+    : Object.entries(value);
+  return entries.flatMap(([key, part]) => [[key], ...pathsOf(part).map((rest) => [key, ...rest])]);
+}
