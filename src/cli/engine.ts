@@ -4,7 +4,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { startTensorFlow, TensorFlowLoadError } from '../device/tensorflow/index.js';
 import { startWebGPU } from '../device/webgpu/index.js';
-import { type EngineName, type ModelName, needsConvolutions, WASM_LIMIT } from './choices.js';
+import { type ModelName, needsConvolutions, WASM_LIMIT } from '../models/names.js';
+import type { EngineName } from './choices.js';
 import { reasonOf, RunError } from './cli-error.js';
 
 type RealEngineName = Exclude<EngineName, 'auto'>;

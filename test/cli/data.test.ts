@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, test } from 'vitest';
-import type { Batch, DataSet } from '#src/cli/data/dataset.js';
+import type { Batch, DataSet } from '#src/models/dataset.js';
 import { parseIdx } from '#src/cli/data/idx.js';
 import { loadData } from '#src/cli/data/load.js';
 import { seededRandom, shuffle } from '#src/cli/data/random.js';
