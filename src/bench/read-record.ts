@@ -15,14 +15,17 @@ export function readBenchRecord(text: string): BenchRecord {
   if (schema !== SCHEMA) {
     throw new SlowlaneError('DATA', `This is no record of a benchmark (schema '${SCHEMA}').`);
   }
-  if (schemaVersion !== SCHEMA_VERSION) {
+  if (schemaVersion !== SCHEMA_VERSION && schemaVersion !== 1) {
     throw new SlowlaneError(
       'DATA',
-      `This record has version ${String(schemaVersion)}; this slowlane reads version ${SCHEMA_VERSION}.`,
+      `This record has version ${String(schemaVersion)}; this slowlane reads version 1 and ${SCHEMA_VERSION}.`,
     );
   }
   const problem = problemOf(value, readSchema());
-  if (problem !== null) throw new SlowlaneError('DATA', `This record is damaged: ${problem}.`);
+  if (problem !== null) {
+    const what = schemaVersion === 1 ? 'lacks what version 2 says, or is damaged' : 'is damaged';
+    throw new SlowlaneError('DATA', `This record ${what}: ${problem}.`);
+  }
   return value as BenchRecord;
 }
 

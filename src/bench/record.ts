@@ -4,12 +4,18 @@
 import type { MachineRecord } from './machine.js';
 
 export const SCHEMA = 'slowlane-bench';
-/** Rises when the layout changes in a way that readers must know of. */
-export const SCHEMA_VERSION = 1;
+/**
+ * Rises when the layout changes in a way that readers must know of.
+ *
+ * 2: there are engines without WebGPU, of which `machine.adapter` is null; `machine.engine`; what `memory` and
+ * `speed` train. A record of `fit` of version 1 has all that version 2 asks of it but `machine.engine`.
+ */
+export const SCHEMA_VERSION = 2;
+export type SchemaVersion = 1 | typeof SCHEMA_VERSION;
 
 export interface BenchRecord<Name extends string = string, Options = unknown, Cell = unknown> {
   readonly schema: typeof SCHEMA;
-  readonly schemaVersion: typeof SCHEMA_VERSION;
+  readonly schemaVersion: SchemaVersion;
   readonly bench: Name;
   readonly startedAt: string;
   readonly endedAt: string;

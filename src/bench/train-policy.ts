@@ -2,26 +2,32 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 
-import { adam, lookahead } from '../index.js';
-import type { TensorDevice } from './devices.js';
+import { adam, lookahead, type LookaheadStats } from '../index.js';
+import type { TrainingDevice } from './devices.js';
 import type { BenchPolicy } from './policies.js';
-import { learningRateOf, type Stack } from './stack.js';
 import { offloaded, onDevice, plain, type Stepper } from './steppers.js';
+import type { Workload } from './workloads.js';
 
 export interface Training {
-  readonly width: number;
   readonly steps: number;
   readonly syncPeriod: number;
 }
 
-/** The loss before each step. Throws for losses that are not finite, and for other syncs than those asked for. */
+export interface PolicyTrained {
+  /** Before each step. */
+  readonly losses: number[];
+  /** Null without slowlane's Lookahead. */
+  readonly stats: LookaheadStats | null;
+}
+
+/** Throws for losses that are not finite, and for other syncs than those asked for. */
 export async function trainPolicy(
-  device: TensorDevice,
-  stack: Stack,
+  device: TrainingDevice,
+  workload: Workload,
   policy: BenchPolicy,
   training: Training,
-): Promise<number[]> {
-  const stepper = await startPolicy(stack, policy, training);
+): Promise<PolicyTrained> {
+  const stepper = await startPolicy(workload, policy, training);
   const losses: number[] = [];
   for (let step = 0; step < training.steps; step++) {
     const cost = await stepper.step(true);
@@ -31,21 +37,21 @@ export async function trainPolicy(
     losses.push(loss);
   }
   checkTrained(losses, stepper, training);
-  return losses;
+  return { losses, stats: stepper.stats?.() ?? null };
 }
 
 /** With the state that a step needs from the first one on. */
 export async function startPolicy(
-  stack: Stack,
+  workload: Workload,
   { ours, slow }: BenchPolicy,
-  { width, syncPeriod }: Pick<Training, 'width' | 'syncPeriod'>,
+  { syncPeriod }: Pick<Training, 'syncPeriod'>,
 ): Promise<Stepper> {
-  const learningRate = learningRateOf({ width });
+  const { learningRate } = workload;
   const inner = () =>
     ours === null ? tf.train.adam(learningRate) : adam({ learningRate, ...ours });
-  if (slow === null) return plain(stack, inner());
-  if (slow === 'variables') return onDevice(stack, inner(), syncPeriod);
-  return offloaded(stack, lookahead(inner(), { syncPeriod }));
+  if (slow === null) return plain(workload, inner());
+  if (slow === 'variables') return onDevice(workload, inner(), syncPeriod);
+  return offloaded(workload, lookahead(inner(), { syncPeriod }));
 }
 
 /** Wrong numbers would be no training. */

@@ -1,12 +1,11 @@
 // What `bench memory` has counted, for the terminal: meters apart, and what the bytes were for.
 
-import type { MemoryCell, MemoryRecord } from '../bench/memory/memory-record.js';
-import { formatCount } from '../memory/quantities.js';
-import { headOf, NONE, tableText } from './bench-table.js';
+import type { MemoryCell, MemoryOptions, MemoryRecord } from '../bench/memory/memory-record.js';
+import { headOf, NONE, tableText, workloadOf } from './bench-table.js';
 import { wrapped } from './wrapped.js';
 
 const MIB = 2 ** 20;
-const METERS = ['policy', 'B/param', 'allocator', 'logical', 'driver', 'host', 'RSS'];
+const METERS = ['allocator', 'logical', 'driver', 'host', 'RSS'];
 /** Short, for 80 columns. */
 const CATEGORIES = {
   weights: 'weights',
@@ -24,7 +23,7 @@ export function memoryText(record: MemoryRecord, columns = Infinity): string {
   const text = (lines: readonly string[]) => lines.map((line) => wrapped(line, columns));
   return [
     ...text([...headOf(record), whatOf(record), '', 'At most, in MiB, by each meter:']),
-    ...tableText(METERS, cells.map(metersOf), columns),
+    ...tableText(metersHead(record), cells.map(metersOf), columns),
     ...text(legendOf(record)),
     ...(known.length === 0
       ? []
@@ -34,16 +33,23 @@ export function memoryText(record: MemoryRecord, columns = Infinity): string {
   ].join('\n');
 }
 
-function whatOf({ options }: MemoryRecord): string {
-  const { layers, width, batch, steps, syncPeriod } = options;
-  return (
-    `${layers} dense layers of ${width}×${width} (${formatCount(layers * width ** 2)} parameters), batch ${batch}, ` +
-    `${steps} steps of Adam, Lookahead with a sync every ${syncPeriod} steps.`
-  );
+function whatOf(record: MemoryRecord): string {
+  const { steps, syncPeriod } = record.options;
+  return `${workloadOf(record)}, ${steps} steps of Adam, Lookahead with a sync every ${syncPeriod} steps.`;
+}
+
+/** Bytes a parameter never without the meter that they are by: the allocator, where there is one to count. */
+function metersHead({ options }: MemoryRecord): string[] {
+  return ['policy', `${hasAllocator(options) ? 'alloc.' : 'logical'}\nB/param`, ...METERS];
+}
+
+function hasAllocator({ engine }: MemoryOptions): boolean {
+  return engine === 'webgpu';
 }
 
 function metersOf(cell: MemoryCell): string[] {
-  const { policy, bytesPerParameter, driver } = cell;
+  const { policy, driver } = cell;
+  const bytesPerParameter = cell.allocatorBytesPerParameter ?? cell.logicalBytesPerParameter;
   return [
     policy,
     bytesPerParameter === null ? NONE : bytesPerParameter.toFixed(2),
@@ -60,15 +66,20 @@ function categoriesOf({ policy, highest }: MemoryCell): string[] {
   return [policy, ...names.map((name) => mebibytes(highest?.[name] ?? null))];
 }
 
-function legendOf({ cells }: MemoryRecord): string[] {
+function legendOf({ cells, options }: MemoryRecord): string[] {
   const sources = new Set(cells.map(({ driver }) => driver.source));
   return [
-    'allocator: all buffers on the device, free ones and those for transfers too; B/param is by it.',
+    hasAllocator(options)
+      ? 'allocator: all buffers on the device, free ones and those for transfers too; B/param is by it.'
+      : `allocator: nothing tells of it on ${options.engine}; B/param is by the logical count, and compares with no allocator's.`,
     "logical: TensorFlow.js's own count (tf.memory): a clone counts again, pools and staging do not.",
     sources.has('process') || sources.has('gpu')
       ? `driver: nvidia-smi, every 100 ms${sources.has('gpu') ? '; the rise of the whole GPU where it tells no process' : ''}.`
       : 'driver: unknown here (a GPU with nvidia-smi tells it).',
-    'host: slow weights, and moments if they wait there, in host memory that the device can reach. RSS: the whole process.',
+    hasAllocator(options)
+      ? 'host: slow weights, and moments if they wait there, in host memory that the device can reach.'
+      : "host: slow weights of slowlane's Lookahead, and what its syncs stage, in no other count.",
+    'RSS: the whole process.',
   ];
 }
 

@@ -2,13 +2,16 @@
 
 import { Command, InvalidArgumentError, type Option } from 'commander';
 
-import { ALL_POLICIES, type BenchPolicy } from '../bench/policies.js';
 import type { CellOptions } from '../bench/cell-options.js';
+import { ALL_POLICIES, BENCH_ENGINES, type BenchPolicy } from '../bench/policies.js';
+import { WORKLOAD_NAMES } from '../bench/workloads.js';
+import { checkCell, type GivenCell, policiesFor } from './bench-cell-checks.js';
 import { UsageError } from './cli-error.js';
 import { choice, parsed, syncPeriod } from './command-options.js';
 import { wholeNumber } from './option-values.js';
 
 const NO_LIMIT = 2 ** 31 - 1;
+const STACK = { layers: 4, width: 256 };
 
 /** A benchmark with its options, and what is done with its record. */
 export interface BenchRequest<Options> {
@@ -32,7 +35,11 @@ export function policyOption(policies: readonly BenchPolicy[]): Option {
 }
 
 export function adapterOption(): Option {
-  return parsed('--adapter <name>', "part of the adapter's name (default: the fast one)", notEmpty);
+  return parsed(
+    '--adapter <name>',
+    "part of the WebGPU adapter's name (default: the fast one)",
+    notEmpty,
+  );
 }
 
 export function jsonOption(): Option {
@@ -40,24 +47,30 @@ export function jsonOption(): Option {
 }
 
 /** What commander hands over for `cellCommand`; its parsers and choices make these types true. */
-export interface RawCell {
-  readonly layers: number;
-  readonly width: number;
+export interface RawCell extends GivenCell {
   readonly batch: number;
   readonly steps: number;
   readonly syncPeriod: number;
-  readonly policy?: readonly string[];
   readonly cellTimeout: number;
-  readonly adapter?: string;
   readonly json?: string;
 }
 
-/** A command that measures a stack of layers, policy by policy; `own` options stand behind the stack's. */
+/** A command that measures policy by policy; `own` options stand behind what is trained. */
 export function cellCommand(name: string, own: readonly Option[]): Command {
   const command = new Command(name);
   const options = [
-    count('--layers <n>', 'dense layers', 2 ** 16).default(4),
-    count('--width <n>', 'of each layer, which has n × n weights', 2 ** 16).default(256),
+    choice('--engine <name>', 'where to train', BENCH_ENGINES).default('webgpu'),
+    choice(
+      '--model <name>',
+      'what to train: a stack of dense layers, or a model of slowlane train',
+      WORKLOAD_NAMES,
+    ).default('stack'),
+    count('--layers <n>', `of the stack (default: ${STACK.layers})`, 2 ** 16),
+    count(
+      '--width <n>',
+      `of its layers, which have n × n weights (default: ${STACK.width})`,
+      2 ** 16,
+    ),
     count('--batch <n>', 'examples a step').default(8),
     ...own,
     syncPeriod(),
@@ -71,15 +84,18 @@ export function cellCommand(name: string, own: readonly Option[]): Command {
 }
 
 export function cellOptions(raw: RawCell): CellOptions {
-  const { layers, width, batch, steps, syncPeriod: period } = raw;
+  const { engine, model, batch, steps, syncPeriod: period } = raw;
+  checkCell(raw);
   return {
-    layers,
-    width,
+    engine,
+    model,
+    layers: model === 'stack' ? (raw.layers ?? STACK.layers) : null,
+    width: model === 'stack' ? (raw.width ?? STACK.width) : null,
     batch,
     steps,
     syncPeriod: period,
     cellTimeoutMs: raw.cellTimeout * 1000,
-    policies: chosenPolicies(ALL_POLICIES, raw.policy),
+    policies: policiesFor(raw).map(({ name }) => name),
     adapter: raw.adapter?.trim() ?? null,
   };
 }
@@ -88,6 +104,11 @@ export function cellOptions(raw: RawCell): CellOptions {
 export function policiesText(policies: readonly BenchPolicy[]): string {
   return policies.map(({ name, title }) => `  ${name.padEnd(21)}${title}`).join('\n');
 }
+
+/** For --help. */
+export const ENGINES_TEXT = `A model trains on one batch, made from a seed, of the shape of its data. Policies with moments on the host need
+--engine webgpu; wasm trains no cnn. Bytes per parameter are the allocator's with --engine webgpu, else those of
+TensorFlow.js's own count: they don't compare.`;
 
 /** Names in the order of the table, each once; all if none was given. */
 export function chosenPolicies(

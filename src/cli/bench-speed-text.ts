@@ -1,8 +1,8 @@
 // What `bench speed` has measured, for the terminal: steps, sync steps, and where the time of syncs goes.
 
 import type { SpeedCell, SpeedRecord } from '../bench/speed/speed-record.js';
-import { formatBytes, formatCount } from '../memory/quantities.js';
-import { headOf, NONE, tableText } from './bench-table.js';
+import { formatBytes } from '../memory/quantities.js';
+import { headOf, NONE, tableText, workloadOf } from './bench-table.js';
 import { wrapped } from './wrapped.js';
 
 const STEPS = ['policy', 'mean', 'of repeats', 'step', 'p95', 'max', 'sync', 'p95', 'max'];
@@ -22,15 +22,17 @@ export function speedText(record: SpeedRecord, columns = Infinity): string {
     ]),
     ...(syncing.length === 0 ? [] : text(['', 'A sync on the main thread, ms:'])),
     ...tableText(SYNCS, syncing.map(syncsOf), columns),
-    ...(syncing.length === 0 ? [] : text(['bytes: over the bus, both ways together.'])),
+    ...(syncing.length === 0
+      ? []
+      : text(['bytes: pulled from the device and pushed to it, together.'])),
     ...text(failuresOf(record)),
   ].join('\n');
 }
 
-function whatOf({ options }: SpeedRecord): string {
-  const { layers, width, batch, steps, repeats, syncPeriod } = options;
+function whatOf(record: SpeedRecord): string {
+  const { steps, repeats, syncPeriod } = record.options;
   return (
-    `${layers} dense layers of ${width}×${width} (${formatCount(layers * width ** 2)} parameters), batch ${batch}, ` +
+    `${workloadOf(record)}, ` +
     `${repeats} repeats of ${steps} steps of Adam, Lookahead with a sync every ${syncPeriod} steps.`
   );
 }

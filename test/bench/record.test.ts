@@ -8,7 +8,18 @@ import { readBenchRecord } from '#src/bench/read-record.js';
 import { isBenchRecord } from '#src/bench/record.js';
 
 import { entry } from '../built.js';
-import { FIT_CELL, FIT_RECORD, MEMORY_CELL, MEMORY_RECORD, SPEED_RECORD } from './records.js';
+import {
+  FIT_CELL,
+  FIT_RECORD,
+  MEMORY_CELL,
+  MEMORY_RECORD,
+  SPEED_RECORD,
+  WASM_MACHINE,
+  WASM_RECORD,
+} from './records.js';
+
+const { engine: _, model: __, ...OLD_OPTIONS } = MEMORY_RECORD.options;
+const OLD_MEMORY_RECORD = { ...MEMORY_RECORD, schemaVersion: 1, options: OLD_OPTIONS };
 
 const read = (record: unknown) => readBenchRecord(JSON.stringify(record));
 
@@ -16,14 +27,22 @@ test('a record comes back as it was', () => {
   expect(read(FIT_RECORD)).toEqual(FIT_RECORD);
   expect(read(MEMORY_RECORD)).toEqual(MEMORY_RECORD);
   expect(read(SPEED_RECORD)).toEqual(SPEED_RECORD);
+  expect(read(WASM_RECORD)).toEqual(WASM_RECORD);
   expect(isBenchRecord(JSON.stringify(FIT_RECORD))).toBe(true);
+});
+
+test('a record of version 1 of fit, which was on WebGPU, has no machine.engine', () => {
+  const { engine: _, ...machine } = FIT_RECORD.machine;
+  const old = { ...FIT_RECORD, schemaVersion: 1, machine };
+  expect(read(old)).toEqual(old);
+  expect(() => read({ ...old, schemaVersion: 2 })).toThrow("machine has no 'engine'");
 });
 
 describe('what is refused says where it is wrong', () => {
   test.each<[problem: string, record: unknown]>([
     ['This is no record of a benchmark', { tool: 'slowlane' }],
     ['This is no record of a benchmark', null],
-    ['version 2; this slowlane reads version 1', { ...FIT_RECORD, schemaVersion: 2 }],
+    ['version 3; this slowlane reads version 1 and 2', { ...FIT_RECORD, schemaVersion: 3 }],
     ["the record has no 'cells'", { ...FIT_RECORD, cells: undefined }],
     ["the record has 'extra', which is not known", { ...FIT_RECORD, extra: 1 }],
     ['bench must be "fit" or "memory" or "speed", got ', { ...FIT_RECORD, bench: 'slow' }],
@@ -37,10 +56,18 @@ describe('what is refused says where it is wrong', () => {
       { ...FIT_RECORD, cells: [{ ...FIT_CELL, status: 'ok' }] },
     ],
     ["options has no 'vramBytes'", { ...FIT_RECORD, options: {} }],
-    ["options has no 'layers'", { ...MEMORY_RECORD, options: {} }],
+    ["options has no 'engine'", { ...MEMORY_RECORD, options: {} }],
     [
       "options has 'vramBytes', which is not known",
       { ...MEMORY_RECORD, options: { ...MEMORY_RECORD.options, vramBytes: 1 } },
+    ],
+    ["lacks what version 2 says, or is damaged: options has no 'engine'", OLD_MEMORY_RECORD],
+    ['machine.adapter must be object, got null', { ...FIT_RECORD, machine: WASM_MACHINE }],
+    ['machine.adapter must be object, got null', { ...MEMORY_RECORD, machine: WASM_MACHINE }],
+    ['machine.adapter must be null', { ...WASM_RECORD, machine: MEMORY_RECORD.machine }],
+    [
+      'machine.engine must be string, got null',
+      { ...WASM_RECORD, machine: { ...WASM_MACHINE, engine: null } },
     ],
     [
       'cells[0].atPeak must be object or null',
@@ -64,6 +91,7 @@ test.each([
   ['fit', FIT_RECORD],
   ['memory', MEMORY_RECORD],
   ['speed', SPEED_RECORD],
+  ['memory without WebGPU', WASM_RECORD],
 ])('each name that the record of %s has is demanded by the schema', (_, record) => {
   const without = (value: unknown, path: readonly (string | number)[]): unknown => {
     const [first, ...rest] = path;
@@ -89,7 +117,7 @@ test.each([
 
 test('results that are committed can be read', () => {
   const folder = entry('bench/results');
-  const files = readdirSync(folder).filter((name) => /^(fit|memory)-.*\.json$/.test(name));
+  const files = readdirSync(folder).filter((name) => /^(fit|memory|speed)-.*\.json$/.test(name));
   expect(files).not.toEqual([]);
   for (const file of files) {
     expect(readBenchRecord(readFileSync(`${folder}/${file}`, 'utf8')).isPartial).toBe(false);

@@ -36,7 +36,7 @@ describe('what 16 layers take', () => {
   test('by each meter', () => {
     const rows = cells.map((cell) => [
       cell.policy,
-      cell.bytesPerParameter?.toFixed(2),
+      cell.allocatorBytesPerParameter?.toFixed(2),
       mebibytes(cell.allocatorBytes),
       mebibytes(cell.logicalBytes),
       cell.driver.peakBytes === null ? 'unknown' : mebibytes(cell.driver.peakBytes),

@@ -19,7 +19,7 @@ test('--help names every option and every policy', async () => {
   const { code, stdout } = await run('speed --help');
   expect(code).toBe(0);
   const flags =
-    '--layers --width --batch --steps --repeats --sync-period --policy --cell-timeout --adapter --json';
+    '--engine --model --layers --width --batch --steps --repeats --sync-period --policy --cell-timeout --adapter --json';
   for (const flag of flags.split(' ')) expect(stdout).toContain(`  ${flag} `);
   for (const { name } of ALL_POLICIES) expect(stdout).toContain(`\n  ${name} `);
 });
@@ -27,6 +27,7 @@ test('--help names every option and every policy', async () => {
 test.concurrent.each([
   ['speed --repeats 0', "'0'", 'a whole number ≥ 1'],
   ['speed --policy adam', "'adam'", 'tfjs-adam, tfjs-adam-lookahead, keep-adam'],
+  ['speed --engine wasm --policy keep+host:f32', 'keep+host:f32', 'device:f32 is the same'],
 ])('a wrong request ends with exit code 2: slowlane bench %s', async (args, received, allowed) => {
   expectRefusal(await run(args), received, allowed);
 });
@@ -37,6 +38,22 @@ test('show prints the tables of a record', async () => {
   const { code, stdout } = await run(`show ${file}`);
   expect(stdout).toBe(`${speedText(SPEED_RECORD)}\n`);
   expect(code).toBe(0);
+});
+
+test('a model, without WebGPU', async () => {
+  const file = join(temporaryFolder(), 'speed.json');
+  const size = '--batch 2 --steps 2 --sync-period 2 --repeats 1';
+  const what = '--engine wasm --model mlp --policy keep+device:f32';
+  const { code, stdout } = await run(`speed ${what} ${size} --json ${file}`);
+  expect(code).toBe(0);
+  expect(stdout).toContain('mlp (109,386 parameters), batch 2, 1 repeats of 2 steps of Adam');
+  const record = readBenchRecord(readFileSync(file, 'utf8')) as SpeedRecord;
+  expect(record).toMatchObject({ machine: { adapter: null }, options: { engine: 'wasm' } });
+  const bytes = 4 * 109_386;
+  expect(record.cells[0]).toMatchObject({
+    status: 'done',
+    sync: { syncs: 1, bytesPulled: bytes, bytesPushed: bytes },
+  });
 });
 
 test.skipIf(!hasSwiftShader)('on SwiftShader: all raw times, and what syncs moved', async () => {

@@ -1,18 +1,19 @@
 // One policy, in a process of its own: what a few steps take at most, by each meter.
 
-import { OurDevice, openOurs, openStock } from '../devices.js';
+import { BareDevice, OurDevice } from '../devices.js';
 import { hostMemory } from '../host-memory.js';
+import { makeWorkload } from '../make-workload.js';
 import { Meters } from '../meters.js';
+import { openDevice } from '../open-device.js';
 import { type Phase, peakOf } from '../peaks.js';
 import { policyNamed } from '../policies.js';
-import { makeStack } from '../stack.js';
 import { trainPolicy } from '../train-policy.js';
 import { CategoryPeaks } from './category-peaks.js';
 import type { MemoryCounts, MemoryOptions } from './memory-record.js';
 
 export interface MemoryRequest extends Pick<
   MemoryOptions,
-  'layers' | 'width' | 'batch' | 'steps' | 'syncPeriod' | 'adapter'
+  'engine' | 'model' | 'layers' | 'width' | 'batch' | 'steps' | 'syncPeriod' | 'adapter'
 > {
   readonly policy: string;
 }
@@ -23,22 +24,24 @@ export async function countMemory(
 ): Promise<MemoryCounts> {
   const policy = policyNamed(request.policy);
   const meters = new Meters('set-up', enter);
-  const open = policy.ours === null ? openStock : openOurs;
-  const device = await open(request.adapter ?? undefined, meters);
+  const device = await openDevice(request, policy, meters);
   const categories = device instanceof OurDevice ? new CategoryPeaks(device.engine) : null;
-  const stack = await makeStack(device, request);
+  const workload = await makeWorkload(device, request);
   categories?.restartHighest();
   meters.enter('training');
-  const losses = await trainPolicy(device, stack, policy, request);
+  const { losses, stats } = await trainPolicy(device, workload, policy, request);
   // The engine counts what it keeps in host memory apart.
   const ours = device instanceof OurDevice ? device.engine.memory() : null;
+  const buffersBytes =
+    device instanceof BareDevice ? peakOf(meters.peaks, 'allBuffersBytes') : null;
+  const slow = stats?.host ?? { slowBytes: 0, stagingBytes: 0 };
   return {
-    parameters: stack.parameters,
+    parameters: workload.parameters,
     logicalBytes: peakOf(meters.peaks, 'logicalBytes'),
-    allocatorBytes: ours?.peakBytes ?? peakOf(meters.peaks, 'allBuffersBytes'),
+    allocatorBytes: ours?.peakBytes ?? buffersBytes,
     atPeak: categories?.atPeak ?? null,
     highest: categories?.highest ?? null,
-    hostBytes: ours?.hostBytes ?? 0,
+    hostBytes: ours?.hostBytes ?? slow.slowBytes + slow.stagingBytes,
     peakRssBytes: hostMemory().peakRssBytes,
     losses,
   };

@@ -13,7 +13,8 @@ const NOTHING = {
   hostBytes: null,
   peakRssBytes: null,
   losses: null,
-  bytesPerParameter: null,
+  allocatorBytesPerParameter: null,
+  logicalBytesPerParameter: null,
 } as const;
 
 export function memoryCellOf(
@@ -27,6 +28,13 @@ export function memoryCellOf(
     const status = why.kind === 'interrupted' ? 'stopped' : 'failed';
     return { ...common, status, ...NOTHING, failure: why };
   }
-  const bytesPerParameter = result.allocatorBytes / result.parameters;
-  return { ...common, status: 'done', ...result, bytesPerParameter, failure: null };
+  const { allocatorBytes, logicalBytes, parameters } = result;
+  return {
+    ...common,
+    status: 'done',
+    ...result,
+    allocatorBytesPerParameter: allocatorBytes === null ? null : allocatorBytes / parameters,
+    logicalBytesPerParameter: logicalBytes / parameters,
+    failure: null,
+  };
 }

@@ -13,13 +13,16 @@ export interface MemoryCounts {
   readonly parameters: number;
   /** Highest count of tfjs (tf.memory): every tensor that lives, blind to pools and staging. */
   readonly logicalBytes: number;
-  /** Highest sum of all buffers on the device, free ones and those for transfers too. */
-  readonly allocatorBytes: number;
-  /** What the buffers were for when that sum was reached; null for tfjs, which does not tell. */
+  /** Highest sum of all buffers on the device, free ones and those for transfers too; null without WebGPU. */
+  readonly allocatorBytes: number | null;
+  /** What the buffers were for when that sum was reached; null for tfjs and without WebGPU: they do not tell. */
   readonly atPeak: Breakdown | null;
   /** The most for each purpose while it trained, each at a time of its own: no sum. */
   readonly highest: Breakdown | null;
-  /** Slow weights, and moments if they wait there, in host memory that the device can reach. */
+  /**
+   * Slow weights, and moments if they wait there, in host memory that the device can reach. Without WebGPU: slow
+   * weights of slowlane's Lookahead, and what its syncs stage. tfjs counts none of it.
+   */
   readonly hostBytes: number;
   /** Highest resident memory of the whole process: Node, TensorFlow.js and the driver too. */
   readonly peakRssBytes: number;
@@ -35,8 +38,9 @@ export interface MemoryCell extends Nullable<MemoryCounts> {
   readonly status: 'done' | 'failed' | 'stopped';
   /** Of the whole process. */
   readonly wallMs: number;
-  /** `allocatorBytes` a parameter. */
-  readonly bytesPerParameter: number | null;
+  /** Null without WebGPU, as `allocatorBytes`. */
+  readonly allocatorBytesPerParameter: number | null;
+  readonly logicalBytesPerParameter: number | null;
   /** As nvidia-smi tells; `unknown` without it. */
   readonly driver: DriverBytes;
   readonly failure: Failure | null;

@@ -1,9 +1,10 @@
 // One policy, in a process of its own: warm-up, then steps waited for one by one.
 
 import type { LookaheadStats } from '../../index.js';
-import { openOurs, openStock, type TensorDevice } from '../devices.js';
+import type { TrainingDevice } from '../devices.js';
+import { makeWorkload } from '../make-workload.js';
+import { openDevice } from '../open-device.js';
 import { policyNamed } from '../policies.js';
-import { makeStack } from '../stack.js';
 import type { Stepper } from '../steppers.js';
 import { timeSteps } from '../timed-steps.js';
 import { startPolicy } from '../train-policy.js';
@@ -16,17 +17,16 @@ const NOBODY = { watchBuffers: () => undefined, watchTensors: () => undefined };
 
 export interface SpeedRequest extends Pick<
   SpeedOptions,
-  'layers' | 'width' | 'batch' | 'steps' | 'repeats' | 'syncPeriod' | 'adapter'
+  'engine' | 'model' | 'layers' | 'width' | 'batch' | 'steps' | 'repeats' | 'syncPeriod' | 'adapter'
 > {
   readonly policy: string;
 }
 
 export async function timePolicy(request: SpeedRequest): Promise<SpeedTimes> {
   const policy = policyNamed(request.policy);
-  const open = policy.ours === null ? openStock : openOurs;
-  const device = await open(request.adapter ?? undefined, NOBODY);
-  const stack = await makeStack(device, request);
-  const stepper = await startPolicy(stack, policy, request);
+  const device = await openDevice(request, policy, NOBODY);
+  const workload = await makeWorkload(device, request);
+  const stepper = await startPolicy(workload, policy, request);
   for (let step = 0; step < WARM_UP_CYCLES * request.syncPeriod; step++) {
     await checkedStep(device, stepper);
   }
@@ -35,11 +35,11 @@ export async function timePolicy(request: SpeedRequest): Promise<SpeedTimes> {
   const after = stepper.stats?.();
   await checkedStep(device, stepper);
   const sync = before === undefined || after === undefined ? null : costsOf(before, after);
-  return { parameters: stack.parameters, stepTimesMs, sync };
+  return { parameters: workload.parameters, stepTimesMs, sync };
 }
 
 /** Wrong numbers would be no training. */
-async function checkedStep(device: TensorDevice, stepper: Stepper): Promise<void> {
+async function checkedStep(device: TrainingDevice, stepper: Stepper): Promise<void> {
   const cost = await stepper.step(true);
   const [loss = NaN] = (await cost?.data<'float32'>()) ?? [];
   cost?.dispose();
