@@ -91,7 +91,7 @@ async function startOnCpu(name: CpuBackendName): Promise<Started> {
     await startCpuBackend(name);
   } catch (error) {
     if (!(error instanceof BackendLoadError)) throw error;
-    throw new RunError(error.what, `${error.remedy}, or choose another --engine`, { cause: error });
+    throw new RunError(error.what, error.remedy, { cause: error });
   }
   return { name };
 }
