@@ -17,9 +17,9 @@ import { parseArgs } from 'node:util';
 import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-layers'; // registers the gradients of tfjs-core's ops
 import { loadData } from '../src/cli/data/load.js';
-import { type DataSet, disposeBatch } from '../src/cli/data/dataset.js';
-import { evaluate, meanCrossEntropy } from '../src/cli/models/cross-entropy.js';
-import { makeModel } from '../src/cli/models/make.js';
+import { type DataSet, disposeBatch } from '../src/models/dataset.js';
+import { evaluate, meanCrossEntropy } from '../src/models/cross-entropy.js';
+import { makeModel } from '../src/models/make.js';
 import { adam } from '../src/optimizers/index.js';
 import { correlation } from './correlation.js';
 

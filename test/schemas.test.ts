@@ -7,7 +7,13 @@ import { describe, expect, test } from 'vitest';
 import { type JsonSchema, problemOf } from '#src/memory/json-schema.js';
 import { readRunRecord } from '#src/memory/read-record.js';
 
-import { FIT_RECORD, MEMORY_RECORD, SPEED_RECORD, SYNC_RECORD } from './bench/records.js';
+import {
+  FIT_RECORD,
+  MEMORY_RECORD,
+  SPEED_RECORD,
+  SYNC_RECORD,
+  WASM_RECORD,
+} from './bench/records.js';
 import { entry } from './built.js';
 import { timedRun } from './memory/timelines.js';
 
@@ -73,6 +79,7 @@ test.each<[name: string, record: object]>([
   ['memory', MEMORY_RECORD],
   ['speed', SPEED_RECORD],
   ['sync', SYNC_RECORD],
+  ['memory without WebGPU', WASM_RECORD],
   ['training', FULL_RUN],
   ['parity', read(`${RESULTS}/moments-parity.json`)],
 ])('each name that the record of %s has is demanded by the schema', (_, record) => {

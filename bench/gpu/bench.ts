@@ -4,7 +4,7 @@ import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { CommanderError } from 'commander';
 
-import { describeMachine, type MachineRecord, slugOf } from '../../src/bench/machine.js';
+import { describeMachine, slugOf } from '../../src/bench/machine.js';
 import type { Phase } from '../../src/bench/peaks.js';
 import { runCell } from '../../src/bench/run-cell.js';
 import { Interrupted, listenForInterrupt } from '../../src/cli/interrupt.js';
@@ -84,7 +84,7 @@ class Bench {
   }
 
   /** Asked of a process of its own, too: a device in this one would count in the driver's memory. */
-  async #machine(): Promise<MachineRecord | null> {
+  async #machine(): Promise<BenchRecord['machine'] | null> {
     const { commit } = this.#options;
     const { result, failure } = await this.#run('machine', null);
     if (result?.type === 'machine') return describeMachine(result, commit);
@@ -122,7 +122,7 @@ class Bench {
   }
 
   /** Returns what went wrong. */
-  #write(file: string, machine: MachineRecord): string | null {
+  #write(file: string, machine: BenchRecord['machine']): string | null {
     try {
       writeRecord(file, this.#record(machine));
       return null;
@@ -131,7 +131,7 @@ class Bench {
     }
   }
 
-  #record(machine: MachineRecord): BenchRecord {
+  #record(machine: BenchRecord['machine']): BenchRecord {
     const isComplete = !this.#signal.aborted && this.#cells.length === this.#options.cells.length;
     const cells = this.#cells;
     return {

@@ -11,15 +11,16 @@ import {
   sgd,
 } from '../../src/index.js';
 import { openOurs, openStock, type TensorDevice } from '../../src/bench/devices.js';
-import { learningRateOf, type Stack } from '../../src/bench/stack.js';
+import { learningRateOf } from '../../src/bench/stack.js';
 import { offloaded, onDevice, plain, type Stepper } from '../../src/bench/steppers.js';
 import type { Meters } from '../../src/bench/meters.js';
+import type { Workload } from '../../src/bench/workloads.js';
 import type { CellOptions } from './record.js';
 
 interface Contender {
   readonly open: (adapter: string | undefined, meters: Meters) => Promise<TensorDevice>;
   /** The state that a step needs from the first one on. */
-  readonly start: (stack: Stack, options: CellOptions) => Stepper | Promise<Stepper>;
+  readonly start: (stack: Workload, options: CellOptions) => Stepper | Promise<Stepper>;
 }
 
 type Gradients = NonNullable<AdamOptions['gradients']>;

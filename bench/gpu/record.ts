@@ -1,7 +1,7 @@
 // What is measured, as it is written to the JSON file. Raw values first; a summary is made from them.
 
 import type { Failure } from '../../src/bench/failure.js';
-import type { MachineRecord } from '../../src/bench/machine.js';
+import type { AdapterRecord, MachineRecord } from '../../src/bench/machine.js';
 import type { DriverBytes, Phase, PhasePeaks } from '../../src/bench/peaks.js';
 import type { LookaheadStats } from '../../src/lookahead-stats.js';
 import type { CellSummary } from './summary.js';
@@ -81,7 +81,7 @@ export interface BenchRecord {
   readonly endedAt: string;
   /** True if the run was interrupted, or is still going on: some cells are missing. */
   readonly partial: boolean;
-  readonly machine: MachineRecord;
+  readonly machine: MachineRecord<AdapterRecord>;
   readonly options: CellOptions;
   readonly cells: readonly CellRecord[];
   readonly verdicts: readonly Verdict[];

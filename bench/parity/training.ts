@@ -4,11 +4,11 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-layers'; // registers the gradients of tfjs-core's ops
-import { disposeBatch } from '../../src/cli/data/dataset.js';
+import { disposeBatch } from '../../src/models/dataset.js';
 import { loadData } from '../../src/cli/data/load.js';
 import { seededRandom } from '../../src/cli/data/random.js';
-import { evaluate, meanCrossEntropy } from '../../src/cli/models/cross-entropy.js';
-import { makeModel } from '../../src/cli/models/make.js';
+import { evaluate, meanCrossEntropy } from '../../src/models/cross-entropy.js';
+import { makeModel } from '../../src/models/make.js';
 import { adam, lookahead, schedules } from '../../src/index.js';
 import { type Condition, type Contender, DISTURBANCE, momentsOf } from './conditions.js';
 

@@ -10,9 +10,9 @@ const measures: {
     enter: (phase: Phase) => void,
   ) => Promise<CellResults[Name]>;
 } = {
-  machine: async ({ adapter }) => {
-    const { describeAdapter } = await import('./devices.js');
-    return describeAdapter(adapter ?? undefined);
+  machine: async (request) => {
+    const { describeEngine } = await import('./open-device.js');
+    return describeEngine(request);
   },
   fit: async (request) => {
     const { tryStack } = await import('./fit/try-stack.js');

@@ -1,8 +1,14 @@
-// The stack that `bench memory` and `bench speed` train, policy by policy.
+// What `bench memory` and `bench speed` train, policy by policy, and where.
+
+import type { BenchEngine } from './policies.js';
+import type { WorkloadName } from './workloads.js';
 
 export interface CellOptions {
-  readonly layers: number;
-  readonly width: number;
+  readonly engine: BenchEngine;
+  readonly model: WorkloadName;
+  /** These of the stack; null for another model. */
+  readonly layers: number | null;
+  readonly width: number | null;
   readonly batch: number;
   /** Of `bench speed` those of one repeat, a multiple of `syncPeriod`. */
   readonly steps: number;
@@ -11,6 +17,6 @@ export interface CellOptions {
   readonly cellTimeoutMs: number;
   /** Names, in the order of the cells. */
   readonly policies: readonly string[];
-  /** Part of the adapter's name; null: the fast one. */
+  /** Part of the WebGPU adapter's name; null: the fast one, or no WebGPU. */
   readonly adapter: string | null;
 }

@@ -3,9 +3,10 @@
 import { fileURLToPath } from 'node:url';
 
 import type { TryRequest, TryResult } from './fit/try-stack.js';
-import type { AdapterAnswer } from './machine.js';
+import type { EngineAnswer } from './machine.js';
 import type { MemoryRequest } from './memory/count-memory.js';
 import type { MemoryCounts } from './memory/memory-record.js';
+import type { DeviceRequest } from './open-device.js';
 import type { Phase } from './peaks.js';
 import { type Conditions, type Ended, runCell } from './run-cell.js';
 import type { SpeedTimes } from './speed/speed-record.js';
@@ -14,7 +15,7 @@ import type { SyncRequest } from './sync/measure-syncs.js';
 import type { SyncMeasured } from './sync/sync-record.js';
 
 export interface CellRequests {
-  machine: { readonly adapter: string | null };
+  machine: DeviceRequest;
   fit: TryRequest;
   memory: MemoryRequest;
   speed: SpeedRequest;
@@ -22,7 +23,7 @@ export interface CellRequests {
 }
 
 export interface CellResults {
-  machine: AdapterAnswer;
+  machine: EngineAnswer;
   fit: TryResult;
   memory: MemoryCounts;
   speed: SpeedTimes;

@@ -17,6 +17,14 @@ interface Backend {
   submitQueue(): void;
 }
 
+/** What a workload is made on, and trains on. */
+export interface TrainingDevice {
+  /** Resolves when all is done that it was given; throws the first error since the last call. */
+  finished(): Promise<void>;
+  /** Brings `tensor` to the device now, and waits: staging memory of several would add up. */
+  upload(tensor: tf.Tensor): Promise<void>;
+}
+
 /** Whoever counts what the device and TensorFlow.js do from the beginning. */
 export interface Watcher {
   watchBuffers(device: GPUDevice): void;
@@ -54,7 +62,7 @@ export class BareDevice {
 }
 
 /** A device with a backend of TensorFlow.js on it, which is the current one. */
-export class TensorDevice extends BareDevice {
+export class TensorDevice extends BareDevice implements TrainingDevice {
   readonly #backend: Backend;
 
   constructor(backend: Backend, watcher: Watcher) {
@@ -75,7 +83,6 @@ export class TensorDevice extends BareDevice {
     this.#backend.submitQueue();
   }
 
-  /** Brings `tensor` to the device now, and waits: staging memory of several would add up. */
   async upload(tensor: tf.Tensor): Promise<void> {
     this.#backend.uploadToGPU(tensor.dataId);
     await this.finished();
@@ -142,6 +149,8 @@ export async function describeAdapter(part: string | undefined): Promise<Adapter
   const maxBufferBytes = adapter.limits.maxBufferSize;
   return {
     adapter: { name, software, vendor, architecture, driver, maxBufferBytes },
+    engine: null,
+    usesGpu: !software,
     tfjsVersion: tf.version_core,
   };
 }

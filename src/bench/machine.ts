@@ -20,14 +20,24 @@ export interface AdapterRecord {
   readonly maxBufferBytes: number;
 }
 
-/** What a process with WebGPU and TensorFlow.js in it tells. */
-export interface AdapterAnswer {
-  readonly adapter: AdapterRecord;
+/** What a process that has started the engine tells. */
+export interface EngineAnswer<Adapter = AdapterRecord | null> {
+  /** Null without WebGPU. */
+  readonly adapter: Adapter;
+  /** What computes, without WebGPU; else null: the adapter. */
+  readonly engine: string | null;
+  /** A GPU computes: what nvidia-smi tells is of interest. */
+  readonly usesGpu: boolean;
   readonly tfjsVersion: string;
 }
 
-export interface MachineRecord {
-  readonly adapter: AdapterRecord;
+export type AdapterAnswer = EngineAnswer<AdapterRecord>;
+
+export interface MachineRecord<Adapter = AdapterRecord | null> {
+  /** Null without WebGPU. */
+  readonly adapter: Adapter;
+  /** What computes, without WebGPU; else null: the adapter. */
+  readonly engine: string | null;
   /** As nvidia-smi tells; null without it. */
   readonly nvidia: Readonly<Record<string, string>> | null;
   readonly cpu: string;
@@ -48,15 +58,16 @@ const NVIDIA_FIELDS = [
   'pcie.link.width.max',
 ];
 
-export async function describeMachine(
-  { adapter, tfjsVersion }: AdapterAnswer,
+export async function describeMachine<Adapter extends AdapterRecord | null>(
+  { adapter, engine, usesGpu, tfjsVersion }: EngineAnswer<Adapter>,
   commit?: string,
-): Promise<MachineRecord> {
+): Promise<MachineRecord<Adapter>> {
   const [cpu] = cpus();
   return {
     adapter,
-    // Beside a software adapter a GPU that is there, too, has nothing to do with the numbers.
-    nvidia: adapter.software ? null : await describeNvidia(NVIDIA_FIELDS),
+    engine,
+    // Where the CPU computes, a GPU that is there, too, has nothing to do with the numbers.
+    nvidia: usesGpu ? await describeNvidia(NVIDIA_FIELDS) : null,
     cpu: cpu?.model.trim() ?? 'unknown',
     cores: cpus().length,
     ramBytes: totalmem(),
@@ -72,7 +83,7 @@ export async function describeMachine(
 }
 
 /** For a file name: `nvidia-h100-pcie`. */
-export function slugOf({ adapter, nvidia }: MachineRecord): string {
+export function slugOf({ adapter, nvidia }: MachineRecord<AdapterRecord>): string {
   const slug = (nvidia?.['name'] ?? adapter.name)
     .toLowerCase()
     .replaceAll(/[^a-z0-9]+/g, '-')

@@ -1,6 +1,7 @@
 // What a cell took of memory at most, by the meters inside its process.
 
-import { OurDevice, type TensorDevice } from './devices.js';
+import type { LookaheadStats } from '../index.js';
+import { BareDevice, OurDevice, type TrainingDevice } from './devices.js';
 import { hostMemory } from './host-memory.js';
 import type { Meters } from './meters.js';
 import { peakOf } from './peaks.js';
@@ -8,21 +9,44 @@ import { peakOf } from './peaks.js';
 export interface PeakBytes {
   /** Highest count of tfjs (tf.memory): every tensor that lives, blind to pools and staging. */
   readonly logicalBytes: number;
-  /** Highest sum of all buffers on the device, free ones and those for transfers too. */
-  readonly allocatorBytes: number;
-  /** Slow weights, and moments if they wait there, in host memory that the device can reach. */
+  /** Highest sum of all buffers on the device, free ones and those for transfers too; null without WebGPU. */
+  readonly allocatorBytes: number | null;
+  /**
+   * Slow weights, and moments if they wait there, in host memory that the device can reach. Without WebGPU: slow
+   * weights of slowlane's Lookahead, and what its syncs stage. tfjs counts none of it.
+   */
   readonly hostBytes: number;
   /** Highest resident memory of the whole process: Node, TensorFlow.js and the driver too. */
   readonly peakRssBytes: number;
 }
 
-export function peakBytesOf(device: TensorDevice, meters: Meters): PeakBytes {
+/** `stats`: of slowlane's Lookahead, if it trained with one. */
+export function peakBytesOf(
+  device: TrainingDevice,
+  meters: Meters,
+  stats: LookaheadStats | null,
+): PeakBytes {
   // The engine counts what it keeps in host memory apart.
   const ours = device instanceof OurDevice ? device.engine.memory() : null;
+  const buffersBytes =
+    device instanceof BareDevice ? peakOf(meters.peaks, 'allBuffersBytes') : null;
+  const slow = stats?.host ?? { slowBytes: 0, stagingBytes: 0 };
   return {
     logicalBytes: peakOf(meters.peaks, 'logicalBytes'),
-    allocatorBytes: ours?.peakBytes ?? peakOf(meters.peaks, 'allBuffersBytes'),
-    hostBytes: ours?.hostBytes ?? 0,
+    allocatorBytes: ours?.peakBytes ?? buffersBytes,
+    hostBytes: ours?.hostBytes ?? slow.slowBytes + slow.stagingBytes,
     peakRssBytes: hostMemory().peakRssBytes,
+  };
+}
+
+/** By each meter that counted. */
+export function perParameter({
+  allocatorBytes,
+  logicalBytes,
+  parameters,
+}: Pick<PeakBytes, 'allocatorBytes' | 'logicalBytes'> & { readonly parameters: number }) {
+  return {
+    allocatorBytesPerParameter: allocatorBytes === null ? null : allocatorBytes / parameters,
+    logicalBytesPerParameter: logicalBytes / parameters,
   };
 }

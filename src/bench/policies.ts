@@ -1,4 +1,4 @@
-// What the benchmarks compare. Names and words only, so that --help loads no TensorFlow.js.
+// What the benchmarks compare, and where. Names and words only, so that --help loads no TensorFlow.js.
 
 import {
   GRADIENT_LIFETIMES,
@@ -6,6 +6,10 @@ import {
   type Moments,
   MOMENTS,
 } from '../optimizers/step-options.js';
+
+/** Engines of `slowlane bench`. */
+export const BENCH_ENGINES = ['webgpu', 'wasm', 'cpu', 'tensorflow'] as const;
+export type BenchEngine = (typeof BENCH_ENGINES)[number];
 
 export interface BenchPolicy {
   readonly name: string;
@@ -58,6 +62,13 @@ const OURS = MOMENTS.flatMap((moments) =>
 
 export const FIT_POLICIES: readonly BenchPolicy[] = [...TFJS, ...OURS];
 export const ALL_POLICIES: readonly BenchPolicy[] = [...TFJS, ...OUR_BASELINES, ...OURS];
+
+/** Why `engine` has no such policy; null where it has it. */
+export function lacksPolicy(engine: BenchEngine, { ours }: BenchPolicy): string | null {
+  if (engine === 'webgpu' || ours === null || ours.moments.startsWith('device:')) return null;
+  if (engine === 'tensorflow') return 'moments on the host need WebGPU';
+  return `device and host are one memory there, and ${ours.moments.replace('host', 'device')} is the same`;
+}
 
 export function policyNamed(name: string): BenchPolicy {
   const policy = ALL_POLICIES.find((one) => one.name === name);

@@ -4,13 +4,8 @@
 import '@tensorflow/tfjs-layers'; // registers the gradients of tfjs-core's ops
 import * as tf from '@tensorflow/tfjs-core';
 
-import type { TensorDevice } from './devices.js';
-
-export interface Stack {
-  readonly weights: tf.Variable[];
-  readonly loss: () => tf.Scalar;
-  readonly parameters: number;
-}
+import type { TrainingDevice } from './devices.js';
+import type { Workload } from './workloads.js';
 
 export interface StackSize {
   readonly layers: number;
@@ -30,7 +25,7 @@ export function learningRateOf({ width }: Pick<StackSize, 'width'>): number {
   return 0.04 / width;
 }
 
-export async function makeStack(device: TensorDevice, size: StackSize): Promise<Stack> {
+export async function makeStack(device: TrainingDevice, size: StackSize): Promise<Workload> {
   const { layers, width, batch } = size;
   const bound = Math.sqrt(6 / width); // He: ReLU halves the second moment
   const weights: tf.Variable[] = [];
@@ -45,7 +40,12 @@ export async function makeStack(device: TensorDevice, size: StackSize): Promise<
   const x = tf.tensor2d(uniform(batch * width, Math.sqrt(3), 1001), [batch, width]);
   const target = tf.tensor2d(uniform(batch * width, Math.sqrt(3), 1002), [batch, width]);
   for (const tensor of [x, target]) await device.upload(tensor);
-  return { weights, loss: () => lossOf(weights, x, target), parameters: parametersOf(size) };
+  return {
+    weights,
+    loss: () => lossOf(weights, x, target),
+    parameters: parametersOf(size),
+    learningRate: learningRateOf(size),
+  };
 }
 
 function lossOf(weights: readonly tf.Variable[], x: tf.Tensor2D, target: tf.Tensor2D): tf.Scalar {

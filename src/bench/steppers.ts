@@ -3,7 +3,9 @@
 import * as tf from '@tensorflow/tfjs-core';
 
 import type { Lookahead, LookaheadStats } from '../index.js';
-import type { Stack } from './stack.js';
+import type { Workload } from './workloads.js';
+
+type Trained = Pick<Workload, 'weights' | 'loss'>;
 
 export interface Stepper {
   /** One step, and the sync that it ends with; the loss, the caller's, if `returnCost`. */
@@ -11,11 +13,14 @@ export interface Stepper {
   readonly stats?: () => LookaheadStats;
 }
 
-export function plain({ weights, loss }: Stack, optimizer: tf.Optimizer): Stepper {
+export function plain({ weights, loss }: Trained, optimizer: tf.Optimizer): Stepper {
   return { step: async (returnCost) => optimizer.minimize(loss, returnCost, weights) };
 }
 
-export async function offloaded({ weights, loss }: Stack, optimizer: Lookahead): Promise<Stepper> {
+export async function offloaded(
+  { weights, loss }: Trained,
+  optimizer: Lookahead,
+): Promise<Stepper> {
   await optimizer.attach(weights);
   return {
     step: (returnCost) => optimizer.step(loss, returnCost, weights),
@@ -25,7 +30,7 @@ export async function offloaded({ weights, loss }: Stack, optimizer: Lookahead):
 
 /** What one writes without slowlane: slow weights as variables beside the fast ones, α = 1/2. */
 export function onDevice(
-  { weights, loss }: Stack,
+  { weights, loss }: Trained,
   optimizer: tf.Optimizer,
   syncPeriod: number,
 ): Stepper {

@@ -1,6 +1,6 @@
 // Steps, each waited for until the GPU has done it.
 
-import type { BareDevice } from './devices.js';
+import type { TrainingDevice } from './devices.js';
 import { type Spread, spreadOf } from './statistics.js';
 import type { Stepper } from './steppers.js';
 
@@ -8,7 +8,7 @@ import type { Stepper } from './steppers.js';
 export type StepTimes = readonly (readonly number[])[];
 
 export async function timeSteps(
-  device: BareDevice,
+  device: Pick<TrainingDevice, 'finished'>,
   stepper: Stepper,
   { repeats, steps }: { readonly repeats: number; readonly steps: number },
   /** Told after each step of a repeat, the first is 1; its time counts for none. */

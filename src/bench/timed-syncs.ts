@@ -3,10 +3,10 @@
 import type * as tf from '@tensorflow/tfjs-core';
 
 import type { Lookahead, LookaheadStats } from '../index.js';
-import type { BareDevice } from './devices.js';
-import type { Stack } from './stack.js';
+import type { TrainingDevice } from './devices.js';
 import { slowVariables } from './steppers.js';
 import { costOfSync, type SyncCost } from './sync-costs.js';
+import type { Workload } from './workloads.js';
 
 /** Steps and syncs apart. */
 export interface Cycle {
@@ -26,7 +26,7 @@ export interface SyncTimes {
 }
 
 export async function timeSyncs(
-  device: BareDevice,
+  device: Pick<TrainingDevice, 'finished'>,
   cycle: Cycle,
   { syncs, syncPeriod }: { readonly syncs: number; readonly syncPeriod: number },
 ): Promise<SyncTimes> {
@@ -52,7 +52,7 @@ export async function timeSyncs(
 }
 
 export async function lookaheadCycle(
-  { weights, loss }: Stack,
+  { weights, loss }: Workload,
   optimizer: Lookahead,
 ): Promise<Cycle> {
   await optimizer.attach(weights);
@@ -64,7 +64,7 @@ export async function lookaheadCycle(
 }
 
 /** Slow weights as one writes them without slowlane. */
-export function variablesCycle({ weights, loss }: Stack, optimizer: tf.Optimizer): Cycle {
+export function variablesCycle({ weights, loss }: Workload, optimizer: tf.Optimizer): Cycle {
   const slow = slowVariables(weights);
   return {
     step: () => void optimizer.minimize(loss, false, weights),

@@ -2,29 +2,35 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 
-import { adam, lookahead } from '../index.js';
+import { adam, lookahead, type LookaheadStats } from '../index.js';
 import type { SlowFormat } from '../policy/slow-format.js';
-import type { TensorDevice } from './devices.js';
+import type { TrainingDevice } from './devices.js';
 import type { BenchPolicy } from './policies.js';
-import { learningRateOf, type Stack } from './stack.js';
 import { offloaded, onDevice, plain, type Stepper } from './steppers.js';
+import type { Workload } from './workloads.js';
 
 export interface Training {
-  readonly width: number;
   readonly steps: number;
   readonly syncPeriod: number;
   /** Of slowlane's Lookahead; default `'host:f32'`. */
   readonly slow?: SlowFormat;
 }
 
-/** The loss before each step. Throws for losses that are not finite, and for other syncs than those asked for. */
+export interface PolicyTrained {
+  /** Before each step. */
+  readonly losses: number[];
+  /** Null without slowlane's Lookahead. */
+  readonly stats: LookaheadStats | null;
+}
+
+/** Throws for losses that are not finite, and for other syncs than those asked for. */
 export async function trainPolicy(
-  device: TensorDevice,
-  stack: Stack,
+  device: TrainingDevice,
+  workload: Workload,
   policy: BenchPolicy,
   training: Training,
-): Promise<number[]> {
-  const stepper = await startPolicy(stack, policy, training);
+): Promise<PolicyTrained> {
+  const stepper = await startPolicy(workload, policy, training);
   const losses: number[] = [];
   for (let step = 0; step < training.steps; step++) {
     const cost = await stepper.step(true);
@@ -34,21 +40,21 @@ export async function trainPolicy(
     losses.push(loss);
   }
   checkTrained(losses, stepper, training);
-  return losses;
+  return { losses, stats: stepper.stats?.() ?? null };
 }
 
 /** With the state that a step needs from the first one on. */
 export async function startPolicy(
-  stack: Stack,
+  workload: Workload,
   { ours, slow }: BenchPolicy,
-  { width, syncPeriod, slow: format = 'host:f32' }: Omit<Training, 'steps'>,
+  { syncPeriod, slow: format = 'host:f32' }: Omit<Training, 'steps'>,
 ): Promise<Stepper> {
-  const learningRate = learningRateOf({ width });
+  const { learningRate } = workload;
   const inner = () =>
     ours === null ? tf.train.adam(learningRate) : adam({ learningRate, ...ours });
-  if (slow === null) return plain(stack, inner());
-  if (slow === 'variables') return onDevice(stack, inner(), syncPeriod);
-  return offloaded(stack, lookahead(inner(), { syncPeriod, slow: format }));
+  if (slow === null) return plain(workload, inner());
+  if (slow === 'variables') return onDevice(workload, inner(), syncPeriod);
+  return offloaded(workload, lookahead(inner(), { syncPeriod, slow: format }));
 }
 
 /** Wrong numbers would be no training. */

@@ -29,6 +29,7 @@ Examples:
   slowlane bench fit --vram 2GiB --width 2048 --json fit.json
   slowlane bench fit --vram 64MiB --policy release+device:q8
 
+It is of WebGPU alone: no other engine has a hard budget.
 Every try trains in a process of its own. Only a try that the budget refuses counts as a no.
 Exit code 0: all were measured; 1: a try failed; 2: the request was wrong; 130: stopped with Ctrl-C.
 `;

@@ -10,6 +10,7 @@ import {
   cellOptions,
   checkHasSync,
   count,
+  ENGINES_TEXT,
   policiesText,
   type RawCell,
 } from './bench-options.js';
@@ -22,7 +23,10 @@ Examples:
   slowlane bench memory
   slowlane bench memory --layers 16 --width 2048 --json memory.json
   slowlane bench memory --policy tfjs-adam --policy release+device:f32
+  slowlane bench memory --model transformer --batch 32
+  slowlane bench memory --engine wasm --model mlp
 
+${ENGINES_TEXT}
 Every policy trains in a process of its own. Counts are exact: one run says it.
 Exit code 0: all were measured; 1: one failed; 2: the request was wrong; 130: stopped with Ctrl-C.
 `;
@@ -32,7 +36,7 @@ export function memoryCommand(
   run: (request: BenchRequest<MemoryOptions>) => Promise<void>,
 ): Command {
   const command = cellCommand('memory', [count('--steps <n>', 'with a sync among them').default(6)])
-    .description('Count what training a stack of dense layers takes at most, under each policy.')
+    .description('Count what training takes at most, under each policy.')
     .addHelpText('after', AFTER);
   return command.action(() => {
     const raw = command.opts<RawCell>();

@@ -1,9 +1,8 @@
 // What `bench memory` has counted, for the terminal: meters apart, and what the bytes were for.
 
 import type { MemoryCell, MemoryRecord } from '../bench/memory/memory-record.js';
-import { formatCount } from '../memory/quantities.js';
-import { mebibytes, METERS, metersLegend, metersOf } from './bench-meters-text.js';
-import { failuresOf, headOf, tableText } from './bench-table.js';
+import { mebibytes, metersHead, metersLegend, metersOf } from './bench-meters-text.js';
+import { failuresOf, headOf, tableText, workloadOf } from './bench-table.js';
 import { wrapped } from './wrapped.js';
 
 /** Short, for 80 columns. */
@@ -23,8 +22,8 @@ export function memoryText(record: MemoryRecord, columns = Infinity): string {
   const text = (lines: readonly string[]) => lines.map((line) => wrapped(line, columns));
   return [
     ...text([...headOf(record), whatOf(record), '', 'At most, in MiB, by each meter:']),
-    ...tableText(METERS, cells.map(metersOf), columns),
-    ...text(metersLegend(cells)),
+    ...tableText(metersHead(record.options), cells.map(metersOf), columns),
+    ...text(metersLegend(record)),
     ...(known.length === 0
       ? []
       : text(['', 'The most for each purpose, each at a time of its own, in MiB:'])),
@@ -33,12 +32,9 @@ export function memoryText(record: MemoryRecord, columns = Infinity): string {
   ].join('\n');
 }
 
-function whatOf({ options }: MemoryRecord): string {
-  const { layers, width, batch, steps, syncPeriod } = options;
-  return (
-    `${layers} dense layers of ${width}×${width} (${formatCount(layers * width ** 2)} parameters), batch ${batch}, ` +
-    `${steps} steps of Adam, Lookahead with a sync every ${syncPeriod} steps.`
-  );
+function whatOf(record: MemoryRecord): string {
+  const { steps, syncPeriod } = record.options;
+  return `${workloadOf(record)}, ${steps} steps of Adam, Lookahead with a sync every ${syncPeriod} steps.`;
 }
 
 function categoriesOf({ policy, highest }: MemoryCell): string[] {

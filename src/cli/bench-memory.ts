@@ -26,10 +26,10 @@ async function measureOne(
   policy: string,
   options: MemoryOptions,
   signal: AbortSignal,
-  { adapter }: MachineRecord,
+  { nvidia }: MachineRecord,
 ): Promise<MemoryCell> {
-  // A GPU beside a software adapter has nothing to do with the numbers.
-  const meter = adapter.software ? null : await startDriverMeter();
+  // A GPU beside a CPU that computes has nothing to do with the numbers.
+  const meter = nvidia === null ? null : await startDriverMeter();
   const ended = await measureCell(
     'memory',
     { ...options, policy },
@@ -43,7 +43,13 @@ async function measureOne(
   return memoryCellOf(policy, ended, (await meter?.stop()) ?? UNKNOWN);
 }
 
-function endOf({ bytesPerParameter, status, failure }: MemoryCell): string {
-  if (bytesPerParameter !== null) return `${bytesPerParameter.toFixed(2)} B a parameter`;
+function endOf(cell: MemoryCell): string {
+  const { allocatorBytesPerParameter, logicalBytesPerParameter, status, failure } = cell;
+  if (allocatorBytesPerParameter !== null) {
+    return `${allocatorBytesPerParameter.toFixed(2)} B a parameter`;
+  }
+  if (logicalBytesPerParameter !== null) {
+    return `${logicalBytesPerParameter.toFixed(2)} B a parameter by the logical count`;
+  }
   return `${status}: ${failure?.reason ?? ''}`;
 }

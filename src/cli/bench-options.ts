@@ -3,14 +3,17 @@
 import { Command, InvalidArgumentError, type Option } from 'commander';
 
 import type { CellOptions } from '../bench/cell-options.js';
-import { ALL_POLICIES, type BenchPolicy, policyNamed } from '../bench/policies.js';
+import { ALL_POLICIES, BENCH_ENGINES, type BenchPolicy, policyNamed } from '../bench/policies.js';
 import { HOST_FORMATS, isPacked, type SlowPlace } from '../bench/slow-places.js';
+import { WORKLOAD_NAMES } from '../bench/workloads.js';
 import type { SlowFormat } from '../policy/slow-format.js';
+import { checkCell, type GivenCell, policiesFor } from './bench-cell-checks.js';
 import { UsageError } from './cli-error.js';
 import { choice, parsed, syncPeriod } from './command-options.js';
 import { wholeNumber } from './option-values.js';
 
 const NO_LIMIT = 2 ** 31 - 1;
+const STACK = { layers: 4, width: 256 };
 
 /** A benchmark with its options, and what is done with its record. */
 export interface BenchRequest<Options> {
@@ -41,31 +44,45 @@ export function repeatable(flags: string, choices: readonly string[]): Option {
 }
 
 export function adapterOption(): Option {
-  return parsed('--adapter <name>', "part of the adapter's name (default: the fast one)", notEmpty);
+  return parsed(
+    '--adapter <name>',
+    "part of the WebGPU adapter's name (default: the fast one)",
+    notEmpty,
+  );
 }
 
 export function jsonOption(): Option {
   return parsed('--json <file>', 'write the record to this file', notEmpty);
 }
 
-/** What commander hands over for `cellCommand`; its parsers and choices make these types true. */
-export interface RawCell {
-  readonly layers: number;
-  readonly width: number;
+/** What commander hands over for `workloadOptions`; its parsers and choices make these types true. */
+export interface RawWorkload extends GivenCell {
   readonly batch: number;
+}
+
+/** The same for `cellCommand`. */
+export interface RawCell extends RawWorkload {
   readonly steps: number;
   readonly syncPeriod: number;
-  readonly policy?: readonly string[];
   readonly cellTimeout: number;
-  readonly adapter?: string;
   readonly json?: string;
 }
 
-/** What is trained. */
-export function stackOptions(): Option[] {
+/** Where, and what. */
+export function workloadOptions(): Option[] {
   return [
-    count('--layers <n>', 'dense layers', 2 ** 16).default(4),
-    count('--width <n>', 'of each layer, which has n × n weights', 2 ** 16).default(256),
+    choice('--engine <name>', 'where to train', BENCH_ENGINES).default('webgpu'),
+    choice(
+      '--model <name>',
+      'what to train: a stack of dense layers, or a model of slowlane train',
+      WORKLOAD_NAMES,
+    ).default('stack'),
+    count('--layers <n>', `of the stack (default: ${STACK.layers})`, 2 ** 16),
+    count(
+      '--width <n>',
+      `of its layers, which have n × n weights (default: ${STACK.width})`,
+      2 ** 16,
+    ),
     count('--batch <n>', 'examples a step').default(8),
   ];
 }
@@ -74,11 +91,11 @@ export function cellTimeoutOption(description: string): Option {
   return count('--cell-timeout <seconds>', description, 2 ** 20).default(1800);
 }
 
-/** A command that measures a stack of layers, policy by policy; `own` options stand behind the stack's. */
+/** A command that measures policy by policy; `own` options stand behind what is trained. */
 export function cellCommand(name: string, own: readonly Option[]): Command {
   const command = new Command(name);
   const options = [
-    ...stackOptions(),
+    ...workloadOptions(),
     ...own,
     syncPeriod(),
     policyOption(ALL_POLICIES),
@@ -90,17 +107,27 @@ export function cellCommand(name: string, own: readonly Option[]): Command {
   return command;
 }
 
-export function cellOptions(raw: RawCell): CellOptions {
-  const { layers, width, batch, steps, syncPeriod: period } = raw;
+/** Throws a UsageError where options don't go together. */
+export function workloadOf(raw: RawWorkload) {
+  const { engine, model, batch } = raw;
+  checkCell(raw);
   return {
-    layers,
-    width,
+    engine,
+    model,
+    layers: model === 'stack' ? (raw.layers ?? STACK.layers) : null,
+    width: model === 'stack' ? (raw.width ?? STACK.width) : null,
     batch,
-    steps,
-    syncPeriod: period,
-    cellTimeoutMs: raw.cellTimeout * 1000,
-    policies: chosenPolicies(ALL_POLICIES, raw.policy),
     adapter: raw.adapter?.trim() ?? null,
+  };
+}
+
+export function cellOptions(raw: RawCell): CellOptions {
+  return {
+    ...workloadOf(raw),
+    steps: raw.steps,
+    syncPeriod: raw.syncPeriod,
+    cellTimeoutMs: raw.cellTimeout * 1000,
+    policies: policiesFor(raw).map(({ name }) => name),
   };
 }
 
@@ -108,6 +135,11 @@ export function cellOptions(raw: RawCell): CellOptions {
 export function policiesText(policies: readonly BenchPolicy[]): string {
   return policies.map(({ name, title }) => `  ${name.padEnd(21)}${title}`).join('\n');
 }
+
+/** For --help. */
+export const ENGINES_TEXT = `A model trains on one batch, made from a seed, of the shape of its data. Policies with moments on the host need
+--engine webgpu; wasm trains no cnn. Bytes per parameter are the allocator's with --engine webgpu, else those of
+TensorFlow.js's own count: they don't compare.`;
 
 /** Names in the order of the table, each once; all if none was given. */
 export function chosenPolicies(
@@ -148,8 +180,8 @@ export function checkedSlow(
 }
 
 /** Measured again under another name, float32 would pass for the format. */
-export function checkIsPacked(slow: SlowPlace, width: number): void {
-  if (isPacked(slow, width)) return;
+export function checkIsPacked(slow: SlowPlace, width: number | null): void {
+  if (width === null || isPacked(slow, width)) return; // models have large layers
   throw new UsageError(
     `--slow ${slow} with --width ${width}: slow weights of a layer of ${width ** 2} weights stay float32, ` +
       `from 4,096 on they are packed. Give at least --width 64, or --slow host:f32.`,

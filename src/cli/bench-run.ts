@@ -2,6 +2,7 @@
 
 import { measureCell } from '../bench/cells.js';
 import { describeMachine, type MachineRecord } from '../bench/machine.js';
+import type { BenchEngine } from '../bench/policies.js';
 import { type BenchRecord, SCHEMA, SCHEMA_VERSION } from '../bench/record.js';
 import type { BenchRequest } from './bench-options.js';
 import { type BenchFile, prepareBenchFile } from './bench-file.js';
@@ -12,6 +13,8 @@ const MACHINE_TIMEOUT_MS = 120_000;
 
 interface AnyOptions {
   readonly adapter: string | null;
+  /** Left out where there is no choice: WebGPU. */
+  readonly engine?: BenchEngine;
 }
 
 interface AnyCell {
@@ -43,7 +46,7 @@ export async function runBenchmark<
   try {
     const startedAt = new Date().toISOString();
     const machine = await askMachine(options, signal);
-    if (machine.adapter.software) {
+    if (machine.adapter?.software === true) {
       say(`Software adapter: ${machine.adapter.name}. Bytes are exact, times mean nothing.`);
     }
     const cells: Cell[] = [];
@@ -80,12 +83,22 @@ export async function runBenchmark<
   }
 }
 
-/** Asked of a process of its own, too: a device in this one would take of what is measured. */
-async function askMachine({ adapter }: AnyOptions, signal: AbortSignal): Promise<MachineRecord> {
+/** Asked of a process of its own, too: an engine in this one would take of what is measured. */
+async function askMachine(
+  { engine = 'webgpu', adapter }: AnyOptions,
+  signal: AbortSignal,
+): Promise<MachineRecord> {
   const conditions = { timeoutMs: MACHINE_TIMEOUT_MS, signal };
-  const { result, failure } = await measureCell('machine', { adapter }, conditions);
+  const { result, failure } = await measureCell('machine', { engine, adapter }, conditions);
   if (result !== null) return describeMachine(result);
   signal.throwIfAborted();
+  if (engine !== 'webgpu') {
+    const reason = failure?.reason ?? `The engine ${engine} could not be started.`;
+    throw new RunError(
+      reason,
+      `Or use another engine: --engine ${engine === 'cpu' ? 'wasm' : 'cpu'}`,
+    );
+  }
   throw new RunError(
     failure?.reason ?? 'The WebGPU adapter could not be asked.',
     'Bytes can be counted without a GPU: a software adapter does it, like SwiftShader; ' +

@@ -11,6 +11,7 @@ import {
   cellOptions,
   checkedSlow,
   count,
+  ENGINES_TEXT,
   policiesText,
   type RawCell,
   slowOption,
@@ -24,7 +25,9 @@ Examples:
   slowlane bench speed
   slowlane bench speed --layers 16 --width 4096 --batch 64 --steps 30 --json speed.json
   slowlane bench speed --policy keep-adam --policy keep+device:f32 --slow host:f16
+  slowlane bench speed --engine tensorflow --model cnn
 
+${ENGINES_TEXT}
 Every policy trains in a process of its own: two cycles to warm up, then the repeats. A software adapter's
 times say nothing about any GPU.
 Exit code 0: all were measured; 1: one failed; 2: the request was wrong; 130: stopped with Ctrl-C.
@@ -42,7 +45,7 @@ export function speedCommand(run: (request: BenchRequest<SpeedOptions>) => Promi
     count('--repeats <n>', 'of the steps', 2 ** 20).default(5),
     slowOption(),
   ])
-    .description('Time the steps of training a stack of dense layers, under each policy.')
+    .description('Time the steps of training, under each policy.')
     .addHelpText('after', AFTER);
   return command.action(() => {
     const raw = command.opts<RawSpeed>();

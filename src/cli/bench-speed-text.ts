@@ -1,14 +1,20 @@
 // What `bench speed` has measured, for the terminal: steps, sync steps, where the time of syncs goes, and memory.
 
 import type { SpeedCell, SpeedRecord } from '../bench/speed/speed-record.js';
-import { formatBytes, formatCount } from '../memory/quantities.js';
-import { bytesPerParameterText, METERS, metersLegend, metersOf } from './bench-meters-text.js';
+import { formatBytes } from '../memory/quantities.js';
+import {
+  bytesPerParameterHead,
+  bytesPerParameterText,
+  metersHead,
+  metersLegend,
+  metersOf,
+} from './bench-meters-text.js';
 import { PARTS_HEAD, PARTS_LEGEND, partsOf } from './bench-parts-text.js';
-import { failuresOf, headOf, NONE, tableText } from './bench-table.js';
+import { failuresOf, headOf, NONE, tableText, workloadOf } from './bench-table.js';
 import { msText } from './bench-time-text.js';
 import { wrapped } from './wrapped.js';
 
-const STEPS = ['policy', 'B/param', 'mean', 'of repeats', 'step', 'p95', 'max'];
+const STEPS = ['mean', 'of repeats', 'step', 'p95', 'max'];
 const SYNC_STEPS = ['policy', 'step', 'p95', 'max', 'over the bus'];
 
 /** Tables, or plain lines where a terminal has too few `columns` for them. */
@@ -18,7 +24,7 @@ export function speedText(record: SpeedRecord, columns = Infinity): string {
   const text = (lines: readonly string[]) => lines.map((line) => wrapped(line, columns));
   return [
     ...text([...headOf(record), whatOf(record), '', 'A step, ms:']),
-    ...tableText(STEPS, cells.map(stepsOf), columns),
+    ...tableText(stepsHead(record), cells.map(stepsOf), columns),
     ...text([
       'mean: over whole cycles, the median of the repeats (lowest … highest). step: p50 of steps without a sync. Each ' +
         'is waited for.',
@@ -31,30 +37,29 @@ export function speedText(record: SpeedRecord, columns = Infinity): string {
     ...tableText(PARTS_HEAD, parts, columns),
     ...(parts.length === 0 ? [] : text([PARTS_LEGEND])),
     ...text(['', 'Memory at most, in MiB, by each meter:']),
-    ...tableText(METERS, cells.map(metersOf), columns),
-    ...text(metersLegend(cells, ' until times are taken')),
+    ...tableText(metersHead(record.options), cells.map(metersOf), columns),
+    ...text(metersLegend(record, ' until times are taken')),
     ...text(failuresOf(cells.map(({ policy, failure }) => ({ name: policy, failure })))),
   ].join('\n');
 }
 
-function whatOf({ options }: SpeedRecord): string {
-  const { layers, width, batch, steps, repeats, syncPeriod, slow } = options;
+function whatOf(record: SpeedRecord): string {
+  const { steps, repeats, syncPeriod, slow } = record.options;
   return (
-    `${layers} dense layers of ${width}×${width} (${formatCount(layers * width ** 2)} parameters), batch ${batch}, ` +
+    `${workloadOf(record)}, ` +
     `${repeats} repeats of ${steps} steps of Adam, Lookahead with a sync every ${syncPeriod} steps, ` +
     `slowlane's with slow weights in ${slow}.`
   );
 }
 
-function stepsOf({ policy, bytesPerParameter, cycleMs, stepMs }: SpeedCell): string[] {
+function stepsHead({ options }: SpeedRecord): string[] {
+  return ['policy', bytesPerParameterHead(options), ...STEPS];
+}
+
+function stepsOf(cell: SpeedCell): string[] {
+  const { policy, cycleMs, stepMs } = cell;
   const range = cycleMs === null ? NONE : `${msText(cycleMs.min)}…${msText(cycleMs.max)}`;
-  return [
-    policy,
-    bytesPerParameterText(bytesPerParameter),
-    msText(cycleMs?.median),
-    range,
-    ...spreadOf(stepMs),
-  ];
+  return [policy, bytesPerParameterText(cell), msText(cycleMs?.median), range, ...spreadOf(stepMs)];
 }
 
 function syncStepsOf({ policy, syncStepMs, syncs }: SpeedCell): string[] {

@@ -28,10 +28,10 @@ async function measureOne(
   policy: string,
   options: SpeedOptions,
   signal: AbortSignal,
-  { adapter }: MachineRecord,
+  { nvidia }: MachineRecord,
 ): Promise<SpeedCell> {
-  // A GPU beside a software adapter has nothing to do with the numbers.
-  const driver = new UntimedDriver(adapter.software ? null : await startDriverMeter());
+  // A GPU beside a CPU that computes has nothing to do with the numbers.
+  const driver = new UntimedDriver(nvidia === null ? null : await startDriverMeter());
   const ended = await measureCell(
     'speed',
     { ...options, policy },

@@ -11,7 +11,9 @@ import {
   checkIsPacked,
   jsonOption,
   repeatable,
-  stackOptions,
+  type RawWorkload,
+  workloadOf,
+  workloadOptions,
 } from './bench-options.js';
 import { parsed, syncPeriod } from './command-options.js';
 import { wholeNumber } from './option-values.js';
@@ -29,23 +31,20 @@ Examples:
   slowlane bench sync
   slowlane bench sync --layers 16 --width 4096 --batch 64 --json sync.json
   slowlane bench sync --slow host:f16 --slow device:f32 --repeats 50
+  slowlane bench sync --engine tensorflow --model cnn
 
 Each in a process of its own: two cycles to warm up, then the repeats, each sync from an idle device; then the
 bus alone: the same bytes in the same pieces, up and down, by the device's own copies. A software adapter has no
-bus: its times say nothing about any GPU.
+bus: its times say nothing about any GPU. Without --engine webgpu nothing measures the bus.
 Exit code 0: all were measured; 1: one failed; 2: the request was wrong; 130: stopped with Ctrl-C.
 `;
 
 /** What commander hands over; its parsers and choices make these types true. */
-interface RawSync {
-  readonly layers: number;
-  readonly width: number;
-  readonly batch: number;
+interface RawSync extends RawWorkload {
   readonly syncPeriod: number;
   readonly repeats: number;
   readonly slow?: readonly SlowPlace[];
   readonly cellTimeout: number;
-  readonly adapter?: string;
   readonly json?: string;
 }
 
@@ -55,7 +54,7 @@ export function syncCommand(run: (request: BenchRequest<SyncOptions>) => Promise
     "Time Lookahead's syncs alone, in each format of slow weights, against the bus at best.",
   );
   const options = [
-    ...stackOptions(),
+    ...workloadOptions(),
     syncPeriod(),
     parsed(
       '--repeats <n>',
@@ -73,20 +72,18 @@ export function syncCommand(run: (request: BenchRequest<SyncOptions>) => Promise
 }
 
 function checkedSync(raw: RawSync): BenchRequest<SyncOptions> {
-  const { layers, width, batch, syncPeriod: period, repeats } = raw;
+  const { syncPeriod: period, repeats } = raw;
+  const workload = workloadOf(raw);
   // In the order of the table, each once; all if none was given.
   const slow = SLOW_PLACES.filter((place) => raw.slow?.includes(place) ?? true);
-  for (const place of slow) checkIsPacked(place, width);
+  for (const place of slow) checkIsPacked(place, workload.width);
   return {
     options: {
-      layers,
-      width,
-      batch,
+      ...workload,
       syncPeriod: period,
       repeats,
       slow,
       cellTimeoutMs: raw.cellTimeout * 1000,
-      adapter: raw.adapter?.trim() ?? null,
     },
     json: raw.json,
   };

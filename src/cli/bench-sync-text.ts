@@ -1,9 +1,9 @@
 // What `bench sync` has measured, for the terminal: syncs against the bus, their times, and the main thread's part.
 
 import type { SyncCell, SyncRecord } from '../bench/sync/sync-record.js';
-import { formatBytes, formatCount } from '../memory/quantities.js';
+import { formatBytes } from '../memory/quantities.js';
 import { PARTS_HEAD, PARTS_LEGEND, partsOf } from './bench-parts-text.js';
-import { failuresOf, headOf, NONE, tableText } from './bench-table.js';
+import { failuresOf, headOf, NONE, tableText, workloadOf } from './bench-table.js';
 import { msText } from './bench-time-text.js';
 import { wrapped } from './wrapped.js';
 
@@ -37,10 +37,10 @@ export function syncText(record: SyncRecord, columns = Infinity): string {
   ].join('\n');
 }
 
-function whatOf({ options }: SyncRecord): string {
-  const { layers, width, batch, repeats, syncPeriod } = options;
+function whatOf(record: SyncRecord): string {
+  const { repeats, syncPeriod } = record.options;
   return (
-    `${layers} dense layers of ${width}×${width} (${formatCount(layers * width ** 2)} parameters), batch ${batch}, ` +
+    `${workloadOf(record)}, ` +
     `${repeats} syncs of Lookahead with Adam, one every ${syncPeriod} steps, each from an idle device.`
   );
 }

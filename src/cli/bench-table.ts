@@ -2,8 +2,10 @@
 
 import Table from 'cli-table3';
 
+import type { CellOptions } from '../bench/cell-options.js';
 import type { Failure } from '../bench/failure.js';
 import type { BenchRecord } from '../bench/record.js';
+import { formatCount } from '../memory/quantities.js';
 import { wrapped } from './wrapped.js';
 
 /** The frame alone: lines between rows are left out. */
@@ -11,11 +13,13 @@ const NO_INNER_LINES = { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': ''
 
 export const NONE = '–';
 
-/** What a reader must not miss, and the adapter with its driver. */
+/** What a reader must not miss, and what it was measured on: the adapter with its driver, or another engine. */
 export function headOf({ machine, isPartial, ended }: BenchRecord): string[] {
+  const partial = isPartial ? [`PARTIAL: ${ended}`] : [];
+  if (machine.adapter === null) return [...partial, `${machine.engine}; ${machine.cpu}`];
   const { name, software, driver } = machine.adapter;
   return [
-    ...(isPartial ? [`PARTIAL: ${ended}`] : []),
+    ...partial,
     ...(software ? ['SOFTWARE ADAPTER: bytes are exact, times mean nothing.'] : []),
     // The name ends with the driver.
     name.includes(driver) ? name : `${name}, ${driver}`,
@@ -31,6 +35,20 @@ export function failuresOf(
   );
 }
 
+interface Measured {
+  readonly options: Pick<CellOptions, 'model' | 'layers' | 'width' | 'batch'>;
+  readonly cells: readonly { readonly parameters: number | null }[];
+}
+
+/** What was trained, as the beginning of a sentence. */
+export function workloadOf({ options, cells }: Measured): string {
+  const { model, layers, width, batch } = options;
+  const name = model === 'stack' ? `${layers} dense layers of ${width}×${width}` : model;
+  const parameters = cells.find((cell) => cell.parameters !== null)?.parameters ?? null;
+  const size = parameters === null ? '' : ` (${formatCount(parameters)} parameters)`;
+  return `${name}${size}, batch ${batch}`;
+}
+
 /** The first column is words. Plain lines where a terminal has too few `columns` for a table. */
 export function tableText(
   head: readonly string[],
@@ -41,7 +59,7 @@ export function tableText(
   const table = tableOf(head, rows);
   if (table.indexOf('\n') <= columns) return [table];
   return rows.map(([first = '', ...values]) => {
-    const named = values.map((value, i) => `${head[i + 1]} ${value}`);
+    const named = values.map((value, i) => `${head[i + 1]?.replace('\n', ' ')} ${value}`);
     return wrapped([`${first}:`, ...named].join(' '), columns);
   });
 }

@@ -1,14 +1,13 @@
-// What can be asked for, and what goes together: data, models, engines. Names only, so that --help and
+// What can be trained, and what goes together: data, models, engines. Names only, so that --help and
 // a refused request don't load TensorFlow.js.
 
+import type { DataShape } from '../models/dataset.js';
+import { MODEL_NAMES, type ModelName, needsConvolutions, WASM_LIMIT } from '../models/names.js';
 import { UsageError } from './cli-error.js';
 
 export const DATA_NAMES = ['mnist', 'fashion-mnist', 'moby-dick'] as const;
 export type DataName = (typeof DATA_NAMES)[number];
-export type DataKind = 'images' | 'text';
-
-export const MODEL_NAMES = ['mlp', 'cnn', 'lstm', 'transformer'] as const;
-export type ModelName = (typeof MODEL_NAMES)[number];
+type DataKind = DataShape['kind'];
 
 export const ENGINE_NAMES = ['auto', 'webgpu', 'tensorflow', 'wasm', 'cpu'] as const;
 export type EngineName = (typeof ENGINE_NAMES)[number];
@@ -32,17 +31,8 @@ export const DEFAULT_MODELS: Readonly<Record<DataKind, ModelName>> = {
   text: 'transformer',
 };
 
-/** Models whose training needs gradients of convolution filters. */
-const CONVOLUTIONAL: readonly ModelName[] = ['cnn'];
-
-export const WASM_LIMIT = "wasm can't train convolutions (it has no Conv2DBackpropFilter kernel)";
-
 export function defaultModel(data: DataName): ModelName {
   return DEFAULT_MODELS[KIND_OF[data]];
-}
-
-export function needsConvolutions(model: ModelName): boolean {
-  return CONVOLUTIONAL.includes(model);
 }
 
 /** Throws a UsageError where the three don't go together. */

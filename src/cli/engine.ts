@@ -2,9 +2,11 @@
 // choice that can't is refused with the reason, never replaced in silence.
 
 import * as tf from '@tensorflow/tfjs-core';
+import { BackendLoadError, type CpuBackendName, startCpuBackend } from '../device/cpu-backends.js';
 import { startTensorFlow, TensorFlowLoadError } from '../device/tensorflow/index.js';
 import { startWebGPU } from '../device/webgpu/index.js';
-import { type EngineName, type ModelName, needsConvolutions, WASM_LIMIT } from './choices.js';
+import { type ModelName, needsConvolutions, WASM_LIMIT } from '../models/names.js';
+import type { EngineName } from './choices.js';
 import { reasonOf, RunError } from './cli-error.js';
 
 type RealEngineName = Exclude<EngineName, 'auto'>;
@@ -27,8 +29,8 @@ const ORDER_FOR_CONVOLUTIONS: readonly RealEngineName[] = ['tensorflow', 'cpu'];
 const START: Record<RealEngineName, (vramBudget?: number) => Promise<Started>> = {
   webgpu: (vramBudget) => openWebgpu(true, vramBudget),
   tensorflow: startTensorflow,
-  wasm: startWasm,
-  cpu: startCpu,
+  wasm: () => startOnCpu('wasm'),
+  cpu: () => startOnCpu('cpu'),
 };
 
 /** Starts the engine for `model` and makes it tfjs's current backend. */
@@ -84,44 +86,12 @@ async function startTensorflow(): Promise<Started> {
   }
 }
 
-async function startWasm(): Promise<Started> {
-  await load('@tensorflow/tfjs-backend-wasm', () => import('@tensorflow/tfjs-backend-wasm'));
-  await select('wasm', '@tensorflow/tfjs-backend-wasm');
-  return { name: 'wasm' };
-}
-
-async function startCpu(): Promise<Started> {
-  await load('@tensorflow/tfjs-backend-cpu', () => import('@tensorflow/tfjs-backend-cpu'));
-  await select('cpu', '@tensorflow/tfjs-backend-cpu');
-  return { name: 'cpu' };
-}
-
-async function load(name: string, importIt: () => Promise<unknown>): Promise<void> {
+async function startOnCpu(name: CpuBackendName): Promise<Started> {
   try {
-    await importIt();
+    await startCpuBackend(name);
   } catch (error) {
-    const reason = isMissing(error, name) ? `${name} isn't installed.` : firstLine(error);
-    throw new RunError(reason, `npm install ${name}`, { cause: error });
+    if (!(error instanceof BackendLoadError)) throw error;
+    throw new RunError(error.what, error.remedy, { cause: error });
   }
-}
-
-/** A backend that fails to start is only logged by tfjs; setBackend then resolves to false. */
-async function select(backend: string, from: string): Promise<void> {
-  const started = await tf.setBackend(backend);
-  if (!started || tf.getBackend() !== backend) {
-    throw new RunError(
-      `${from} is installed, but its backend ${backend} did not start.`,
-      `Install it again in the version of @tensorflow/tfjs-core (${tf.version_core}), or choose another --engine`,
-    );
-  }
-}
-
-function isMissing(error: unknown, name: string): boolean {
-  if (!(error instanceof Error) || !('code' in error)) return false;
-  const codes: unknown[] = ['ERR_MODULE_NOT_FOUND', 'MODULE_NOT_FOUND'];
-  return codes.includes(error.code) && error.message.includes(name);
-}
-
-function firstLine(error: unknown): string {
-  return reasonOf(error).split('\n', 1)[0] ?? '';
+  return { name };
 }

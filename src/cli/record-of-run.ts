@@ -2,7 +2,7 @@
 
 import { arch, cpus, platform, totalmem } from 'node:os';
 import { RUN_RECORD_VERSION, type RunRecord } from '../memory/run-record.js';
-import { countParameters } from './models/model.js';
+import { countParameters } from '../models/model.js';
 import type { Run } from './run.js';
 import type { TrainOptions } from './train-options.js';
 

@@ -2,9 +2,9 @@
 
 import type { Meter } from '../device/meter/meter.js';
 import type { EvaluationRecord } from '../memory/run-record.js';
-import type { DataSet } from './data/dataset.js';
+import type { DataSet } from '../models/dataset.js';
 import type { Engine } from './engine.js';
-import type { Model } from './models/model.js';
+import type { Model } from '../models/model.js';
 import type { RunSink } from './run-sink.js';
 import type { TrainOptions } from './train-options.js';
 import type { Trainer } from './trainer.js';

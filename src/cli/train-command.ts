@@ -1,6 +1,7 @@
 // `slowlane train`: its options as commander shows them in --help, and as TrainOptions.
 
 import { Command } from 'commander';
+import { MODEL_NAMES, type ModelName } from '../models/names.js';
 import {
   type GradientLifetime,
   GRADIENT_LIFETIMES,
@@ -16,8 +17,6 @@ import {
   defaultModel,
   ENGINE_NAMES,
   type EngineName,
-  MODEL_NAMES,
-  type ModelName,
 } from './choices.js';
 import { UsageError } from './cli-error.js';
 import { choice, parsed, syncPeriod } from './command-options.js';

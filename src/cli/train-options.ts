@@ -1,6 +1,7 @@
 // The options of `slowlane train`: checked once, with defaults filled in, immutable from then on.
 
-import type { DataName, EngineName, ModelName } from './choices.js';
+import type { ModelName } from '../models/names.js';
+import type { DataName, EngineName } from './choices.js';
 import type { GradientLifetime, Moments } from '../optimizers/step-options.js';
 import type { SlowFormat } from '../policy/slow-format.js';
 

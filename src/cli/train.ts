@@ -2,13 +2,13 @@
 // opened here is closed here, also when the run breaks off.
 
 import { reasonOf, RunError, UsageError } from './cli-error.js';
-import type { DataSet } from './data/dataset.js';
+import type { DataSet } from '../models/dataset.js';
 import { loadData } from './data/load.js';
 import { startEngine } from './engine.js';
 import { Interrupted, listenForInterrupt } from './interrupt.js';
-import { evaluate } from './models/cross-entropy.js';
-import { makeModel } from './models/make.js';
-import { countParameters } from './models/model.js';
+import { evaluate } from '../models/cross-entropy.js';
+import { makeModel } from '../models/make.js';
+import { countParameters } from '../models/model.js';
 import { type Output, prepareOutput } from './output.js';
 import { startProgress } from './progress.js';
 import { makeRecord } from './record-of-run.js';

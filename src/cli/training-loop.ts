@@ -7,9 +7,9 @@ import type { LossPoint } from '../memory/run-record.js';
 import { smoothed } from '../memory/smoothing.js';
 import { StepClock } from '../memory/step-times.js';
 import { RunError } from './cli-error.js';
-import { type DataSet, disposeBatch } from './data/dataset.js';
-import { meanCrossEntropy } from './models/cross-entropy.js';
-import type { Model } from './models/model.js';
+import { type DataSet, disposeBatch } from '../models/dataset.js';
+import { meanCrossEntropy } from '../models/cross-entropy.js';
+import type { Model } from '../models/model.js';
 import type { Trainer } from './trainer.js';
 
 /** So many losses at most are read, and kept for the curve. */

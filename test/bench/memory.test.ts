@@ -5,7 +5,13 @@ import { describe, expect, test } from 'vitest';
 import { UNKNOWN } from '#src/bench/driver-meter.js';
 import { memoryCellOf } from '#src/bench/memory/memory-cell.js';
 import type { MemoryCounts } from '#src/bench/memory/memory-record.js';
-import { FIT_POLICIES, ALL_POLICIES, policyNamed } from '#src/bench/policies.js';
+import {
+  ALL_POLICIES,
+  type BenchEngine,
+  FIT_POLICIES,
+  lacksPolicy,
+  policyNamed,
+} from '#src/bench/policies.js';
 import { CellsClock } from '#src/cli/bench-cells-progress.js';
 
 const COUNTS: MemoryCounts = {
@@ -20,16 +26,31 @@ const COUNTS: MemoryCounts = {
 };
 
 describe('a cell', () => {
-  test('done: bytes a parameter are those of the allocator', () => {
+  test('done: bytes a parameter by each meter', () => {
     const ended = { result: COUNTS, failure: null, phase: null, wallMs: 10.4 };
     expect(memoryCellOf('tfjs-adam', ended, UNKNOWN)).toEqual({
       policy: 'tfjs-adam',
       status: 'done',
       wallMs: 10,
       ...COUNTS,
-      bytesPerParameter: 16.5,
+      allocatorBytesPerParameter: 16.5,
+      logicalBytesPerParameter: 20,
       driver: UNKNOWN,
       failure: null,
+    });
+  });
+
+  test('without an allocator to count there are none by it', () => {
+    const ended = {
+      result: { ...COUNTS, allocatorBytes: null },
+      failure: null,
+      phase: null,
+      wallMs: 1,
+    };
+    expect(memoryCellOf('tfjs-adam', ended, UNKNOWN)).toMatchObject({
+      status: 'done',
+      allocatorBytesPerParameter: null,
+      logicalBytesPerParameter: 20,
     });
   });
 
@@ -40,7 +61,7 @@ describe('a cell', () => {
   ] as const)('%s: no counts, but the reason', (status, failure) => {
     const ended = { result: null, failure, phase: null, wallMs: 10 };
     const cell = memoryCellOf('tfjs-adam', ended, UNKNOWN);
-    expect(cell).toMatchObject({ status, allocatorBytes: null, bytesPerParameter: null });
+    expect(cell).toMatchObject({ status, allocatorBytes: null, logicalBytesPerParameter: null });
     expect(cell.failure).toEqual(failure ?? { kind: 'error', reason: 'it ended without a result' });
   });
 });
@@ -56,6 +77,25 @@ test('every policy of fit is there, beside the same optimizer without Lookahead,
     ['release-adam', null],
     ['keep-adam-lookahead', 'variables'],
   ]);
+});
+
+test('without WebGPU there are the policies whose moments are on the device', () => {
+  const namesOn = (engine: BenchEngine) =>
+    ALL_POLICIES.filter((one) => lacksPolicy(engine, one) === null).map(({ name }) => name);
+  expect(namesOn('webgpu')).toHaveLength(ALL_POLICIES.length);
+  for (const engine of ['wasm', 'cpu', 'tensorflow'] as const) {
+    expect(namesOn(engine)).toEqual([
+      'tfjs-adam',
+      'tfjs-adam-lookahead',
+      'keep-adam',
+      'release-adam',
+      'keep-adam-lookahead',
+      'keep+device:f32',
+      'release+device:f32',
+      'keep+device:q8',
+      'release+device:q8',
+    ]);
+  }
 });
 
 test('the time that is left is the mean of the cells so far, for each to come; nothing before the first', () => {

@@ -13,6 +13,8 @@ import {
   SPEED_RECORD,
   SYNC_CELL,
   SYNC_RECORD,
+  WASM_MACHINE,
+  WASM_RECORD,
 } from './records.js';
 
 const read = (record: unknown) => readBenchRecord(JSON.stringify(record));
@@ -22,6 +24,7 @@ test('a record comes back as it was', () => {
   expect(read(MEMORY_RECORD)).toEqual(MEMORY_RECORD);
   expect(read(SPEED_RECORD)).toEqual(SPEED_RECORD);
   expect(read(SYNC_RECORD)).toEqual(SYNC_RECORD);
+  expect(read(WASM_RECORD)).toEqual(WASM_RECORD);
   expect(isBenchRecord(JSON.stringify(FIT_RECORD))).toBe(true);
 });
 
@@ -46,10 +49,21 @@ describe('what is refused says where it is wrong', () => {
       { ...FIT_RECORD, cells: [{ ...FIT_CELL, status: 'ok' }] },
     ],
     ["options has no 'vramBytes'", { ...FIT_RECORD, options: {} }],
-    ["options has no 'layers'", { ...MEMORY_RECORD, options: {} }],
+    ["options has no 'engine'", { ...MEMORY_RECORD, options: {} }],
     [
       "options has 'vramBytes', which is not known",
       { ...MEMORY_RECORD, options: { ...MEMORY_RECORD.options, vramBytes: 1 } },
+    ],
+    [
+      "machine has no 'engine'",
+      { ...FIT_RECORD, machine: { ...FIT_RECORD.machine, engine: undefined } },
+    ],
+    ['machine.adapter must be object, got null', { ...FIT_RECORD, machine: WASM_MACHINE }],
+    ['machine.adapter must be object, got null', { ...MEMORY_RECORD, machine: WASM_MACHINE }],
+    ['machine.adapter must be null', { ...WASM_RECORD, machine: MEMORY_RECORD.machine }],
+    [
+      'machine.engine must be string, got null',
+      { ...WASM_RECORD, machine: { ...WASM_MACHINE, engine: null } },
     ],
     [
       'cells[0].atPeak must be object or null',

@@ -41,6 +41,7 @@ export const FIT_RECORD: FitRecord = {
       driver: 'driver 1',
       maxBufferBytes: 2 ** 30,
     },
+    engine: null,
     nvidia: { name: 'a card' },
     cpu: 'a processor',
     cores: 2,
@@ -89,7 +90,8 @@ export const MEMORY_CELL: MemoryCell = {
   hostBytes: 2_097_152,
   peakRssBytes: 400_000_000,
   losses: [3, 2],
-  bytesPerParameter: 16,
+  allocatorBytesPerParameter: 16,
+  logicalBytesPerParameter: 17.36,
   driver: {
     source: 'process',
     baselineBytes: 10_485_760,
@@ -105,6 +107,8 @@ export const MEMORY_RECORD: MemoryRecord = {
   bench: 'memory',
   command: ['bench', 'memory'],
   options: {
+    engine: 'webgpu',
+    model: 'stack',
     layers: 4,
     width: 256,
     batch: 8,
@@ -115,6 +119,36 @@ export const MEMORY_RECORD: MemoryRecord = {
     adapter: null,
   },
   cells: [MEMORY_CELL],
+};
+
+export const WASM_MACHINE: MemoryRecord['machine'] = {
+  ...FIT_RECORD.machine,
+  adapter: null,
+  engine: 'wasm (SIMD, 1 thread)',
+  nvidia: null,
+};
+
+/** Of a model, on an engine whose allocator nothing counts. */
+export const WASM_RECORD: MemoryRecord = {
+  ...MEMORY_RECORD,
+  machine: WASM_MACHINE,
+  options: {
+    ...MEMORY_RECORD.options,
+    engine: 'wasm',
+    model: 'transformer',
+    layers: null,
+    width: null,
+  },
+  cells: [
+    {
+      ...MEMORY_CELL,
+      allocatorBytes: null,
+      allocatorBytesPerParameter: null,
+      atPeak: null,
+      highest: null,
+      driver: { source: 'unknown', baselineBytes: null, peakBytes: null, byPhase: {}, samples: 0 },
+    },
+  ],
 };
 
 const spread = (median: number) => ({
@@ -166,7 +200,8 @@ export const SPEED_CELL: SpeedCell = {
   allocatorBytes: 4_194_304,
   hostBytes: 2_097_152,
   peakRssBytes: 400_000_000,
-  bytesPerParameter: 16,
+  allocatorBytesPerParameter: 16,
+  logicalBytesPerParameter: 17.36,
   driver: MEMORY_CELL.driver,
   failure: null,
 };
@@ -176,6 +211,8 @@ export const SPEED_RECORD: SpeedRecord = {
   bench: 'speed',
   command: ['bench', 'speed'],
   options: {
+    engine: 'webgpu',
+    model: 'stack',
     layers: 4,
     width: 256,
     batch: 8,
@@ -213,6 +250,8 @@ export const SYNC_RECORD: SyncRecord = {
   bench: 'sync',
   command: ['bench', 'sync'],
   options: {
+    engine: 'webgpu',
+    model: 'stack',
     layers: 4,
     width: 256,
     batch: 8,

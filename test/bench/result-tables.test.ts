@@ -33,7 +33,7 @@ test('what fits in 64 MiB', () => {
 describe('what 16 layers take', () => {
   const text = readFileSync(entry('bench/results/memory-software-webgpu.json'), 'utf8');
   const { cells, options } = readBenchRecord(text) as MemoryRecord;
-  const { layers, width, batch } = options;
+  const { layers, width, batch } = options as typeof options & { layers: number; width: number };
 
   test.each([
     ['README.md', ['device:f32', 'device:q8', 'host:q8']],
@@ -49,7 +49,7 @@ describe('what 16 layers take', () => {
       const hostBytes = (cell?.hostBytes ?? NaN) / (cell?.parameters ?? NaN);
       return [
         calledFor(policyNamed(name)),
-        cell?.bytesPerParameter?.toFixed(1),
+        cell?.allocatorBytesPerParameter?.toFixed(1),
         hostBytes === 0 ? '–' : hostBytes.toFixed(1),
       ];
     });
@@ -61,7 +61,7 @@ describe('what 16 layers take', () => {
   test('by each meter', () => {
     const rows = cells.map((cell) => [
       cell.policy,
-      cell.bytesPerParameter?.toFixed(2),
+      cell.allocatorBytesPerParameter?.toFixed(2),
       mebibytes(cell.allocatorBytes),
       mebibytes(cell.logicalBytes),
       cell.driver.peakBytes === null ? 'unknown' : mebibytes(cell.driver.peakBytes),

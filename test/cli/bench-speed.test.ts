@@ -19,7 +19,7 @@ test('--help names every option and every policy', async () => {
   const { code, stdout } = await run('speed --help');
   expect(code).toBe(0);
   const flags =
-    '--layers --width --batch --steps --repeats --slow --sync-period --policy --cell-timeout --adapter --json';
+    '--engine --model --layers --width --batch --steps --repeats --slow --sync-period --policy --cell-timeout --adapter --json';
   for (const flag of flags.split(' ')) expect(stdout).toContain(`  ${flag} `);
   for (const { name } of ALL_POLICIES) expect(stdout).toContain(`\n  ${name} `);
 });
@@ -30,6 +30,7 @@ test.concurrent.each([
   ['speed --slow device:f32', "'device:f32'", 'host:f32, host:f16r8, host:f16, host:bf16'],
   ['speed --slow host:f16 --width 63', '--width 63', 'at least --width 64'],
   ['speed --slow host:f16 --policy keep-adam', '--slow host:f16', 'leave --slow out'],
+  ['speed --engine wasm --policy keep+host:f32', 'keep+host:f32', 'device:f32 is the same'],
 ])('a wrong request ends with exit code 2: slowlane bench %s', async (args, received, allowed) => {
   expectRefusal(await run(args), received, allowed);
 });
@@ -40,6 +41,24 @@ test('show prints the tables of a record', async () => {
   const { code, stdout } = await run(`show ${file}`);
   expect(stdout).toBe(`${speedText(SPEED_RECORD)}\n`);
   expect(code).toBe(0);
+});
+
+test('a model, without WebGPU', async () => {
+  const file = join(temporaryFolder(), 'speed.json');
+  const size = '--batch 2 --steps 2 --sync-period 2 --repeats 1';
+  const what = '--engine wasm --model mlp --policy keep+device:f32';
+  const { code, stdout } = await run(`speed ${what} ${size} --json ${file}`);
+  expect(code).toBe(0);
+  expect(stdout).toContain('mlp (109,386 parameters), batch 2, 1 repeats of 2 steps of Adam');
+  const record = readBenchRecord(readFileSync(file, 'utf8')) as SpeedRecord;
+  expect(record).toMatchObject({ machine: { adapter: null }, options: { engine: 'wasm' } });
+  const bytes = 4 * 109_386;
+  expect(record.cells[0]).toMatchObject({
+    status: 'done',
+    syncs: [{ bytesPulled: bytes, bytesPushed: bytes }],
+    allocatorBytes: null,
+    allocatorBytesPerParameter: null,
+  });
 });
 
 test.skipIf(!hasSwiftShader)(
@@ -70,7 +89,7 @@ test.skipIf(!hasSwiftShader)(
     }
     expect(ours?.syncMs).toMatchObject({ total: { count: 4 }, turnAround: { count: 4 } });
     for (const cell of record.cells) {
-      expect(cell.bytesPerParameter).toBe((cell.allocatorBytes ?? NaN) / parameters);
+      expect(cell.allocatorBytesPerParameter).toBe((cell.allocatorBytes ?? NaN) / parameters);
       expect(cell.logicalBytes).toBeGreaterThan(3 * 4 * parameters); // weights, m and v
       expect(cell.allocatorBytes).toBeGreaterThan(3 * 4 * parameters);
       expect(cell.peakRssBytes).toBeGreaterThan(2 ** 20);
@@ -89,7 +108,8 @@ describe('the tables', () => {
     syncMs: null,
     syncs: null,
     stepTimesMs: null,
-    bytesPerParameter: null,
+    allocatorBytesPerParameter: null,
+    logicalBytesPerParameter: null,
     allocatorBytes: null,
   };
   const record: SpeedRecord = {

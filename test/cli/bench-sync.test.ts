@@ -19,7 +19,7 @@ test('--help names every option and every place of slow weights', async () => {
   const { code, stdout } = await run('sync --help');
   expect(code).toBe(0);
   const flags =
-    '--layers --width --batch --sync-period --repeats --slow --cell-timeout --adapter --json';
+    '--engine --model --layers --width --batch --sync-period --repeats --slow --cell-timeout --adapter --json';
   for (const flag of flags.split(' ')) expect(stdout).toContain(`  ${flag} `);
   for (const place of SLOW_PLACES) expect(stdout).toContain(`"${place}"`);
 });
@@ -28,6 +28,8 @@ test.concurrent.each([
   ['sync --repeats 4', "'4'", 'a whole number ≥ 5'],
   ['sync --slow f16', "'f16'", 'host:f32, host:f16r8, host:f16'],
   ['sync --slow host:f16 --width 63', '--slow host:f16 with --width 63', 'at least --width 64'],
+  ['sync --engine cpu --adapter x', '--adapter x', 'use --engine webgpu'],
+  ['sync --engine wasm --model cnn', '--engine wasm with --model cnn', 'cpu or tensorflow'],
 ])('a wrong request ends with exit code 2: slowlane bench %s', async (args, received, allowed) => {
   expectRefusal(await run(args), received, allowed);
 });
@@ -76,6 +78,22 @@ test.skipIf(!hasSwiftShader)(
     expect([variables?.bytes, variables?.bus, variables?.partsMs]).toEqual([0, null, null]);
   },
 );
+
+test('a model, without WebGPU: what is copied, by which parts, and no bus', async () => {
+  const file = join(temporaryFolder(), 'sync.json');
+  const what = '--engine wasm --model mlp --batch 2 --sync-period 1 --repeats 5';
+  const { code, stdout } = await run(`sync ${what} --slow host:f16r8 --json ${file}`);
+  expect(code).toBe(0);
+  expect(stdout).toContain('mlp (109,386 parameters), batch 2, 5 syncs');
+  const record = readBenchRecord(readFileSync(file, 'utf8')) as SyncRecord;
+  expect(record.cells[0]).toMatchObject({
+    status: 'done',
+    bytes: 2 * 4 * 109_386, // floats are pulled and pushed, packed or not
+    bus: null,
+    shareOfBus: null,
+    partsMs: { pull: { count: 5 }, blend: { count: 5 }, push: { count: 5 } },
+  });
+});
 
 describe('the tables', () => {
   const failure = { kind: 'crashed', reason: 'signal SIGSEGV' } as const;

@@ -23,6 +23,7 @@ const TINY = '--width 64 --batch 2 --steps 2 --sync-period 2';
 test('bench fit --help names every option and every policy', async () => {
   const { code, stdout } = await run('fit --help');
   expect(code).toBe(0);
+  expect(stdout).toContain('of WebGPU alone: no other engine has a hard budget');
   const flags =
     '--vram --width --batch --steps --sync-period --policy --max-layers --try-timeout --adapter --json';
   for (const flag of flags.split(' ')) expect(stdout).toContain(`  ${flag} `);

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, test } from 'vitest';
-import type { Batch, DataSet } from '#src/cli/data/dataset.js';
+import { type Batch, type DataSet, MOBY_DICK_SHAPE } from '#src/models/dataset.js';
 import { parseIdx } from '#src/cli/data/idx.js';
 import { loadData } from '#src/cli/data/load.js';
 import { seededRandom, shuffle } from '#src/cli/data/random.js';
@@ -129,6 +129,7 @@ describe('text', () => {
   test('Moby-Dick has 83 kinds of characters, and its last tenth is for tests', async () => {
     const book = await loadData('moby-dick', undefined, failOnWarning);
     expect(book.classes).toBe(83);
+    expect(book).toMatchObject(MOBY_DICK_SHAPE);
     expect(book.trainCount).toBe(Math.floor((1_071_285 - 1) / 64) - 1); // 90 % of 1,190,317
     expect(book.testCount).toBe(256);
   });

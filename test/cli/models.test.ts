@@ -5,12 +5,12 @@ import '@tensorflow/tfjs-backend-wasm';
 
 import * as tf from '@tensorflow/tfjs-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { ModelName } from '#src/cli/choices.js';
-import { type Batch, disposeBatch, type DataSet } from '#src/cli/data/dataset.js';
+import type { ModelName } from '#src/models/names.js';
+import { type Batch, disposeBatch, type DataSet } from '#src/models/dataset.js';
 import { loadData } from '#src/cli/data/load.js';
-import { evaluate, meanCrossEntropy } from '#src/cli/models/cross-entropy.js';
-import { makeModel } from '#src/cli/models/make.js';
-import type { Model } from '#src/cli/models/model.js';
+import { evaluate, meanCrossEntropy } from '#src/models/cross-entropy.js';
+import { makeModel } from '#src/models/make.js';
+import type { Model } from '#src/models/model.js';
 
 const STEPS = 4;
 const BATCH = 4;

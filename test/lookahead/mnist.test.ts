@@ -5,8 +5,8 @@ import { adam, lookahead } from 'slowlane';
 import { expect, test } from 'vitest';
 
 import { loadMnist } from '#src/cli/data/mnist.js';
-import { meanCrossEntropy } from '#src/cli/models/cross-entropy.js';
-import { mlp } from '#src/cli/models/mlp.js';
+import { meanCrossEntropy } from '#src/models/cross-entropy.js';
+import { mlp } from '#src/models/mlp.js';
 
 import { onEveryEngine } from '../engines.js';
 import { plainAdamLookahead } from '../reference/plain-lookahead.js';

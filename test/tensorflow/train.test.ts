@@ -5,8 +5,8 @@ import { adam, lookahead } from 'slowlane';
 import { describe, expect, test } from 'vitest';
 
 import { loadMnist } from '#src/cli/data/mnist.js';
-import { cnn } from '#src/cli/models/cnn.js';
-import { meanCrossEntropy } from '#src/cli/models/cross-entropy.js';
+import { cnn } from '#src/models/cnn.js';
+import { meanCrossEntropy } from '#src/models/cross-entropy.js';
 
 import { readRecord, slowlane, temporaryFolder } from '../cli/run-cli.js';
 import { start } from './engine.js';

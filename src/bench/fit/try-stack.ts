@@ -34,7 +34,7 @@ export async function tryStack(request: TryRequest): Promise<TryResult> {
 async function train(request: TryRequest, policy: BenchPolicy): Promise<Trained> {
   const { device, memory } = await open(request, policy);
   const stack = await makeStack(device, request);
-  const losses = await trainPolicy(device, stack, policy, request);
+  const { losses } = await trainPolicy(device, stack, policy, request);
   return { ...memory(), losses };
 }
 

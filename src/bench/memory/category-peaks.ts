@@ -1,37 +1,32 @@
 // What the buffers of slowlane's engine are for: when the most are allocated, and at most each.
+//
+// The meter tells when something moves. What for, the engine is asked: inside a step the meter counts a new
+// value of a variable as what it was made as.
 
 import { type Breakdown, CATEGORIES } from '../../device/meter/categories.js';
 import type { WebGPUEngine } from '../../device/webgpu/start.js';
+import { type Meter, meter } from '../../index.js';
 
 export class CategoryPeaks {
   readonly #engine: WebGPUEngine;
+  readonly #meter: Meter;
   #peakBytes: number;
   #atPeak: Breakdown;
   #highest: Breakdown;
 
+  /** `engine` is the current backend. */
   constructor(engine: WebGPUEngine) {
     this.#engine = engine;
     const { peakBytes, by } = engine.memory();
     this.#peakBytes = peakBytes;
     this.#atPeak = by;
     this.#highest = by;
-    const { pool } = engine.backend;
-    const acquire = pool.acquireBuffer.bind(pool);
-    const release = pool.releaseBuffer.bind(pool);
-    pool.acquireBuffer = (...given) => {
-      const buffer = acquire(...given);
-      this.#note(); // afterwards: the new one has its category
-      return buffer;
-    };
-    pool.releaseBuffer = (...given) => {
-      this.#note(); // what it was for is known by now, if not when it was made
-      release(...given);
-      this.#note();
-    };
+    this.#meter = meter({ onEvent: () => this.#note() });
   }
 
   /** Adds up to the engine's `peakBytes`. */
   get atPeak(): Breakdown {
+    this.#meter.timeline(); // throws what stopped the notes, if something did
     return this.#atPeak;
   }
 

@@ -1,18 +1,19 @@
 // One policy, in a process of its own: what a few steps take at most, by each meter.
 
-import { OurDevice, openOurs, openStock } from '../devices.js';
+import { OurDevice } from '../devices.js';
+import { makeWorkload } from '../make-workload.js';
 import { Meters } from '../meters.js';
+import { openDevice } from '../open-device.js';
 import { peakBytesOf } from '../peak-bytes.js';
 import type { Phase } from '../peaks.js';
 import { policyNamed } from '../policies.js';
-import { makeStack } from '../stack.js';
 import { trainPolicy } from '../train-policy.js';
 import { CategoryPeaks } from './category-peaks.js';
 import type { MemoryCounts, MemoryOptions } from './memory-record.js';
 
 export interface MemoryRequest extends Pick<
   MemoryOptions,
-  'layers' | 'width' | 'batch' | 'steps' | 'syncPeriod' | 'adapter'
+  'engine' | 'model' | 'layers' | 'width' | 'batch' | 'steps' | 'syncPeriod' | 'adapter'
 > {
   readonly policy: string;
 }
@@ -23,16 +24,15 @@ export async function countMemory(
 ): Promise<MemoryCounts> {
   const policy = policyNamed(request.policy);
   const meters = new Meters('set-up', enter);
-  const open = policy.ours === null ? openStock : openOurs;
-  const device = await open(request.adapter ?? undefined, meters);
+  const device = await openDevice(request, policy, meters);
   const categories = device instanceof OurDevice ? new CategoryPeaks(device.engine) : null;
-  const stack = await makeStack(device, request);
+  const workload = await makeWorkload(device, request);
   categories?.restartHighest();
   meters.enter('training');
-  const losses = await trainPolicy(device, stack, policy, request);
+  const { losses, stats } = await trainPolicy(device, workload, policy, request);
   return {
-    parameters: stack.parameters,
-    ...peakBytesOf(device, meters),
+    parameters: workload.parameters,
+    ...peakBytesOf(device, meters, stats),
     atPeak: categories?.atPeak ?? null,
     highest: categories?.highest ?? null,
     losses,

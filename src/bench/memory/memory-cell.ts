@@ -1,5 +1,6 @@
 // What becomes of the process of one policy.
 
+import { perParameter } from '../peak-bytes.js';
 import type { DriverBytes } from '../peaks.js';
 import type { Ended } from '../run-cell.js';
 import type { MemoryCell, MemoryCounts } from './memory-record.js';
@@ -13,7 +14,8 @@ const NOTHING = {
   hostBytes: null,
   peakRssBytes: null,
   losses: null,
-  bytesPerParameter: null,
+  allocatorBytesPerParameter: null,
+  logicalBytesPerParameter: null,
 } as const;
 
 export function memoryCellOf(
@@ -27,6 +29,11 @@ export function memoryCellOf(
     const status = why.kind === 'interrupted' ? 'stopped' : 'failed';
     return { ...common, status, ...NOTHING, failure: why };
   }
-  const bytesPerParameter = result.allocatorBytes / result.parameters;
-  return { ...common, status: 'done', ...result, bytesPerParameter, failure: null };
+  return {
+    ...common,
+    status: 'done',
+    ...result,
+    ...perParameter(result),
+    failure: null,
+  };
 }

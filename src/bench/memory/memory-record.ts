@@ -12,7 +12,7 @@ export type MemoryOptions = CellOptions;
 /** What the process of a cell counts itself; the driver is asked from outside. */
 export interface MemoryCounts extends PeakBytes {
   readonly parameters: number;
-  /** What the buffers were for when `allocatorBytes` was reached; null for tfjs, which does not tell. */
+  /** What the buffers were for when `allocatorBytes` was reached; null for tfjs and without WebGPU: they do not tell. */
   readonly atPeak: Breakdown | null;
   /** The most for each purpose while it trained, each at a time of its own: no sum. */
   readonly highest: Breakdown | null;
@@ -28,8 +28,9 @@ export interface MemoryCell extends Nullable<MemoryCounts> {
   readonly status: 'done' | 'failed' | 'stopped';
   /** Of the whole process. */
   readonly wallMs: number;
-  /** `allocatorBytes` a parameter. */
-  readonly bytesPerParameter: number | null;
+  /** Null without WebGPU, as `allocatorBytes`. */
+  readonly allocatorBytesPerParameter: number | null;
+  readonly logicalBytesPerParameter: number | null;
   /** As nvidia-smi tells; `unknown` without it. */
   readonly driver: DriverBytes;
   readonly failure: Failure | null;

@@ -1,5 +1,6 @@
 // What becomes of the process of one policy.
 
+import { perParameter } from '../peak-bytes.js';
 import type { DriverBytes } from '../peaks.js';
 import type { Ended } from '../run-cell.js';
 import { spreadOf } from '../statistics.js';
@@ -19,7 +20,8 @@ const NOTHING = {
   stepMs: null,
   syncStepMs: null,
   syncMs: null,
-  bytesPerParameter: null,
+  allocatorBytesPerParameter: null,
+  logicalBytesPerParameter: null,
 } as const;
 
 export function speedCellOf(
@@ -43,7 +45,7 @@ export function speedCellOf(
     cycleMs: spreadOf(means),
     ...spreads,
     syncMs: spreadsOfSyncs(result.syncs),
-    bytesPerParameter: result.allocatorBytes / result.parameters,
+    ...perParameter(result),
     failure: null,
   };
 }

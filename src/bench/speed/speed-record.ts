@@ -40,8 +40,9 @@ export interface SpeedCell extends Nullable<SpeedTimes> {
   readonly syncStepMs: Spread | null;
   /** Parts of a sync on the main thread. */
   readonly syncMs: SyncSpreads | null;
-  /** `allocatorBytes` a parameter. */
-  readonly bytesPerParameter: number | null;
+  /** Null without WebGPU, as `allocatorBytes`. */
+  readonly allocatorBytesPerParameter: number | null;
+  readonly logicalBytesPerParameter: number | null;
   /** As nvidia-smi tells, before any time is taken; `unknown` without it. */
   readonly driver: DriverBytes;
   readonly failure: Failure | null;

@@ -1,11 +1,12 @@
 // One policy, in a process of its own: warm-up, then steps waited for one by one.
 
-import { openOurs, openStock, type TensorDevice } from '../devices.js';
+import type { TrainingDevice } from '../devices.js';
+import { makeWorkload } from '../make-workload.js';
 import { Meters } from '../meters.js';
+import { openDevice } from '../open-device.js';
 import { peakBytesOf } from '../peak-bytes.js';
 import type { Phase } from '../peaks.js';
 import { policyNamed } from '../policies.js';
-import { makeStack } from '../stack.js';
 import type { Stepper } from '../steppers.js';
 import { costOfSync, type SyncCost } from '../sync-costs.js';
 import { timeSteps } from '../timed-steps.js';
@@ -17,7 +18,16 @@ const WARM_UP_CYCLES = 2;
 
 export interface SpeedRequest extends Pick<
   SpeedOptions,
-  'layers' | 'width' | 'batch' | 'steps' | 'repeats' | 'syncPeriod' | 'slow' | 'adapter'
+  | 'engine'
+  | 'model'
+  | 'layers'
+  | 'width'
+  | 'batch'
+  | 'steps'
+  | 'repeats'
+  | 'syncPeriod'
+  | 'slow'
+  | 'adapter'
 > {
   readonly policy: string;
 }
@@ -30,11 +40,10 @@ export async function timePolicy(
   const { syncPeriod } = request;
   const policy = policyNamed(request.policy);
   const meters = new Meters('set-up', enter);
-  const open = policy.ours === null ? openStock : openOurs;
-  const device = await open(request.adapter ?? undefined, meters);
-  const stack = await makeStack(device, request);
+  const device = await openDevice(request, policy, meters);
+  const workload = await makeWorkload(device, request);
   meters.enter('warm-up');
-  const stepper = await startPolicy(stack, policy, request);
+  const stepper = await startPolicy(workload, policy, request);
   for (let step = 0; step < WARM_UP_CYCLES * syncPeriod; step++) {
     await checkedStep(device, stepper);
   }
@@ -49,15 +58,15 @@ export async function timePolicy(
   });
   await checkedStep(device, stepper);
   return {
-    parameters: stack.parameters,
+    parameters: workload.parameters,
     stepTimesMs,
     syncs: before === undefined ? null : syncs,
-    ...peakBytesOf(device, meters),
+    ...peakBytesOf(device, meters, stepper.stats?.() ?? null),
   };
 }
 
 /** Wrong numbers would be no training. */
-async function checkedStep(device: TensorDevice, stepper: Stepper): Promise<void> {
+async function checkedStep(device: TrainingDevice, stepper: Stepper): Promise<void> {
   const cost = await stepper.step(true);
   const [loss = NaN] = (await cost?.data<'float32'>()) ?? [];
   cost?.dispose();

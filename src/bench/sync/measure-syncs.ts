@@ -2,10 +2,13 @@
 
 import { adam, lookahead } from '../../index.js';
 import { timeBus } from '../bus.js';
-import { openBare, openOurs, type OurDevice, UNWATCHED } from '../devices.js';
+import { openBare, OurDevice, UNWATCHED } from '../devices.js';
+import { makeWorkload } from '../make-workload.js';
+import { openDevice } from '../open-device.js';
+import { policyNamed } from '../policies.js';
 import type { SlowPlace } from '../slow-places.js';
-import { learningRateOf, makeStack, type Stack } from '../stack.js';
 import { type Cycle, lookaheadCycle, timeSyncs, variablesCycle } from '../timed-syncs.js';
+import type { Workload } from '../workloads.js';
 import type { BusTimes, SyncMeasured, SyncOptions } from './sync-record.js';
 
 /** The first fills pools and compiles pipelines, and host memory gets its pages; in the second all is as it stays. */
@@ -13,31 +16,31 @@ const WARM_UP_SYNCS = 2;
 
 export interface SyncRequest extends Pick<
   SyncOptions,
-  'layers' | 'width' | 'batch' | 'syncPeriod' | 'repeats' | 'adapter'
+  'engine' | 'model' | 'layers' | 'width' | 'batch' | 'syncPeriod' | 'repeats' | 'adapter'
 > {
   readonly place: SlowPlace;
 }
 
 export async function measureSyncs(request: SyncRequest): Promise<SyncMeasured> {
-  const { adapter, syncPeriod, repeats } = request;
-  const device = await openOurs(adapter ?? undefined, UNWATCHED);
-  const stack = await makeStack(device, request);
-  const pieces = uploadsOf(device);
-  const { cycle, end } = await startCycle(stack, request);
+  const { syncPeriod, repeats } = request;
+  const device = await openDevice(request, policyNamed('release-adam'), UNWATCHED);
+  const workload = await makeWorkload(device, request);
+  const pieces = device instanceof OurDevice ? uploadsOf(device) : null;
+  const { cycle, end } = await startCycle(workload, request);
   await device.finished();
   const warmUp = await timeSyncs(device, cycle, { syncs: WARM_UP_SYNCS, syncPeriod });
   const times = await timeSyncs(device, cycle, { syncs: repeats, syncPeriod });
-  await checkLoss(stack);
+  await checkLoss(workload);
   // Before the bus is measured: nothing is to copy beside it, and its pieces are as large as these.
   await end();
-  device.engine.stop();
+  if (device instanceof OurDevice) device.engine.stop();
   const bytes = bytesOfSync(times.costs, pieces);
   return {
-    parameters: stack.parameters,
+    parameters: workload.parameters,
     bytes,
     warmUpMs: warmUp.doneMs,
     times,
-    bus: bytes === 0 ? null : await measureBus(request, pieces),
+    bus: bytes === 0 || pieces === null ? null : await measureBus(request, pieces),
   };
 }
 
@@ -54,36 +57,40 @@ function uploadsOf({ engine }: OurDevice): readonly number[] {
 }
 
 async function startCycle(
-  stack: Stack,
-  { place, width, syncPeriod }: SyncRequest,
+  workload: Workload,
+  { place, syncPeriod }: SyncRequest,
 ): Promise<{ cycle: Cycle; end: () => Promise<void> }> {
-  const inner = adam({ learningRate: learningRateOf({ width }), gradients: 'release' });
+  const inner = adam({ learningRate: workload.learningRate, gradients: 'release' });
   if (place === 'variables') {
-    return { cycle: variablesCycle(stack, inner), end: async () => inner.dispose() };
+    return { cycle: variablesCycle(workload, inner), end: async () => inner.dispose() };
   }
   const optimizer = lookahead(inner, { syncPeriod, slow: place });
   const end = async () => {
     await optimizer.finish();
     optimizer.dispose();
   };
-  return { cycle: await lookaheadCycle(stack, optimizer), end };
+  return { cycle: await lookaheadCycle(workload, optimizer), end };
 }
 
 /** Wrong numbers would be no training. */
-async function checkLoss({ loss }: Stack): Promise<void> {
+async function checkLoss({ loss }: Workload): Promise<void> {
   const scalar = loss();
   const [value = NaN] = await scalar.data<'float32'>();
   scalar.dispose();
   if (!Number.isFinite(value)) throw new Error(`The loss is not finite: ${value}.`);
 }
 
-/** The same in each sync; throws where the bus would be measured with other bytes. */
-function bytesOfSync(costs: SyncMeasured['times']['costs'], pieces: readonly number[]): number {
-  const oneWay = pieces.reduce((sum, bytes) => sum + bytes, 0);
+/** The same in each sync; throws where it is not, or the bus would be measured with other bytes. */
+function bytesOfSync(
+  costs: SyncMeasured['times']['costs'],
+  pieces: readonly number[] | null,
+): number {
+  const [first] = costs ?? [];
+  const oneWay = pieces?.reduce((sum, bytes) => sum + bytes, 0) ?? first?.bytesPulled ?? 0;
   for (const { bytesPulled, bytesPushed } of costs ?? []) {
     if (bytesPulled === oneWay && bytesPushed === oneWay) continue;
     throw new Error(
-      `A sync moved ${bytesPulled} bytes down and ${bytesPushed} up, but its pieces have ${oneWay}.`,
+      `A sync moved ${bytesPulled} bytes down and ${bytesPushed} up, but ${oneWay} were expected.`,
     );
   }
   return 2 * oneWay;

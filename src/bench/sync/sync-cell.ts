@@ -33,7 +33,7 @@ export function syncCellOf(
   const { bytes, bus, times } = result;
   const doneMs = spreadOf(times.doneMs);
   const speedOf = (ms: number | undefined) =>
-    bus === null || ms === undefined ? null : bytes / (ms / 1000);
+    bytes === 0 || ms === undefined ? null : bytes / (ms / 1000);
   const bytesPerSecond = speedOf(doneMs?.median);
   const busBytesPerSecond = speedOf(spreadOf(bus?.roundMs ?? [])?.median);
   const isKnown = bytesPerSecond !== null && busBytesPerSecond !== null;

@@ -2,7 +2,7 @@
 //
 // One cell for each place of slow weights, in a process of its own: warm-up cycles, then `repeats` cycles of
 // `syncPeriod` steps, each waited for, so that the device has nothing to do when the sync begins. Afterwards, where
-// slow weights are on the host, the bus alone: as many rounds, of pieces of the very sizes that the sync moved, up and
+// slow weights are on the host, and the engine is WebGPU's, the bus alone: as many rounds, of pieces of the very sizes that the sync moved, up and
 // down, by the device's own copies. The bytes of both are the same, so the share of the bus is the ratio of the times.
 
 import type { CellOptions } from '../cell-options.js';
@@ -15,7 +15,7 @@ import type { SyncTimes } from '../timed-syncs.js';
 
 export interface SyncOptions extends Pick<
   CellOptions,
-  'layers' | 'width' | 'batch' | 'syncPeriod' | 'cellTimeoutMs' | 'adapter'
+  'engine' | 'model' | 'layers' | 'width' | 'batch' | 'syncPeriod' | 'cellTimeoutMs' | 'adapter'
 > {
   /** Measured syncs of a cell, and rounds of the bus. */
   readonly repeats: number;
@@ -35,12 +35,12 @@ export interface BusTimes {
 
 export interface SyncMeasured {
   readonly parameters: number;
-  /** Over the bus in a sync: up and down, with what aligns the pieces. 0 on the device. */
+  /** Copied in a sync: up and down, on WebGPU with what aligns the pieces. 0 on the device. */
   readonly bytes: number;
   /** Syncs before, until done: pipelines and page faults. */
   readonly warmUpMs: readonly number[];
   readonly times: SyncTimes;
-  /** Null where nothing goes over the bus. */
+  /** Null where nothing goes over the bus, and without WebGPU, where nothing measures it. */
   readonly bus: BusTimes | null;
 }
 
@@ -56,7 +56,7 @@ export interface SyncCell extends Nullable<SyncMeasured> {
   readonly doneMs: Spread | null;
   /** Null without slowlane's Lookahead too. */
   readonly partsMs: SyncSpreads | null;
-  /** By the medians: `bytes` over the time until the sync is done; null where nothing goes over the bus. */
+  /** By the medians: `bytes` over the time until the sync is done; null where nothing is copied. */
   readonly bytesPerSecond: number | null;
   /** The same of a round of the bus. */
   readonly busBytesPerSecond: number | null;

@@ -1,7 +1,7 @@
 // Fashion-MNIST: 60,000 + 10,000 pictures of clothes (Xiao, Rasul, Vollgraf, arXiv 1708.07747), from
 // Debian's package dataset-fashion-mnist or a folder of the same four IDX files.
 
-import type { ImageSet } from './dataset.js';
+import type { ImageSet } from '../../models/dataset.js';
 import { readImageFolder } from './image-folder.js';
 
 const DEBIAN_FOLDER = '/usr/share/datasets/fashion-mnist';

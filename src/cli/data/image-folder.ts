@@ -2,7 +2,7 @@
 
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import type { ImageSet } from './dataset.js';
+import type { ImageSet } from '../../models/dataset.js';
 import { type ImageFile, imageSet } from './images.js';
 import { readVerified } from './verified-file.js';
 

@@ -3,13 +3,12 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { formatCount } from '../../memory/quantities.js';
 import { RunError } from '../cli-error.js';
-import type { Batch, ImageSet } from './dataset.js';
+import { type Batch, type ImageSet, MNIST_SHAPE } from '../../models/dataset.js';
 import { parseIdx } from './idx.js';
 import { seededRandom, shuffle } from './random.js';
 
-const SIDE = 28;
+const { side: SIDE, classes: CLASSES } = MNIST_SHAPE;
 const PIXELS = SIDE * SIDE;
-const CLASSES = 10;
 
 /** The four files of a set, read; `path` and `remedy` are for errors. */
 export interface ImageFile {
@@ -35,10 +34,8 @@ export function imageSet(name: string, files: ImageFiles): ImageSet {
   const train = labelled(files.trainImages, files.trainLabels);
   const test = labelled(files.testImages, files.testLabels);
   return {
-    kind: 'images',
+    ...MNIST_SHAPE,
     name,
-    classes: CLASSES,
-    side: SIDE,
     trainCount: train.labels.length,
     testCount: test.labels.length,
     testNote: `all ${formatCount(test.labels.length)} test images`,

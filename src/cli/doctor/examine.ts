@@ -1,6 +1,6 @@
 // Asks every probe, and makes the report. Whatever a probe does, it costs at most its own answer.
 
-import type { ModelName } from '../choices.js';
+import type { ModelName } from '../../models/names.js';
 import { findingsOf } from './findings.js';
 import { mergedGpus } from './gpus.js';
 import type { ProbeRequests, ProbeResults, StartProbe } from './probes.js';

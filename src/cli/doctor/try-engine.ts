@@ -4,7 +4,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 
 import { adam, lookahead } from '../../index.js';
-import type { EngineName, ModelName } from '../choices.js';
+import type { ModelName } from '../../models/names.js';
+import type { EngineName } from '../choices.js';
 import { reasonOf, RunError } from '../cli-error.js';
 import { startEngine } from '../engine.js';
 

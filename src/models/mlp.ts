@@ -2,13 +2,13 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
-import type { ImageSet } from '../data/dataset.js';
+import type { ImageShape } from './dataset.js';
 import { layersModel } from './layers-model.js';
 import type { Model } from './model.js';
 
 const HIDDEN = [128, 64] as const;
 
-export function mlp(data: ImageSet, seed: number): Model {
+export function mlp(data: ImageShape, seed: number): Model {
   const pixels = data.side * data.side;
   const sizes = [pixels, ...HIDDEN, data.classes];
   const layers = tfl.sequential({

@@ -3,13 +3,13 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
-import type { DataSet } from '../data/dataset.js';
+import type { DataShape } from './dataset.js';
 import { layersModel } from './layers-model.js';
 import type { Model } from './model.js';
 
 const UNITS = 128;
 
-export function lstm(data: DataSet, seed: number): Model {
+export function lstm(data: DataShape, seed: number): Model {
   const isText = data.kind === 'text';
   const features = isText ? data.classes : data.side;
   const steps = isText ? data.sequenceLength : data.side;

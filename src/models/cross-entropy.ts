@@ -2,7 +2,7 @@
 
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import * as tf from '@tensorflow/tfjs-core';
-import { type Batch, disposeBatch } from '../data/dataset.js';
+import { type Batch, disposeBatch } from './dataset.js';
 import type { Model } from './model.js';
 
 /** Mean over the labels of −log softmax(logits)[label], in nats. */

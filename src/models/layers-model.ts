@@ -2,7 +2,7 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 import type * as tfl from '@tensorflow/tfjs-layers';
-import type { Batch } from '../data/dataset.js';
+import type { Batch } from './dataset.js';
 import type { Model } from './model.js';
 
 /**

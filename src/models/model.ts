@@ -1,7 +1,7 @@
 // What the training loop asks of a model.
 
 import type * as tf from '@tensorflow/tfjs-core';
-import type { Batch } from '../data/dataset.js';
+import type { Batch } from './dataset.js';
 
 export interface Model {
   /** `784 → 128 → 10, ReLU`: for the report. */

@@ -5,17 +5,37 @@ import type * as tf from '@tensorflow/tfjs-core';
 
 /** Inputs and right answers of one step. Whoever asked for it disposes it. */
 export interface Batch {
-  /** Images: float32 [batch, 28, 28, 1] in 0..1. Text: int32 [batch, time], one code per character. */
+  /** Images: float32 [batch, side, side, 1] in 0..1. Text: int32 [batch, time], one code per character. */
   readonly inputs: tf.Tensor;
   /** int32: [batch] classes of images, or [batch, time] next characters. */
   readonly labels: tf.Tensor;
 }
 
+export interface ImageShape {
+  readonly kind: 'images';
+  readonly side: number;
+  readonly classes: number;
+}
+
+export interface TextShape {
+  readonly kind: 'text';
+  /** Characters in one example. */
+  readonly sequenceLength: number;
+  /** Characters in the vocabulary. */
+  readonly classes: number;
+}
+
+/** What a model has to know of its data. */
+export type DataShape = ImageShape | TextShape;
+
+/** MNIST, and the sets made in its image. */
+export const MNIST_SHAPE: ImageShape = { kind: 'images', side: 28, classes: 10 };
+/** Moby-Dick, in the sequences that it is cut into. */
+export const MOBY_DICK_SHAPE: TextShape = { kind: 'text', sequenceLength: 64, classes: 83 };
+
 interface DataSetBase {
   /** As the user asked for it: `mnist`. */
   readonly name: string;
-  /** Number of classes, or of characters in the vocabulary. */
-  readonly classes: number;
   /** Examples to train on: an epoch passes over this many. */
   readonly trainCount: number;
   /** Examples evaluated on; `testNote` says which. */
@@ -27,17 +47,8 @@ interface DataSetBase {
   testBatches(batchSize: number): Iterable<Batch>;
 }
 
-export interface ImageSet extends DataSetBase {
-  readonly kind: 'images';
-  readonly side: number;
-}
-
-export interface TextSet extends DataSetBase {
-  readonly kind: 'text';
-  /** Characters in one example. */
-  readonly sequenceLength: number;
-}
-
+export interface ImageSet extends DataSetBase, ImageShape {}
+export interface TextSet extends DataSetBase, TextShape {}
 export type DataSet = ImageSet | TextSet;
 
 /** Disposes both tensors of a batch. */

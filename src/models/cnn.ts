@@ -3,13 +3,13 @@
 // their cost goes with (output size × filter size), hence the early stride and pool.
 
 import * as tfl from '@tensorflow/tfjs-layers';
-import type { ImageSet } from '../data/dataset.js';
+import type { ImageShape } from './dataset.js';
 import { layersModel } from './layers-model.js';
 import type { Model } from './model.js';
 
 const CHANNELS = [8, 16] as const;
 
-export function cnn(data: ImageSet, seed: number): Model {
+export function cnn(data: ImageShape, seed: number): Model {
   const layers = tfl.sequential({
     layers: [
       tfl.layers.conv2d({

@@ -3,7 +3,7 @@
 // gradient lacks a kernel on wasm), no einsum. Pre-norm blocks as in GPT-2 (Radford and others, 2019).
 
 import * as tf from '@tensorflow/tfjs-core';
-import type { Batch, TextSet } from '../data/dataset.js';
+import type { Batch, TextShape } from './dataset.js';
 import type { Model } from './model.js';
 
 const WIDTH = 64;
@@ -35,7 +35,7 @@ interface Block {
   readonly narrow: Linear;
 }
 
-export function transformer(data: TextSet, seed: number): Model {
+export function transformer(data: TextShape, seed: number): Model {
   const made = new Weights(seed);
   const time = data.sequenceLength;
   const embedding = made.matrix(data.classes, WIDTH);

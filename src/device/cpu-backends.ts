@@ -1,0 +1,56 @@
+// tfjs's own backends that compute on the CPU, made the current one; or why that could not be.
+
+import * as tf from '@tensorflow/tfjs-core';
+
+import { SlowlaneError } from '../errors.js';
+
+const IMPORTS = {
+  wasm: () => import('@tensorflow/tfjs-backend-wasm'),
+  cpu: () => import('@tensorflow/tfjs-backend-cpu'),
+} as const;
+
+export type CpuBackendName = keyof typeof IMPORTS;
+
+/** A backend cannot be used. */
+export class BackendLoadError extends SlowlaneError {
+  override readonly name = 'BackendLoadError';
+  /** What failed. */
+  readonly what: string;
+  /** What to do. */
+  readonly remedy: string;
+
+  constructor(what: string, remedy: string, options?: ErrorOptions) {
+    super('ENGINE', `${what} ${remedy}.`, {}, options);
+    this.what = what;
+    this.remedy = remedy;
+  }
+}
+
+/** Throws a BackendLoadError. */
+export async function startCpuBackend(name: CpuBackendName): Promise<void> {
+  const from = `@tensorflow/tfjs-backend-${name}`;
+  try {
+    await IMPORTS[name]();
+  } catch (error) {
+    const reason = isMissing(error, from) ? `${from} isn't installed.` : firstLine(error);
+    throw new BackendLoadError(reason, `npm install ${from}`, { cause: error });
+  }
+  // A backend that fails to start is only logged by tfjs.
+  const hasStarted = await tf.setBackend(name);
+  if (hasStarted && tf.getBackend() === name) return;
+  throw new BackendLoadError(
+    `${from} is installed, but its backend ${name} did not start.`,
+    `Install it again in the version of @tensorflow/tfjs-core (${tf.version_core})`,
+  );
+}
+
+function isMissing(error: unknown, name: string): boolean {
+  if (!(error instanceof Error) || !('code' in error)) return false;
+  const codes: unknown[] = ['ERR_MODULE_NOT_FOUND', 'MODULE_NOT_FOUND'];
+  return codes.includes(error.code) && error.message.includes(name);
+}
+
+function firstLine(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error);
+  return message.split('\n', 1)[0] ?? '';
+}
