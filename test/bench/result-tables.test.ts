@@ -29,9 +29,16 @@ test('what fits in 64 MiB', () => {
   );
 });
 
-describe('what 16 layers take', () => {
-  const text = readFileSync(entry('bench/results/memory-software-webgpu.json'), 'utf8');
-  const { cells } = readBenchRecord(text) as MemoryRecord;
+describe.each([
+  ['16 layers', 'memory-software-webgpu', 'memory', 'purposes'],
+  [
+    'a transformer',
+    'memory-transformer-software-webgpu',
+    'memory-transformer',
+    'purposes-transformer',
+  ],
+])('what %s take on software WebGPU', (_, file, meters, purposes) => {
+  const { cells } = memoryRecord(file);
 
   test('by each meter', () => {
     const rows = cells.map((cell) => [
@@ -44,16 +51,32 @@ describe('what 16 layers take', () => {
       mebibytes(cell.peakRssBytes),
     ]);
     const head = ['policy', 'bytes per parameter', 'allocator', 'logical', 'driver', 'host', 'RSS'];
-    expectTable('docs/benchmarks.md', 'memory', tableOf(head, rows));
+    expectTable('docs/benchmarks.md', meters, tableOf(head, rows));
   });
 
   test('for each purpose', () => {
     const rows = cells.flatMap(({ policy, highest }) =>
       highest === null ? [] : [[policy, ...CATEGORIES.map((name) => mebibytes(highest[name]))]],
     );
-    expectTable('docs/benchmarks.md', 'purposes', tableOf(['policy', ...CATEGORIES], rows));
+    expectTable('docs/benchmarks.md', purposes, tableOf(['policy', ...CATEGORIES], rows));
   });
 });
+
+test('what 16 layers take on wasm, by the logical count', () => {
+  const rows = memoryRecord('memory-wasm').cells.map((cell) => [
+    cell.policy,
+    cell.logicalBytesPerParameter?.toFixed(2),
+    mebibytes(cell.logicalBytes),
+    mebibytes(cell.hostBytes),
+    mebibytes(cell.peakRssBytes),
+  ]);
+  const head = ['policy', 'logical bytes per parameter', 'logical', 'host', 'RSS'];
+  expectTable('docs/benchmarks.md', 'memory-wasm', tableOf(head, rows));
+});
+
+function memoryRecord(name: string): MemoryRecord {
+  return readBenchRecord(readFileSync(entry(`bench/results/${name}.json`), 'utf8')) as MemoryRecord;
+}
 
 function mebibytes(bytes: number | null): string {
   const value = (bytes ?? NaN) / 2 ** 20;
