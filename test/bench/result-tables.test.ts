@@ -8,6 +8,7 @@ import type { FitRecord } from '#src/bench/fit/fit-record.js';
 import type { MemoryRecord } from '#src/bench/memory/memory-record.js';
 import { type BenchPolicy, policyNamed } from '#src/bench/policies.js';
 import { readBenchRecord } from '#src/bench/read-record.js';
+import { workloadOf } from '#src/cli/bench-table.js';
 import { CATEGORIES } from '#src/device/meter/categories.js';
 
 import { entry } from '../built.js';
@@ -30,33 +31,17 @@ test('what fits in 64 MiB', () => {
   );
 });
 
-describe('what 16 layers take', () => {
-  const text = readFileSync(entry('bench/results/memory-software-webgpu.json'), 'utf8');
-  const { cells, options } = readBenchRecord(text) as MemoryRecord;
-  const { layers, width, batch } = options as typeof options & { layers: number; width: number };
-
-  test.each([
-    ['README.md', ['device:f32', 'device:q8', 'host:q8']],
-    ['docs/api.md', ['device:f32', 'device:q8', 'host:f32', 'host:q8']],
-  ] as const)('a parameter, in %s', (page, moments) => {
-    const policies = [
-      'tfjs-adam-lookahead',
-      'keep+device:f32',
-      ...moments.map((one) => `release+${one}`),
-    ];
-    const rows = policies.map((name) => {
-      const cell = cells.find(({ policy }) => policy === name);
-      const hostBytes = (cell?.hostBytes ?? NaN) / (cell?.parameters ?? NaN);
-      return [
-        calledFor(policyNamed(name)),
-        cell?.allocatorBytesPerParameter?.toFixed(1),
-        hostBytes === 0 ? '–' : hostBytes.toFixed(1),
-      ];
-    });
-    const what = `peak, ${layers} dense layers of ${width}×${width}, batch ${batch}, Adam and Lookahead`;
-    const head = [what, 'device bytes per parameter', 'host bytes per parameter'];
-    expectTable(page, 'parameter', tableOf(head, rows));
-  });
+describe.each([
+  ['16 layers', 'memory-software-webgpu', 'memory', 'purposes'],
+  [
+    'a transformer',
+    'memory-transformer-software-webgpu',
+    'memory-transformer',
+    'purposes-transformer',
+  ],
+])('what %s take on software WebGPU', (_, file, meters, purposes) => {
+  const record = memoryRecord(file);
+  const { cells } = record;
 
   test('by each meter', () => {
     const rows = cells.map((cell) => [
@@ -69,17 +54,53 @@ describe('what 16 layers take', () => {
       mebibytes(cell.peakRssBytes),
     ]);
     const head = ['policy', 'bytes per parameter', 'allocator', 'logical', 'driver', 'host', 'RSS'];
-    const parameters = (layers * width * width).toLocaleString('en');
-    const size = `${layers} layers of ${width} × ${width} (${parameters} parameters), batch ${batch}, in MiB:`;
-    expectTable('docs/benchmarks.md', 'memory', `${size}\n\n${tableOf(head, rows)}`);
+    const table = `${workloadOf(record)}, in MiB:\n\n${tableOf(head, rows)}`;
+    expectTable('docs/benchmarks.md', meters, table);
   });
 
   test('for each purpose', () => {
     const rows = cells.flatMap(({ policy, highest }) =>
       highest === null ? [] : [[policy, ...CATEGORIES.map((name) => mebibytes(highest[name]))]],
     );
-    expectTable('docs/benchmarks.md', 'purposes', tableOf(['policy', ...CATEGORIES], rows));
+    expectTable('docs/benchmarks.md', purposes, tableOf(['policy', ...CATEGORIES], rows));
   });
+});
+
+test.each([
+  ['README.md', ['device:f32', 'device:q8', 'host:q8']],
+  ['docs/api.md', ['device:f32', 'device:q8', 'host:f32', 'host:q8']],
+] as const)('what 16 layers take a parameter, in %s', (page, moments) => {
+  const { cells, options } = memoryRecord('memory-software-webgpu');
+  const { layers, width, batch } = options;
+  const policies = [
+    'tfjs-adam-lookahead',
+    'keep+device:f32',
+    ...moments.map((one) => `release+${one}`),
+  ];
+  const rows = policies.map((name) => {
+    const cell = cells.find(({ policy }) => policy === name);
+    const hostBytes = (cell?.hostBytes ?? NaN) / (cell?.parameters ?? NaN);
+    return [
+      calledFor(policyNamed(name)),
+      cell?.allocatorBytesPerParameter?.toFixed(1),
+      hostBytes === 0 ? '–' : hostBytes.toFixed(1),
+    ];
+  });
+  const what = `peak, ${layers} dense layers of ${width}×${width}, batch ${batch}, Adam and Lookahead`;
+  const head = [what, 'device bytes per parameter', 'host bytes per parameter'];
+  expectTable(page, 'parameter', tableOf(head, rows));
+});
+
+test('what 16 layers take on wasm, by the logical count', () => {
+  const rows = memoryRecord('memory-wasm').cells.map((cell) => [
+    cell.policy,
+    cell.logicalBytesPerParameter?.toFixed(2),
+    mebibytes(cell.logicalBytes),
+    mebibytes(cell.hostBytes),
+    mebibytes(cell.peakRssBytes),
+  ]);
+  const head = ['policy', 'logical bytes per parameter', 'logical', 'host', 'RSS'];
+  expectTable('docs/benchmarks.md', 'memory-wasm', tableOf(head, rows));
 });
 
 /** As a program has it; what is the default is left out. */
@@ -90,6 +111,10 @@ function calledFor({ ours }: BenchPolicy): string {
     moments: ours.moments === 'device:f32' ? null : ours.moments,
   }).flatMap(([name, value]) => (value === null ? [] : [`${name}: '${value}'`]));
   return `\`lookahead(adam(${given.length === 0 ? '' : `{ ${given.join(', ')} }`}))\``;
+}
+
+function memoryRecord(name: string): MemoryRecord {
+  return readBenchRecord(readFileSync(entry(`bench/results/${name}.json`), 'utf8')) as MemoryRecord;
 }
 
 function mebibytes(bytes: number | null): string {
