@@ -5,10 +5,11 @@ import { escapeHtml, escapeJson } from './html.js';
 import { CHART_SCRIPT } from './report-chart-script.js';
 import { REPORT_CSS } from './report-css.js';
 import { type NamedRun, type ReportData, reportData } from './report-data.js';
+import { withRecentMoves } from './recent-moves.js';
 import { LIVE_SCRIPT } from './report-live-script.js';
 import { LOSS_SCRIPT } from './report-loss-script.js';
 import { MEMORY_SCRIPT } from './report-memory-script.js';
-import { recipeOf, type ReportParts, reportParts, titleOf } from './report-parts.js';
+import { type LiveNote, recipeOf, type ReportParts, reportParts, titleOf } from './report-parts.js';
 import { COMMON_SCRIPT, END_SCRIPT, LANGUAGE_SCRIPT, START_SCRIPT } from './report-script.js';
 import { STEPS_SCRIPT } from './report-steps-script.js';
 import type { RunRecord } from './run-record.js';
@@ -45,11 +46,23 @@ export function renderReport(runs: readonly NamedRun[], chart: ChartLibrary): st
   return renderPage(state, chart, false);
 }
 
-/** What a live page shows of `record`; `reportPath` once the run has ended, null where there is no report. */
-export function liveState(record: RunRecord, ended?: { reportPath: string | null }): ReportState {
+/** Of the moves at the end of a timeline; a page that is open when the run ends gets them all. */
+const LIVE_MOVES = 1024;
+
+/** What a live page shows of a run that goes on. */
+export function runningState(record: RunRecord): ReportState {
+  const timeline = record.timeline && withRecentMoves(record.timeline, LIVE_MOVES);
+  return stateOf({ ...record, timeline }, { isRunning: true, reportPath: null });
+}
+
+/** And of one that has ended; `reportPath` is null where there is no report. */
+export function endedState(record: RunRecord, reportPath: string | null): ReportState {
+  return stateOf(record, { isRunning: false, reportPath });
+}
+
+function stateOf(record: RunRecord, live: LiveNote): ReportState {
   const runs = [{ name: recipeOf(record), record }];
-  const note = { isRunning: ended === undefined, reportPath: ended?.reportPath ?? null };
-  return { title: titleOf(runs), parts: reportParts(runs, note), data: reportData(runs) };
+  return { title: titleOf(runs), parts: reportParts(runs, live), data: reportData(runs) };
 }
 
 /** The page of a run that goes on: the same, and it asks for what is new under `events` beside its address. */
