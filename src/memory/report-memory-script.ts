@@ -48,7 +48,7 @@ export const MEMORY_SCRIPT = `
           budgetBytes === null ? '' : run.hasLine
             ? 'Dashed: the budget, ' + bytes(budgetBytes) + '.'
             : 'The budget, ' + bytes(budgetBytes) + ', is far above this chart.',
-          gapOf(run.memory) === null ? '' : 'Faded: single events were not kept, only what was held when a step began, and its peak.',
+          gapOf(run.memory) === null ? '' : 'Faded: without its single events, only what was held when a step began, and its peak.',
         ].filter((text) => text !== '').join(' ');
       }
       top = Math.max(mostBytes, ...runs.map(({ hasLine, memory }) => (hasLine ? memory.budgetBytes : 0)));
@@ -73,7 +73,7 @@ export const MEMORY_SCRIPT = `
         const { min, max } = u.scales.x;
         const [from, to] = gap.map((x) => u.valToPos(Math.min(max, Math.max(min, x)), 'x', true));
         u.ctx.save();
-        u.ctx.fillStyle = color('--card') + '99';
+        u.ctx.fillStyle = color('--card') + '66';
         u.ctx.fillRect(from, u.bbox.top, to - from, u.bbox.height);
         u.ctx.restore();
       };
