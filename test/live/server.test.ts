@@ -1,10 +1,13 @@
 // The server behind `--live`: whom it answers, what it sends, how it ends. Seconds are made by the test.
 
+import { EventEmitter } from 'node:events';
+import type { ServerResponse } from 'node:http';
 import { connect } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 
 import { type LivePage, startLivePage } from '#src/cli/live/server.js';
+import { LiveStreams } from '#src/cli/live/streams.js';
 import { endedState, runningState } from '#src/memory/report.js';
 import type { RunRecord } from '#src/memory/run-record.js';
 import { timedRun } from '../memory/timelines.js';
@@ -161,6 +164,32 @@ describe('what it sends', () => {
         return asked - before;
       })
       .toBe(0);
+  });
+
+  test('a page that did not keep up gets nothing until it reads again, and then all of it', () => {
+    const written: string[] = [];
+    const response = Object.assign(new EventEmitter(), {
+      writableNeedDrain: false,
+      write: (text: string) => written.push(text),
+    });
+    const streams = new LiveStreams(
+      () => runningState(running()),
+      () => {},
+    );
+    streams.add(response as unknown as ServerResponse, streams.state);
+    response.writableNeedDrain = true;
+    secondWith(4);
+    secondWith(5);
+    expect(written).toHaveLength(1);
+    response.writableNeedDrain = false;
+    secondWith(6);
+    secondWith(7);
+    expect(written.map((text) => text.slice(0, 14))).toEqual([
+      'data: {"whole"',
+      'data: {"whole"',
+      'data: {"change',
+    ]);
+    streams.stop();
   });
 
   test('a record that cannot be made ends the page and not the run', async () => {
