@@ -4,7 +4,8 @@
 import { mkdir, readFile, stat } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
-import { isReport, recipeOf, renderReport } from '../memory/report.js';
+import { recipeOf } from '../memory/report-parts.js';
+import { type ChartLibrary, isReport, renderReport } from '../memory/report.js';
 import { isRunRecord, type RunRecord, runRecordToJson } from '../memory/run-record.js';
 import { reasonOf, RunError } from './cli-error.js';
 import { checkReplaceable, OTHER_FOLDER, type OwnFile, replaceFile } from './own-file.js';
@@ -12,6 +13,8 @@ import { checkReplaceable, OTHER_FOLDER, type OwnFile, replaceFile } from './own
 export interface Output {
   readonly recordPath: string;
   readonly reportPath: string;
+  /** What the report draws with. */
+  readonly chart: ChartLibrary;
   /** Writes both files, each in one piece or not at all. */
   write(record: RunRecord): Promise<void>;
 }
@@ -35,6 +38,7 @@ export async function prepareOutput(folder: string): Promise<Output> {
   return {
     recordPath: record.path,
     reportPath: report.path,
+    chart,
     async write(content) {
       await replaceFile(record, runRecordToJson(content));
       await replaceFile(
@@ -66,7 +70,7 @@ export async function makeFolder(path: string): Promise<void> {
   await mkdir(path);
 }
 
-export async function readChartLibrary(): Promise<{ script: string; css: string }> {
+export async function readChartLibrary(): Promise<ChartLibrary> {
   const require = createRequire(import.meta.url);
   const read = (file: string): Promise<string> =>
     readFile(require.resolve(`uplot/dist/${file}`), 'utf8');

@@ -2,34 +2,18 @@
 
 import { Command } from 'commander';
 import { MODEL_NAMES, type ModelName } from '../models/names.js';
-import {
-  type GradientLifetime,
-  GRADIENT_LIFETIMES,
-  type Moments,
-  MOMENTS,
-} from '../optimizers/step-options.js';
-import { SLOW_FORMATS, type SlowFormat } from '../policy/slow-format.js';
-import {
-  checkCombination,
-  DATA_NAMES,
-  type DataName,
-  DEFAULT_MODELS,
-  defaultModel,
-  ENGINE_NAMES,
-  type EngineName,
-} from './choices.js';
-import { UsageError } from './cli-error.js';
+import { GRADIENT_LIFETIMES, MOMENTS } from '../optimizers/step-options.js';
+import { SLOW_FORMATS } from '../policy/slow-format.js';
+import { DATA_NAMES, DEFAULT_MODELS, defaultModel, ENGINE_NAMES } from './choices.js';
 import { choice, parsed, syncPeriod } from './command-options.js';
 import { folderName, positiveNumber, sizeInBytes, stepSize, wholeNumber } from './option-values.js';
+import { checkTogether, type RawTrainOptions } from './train-checks.js';
 import {
   BATCH_SIZES,
   type Duration,
   EPOCHS,
   INNER_NAMES,
   INNER_STATES,
-  INNER_WITH_CURVATURE,
-  type InnerName,
-  type InnerState,
   LEARNING_RATES,
   type TrainOptions,
 } from './train-options.js';
@@ -41,41 +25,12 @@ Examples:
   slowlane train --inner sgd --sync-period 10 --slow-step-size 0.8
   slowlane train --no-lookahead --out out-adam    the same, to compare with
   slowlane train --tensorboard runs/1             and then: tensorboard --logdir runs
+  slowlane train --live                           the report in a browser, while it trains
 `;
 
 const DATA_FILES =
   'for mnist and fashion-mnist train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte ' +
   'and t10k-labels-idx1-ubyte, each raw or .gz; for moby-dick data.txt';
-
-/** What commander hands over; its parsers and choices make these types true. */
-interface RawOptions {
-  readonly data: DataName;
-  readonly dataDir?: string;
-  readonly model?: ModelName;
-  readonly inner: InnerName;
-  readonly learningRate?: number;
-  readonly gradients: GradientLifetime;
-  readonly moments: Moments;
-  readonly accumulate: number;
-  readonly lookahead: boolean;
-  readonly syncPeriod: number;
-  readonly slowStepSize: number | 'adaptive';
-  readonly innerState: InnerState;
-  readonly slow: SlowFormat;
-  readonly workers?: number;
-  readonly engine: EngineName;
-  readonly vram?: number;
-  readonly epochs?: number;
-  readonly steps?: number;
-  readonly batchSize?: number;
-  readonly seed: number;
-  readonly validateEvery?: number;
-  readonly timeline?: boolean;
-  readonly out: string;
-  readonly tensorboard?: string;
-}
-
-const LOOKAHEAD_ONLY = ['syncPeriod', 'slowStepSize', 'innerState', 'slow', 'workers'] as const;
 
 /** The command; `run` gets checked options. */
 export function trainCommand(run: (options: TrainOptions) => Promise<void>): Command {
@@ -195,18 +150,21 @@ export function trainCommand(run: (options: TrainOptions) => Promise<void>): Com
     .addOption(
       parsed('--tensorboard <dir>', 'folder for events that TensorBoard reads', folderName),
     )
+    .addOption(
+      parsed(
+        '--live [port]',
+        'serve the report on this machine while it trains; the address is printed (default port: a free one)',
+        wholeNumber(1, 65_535),
+      ),
+    )
     .addHelpText('after', EXAMPLES);
   return command.action(() => run(checked(command)));
 }
 
 function checked(command: Command): TrainOptions {
-  const raw = command.opts<RawOptions>();
+  const raw = command.opts<RawTrainOptions>();
   const model = raw.model ?? defaultModel(raw.data);
-  checkCombination(raw.data, model, raw.engine);
-  if (raw.vram !== undefined) checkBudgetKeeper(raw.engine);
-  if (raw.lookahead && raw.moments !== 'device:f32') checkMomentsAreLeftAlone(raw);
-  if (!raw.lookahead) refuseLookaheadOptions(command);
-  else if (raw.slowStepSize === 'adaptive') checkAdaptive(raw.inner);
+  checkTogether(raw, model, command);
   return {
     data: raw.data,
     dataDir: raw.dataDir,
@@ -234,52 +192,14 @@ function checked(command: Command): TrainOptions {
     timeline: raw.timeline === true,
     out: raw.out,
     tensorboard: raw.tensorboard,
+    live: raw.live === true ? 0 : raw.live,
   };
 }
 
-function durationOf(raw: RawOptions, model: ModelName): Duration {
+function durationOf(raw: RawTrainOptions, model: ModelName): Duration {
   if (raw.steps !== undefined) return { unit: 'steps', count: raw.steps };
   if (raw.epochs !== undefined) return { unit: 'epochs', count: raw.epochs };
   return { unit: 'epochs', count: EPOCHS[model] };
-}
-
-function checkBudgetKeeper(engine: EngineName): void {
-  if (engine === 'webgpu') return;
-  throw new UsageError(
-    `--vram is kept by --engine webgpu alone, got --engine ${engine}. Add --engine webgpu, or leave out --vram.`,
-  );
-}
-
-function checkMomentsAreLeftAlone({ innerState, slowStepSize, moments }: RawOptions): void {
-  const reader =
-    innerState === 'interpolate'
-      ? '--inner-state interpolate'
-      : slowStepSize === 'adaptive'
-        ? '--slow-step-size adaptive'
-        : undefined;
-  if (reader === undefined) return;
-  throw new UsageError(
-    `${reader} needs moments in float32 on the device, got --moments ${moments}. Leave out one or the other.`,
-  );
-}
-
-function checkAdaptive(inner: InnerName): void {
-  if (INNER_WITH_CURVATURE.includes(inner)) return;
-  throw new UsageError(
-    `--slow-step-size adaptive needs an inner optimizer with a second moment, which --inner ${inner} has not. ` +
-      `Use ${INNER_WITH_CURVATURE.join(', ')}, or a number from 0 to 1.`,
-  );
-}
-
-function refuseLookaheadOptions(command: Command): void {
-  const given = LOOKAHEAD_ONLY.filter((name) => command.getOptionValueSource(name) === 'cli');
-  if (given.length === 0) return;
-  const flags = command.options
-    .filter((option) => (given as readonly string[]).includes(option.attributeName()))
-    .map((option) => option.long);
-  throw new UsageError(
-    `--no-lookahead leaves nothing for ${flags.join(', ')} to act on. Leave out one or the other.`,
-  );
 }
 
 /** `mlp 4, cnn 1, …`. */

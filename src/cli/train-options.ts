@@ -60,6 +60,8 @@ export interface TrainOptions {
   readonly out: string;
   /** Folder for files of events; undefined: none. */
   readonly tensorboard: string | undefined;
+  /** Port of the live page, 0 for a free one; undefined: nothing listens. */
+  readonly live: number | undefined;
 }
 
 /** Usual for each rule; Lion takes a third to a tenth of Adam's (arXiv 2302.06675). */

@@ -9,13 +9,14 @@ import { Interrupted, listenForInterrupt } from './interrupt.js';
 import { evaluate } from '../models/cross-entropy.js';
 import { makeModel } from '../models/make.js';
 import { countParameters } from '../models/model.js';
+import { type LivePage, startLivePage } from './live/server.js';
 import { type Output, prepareOutput } from './output.js';
 import { startProgress } from './progress.js';
 import { makeRecord } from './record-of-run.js';
 import { summaryText } from './summary-table.js';
 import { meter } from '../device/meter/meter.js';
 import { formatBytes, formatCount, formatMs } from '../memory/quantities.js';
-import type { EvaluationRecord } from '../memory/run-record.js';
+import type { EvaluationRecord, RunRecord } from '../memory/run-record.js';
 import type { Run } from './run.js';
 import { allOf, pointTeller, type RunSink } from './run-sink.js';
 import { openTensorBoard } from './tensorboard/sink.js';
@@ -64,7 +65,12 @@ export async function train(options: TrainOptions, toolVersion: string): Promise
         validation: { step: [], fast: [], slow: [] },
         meter: metered,
       };
-      return await trainAndRecord(run, output);
+      const live = await openLivePage(run, output);
+      try {
+        return await trainAndRecord(run, output, live);
+      } finally {
+        live?.close();
+      }
     } finally {
       trainer.dispose();
     }
@@ -74,7 +80,7 @@ export async function train(options: TrainOptions, toolVersion: string): Promise
   }
 }
 
-async function trainAndRecord(run: Run, output: Output): Promise<number> {
+async function trainAndRecord(run: Run, output: Output, live: LivePage | null): Promise<number> {
   const interrupt = listenForInterrupt();
   try {
     await trainWithProgress(run, interrupt.signal);
@@ -82,7 +88,7 @@ async function trainAndRecord(run: Run, output: Output): Promise<number> {
     await evaluateBoth(run, interrupt.signal);
     await run.trainer.finish();
   } catch (error) {
-    await writePartial(run, output, error);
+    await writePartial(run, output, live, error);
     if (!(error instanceof Interrupted)) throw withRemedy(error);
     console.error(`slowlane: ${error.message}`);
     return error.exitCode;
@@ -92,7 +98,7 @@ async function trainAndRecord(run: Run, output: Output): Promise<number> {
   }
   const record = makeRecord(run, 'done');
   try {
-    await output.write(record);
+    await leave(record, output, live);
   } finally {
     say(summaryText(record, process.stdout.isTTY ? process.stdout.columns : undefined));
   }
@@ -101,14 +107,30 @@ async function trainAndRecord(run: Run, output: Output): Promise<number> {
 }
 
 /** Why the run broke off matters more than that its record couldn't be written. */
-async function writePartial(run: Run, output: Output, error: unknown): Promise<void> {
+async function writePartial(
+  run: Run,
+  output: Output,
+  live: LivePage | null,
+  error: unknown,
+): Promise<void> {
   try {
-    await output.write(makeRecord(run, reasonOf(error)));
+    await leave(makeRecord(run, reasonOf(error)), output, live);
     say(
       `Partial record after ${formatCount(run.state.stepsDone)} steps: ${output.recordPath}, ${output.reportPath}`,
     );
   } catch (unwritten) {
     console.error(`warning: no partial record: ${reasonOf(unwritten)}`);
+  }
+}
+
+/** Writes the files, and shows the end to who looks on, whether they could be written or not. */
+async function leave(record: RunRecord, output: Output, live: LivePage | null): Promise<void> {
+  let reportPath: string | null = null;
+  try {
+    await output.write(record);
+    ({ reportPath } = output);
+  } finally {
+    await live?.end(record, reportPath);
   }
 }
 
@@ -170,6 +192,19 @@ async function validate(
   validation.fast.push(fast.loss);
   validation.slow.push(slow?.loss ?? null);
   return { fast, slow };
+}
+
+async function openLivePage(run: Run, output: Output): Promise<LivePage | null> {
+  const { live: port } = run.options;
+  if (port === undefined) return null;
+  const live = await startLivePage({
+    port,
+    chart: output.chart,
+    record: () => makeRecord(run, 'running'),
+    warn: (message) => console.error(`warning: ${message}`),
+  });
+  say(`Live    ${live.url}`);
+  return live;
 }
 
 async function openSinks({ tensorboard }: TrainOptions): Promise<RunSink> {

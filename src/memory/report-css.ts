@@ -17,6 +17,7 @@ export const REPORT_CSS = `
   }
 }
 * { box-sizing: border-box; }
+[hidden] { display: none !important; }
 body {
   margin: 0; background: var(--page); color: var(--ink);
   font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "Noto Sans", Arial, sans-serif;
@@ -26,6 +27,9 @@ h1 { margin: 0; font-size: 2rem; line-height: 1.2; letter-spacing: -0.01em; }
 h2 { margin: 0 0 0.9rem; font-size: 1.15rem; }
 .tool { margin: 0 0 0.25rem; color: var(--soft); font-size: 0.875rem; }
 .what { margin: 0.4rem 0 0; color: var(--soft); }
+.live { margin: 1rem 0 0; padding: 0.6rem 0.9rem; border-radius: 0.5rem; background: var(--card); border: 1px solid var(--line); font-variant-numeric: tabular-nums; }
+.partial#lost { margin: 0 0 1.25rem; }
+#lost:not([hidden]) ~ * .live { display: none; }
 .partial { margin: 1rem 0 0; padding: 0.6rem 0.9rem; border-radius: 0.5rem; color: var(--alert); background: var(--alert-back); }
 section { margin-top: 1.5rem; padding: 1.25rem; background: var(--card); border: 1px solid var(--line); border-radius: 0.75rem; }
 .tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(10.5rem, 1fr)); gap: 0.75rem; margin: 1.75rem 0 0; }

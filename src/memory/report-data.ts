@@ -54,7 +54,12 @@ function chartsOf({ name, record }: NamedRun): RunCharts {
     name,
     steps: steps.done,
     loss: { step: losses.map(({ step }) => step), each, mean: centeredMeans(each) },
-    validation,
+    // Those of a run that goes on grow.
+    validation: {
+      step: [...validation.step],
+      fast: [...validation.fast],
+      slow: [...validation.slow],
+    },
     memory:
       timeline === null
         ? null

@@ -10,24 +10,33 @@ export const LOSS_SCRIPT = `
       { key: 'fast', name: 'test, fast weights' },
       { key: 'slow', name: 'test, slow weights' },
     ];
-    const curves = [];
-    data.runs.forEach((run, at) => {
-      const { loss, validation } = run;
-      for (const { key, name } of KINDS) {
-        const isTest = key === 'fast' || key === 'slow';
-        const step = isTest ? validation.step : loss.step;
-        const values = isTest ? validation[key] : loss[key];
-        if (values.some((value) => value !== null)) curves.push({ at, key, name, step, values });
+    const curves = data.runs.flatMap((_, at) => KINDS.map(({ key, name }) => ({ at, key, name })));
+    let columns;
+    function load() {
+      for (const curve of curves) {
+        const { loss, validation } = data.runs[curve.at];
+        const isTest = curve.key === 'fast' || curve.key === 'slow';
+        curve.step = isTest ? validation.step : loss.step;
+        curve.values = isTest ? validation[curve.key] : loss[curve.key];
       }
-    });
+      // Null: not finite. Undefined: another curve's step.
+      columns = uPlot.join(curves.map(({ step, values }) => [step, values]));
+      section.hidden = columns[0].length === 0;
+      for (const button of toggles.children) {
+        const { kind } = button.dataset;
+        if (kind !== undefined) button.hidden = !curves.some(({ key, values }) => key === kind && values.some((value) => value !== null));
+      }
+    }
+    function extent() {
+      const [first, last] = [columns[0][0], columns[0].at(-1)];
+      return first === last ? [first - 1, last + 1] : [first, last];
+    }
     const hidden = new Set(many ? ['each'] : []);
     const hiddenRuns = new Set();
     const isShown = ({ key, at }) => !hidden.has(key) && !hiddenRuns.has(at);
-    // Null: not finite. Undefined: another curve's step.
-    const columns = curves.length === 0 ? [[0]] : uPlot.join(curves.map(({ step, values }) => [step, values]));
 
     function styleOf({ key, at }) {
-      const few = columns[0].length < 3;
+      const few = (u) => u.data[0].length < 3;
       const stroke = many ? runColor(at) : color(key === 'slow' ? '--run1' : '--run0');
       const points = (filled) => ({
         show: true, size: 8, width: 2, stroke, fill: filled ? stroke : color('--card'),
@@ -55,25 +64,32 @@ export const LOSS_SCRIPT = `
       return { title: 'step ' + count(columns[0][i]), rows };
     }
 
+    const zoom = newZoom();
     let chart;
     function draw() {
       chart?.remove();
-      chart = drawChart(place, {
+      chart = section.hidden ? undefined : drawChart(place, {
         height: innerWidth < 520 ? 240 : 320,
         label: 'Loss by step',
         columns,
+        zoom,
+        extent,
         describe,
         options: {
-          scales: { x: { time: false }, y: { range: fromZero } },
+          scales: { y: { range: fromZero } },
           axes: [stepAxis(), axis('loss (nats)', 46)],
           series: [{}, ...curves.map((curve) => ({ ...styleOf(curve), show: isShown(curve) }))],
         },
       });
     }
+    function update() {
+      load();
+      if (chart === undefined) draw();
+      else chart.update(columns);
+    }
 
     const toggles = section.querySelector('.toggles');
     for (const { key, name } of KINDS) {
-      if (!curves.some((curve) => curve.key === key)) continue;
       const button = toggle(toggles, name, 'line ' + key + (many ? '' : ' one'), !hidden.has(key), (isOn) => {
         if (isOn) hidden.delete(key);
         else hidden.add(key);
@@ -88,6 +104,7 @@ export const LOSS_SCRIPT = `
         draw();
       }));
     }
-    draws.push(draw);
+    load();
+    sections.push({ draw, update });
   })();
 `;

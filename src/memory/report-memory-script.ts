@@ -7,7 +7,7 @@ export const MEMORY_SCRIPT = `
     const ORDER = ['weights', 'moments', 'gradients', 'activations', 'staging', 'pool']
       .map((name) => data.categories.indexOf(name)).filter((at) => at >= 0);
     const STEPS_OF_A_VIEW = 6;
-    const runs = data.runs.map((run, at) => ({ ...run, at })).filter(({ memory }) => memory !== null);
+    const runs = data.runs.map(({ name }, at) => ({ name, at })).filter(({ at }) => data.runs[at].memory !== null);
     const shown = new Set(ORDER);
 
     /** Bytes by category at each point. */
@@ -26,14 +26,65 @@ export const MEMORY_SCRIPT = `
       return columns;
     }
     for (const run of runs) {
-      run.bytes = columnsOf(run.memory);
-      run.total = run.memory.points.x.map((_, i) => run.bytes.reduce((sum, one) => sum + one[i], 0));
       run.place = panel(section, many ? run.name : '', many ? 'run' + (run.at % RUN_COLORS) : '');
       run.place.parentElement.append(element('p', 'above'));
     }
-    const mostBytes = runs.reduce((most, { total }) => total.reduce((a, b) => Math.max(a, b), most), 0);
-    const end = runs.reduce((most, { memory }) => Math.max(most, memory.points.x.at(-1) ?? 0), 1);
-    let view = [0, end];
+    let [mostBytes, top, end, firstEnds, lastBegins] = [0, 1, 1, 0, 1];
+
+    function load() {
+      for (const run of runs) {
+        run.memory = data.runs[run.at].memory;
+        run.bytes = columnsOf(run.memory);
+        run.total = run.memory.points.x.map((_, i) => run.bytes.reduce((sum, one) => sum + one[i], 0));
+      }
+      mostBytes = runs.reduce((most, { total }) => total.reduce((a, b) => Math.max(a, b), most), 0);
+      end = runs.reduce((most, { memory }) => Math.max(most, memory.points.x.at(-1) ?? 0), 1);
+      firstEnds = Math.max(...runs.map(({ memory }) => memory.points.firstEnds ?? 0));
+      lastBegins = Math.min(...runs.map(({ memory }) => memory.points.lastBegins ?? memory.points.firstEnds ?? end));
+      for (const run of runs) {
+        const { budgetBytes } = run.memory;
+        run.hasLine = budgetBytes !== null && budgetBytes <= 2.5 * mostBytes;
+        run.place.parentElement.querySelector('.above').textContent = [
+          budgetBytes === null ? '' : run.hasLine
+            ? 'Dashed: the budget, ' + bytes(budgetBytes) + '.'
+            : 'The budget, ' + bytes(budgetBytes) + ', is far above this chart.',
+          gapOf(run.memory) === null ? '' : 'Faded: without its single events, only what was held when a step began, and its peak.',
+        ].filter((text) => text !== '').join(' ');
+      }
+      top = Math.max(mostBytes, ...runs.map(({ hasLine, memory }) => (hasLine ? memory.budgetBytes : 0)));
+      section.hidden = runs.every(({ total }) => total.length === 0);
+      for (const { button, isThere } of views) button.hidden = !isThere();
+      views[0].button.hidden = views.every(({ button }, at) => at === 0 || button.hidden);
+      toggles.forEach((button, i) => {
+        button.hidden = runs.every((run) => run.bytes[ORDER[i]].every((held) => held === 0));
+      });
+    }
+
+    /** The part between the first events and the last ones, if any were not kept. */
+    function gapOf({ points: { firstEnds: from, lastBegins: to } }) {
+      return to === null || to <= (from ?? 0) ? null : [from ?? 0, to];
+    }
+
+    /** Blocks of a peak must not look like blocks that were there all the time. */
+    function fadeGap(run) {
+      return (u) => {
+        const gap = gapOf(run.memory);
+        if (gap === null) return;
+        const { min, max } = u.scales.x;
+        const [from, to] = gap.map((x) => u.valToPos(Math.min(max, Math.max(min, x)), 'x', true));
+        u.ctx.save();
+        u.ctx.fillStyle = color('--card') + '66';
+        u.ctx.fillRect(from, u.bbox.top, to - from, u.bbox.height);
+        u.ctx.restore();
+      };
+    }
+
+    /** The line of the budget, where it is not far above everything else. */
+    function columnsToDraw(run, sums) {
+      const { points, budgetBytes } = run.memory;
+      const line = run.hasLine ? budgetBytes : null;
+      return [points.x, ...sums, ...(budgetBytes === null ? [] : [points.x.map(() => line)])];
+    }
 
     function stacked(run) {
       const kept = ORDER.filter((at) => shown.has(at));
@@ -69,38 +120,27 @@ export const MEMORY_SCRIPT = `
       return { title: (many ? run.name + ', ' : '') + title, rows: [...rows, ['', 'in all', bytes(run.total[i])]] };
     }
 
-    let isZooming = false;
-    function zoom(range) {
-      view = range;
-      isZooming = true;
-      for (const { chart } of runs) chart.u.setScale('x', { min: range[0], max: range[1] });
-      isZooming = false;
-      for (const { button, of } of buttons) {
-        button.setAttribute('aria-pressed', String(of[0] === range[0] && of[1] === range[1]));
-      }
+    function markViews() {
+      for (const { button, range } of views) button.setAttribute('aria-pressed', String(zoom.range === range));
     }
+    const zoom = newZoom(markViews);
 
     function draw() {
       for (const run of runs) {
         run.chart?.remove();
+        if (section.hidden) continue;
         const { kept, sums } = stacked(run);
-        const { budgetBytes, points } = run.memory;
-        const hasLine = budgetBytes !== null && budgetBytes <= 2.5 * mostBytes;
         const edge = color('--card');
-        run.place.parentElement.querySelector('.above').textContent =
-          budgetBytes === null ? '' : hasLine
-            ? 'Dashed: the budget, ' + bytes(budgetBytes) + '.'
-            : 'The budget, ' + bytes(budgetBytes) + ', is far above this chart.';
-        const top = Math.max(mostBytes, ...runs.map(({ memory: { budgetBytes: line } }) =>
-          line !== null && line <= 2.5 * mostBytes ? line : 0));
         run.chart = drawChart(run.place, {
           height: many ? 200 : 320,
           label: 'Device memory' + (many ? ' of ' + run.name : ''),
-          columns: [points.x, ...sums, ...(hasLine ? [points.x.map(() => budgetBytes)] : [])],
+          columns: columnsToDraw(run, sums),
+          zoom,
+          extent: () => [0, end],
           describe: (i) => describe(run, i),
           options: {
             cursor: { sync: { key: 'memory', scales: ['x', null] } },
-            scales: { x: { time: false, range: () => view }, y: { range: () => [0, top * 1.05 || 1] } },
+            scales: { y: { range: () => [0, top * 1.05 || 1] } },
             axes: [stepAxis(), bytesAxis()],
             series: [
               {},
@@ -108,39 +148,43 @@ export const MEMORY_SCRIPT = `
                 fill: color('--c' + at), stroke: edge, width: 0.5,
                 paths: uPlot.paths.stepped({ align: 1 }), points: { show: false },
               })),
-              ...(hasLine ? [{ stroke: color('--ink'), width: 1.5, dash: [6, 4], points: { show: false } }] : []),
+              ...(run.memory.budgetBytes === null ? [] : [{ stroke: color('--ink'), width: 1.5, dash: [6, 4], points: { show: false } }]),
             ],
-            hooks: {
-              setSelect: [(u) => {
-                if (u.select.width < 3) return;
-                const range = [u.select.left, u.select.left + u.select.width].map((at) => u.posToVal(at, 'x'));
-                u.setSelect({ left: 0, width: 0, top: 0, height: 0 }, false);
-                zoom(range);
-              }],
-            },
+            hooks: { draw: [fadeGap(run)] },
           },
         });
-        run.chart.u.over.addEventListener('dblclick', () => zoom([0, end]));
       }
     }
+    function update() {
+      load();
+      if (runs.some(({ chart }) => chart === undefined)) draw();
+      else for (const run of runs) run.chart.update(columnsToDraw(run, stacked(run).sums));
+    }
 
-    const views = [['Whole run', [0, end]]];
-    const firstEnds = Math.max(...runs.map(({ memory }) => memory.points.firstEnds ?? 0));
-    const lastBegins = Math.min(...runs.map(({ memory }) => memory.points.lastBegins ?? memory.points.firstEnds ?? end));
-    if (end > STEPS_OF_A_VIEW + 1 && firstEnds > 0) views.push(['First steps', [0, Math.min(firstEnds, STEPS_OF_A_VIEW + 1)]]);
-    if (end > 2 * STEPS_OF_A_VIEW) views.push(['Last steps', [Math.floor(Math.max(Math.min(lastBegins, end - 1), end - STEPS_OF_A_VIEW)), end]]);
-    const buttons = views.length < 2 ? [] : views.map(([name, of]) => ({
-      of,
-      button: toggle(section.querySelector('.views'), name, '', of === views[0][1], () => zoom(of)),
-    }));
-    for (const at of ORDER) {
-      if (runs.every((run) => run.bytes[at].every((held) => held === 0))) continue;
+    const views = [
+      { name: 'Whole run', range: null, isThere: () => true },
+      {
+        name: 'First steps',
+        range: () => [0, Math.min(firstEnds, STEPS_OF_A_VIEW + 1)],
+        isThere: () => end > STEPS_OF_A_VIEW + 1 && firstEnds > 0,
+      },
+      {
+        name: 'Last steps',
+        range: () => [Math.floor(Math.max(Math.min(lastBegins, end - 1), end - STEPS_OF_A_VIEW)), end],
+        isThere: () => end > 2 * STEPS_OF_A_VIEW,
+      },
+    ];
+    for (const view of views) {
+      const { name, range } = view;
+      view.button = toggle(section.querySelector('.views'), name, '', range === null, () => zoom.to(range));
+    }
+    const toggles = ORDER.map((at) =>
       toggle(section.querySelector('.toggles'), data.categories[at], 'c' + at, true, (isOn) => {
         if (isOn) shown.add(at);
         else shown.delete(at);
         draw();
-      });
-    }
-    draws.push(draw);
+      }));
+    load();
+    sections.push({ draw, update });
   })();
 `;

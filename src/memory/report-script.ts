@@ -1,7 +1,7 @@
 /**
- * The report in the browser: what its charts share. `uPlot` and the element `#data` are on the page. Strings,
+ * The report in the browser: what its sections share. `uPlot` and the element `#data` are on the page. Strings,
  * because they must reach the page as they stand here: a function's source changes with whatever compiled it.
- * Together they are one function: this opens it, START_SCRIPT closes it.
+ * Together they are one function: this opens it, END_SCRIPT closes it.
  */
 export const COMMON_SCRIPT = `
 (() => {
@@ -9,8 +9,8 @@ export const COMMON_SCRIPT = `
   const data = JSON.parse(document.getElementById('data').textContent);
   const page = document.documentElement;
   const RUN_COLORS = 5;
-  /** Functions that draw a section anew, in the colours of now. */
-  const draws = [];
+  /** \`draw\` draws a section anew, in the colours of now; \`update\` shows what is in \`data\` now. */
+  const sections = [];
 
   const color = (name) => getComputedStyle(page).getPropertyValue(name).trim();
   const runColor = (at) => color('--run' + (at % RUN_COLORS));
@@ -67,109 +67,18 @@ export const COMMON_SCRIPT = `
     section.querySelector('.panels').append(outer);
     return place;
   }
-
-  function axis(label, size, more) {
-    const font = '12px ' + getComputedStyle(document.body).fontFamily;
-    return {
-      stroke: color('--soft'), font, labelFont: font, labelSize: 20, label, size,
-      grid: { stroke: color('--line'), width: 1 }, ticks: { show: false }, ...more,
-    };
-  }
-  /** Powers of two and their halves, so that bytes have round numbers. */
-  const BINARY = Array.from({ length: 44 }, (_, power) => 2 ** power);
-  const stepAxis = () => axis('step', 26, {
-    incrs: Array.from({ length: 8 }, (_, power) => [1, 2, 5].map((digit) => digit * 10 ** power)).flat(),
-  });
-  const bytesAxis = () => axis('bytes', 62, { incrs: BINARY, values: (_, all) => all.map(bytes) });
-
-  // From zero, because losses, bytes and times have one; a little air above the highest value.
-  function fromZero(_, min, max) {
-    return max > 0 ? [Math.min(0, min), max * 1.05] : [0, 1];
-  }
-
-  /**
-   * One chart. \`spec\`: height, label, columns, options (of uPlot), describe(at) for the point at a place:
-   * { title, rows: [swatch, name, value] } or null.
-   */
-  function drawChart(place, spec) {
-    const tip = element('div', 'tip');
-    let chosen = null;
-    function tell(u, at, aloud) {
-      const told = at === null || at === undefined ? null : spec.describe(at);
-      tip.hidden = told === null;
-      if (told === null) return;
-      tip.replaceChildren(element('strong', '', told.title));
-      for (const [swatch, name, value] of told.rows) {
-        const row = element('div');
-        if (swatch) row.append(element('span', 'swatch ' + swatch));
-        row.append(element('span', 'name', name), element('span', 'value', value ?? ''));
-        tip.append(row);
-      }
-      const left = u.valToPos(u.data[0][at], 'x');
-      const isRight = left > u.over.clientWidth / 2;
-      tip.style.left = isRight ? '' : left + 14 + 'px';
-      tip.style.right = isRight ? u.over.clientWidth - left + 14 + 'px' : '';
-      if (!aloud) return;
-      const all = told.rows.map(([, name, value]) => name + (value ? ' ' + value : '')).join(', ');
-      place.closest('section').querySelector('.read').textContent = told.title + ': ' + all;
-    }
-    const size = () => ({ width: Math.max(120, place.clientWidth), height: spec.height });
-    const u = new uPlot({
-      padding: [10, 24, 0, 0],
-      legend: { show: false },
-      ...spec.options,
-      ...size(),
-      cursor: { points: { show: false }, drag: { x: true, y: false, uni: 8 }, ...spec.options.cursor },
-      hooks: {
-        ...spec.options.hooks,
-        setCursor: [(u) => {
-          if (chosen !== null) return;
-          tell(u, u.cursor.left < 0 ? null : u.cursor.idx, false);
-        }],
-      },
-    }, spec.columns, place);
-    tip.hidden = true;
-    u.over.append(tip);
-    u.root.tabIndex = 0;
-    u.root.setAttribute('role', 'group');
-    u.root.setAttribute('aria-label', spec.label + '. Arrow keys go from point to point.');
-    u.root.addEventListener('keydown', (event) => {
-      const xs = u.data[0];
-      const { min, max } = u.scales.x;
-      const first = xs.findIndex((x) => x >= min);
-      const last = xs.findLastIndex((x) => x <= max);
-      let at = u.cursor.idx ?? first;
-      if (u.root.dataset.at !== undefined) at = Number(u.root.dataset.at);
-      if (event.key === 'ArrowRight') at += 1;
-      else if (event.key === 'ArrowLeft') at -= 1;
-      else if (event.key === 'PageDown') at += 20;
-      else if (event.key === 'PageUp') at -= 20;
-      else if (event.key === 'Home') at = first;
-      else if (event.key === 'End') at = last;
-      else if (event.key === 'Escape') { tell(u, null); return; }
-      else return;
-      event.preventDefault();
-      at = Math.min(last, Math.max(first, at));
-      u.root.dataset.at = at;
-      chosen = at; // several points may lie on one pixel: uPlot would take another one
-      u.setCursor({ left: u.valToPos(xs[at], 'x'), top: u.over.clientHeight / 2 });
-      tell(u, at, true);
-      requestAnimationFrame(() => { chosen = null; });
-    });
-    u.root.addEventListener('mousemove', () => { delete u.root.dataset.at; });
-    const observer = new ResizeObserver(() => u.setSize(size()));
-    observer.observe(place);
-    return { u, remove() { observer.disconnect(); u.destroy(); } };
-  }
 `;
 
 /** Draws everything, and again when the colours change. */
 export const START_SCRIPT = `
-  const drawAll = () => draws.forEach((draw) => draw());
+  const drawAll = () => sections.forEach(({ draw }) => draw());
   drawAll();
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', drawAll);
   addEventListener('beforeprint', () => { page.dataset.print = ''; drawAll(); });
   addEventListener('afterprint', () => { delete page.dataset.print; drawAll(); });
+`;
+
+export const END_SCRIPT = `
 })();
 `;
 

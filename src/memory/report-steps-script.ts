@@ -3,25 +3,30 @@ export const STEPS_SCRIPT = `
   (() => {
     const section = document.getElementById('times');
     if (section === null) return;
-    const runs = data.runs.map((run, at) => ({ ...run, at }))
-      .filter(({ times }) => times !== null && times.ms.length > 0);
-    for (const run of runs) {
-      const { stepsPerRow, stepsInLastRow, ms: means, syncMs, syncs } = run.times;
-      const last = means.length - 1;
-      run.stepsAt = (i) => (i === last ? stepsInLastRow : stepsPerRow);
-      run.columns = [
-        means.map((_, i) => i * stepsPerRow + (run.stepsAt(i) + 1) / 2),
-        means,
-        means.map((mean, i) => Math.max(0, mean - syncMs[i] / run.stepsAt(i))),
-      ];
-      run.hasSyncs = syncs.some((number) => number > 0);
-      run.place = panel(section, many ? run.name : '', many ? 'run' + (run.at % RUN_COLORS) : '');
+    const runs = data.runs.map((run, at) => ({ name: run.name, at, zoom: newZoom() }))
+      .filter(({ at }) => data.runs[at].times !== null && (!many || data.runs[at].times.ms.length > 0));
+    for (const run of runs) run.place = panel(section, many ? run.name : '', many ? 'run' + (run.at % RUN_COLORS) : '');
+    let [top, end] = [1, 1];
+
+    function load() {
+      for (const run of runs) {
+        run.times = data.runs[run.at].times;
+        const { stepsPerRow, stepsInLastRow, ms: means, syncMs } = run.times;
+        const last = means.length - 1;
+        run.stepsAt = (i) => (i === last ? stepsInLastRow : stepsPerRow);
+        run.columns = [
+          means.map((_, i) => i * stepsPerRow + (run.stepsAt(i) + 1) / 2),
+          means,
+          means.map((mean, i) => Math.max(0, mean - syncMs[i] / run.stepsAt(i))),
+        ];
+      }
+      // A first step is far longer than the others: the scale is that of most.
+      const all = runs.flatMap(({ times }) => times.ms).toSorted((a, b) => a - b);
+      top = Math.max(0.1, 1.25 * (all[Math.floor(0.97 * (all.length - 1))] ?? 1));
+      end = runs.reduce((most, { times: { stepsPerRow, stepsInLastRow, ms: { length } } }) =>
+        Math.max(most, length === 0 ? 0 : (length - 1) * stepsPerRow + stepsInLastRow), 1);
+      section.hidden = all.length === 0;
     }
-    // A first step is far longer than the others: the scale is that of most.
-    const all = runs.flatMap(({ times }) => times.ms).toSorted((a, b) => a - b);
-    const top = Math.max(0.1, 1.25 * (all[Math.floor(0.97 * (all.length - 1))] ?? 1));
-    const end = runs.reduce((most, { columns, stepsAt }) =>
-      Math.max(most, columns[0].at(-1) + stepsAt(columns[0].length - 1) / 2), 1);
 
     function describe(run, i) {
       const { stepsPerRow, ms: means, slowestMs, syncs, syncMs, syncPhases } = run.times;
@@ -63,22 +68,30 @@ export const STEPS_SCRIPT = `
       const bars = uPlot.paths.bars({ size: [0.9, 60], align: 0 });
       for (const run of runs) {
         run.chart?.remove();
+        if (section.hidden) continue;
         const bar = (fill) => ({ fill, width: 0, paths: bars, points: { show: false } });
         run.chart = drawChart(run.place, {
           height: many ? 130 : 180,
           label: 'Milliseconds of each step' + (many ? ' of ' + run.name : ''),
           columns: run.columns,
+          zoom: run.zoom,
+          extent: () => [0.5, end + 0.5],
           describe: (i) => describe(run, i),
           options: {
-            scales: { x: { time: false, range: (u, min, max) => (u.zoomed ? [min, max] : [0.5, end + 0.5]) }, y: { range: () => [0, top] } },
+            scales: { y: { range: () => [0, top] } },
             axes: [stepAxis(), axis('ms', 62)],
             series: [{}, bar(color('--sync')), bar(color('--compute'))],
-            hooks: { draw: [markSyncs(run)], setSelect: [(u) => { u.zoomed = u.select.width > 0; }] },
+            hooks: { draw: [markSyncs(run)] },
           },
         });
-        run.chart.u.over.addEventListener('dblclick', () => { run.chart.u.zoomed = false; });
       }
     }
-    draws.push(draw);
+    function update() {
+      load();
+      if (runs.some(({ chart }) => chart === undefined)) draw();
+      else for (const run of runs) run.chart.update(run.columns);
+    }
+    load();
+    sections.push({ draw, update });
   })();
 `;

@@ -1,29 +1,18 @@
 // The report of one run, or of several beside each other, as one HTML page that needs nothing else: no
 // network, no other file. Pure: the caller reads uPlot's files and writes the page.
 
-import {
-  escapeHtml,
-  escapeJson,
-  escapeQuantity,
-  RUN_COLORS,
-  table,
-  type TableRow,
-} from './html.js';
-import { formatBytes, formatCount, formatPercent, significant } from './quantities.js';
+import { escapeHtml, escapeJson } from './html.js';
+import { CHART_SCRIPT } from './report-chart-script.js';
+import { REPORT_CSS } from './report-css.js';
+import { type NamedRun, type ReportData, reportData } from './report-data.js';
+import { withRecentMoves } from './recent-moves.js';
+import { LIVE_SCRIPT } from './report-live-script.js';
 import { LOSS_SCRIPT } from './report-loss-script.js';
 import { MEMORY_SCRIPT } from './report-memory-script.js';
-import { REPORT_CSS } from './report-css.js';
-import { type NamedRun, reportData } from './report-data.js';
-import { COMMON_SCRIPT, LANGUAGE_SCRIPT, START_SCRIPT } from './report-script.js';
+import { type LiveNote, recipeOf, type ReportParts, reportParts, titleOf } from './report-parts.js';
+import { COMMON_SCRIPT, END_SCRIPT, LANGUAGE_SCRIPT, START_SCRIPT } from './report-script.js';
 import { STEPS_SCRIPT } from './report-steps-script.js';
 import type { RunRecord } from './run-record.js';
-import {
-  finalEvaluation,
-  stepsPerSecond,
-  summarize,
-  type SummaryRow,
-  syncShare,
-} from './summary.js';
 
 /** The text of uPlot's `uPlot.iife.min.js` and `uPlot.min.css`, which the page carries inside. */
 export interface ChartLibrary {
@@ -31,22 +20,61 @@ export interface ChartLibrary {
   readonly css: string;
 }
 
+/** What a page shows: all that changes while its run goes on. */
+export interface ReportState {
+  readonly title: string;
+  readonly parts: ReportParts;
+  readonly data: ReportData;
+}
+
 /** Marks a page as ours: such a file may be replaced by a newer one. */
 const MARK = '<meta name="generator" content="slowlane">';
+
+/** Of the page itself: nothing but what it carries. A live page may ask where it came from, too. */
+export const PAGE_POLICY =
+  "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:";
+export const LIVE_POLICY = `${PAGE_POLICY}; connect-src 'self'; base-uri 'none'; form-action 'none'`;
 
 /** Whether `text` is a report that this module made. */
 export function isReport(text: string): boolean {
   return text.includes(MARK);
 }
 
-/** What a run is called where it is alone, and what tells it from others at first sight. */
-export function recipeOf({ options }: RunRecord): string {
-  return `${String(options['inner'])}${options['lookahead'] === true ? ' inside Lookahead' : ''}`;
-}
-
 /** At least one run. */
 export function renderReport(runs: readonly NamedRun[], chart: ChartLibrary): string {
-  const title = titleOf(runs);
+  const state = { title: titleOf(runs), parts: reportParts(runs), data: reportData(runs) };
+  return renderPage(state, chart, false);
+}
+
+/** Of the moves at the end of a timeline; a page that is open when the run ends gets them all. */
+const LIVE_MOVES = 1024;
+
+/** What a live page shows of a run that goes on. */
+export function runningState(record: RunRecord): ReportState {
+  const timeline = record.timeline && withRecentMoves(record.timeline, LIVE_MOVES);
+  return stateOf({ ...record, timeline }, { isRunning: true, reportPath: null });
+}
+
+/** And of one that has ended; `reportPath` is null where there is no report. */
+export function endedState(record: RunRecord, reportPath: string | null): ReportState {
+  return stateOf(record, { isRunning: false, reportPath });
+}
+
+function stateOf(record: RunRecord, live: LiveNote): ReportState {
+  const runs = [{ name: recipeOf(record), record }];
+  return { title: titleOf(runs), parts: reportParts(runs, live), data: reportData(runs) };
+}
+
+/** The page of a run that goes on: the same, and it asks for what is new under `events` beside its address. */
+export function renderLivePage(state: ReportState, chart: ChartLibrary): string {
+  return renderPage(state, chart, true);
+}
+
+function renderPage(
+  { title, parts, data }: ReportState,
+  chart: ChartLibrary,
+  isLive: boolean,
+): string {
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -54,7 +82,7 @@ export function renderReport(runs: readonly NamedRun[], chart: ChartLibrary): st
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 ${MARK}
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:">
+<meta http-equiv="Content-Security-Policy" content="${isLive ? LIVE_POLICY : PAGE_POLICY}">
 <link rel="icon" href="data:,">
 <title>${escapeHtml(title)} · slowlane</title>
 <style>${chart.css}</style>
@@ -62,63 +90,29 @@ ${MARK}
 </head>
 <body>
 <main>
-${headerOf(title, runs)}
-${runs.length === 1 && runs[0] !== undefined ? tiles(runs[0].record) : ''}
-${memorySection(runs)}
-${lossSection(runs)}
-${timesSection(runs)}
-${resultsSection(runs)}
+${isLive ? '<p id="lost" class="partial" role="alert" hidden></p>\n' : ''}${part('header', parts)}
+${part('tiles', parts)}
+${memorySection(data, parts)}
+${lossSection(data, isLive)}
+${timesSection(data, isLive)}
+${part('results', parts)}
 </main>
-<script type="application/json" id="data">${escapeJson(reportData(runs))}</script>
+<script type="application/json" id="data">${escapeJson(data)}</script>
 <script>${LANGUAGE_SCRIPT}</script>
 <script>${chart.script}</script>
-<script>${COMMON_SCRIPT}${MEMORY_SCRIPT}${LOSS_SCRIPT}${STEPS_SCRIPT}${START_SCRIPT}</script>
+<script>${COMMON_SCRIPT}${CHART_SCRIPT}${MEMORY_SCRIPT}${LOSS_SCRIPT}${STEPS_SCRIPT}${START_SCRIPT}${isLive ? LIVE_SCRIPT : ''}${END_SCRIPT}</script>
 </body>
 </html>
 `;
 }
 
-function titleOf(runs: readonly NamedRun[]): string {
-  const tasks = new Set(runs.map(({ record }) => `${record.model.name} on ${record.data.name}`));
-  const [task = ''] = tasks;
-  if (runs.length === 1) return task;
-  return tasks.size === 1 ? `${task}: ${runs.length} runs` : `${runs.length} runs`;
+function part(name: keyof ReportParts, parts: ReportParts): string {
+  return `<div data-part="${name}">${parts[name]}</div>`;
 }
 
-function headerOf(title: string, runs: readonly NamedRun[]): string {
-  const versions = [...new Set(runs.map(({ record }) => record.toolVersion))];
-  const [only] = runs;
-  const what =
-    runs.length === 1 && only !== undefined
-      ? `<p class="what">${escapeHtml(only.record.model.description)} · ${formatCount(only.record.model.parameters)} parameters · ${escapeHtml(recipeOf(only.record))}</p>`
-      : `<ul class="runs">${runs.map(runItem).join('')}</ul>`;
-  return `<header>
-<p class="tool">slowlane ${escapeHtml(versions.join(', '))}</p>
-<h1>${escapeHtml(title)}</h1>
-${what}
-${runs.map(partialNote).join('')}${engineNote(runs)}</header>`;
-}
-
-function runItem({ name, record }: NamedRun, at: number): string {
-  return `<li><span class="swatch run${at % RUN_COLORS}"></span><strong>${escapeHtml(name)}</strong> ${escapeHtml(recipeOf(record))} · ${escapeHtml(record.engine.name)} · ${formatCount(record.steps.done)} steps</li>`;
-}
-
-function partialNote({ name, record }: NamedRun, _: number, runs: readonly NamedRun[]): string {
-  if (!record.partial) return '';
-  const which = runs.length === 1 ? 'Partial run.' : `Partial run (${name}).`;
-  return `<p class="partial" role="note"><strong>${escapeHtml(which)}</strong> ${escapeHtml(record.ended)}</p>`;
-}
-
-function engineNote(runs: readonly NamedRun[]): string {
-  const engines = [...new Set(runs.map(({ record }) => record.engine.name))];
-  if (engines.length < 2) return '';
-  return `<p class="partial" role="note"><strong>Different engines</strong> (${escapeHtml(engines.join(', '))}): memory and times of these runs do not compare.</p>`;
-}
-
-function memorySection(runs: readonly NamedRun[]): string {
-  const timed = runs.filter(({ record }) => record.timeline !== null);
-  if (timed.length === 0) return '';
-  const sources = new Set(timed.map(({ record }) => record.timeline?.source));
+function memorySection({ runs }: ReportData, parts: ReportParts): string {
+  const sources = new Set(runs.flatMap(({ memory }) => (memory === null ? [] : [memory.source])));
+  if (sources.size === 0) return '';
   const notes = [
     sources.has('allocator')
       ? 'Every buffer of the device, at every allocation and release; the pool holds what was freed and is kept for reuse.'
@@ -133,57 +127,13 @@ function memorySection(runs: readonly NamedRun[]): string {
 <div class="panels"></div>
 <p class="read" aria-live="polite"></p>
 <p class="note">${escapeHtml(notes.filter((note) => note !== '').join(' '))} Drag to look closer, double-click to go back. Arrow keys go from event to event.</p>
-${table(
-  'Most allocated at one time',
-  timed.map(({ name }) => name),
-  peakRows(timed),
-)}
+${part('peak', parts)}
 </section>`;
 }
 
-/** What the memory was for when there was most of it. */
-function peakRows(runs: readonly NamedRun[]): TableRow[] {
-  const peaks = runs.map(({ record }) => peakOf(record));
-  const categories = peaks[0]?.categories ?? [];
-  return [
-    { label: 'In all', values: peaks.map(({ total }) => formatBytes(total)) },
-    ...categories.map((label, at) => ({
-      label: `${label[0]?.toUpperCase()}${label.slice(1)}`,
-      values: peaks.map(({ bytes }) => formatBytes(bytes[at] ?? 0)),
-    })),
-    { label: 'In step', values: peaks.map(({ step }) => formatCount(step)) },
-    { label: 'In phase', values: peaks.map(({ phase }) => phase) },
-    {
-      label: 'At any time in use, without the pool',
-      values: peaks.map(({ inUse }) => formatBytes(inUse)),
-    },
-    {
-      label: 'Budget',
-      values: peaks.map(({ budget }) => (budget === null ? 'none' : formatBytes(budget))),
-    },
-  ];
-}
-
-function peakOf({ timeline }: RunRecord) {
-  const { categories = [], phases = [], peak, steps, budgetBytes = null } = timeline ?? {};
-  const bytes = peak?.bytes ?? [];
-  const pool = categories.indexOf('pool');
-  const inUse = (steps?.step ?? []).map((_, row) =>
-    (steps?.peak ?? []).reduce((sum, of, at) => sum + (at === pool ? 0 : (of[row] ?? 0)), 0),
-  );
-  return {
-    categories,
-    total: bytes.reduce((sum, held) => sum + held, 0),
-    inUse: inUse.reduce((most, held) => Math.max(most, held), 0),
-    bytes: categories.map((_, at) => bytes[at] ?? 0),
-    step: peak?.step ?? 0,
-    phase: phases[peak?.phase ?? 0] ?? '',
-    budget: budgetBytes,
-  };
-}
-
-function lossSection(runs: readonly NamedRun[]): string {
-  const isEmpty = runs.every(({ record }) => record.losses.length === 0);
+/** The scripts hide a section while it has nothing to draw; a live one gets it later. */
+function lossSection({ runs }: ReportData, isLive: boolean): string {
+  const isEmpty = !isLive && runs.every(({ loss }) => loss.step.length === 0);
   return `<section id="loss">
 <h2>Loss</h2>
 ${
@@ -197,8 +147,8 @@ ${
 </section>`;
 }
 
-function timesSection(runs: readonly NamedRun[]): string {
-  if (runs.every(({ record }) => (record.stepTimes?.ms.length ?? 0) === 0)) return '';
+function timesSection({ runs }: ReportData, isLive: boolean): string {
+  if (!isLive && runs.every(({ times }) => (times?.ms.length ?? 0) === 0)) return '';
   return `<section id="times">
 <h2>Time of each step</h2>
 <div class="controls"><span class="key"><span class="swatch compute"></span>step</span><span class="key"><span class="swatch sync"></span>of it, sync</span></div>
@@ -206,88 +156,4 @@ function timesSection(runs: readonly NamedRun[]): string {
 <p class="read" aria-live="polite"></p>
 <p class="note">As the main thread sees it: a device may run behind. The first step compiles what later ones use; bars that leave the chart are longer than it shows.</p>
 </section>`;
-}
-
-function resultsSection(runs: readonly NamedRun[]): string {
-  const heads = runs.map(({ name }) => name);
-  const groups = merged(runs.map(({ record }) => summarize(record)));
-  const notes = new Set(runs.map(({ record }) => record.data.testNote));
-  const wide = runs.length > 1 ? ' wide' : '';
-  return `<section class="results${wide}">
-<h2>Results</h2>
-<div class="tables">
-${groups.map(({ title, rows }) => table(title, heads, rows)).join('\n')}
-</div>
-<p class="note">Evaluated on ${escapeHtml([...notes].join('; '))}. Device bytes are what TensorFlow.js held between two steps; what lives only inside a step (activations, gradients) is not in them.</p>
-</section>
-<section class="${wide}">
-<h2>${runs.length === 1 ? 'Run' : 'Runs'}</h2>
-<div class="tables">
-${table('Options', heads, rowsOf(runs.map(({ record }) => optionRows(record))))}
-${table('Machine', heads, rowsOf(runs.map(({ record }) => machineRows(record))))}
-</div>
-${runs.map(({ record }) => `<p class="command"><code>${escapeHtml(['slowlane', ...record.command].join(' '))}</code></p>`).join('\n')}
-</section>`;
-}
-
-function merged(all: readonly ReturnType<typeof summarize>[]) {
-  const titles = [...new Set(all.flatMap((groups) => groups.map(({ title }) => title)))];
-  return titles.map((title) => ({
-    title,
-    rows: rowsOf(all.map((groups) => groups.find((group) => group.title === title)?.rows ?? [])),
-  }));
-}
-
-/** Rows of several tables beside each other: labels in the order in which they are first seen. */
-function rowsOf(tables: readonly (readonly SummaryRow[])[]): TableRow[] {
-  const labels = [...new Set(tables.flatMap((rows) => rows.map(({ label }) => label)))];
-  return labels.map((label) => ({
-    label,
-    values: tables.map((rows) => rows.find((row) => row.label === label)?.value),
-  }));
-}
-
-function tiles(record: RunRecord): string {
-  const final = finalEvaluation(record);
-  const { host, deviceBytes } = record.memory;
-  const all = [
-    final && tile('Test accuracy', formatPercent(final.accuracy), `${final.weights} weights`),
-    tile('Device', formatBytes(deviceBytes), 'logical, between batches'),
-    host &&
-      tile(
-        'Host',
-        formatBytes(host.slowBytes),
-        `slow weights, and ${formatBytes(host.stagingBytes)} staging`,
-      ),
-    record.sync &&
-      tile(
-        'Sync',
-        formatPercent(syncShare(record)),
-        `of training, ${formatCount(record.sync.syncs)} syncs`,
-      ),
-    tile('Speed', `${significant(stepsPerSecond(record))}/s`, `steps, on ${record.engine.name}`),
-  ];
-  return `<dl class="tiles">${all.filter((one) => one !== undefined && one !== null).join('')}</dl>`;
-}
-
-function tile(label: string, value: string, detail: string): string {
-  return `<div><dt>${escapeHtml(label)}</dt><dd>${escapeHtml(value)}<small>${escapeQuantity(detail)}</small></dd></div>`;
-}
-
-function optionRows(record: RunRecord): SummaryRow[] {
-  return Object.entries(record.options).map(([label, value]) => ({ label, value: String(value) }));
-}
-
-function machineRows(record: RunRecord): SummaryRow[] {
-  const { platform, engine } = record;
-  const rows = [
-    { label: 'Started', value: record.startedAt.replace('T', ' ').replace(/\.\d+Z$/, ' UTC') },
-    { label: 'Engine', value: engine.name },
-    { label: 'Engine, why', value: engine.note },
-    { label: 'Node', value: record.node },
-    { label: 'System', value: platform.system },
-    { label: 'CPU', value: `${platform.cpu}, ${platform.cores} cores` },
-    { label: 'Memory', value: formatBytes(platform.memoryBytes) },
-  ];
-  return rows.filter(({ value }) => value !== '');
 }

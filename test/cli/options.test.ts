@@ -14,7 +14,7 @@ describe('help', () => {
     const { code, stdout } = await slowlane(['train', '--help']);
     expect(code).toBe(0);
     const flags =
-      '--data --data-dir --model --inner --learning-rate --gradients --moments --sync-period --slow-step-size --inner-state --slow --workers --no-lookahead --engine --vram --epochs --steps --batch-size --seed --out --tensorboard';
+      '--data --data-dir --model --inner --learning-rate --gradients --moments --sync-period --slow-step-size --inner-state --slow --workers --no-lookahead --engine --vram --epochs --steps --batch-size --seed --out --tensorboard --live';
     for (const flag of flags.split(' ')) expect(stdout).toContain(`  ${flag} `);
     const text = stdout.replaceAll(/\s+/g, ' ');
     expect(text).toContain('"mlp", "cnn", "lstm", "transformer"');
@@ -53,6 +53,7 @@ describe('a wrong request ends with exit code 2, and says what was received and 
     ['train --learning-rate -1', "'-1'", 'a number > 0'],
     ['train --slow-step-size 1.01', "'1.01'", "a number from 0 to 1, or 'adaptive'"],
     ['train --seed 0x10', "'0x10'", 'a whole number ≥ 0'],
+    ['train --live 70000', "'70000'", 'a whole number ≥ 1 and ≤ 65535'],
     ['train --stepz 3', "'--stepz'", 'Did you mean --steps?'],
     ['train --steps 3 --epochs 1', "'--epochs <n>'", "cannot be used with option '--steps <n>'"],
     ['train now', 'got 1', 'Expected 0 arguments'],

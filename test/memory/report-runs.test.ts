@@ -133,6 +133,8 @@ test('10,000 steps in five runs: everything is drawn, and it fits a phone and pa
   const runs = Object.fromEntries([1, 2, 3, 4, 5].map((i) => [`run ${i}`, timedRun(10_000)]));
   const { page, complaints } = await open(runs, { viewport: { width: 390, height: 844 } });
   expect(await page.locator('canvas').count()).toBe(11);
+  // 40,001 events, of which 8,192 are kept.
+  expect(await page.locator('#memory .above').first().innerText()).toMatch(/^Faded: /);
   expect(await page.evaluate<boolean>('document.documentElement.scrollWidth > innerWidth')).toBe(
     false,
   );

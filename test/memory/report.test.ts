@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { reportParts } from '#src/memory/report-parts.js';
 import { isReport, renderReport } from '#src/memory/report.js';
 import type { RunRecord } from '#src/memory/run-record.js';
 import { summarize } from '#src/memory/summary.js';
@@ -14,6 +15,7 @@ import { launchChromium } from '../browser/chromium.js';
 import { RECORD } from './records.js';
 
 const CHART = { script: uplot('uPlot.iife.min.js'), css: uplot('uPlot.min.css') };
+const MIB = 2 ** 20;
 const DESKTOP = { width: 1200, height: 900 };
 const PHONE = { width: 390, height: 844 };
 
@@ -96,6 +98,31 @@ test('what a run is called cannot change the page', async () => {
   expect(complaints).toEqual([]);
   await page.close();
 });
+
+test.each([
+  [{ host: RECORD.memory.host }, '512 KiB', 'slow weights, and 8.00 MiB staging'],
+  [
+    { host: RECORD.memory.host, reachedHostBytes: 8.5 * MIB },
+    '512 KiB',
+    'slow weights, and 8.00 MiB staging',
+  ],
+  [
+    { host: RECORD.memory.host, reachedHostBytes: 10 * MIB },
+    '10.0 MiB',
+    'slow weights 512 KiB, staging 8.00 MiB, moments 1.50 MiB',
+  ],
+  [{ host: null, reachedHostBytes: 2 * MIB }, '2.00 MiB', 'moments 2.00 MiB'],
+  [{ host: null, reachedHostBytes: 0 }, null, ''],
+] as const)(
+  'the tile of host memory counts moments that wait there: %o',
+  (memory, value, detail) => {
+    const record = { ...RECORD, memory: { ...RECORD.memory, ...memory } };
+    const { tiles } = reportParts([{ name: 'a run', record }]);
+    const [, shown = null, parts = ''] =
+      /<dt>Host<\/dt><dd>(.*?)<small>(.*?)<\/small>/.exec(tiles) ?? [];
+    expect([shown, parts.replaceAll('&nbsp;', ' ')]).toEqual([value, detail]);
+  },
+);
 
 test('a report is known as ours', () => {
   expect(isReport(renderReport([{ name: 'a run', record: RECORD }], CHART))).toBe(true);

@@ -1,0 +1,38 @@
+// Who may see a live page: whoever has its address. Everything else gets one and the same answer.
+
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+
+const TOKEN_BYTES = 24;
+
+/** 192 random bits, as they may stand in an address. */
+export function newToken(): string {
+  return randomBytes(TOKEN_BYTES).toString('base64url');
+}
+
+export type Place = 'page' | 'events';
+
+const PLACES: Readonly<Record<string, Place>> = { '': 'page', events: 'events' };
+
+/** What of ours `request` asks for; null: nothing. */
+export function placeOf(request: IncomingMessage, token: string): Place | null {
+  const [root, given = '', name, ...more] = (request.url ?? '').split('/');
+  const isTokenRight = isSame(given, token); // always asked: the time of an answer says nothing
+  if (!isTokenRight || root !== '' || name === undefined || more.length > 0) return null;
+  if (request.method !== 'GET' || !isThisMachine(request.headers.host)) return null;
+  return Object.hasOwn(PLACES, name) ? (PLACES[name] ?? null) : null;
+}
+
+/**
+ * A page elsewhere can have its own name point to 127.0.0.1, and then read what is served here: under that name.
+ * The port may be another one, at the near end of a tunnel.
+ */
+function isThisMachine(host: string | undefined): boolean {
+  return /^(127\.0\.0\.1|localhost)(:\d+)?$/i.test(host ?? '');
+}
+
+/** In a time that depends on neither. */
+function isSame(one: string, other: string): boolean {
+  const hashOf = (text: string) => createHash('sha256').update(text).digest();
+  return timingSafeEqual(hashOf(one), hashOf(other));
+}
