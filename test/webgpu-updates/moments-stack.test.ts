@@ -6,7 +6,14 @@ import { expect, test } from 'vitest';
 import { updateInPlaceOn } from '#src/device/webgpu/update-in-place.js';
 
 import { BufferCount, describeWebGPU, start } from '../webgpu/engine.js';
-import { LAYERS, LEARNING_RATE, PARAMETERS, Stack, SYNC_PERIOD } from '../webgpu/stack.js';
+import {
+  LEARNING_RATE,
+  PARAMETERS,
+  publishedFor,
+  SIZE,
+  stackOn,
+  SYNC_PERIOD,
+} from '../webgpu/stack.js';
 
 /** With one sync; kept gradients are all there in the first step already. */
 const STEPS = { release: SYNC_PERIOD + 1, keep: 2 };
@@ -25,27 +32,28 @@ describeWebGPU(() => {
       const { gradients, moments, atMost, onDevice, onHost } = given;
       const engine = await start();
       const count = new BufferCount(engine.backend.device).withoutHostBuffers(engine.backend);
-      const stack = new Stack();
+      const { weights, loss } = await stackOn(engine);
       const inner = adam({ learningRate: LEARNING_RATE, gradients, moments });
       const optimizer = lookahead(inner, { syncPeriod: SYNC_PERIOD });
       const { counts } = updateInPlaceOn(engine.backend);
       const losses: number[] = [];
       for (let step = 1; step <= STEPS[gradients]; step++) {
-        const cost = await optimizer.step(stack.loss, true, stack.weights);
+        const cost = await optimizer.step(loss, true, weights);
         losses.push((await cost?.data<'float32'>())?.[0] ?? NaN);
         cost?.dispose();
-        expect(counts).toMatchObject({ dispatches: step * LAYERS, copies: 0 }); // one a weight
+        expect(counts).toMatchObject({ dispatches: step * SIZE.layers, copies: 0 }); // one a weight
       }
       const { peakBytes, by, hostBytes } = engine.memory();
       const perParameter = peakBytes / PARAMETERS;
-      console.info(`${gradients}, ${moments}: ${perParameter.toFixed(2)} bytes a parameter`);
       expect(peakBytes).toBe(count.peakBytes);
       expect(perParameter).toBeLessThanOrEqual(atMost);
+      if (gradients === 'release') {
+        expect(perParameter).toBeCloseTo(publishedFor(`release+${moments}`), 1);
+      }
       expect(by.moments).toBe(onDevice);
       expect(hostBytes).toBe(2 * (4 * PARAMETERS + onHost)); // to go up from, and to come down to
       expect(losses.at(-1)).toBeLessThan(losses[0] ?? NaN);
       optimizer.dispose();
-      stack.dispose();
       engine.stop();
     },
     600_000,

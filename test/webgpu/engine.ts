@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-layers'; // registers the gradients of tfjs-core's ops
 import { afterEach, describe, vi } from 'vitest';
 
+import { listenToBuffers } from '#src/bench/buffers.js';
 import { type WebGPUEngine, type WebGPUOptions, startWebGPU } from '#src/device/webgpu/index.js';
 
 import { noise, onTensorFlow } from '../engines.js';
@@ -37,39 +38,33 @@ export class BufferCount {
   /** Buffers made for tensors and uniforms, those for transfers left out. */
   made = 0;
 
-  #isAside = false;
+  readonly #device: GPUDevice;
+  readonly #unheard: GPUDevice['createBuffer'];
 
   constructor(device: GPUDevice, onEach: (bytes: number) => void = () => undefined) {
-    const create = device.createBuffer.bind(device);
-    device.createBuffer = (descriptor) => {
-      const buffer = create(descriptor);
-      if (this.#isAside) return buffer;
-      this.bytes += buffer.size;
-      this.peakBytes = Math.max(this.peakBytes, this.bytes);
-      if ((buffer.usage & (GPUBufferUsage.MAP_READ | GPUBufferUsage.MAP_WRITE)) === 0) {
-        this.made += 1;
-      }
-      onEach(this.bytes);
-      const destroy = buffer.destroy.bind(buffer);
-      let isDestroyed = false;
-      buffer.destroy = () => {
-        if (!isDestroyed) this.bytes -= buffer.size;
-        isDestroyed = true;
-        return destroy();
-      };
-      return buffer;
-    };
+    this.#device = device;
+    this.#unheard = device.createBuffer;
+    listenToBuffers(device, {
+      onChange: (bytes, isMappable) => {
+        this.bytes += bytes;
+        this.peakBytes = Math.max(this.peakBytes, this.bytes);
+        if (bytes > 0 && !isMappable) this.made += 1;
+        onEach(this.bytes);
+      },
+    });
   }
 
   /** Slow weights are in host memory: their buffers count apart. */
   withoutHostBuffers({ hostBuffers }: WebGPUEngine['backend']): this {
+    const device = this.#device;
     const create = hostBuffers.create.bind(hostBuffers);
     hostBuffers.create = (...given) => {
-      this.#isAside = true;
+      const heard = device.createBuffer;
+      device.createBuffer = this.#unheard;
       try {
         return create(...given);
       } finally {
-        this.#isAside = false;
+        device.createBuffer = heard;
       }
     };
     return this;

@@ -8,7 +8,6 @@ import { describe, expect, test } from 'vitest';
 
 import { VramBudgetError } from '#src/device/webgpu/index.js';
 
-import { againstBuild } from '../built.js';
 import { noise } from '../engines.js';
 import { describeWebGPU, errorOf, start } from './engine.js';
 
@@ -45,8 +44,7 @@ async function train(model: tfl.Sequential, optimizer: Lookahead): Promise<[numb
   return [losses[0] ?? NaN, losses.at(-1) ?? NaN];
 }
 
-// Seconds of software WebGPU: bytes do not depend on how the code was built.
-describe.skipIf(againstBuild)('on the engine', () => {
+describe('on the engine', () => {
   describeWebGPU(tests);
 });
 

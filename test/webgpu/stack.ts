@@ -1,66 +1,29 @@
-// The stack that memory is measured on: 16 dense layers of 512 × 512 without bias, ReLU between them, batch 8,
-// mean squared error, Adam, k = 5.
+// The stack that README's bytes per parameter are of, as the benchmarks make it (src/bench/stack.ts): 16 dense layers
+// of 512 × 512, batch 8, Adam. A sync after every other step, not every fifth: bytes are the same, and steps are slow here.
 
-import * as tf from '@tensorflow/tfjs-core';
+import { readFileSync } from 'node:fs';
 
-export const LAYERS = 16;
-const WIDTH = 512;
-const BATCH = 8;
-export const SYNC_PERIOD = 5;
-export const PARAMETERS = LAYERS * WIDTH * WIDTH;
-export const LEARNING_RATE = 1e-4;
+import { OurDevice } from '#src/bench/devices.js';
+import type { MemoryRecord } from '#src/bench/memory/memory-record.js';
+import { readBenchRecord } from '#src/bench/read-record.js';
+import { learningRateOf, makeStack, parametersOf, type Stack } from '#src/bench/stack.js';
+import type { WebGPUEngine } from '#src/device/webgpu/index.js';
 
-export class Stack {
-  readonly weights: tf.Variable[];
-  readonly #x: tf.Tensor;
-  readonly #y: tf.Tensor;
+import { entry } from '../built.js';
 
-  constructor() {
-    // He's initial values keep the size of what passes through the layers.
-    const scale = Math.sqrt(2 / WIDTH);
-    this.weights = Array.from({ length: LAYERS }, (_, i) =>
-      tf.tidy(() => tf.variable(tf.randomNormal([WIDTH, WIDTH], 0, scale, 'float32', i + 1))),
-    );
-    this.#x = tf.randomNormal([BATCH, WIDTH], 0, 1, 'float32', 101);
-    this.#y = tf.randomNormal([BATCH, WIDTH], 0, 1, 'float32', 102);
-  }
+export const SIZE = { layers: 16, width: 512, batch: 8 };
+export const SYNC_PERIOD = 2;
+export const PARAMETERS = parametersOf(SIZE);
+export const LEARNING_RATE = learningRateOf(SIZE);
+const UNWATCHED = { watchBuffers: () => undefined, watchTensors: () => undefined };
 
-  readonly loss = (): tf.Scalar => {
-    let out = this.#x;
-    for (const weight of this.weights) out = tf.relu(tf.matMul(out, weight));
-    return tf.mean<tf.Scalar>(tf.square(tf.sub(out, this.#y)));
-  };
-
-  dispose(): void {
-    tf.dispose([this.#x, this.#y, ...this.weights]);
-  }
+export function stackOn(engine: WebGPUEngine): Promise<Stack> {
+  return makeStack(new OurDevice(engine, UNWATCHED), SIZE);
 }
 
-/** What one writes without slowlane: slow weights as variables beside the fast ones. */
-export class OnDeviceLookahead {
-  readonly #optimizer: tf.Optimizer;
-  readonly #slow: tf.Variable[];
-  readonly #weights: readonly tf.Variable[];
-  #steps = 0;
-
-  constructor(optimizer: tf.Optimizer, weights: readonly tf.Variable[]) {
-    this.#optimizer = optimizer;
-    this.#weights = weights;
-    this.#slow = weights.map((weight) => tf.tidy(() => tf.variable(tf.mul(weight, 1), false)));
-  }
-
-  async step(loss: () => tf.Scalar): Promise<tf.Scalar> {
-    const cost = this.#optimizer.minimize(loss, true, [...this.#weights]);
-    this.#steps += 1;
-    if (this.#steps % SYNC_PERIOD === 0) {
-      tf.tidy(() => {
-        for (const [i, fast] of this.#weights.entries()) {
-          const slow = this.#slow[i] as tf.Variable;
-          slow.assign(tf.add(slow, tf.mul(0.5, tf.sub(fast, slow))));
-          fast.assign(tf.mul(slow, 1));
-        }
-      });
-    }
-    return cost as tf.Scalar;
-  }
+/** Bytes a parameter as README has them, of a run of one sync. */
+export function publishedFor(policy: string): number {
+  const text = readFileSync(entry('bench/results/memory-software-webgpu.json'), 'utf8');
+  const { cells } = readBenchRecord(text) as MemoryRecord;
+  return cells.find((cell) => cell.policy === policy)?.bytesPerParameter ?? NaN;
 }
