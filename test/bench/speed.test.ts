@@ -26,7 +26,12 @@ test('every kth step is a sync step, the mean is over whole cycles of a repeat',
   expect(cell.stepMs).toMatchObject({ count: 4, median: 1.5, max: 2 });
   expect(cell.syncStepMs).toMatchObject({ count: 4, median: 7, p95: 8, max: 8 });
   expect(cell.cycleMs).toMatchObject({ count: 2, median: 4, min: 3, max: 5 });
-  expect(cell).toMatchObject({ bytesPerParameter: 16.5, driver: UNKNOWN, syncMs: null });
+  expect(cell).toMatchObject({
+    allocatorBytesPerParameter: 16.5,
+    logicalBytesPerParameter: 20,
+    driver: UNKNOWN,
+    syncMs: null,
+  });
 });
 
 test('parts of syncs are spread each by itself', () => {

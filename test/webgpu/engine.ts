@@ -43,7 +43,7 @@ export class BufferCount {
 
   constructor(device: GPUDevice, onEach: (bytes: number) => void = () => undefined) {
     this.#device = device;
-    this.#unheard = device.createBuffer;
+    this.#unheard = device.createBuffer.bind(device);
     listenToBuffers(device, {
       onChange: (bytes, isMappable) => {
         this.bytes += bytes;
@@ -59,7 +59,7 @@ export class BufferCount {
     const device = this.#device;
     const create = hostBuffers.create.bind(hostBuffers);
     hostBuffers.create = (...given) => {
-      const heard = device.createBuffer;
+      const heard = device.createBuffer.bind(device);
       device.createBuffer = this.#unheard;
       try {
         return create(...given);

@@ -3,10 +3,11 @@
 
 import { readFileSync } from 'node:fs';
 
-import { OurDevice } from '#src/bench/devices.js';
+import { OurDevice, UNWATCHED } from '#src/bench/devices.js';
 import type { MemoryRecord } from '#src/bench/memory/memory-record.js';
 import { readBenchRecord } from '#src/bench/read-record.js';
-import { learningRateOf, makeStack, parametersOf, type Stack } from '#src/bench/stack.js';
+import { learningRateOf, makeStack, parametersOf } from '#src/bench/stack.js';
+import type { Workload } from '#src/bench/workloads.js';
 import type { WebGPUEngine } from '#src/device/webgpu/index.js';
 
 import { entry } from '../built.js';
@@ -15,9 +16,8 @@ export const SIZE = { layers: 16, width: 512, batch: 8 };
 export const SYNC_PERIOD = 2;
 export const PARAMETERS = parametersOf(SIZE);
 export const LEARNING_RATE = learningRateOf(SIZE);
-const UNWATCHED = { watchBuffers: () => undefined, watchTensors: () => undefined };
 
-export function stackOn(engine: WebGPUEngine): Promise<Stack> {
+export function stackOn(engine: WebGPUEngine): Promise<Workload> {
   return makeStack(new OurDevice(engine, UNWATCHED), SIZE);
 }
 
@@ -25,5 +25,5 @@ export function stackOn(engine: WebGPUEngine): Promise<Stack> {
 export function publishedFor(policy: string): number {
   const text = readFileSync(entry('bench/results/memory-software-webgpu.json'), 'utf8');
   const { cells } = readBenchRecord(text) as MemoryRecord;
-  return cells.find((cell) => cell.policy === policy)?.bytesPerParameter ?? NaN;
+  return cells.find((cell) => cell.policy === policy)?.allocatorBytesPerParameter ?? NaN;
 }
