@@ -66,29 +66,36 @@ describe.each([
   });
 });
 
+/** Bytes a parameter of the policies called `names`, as a program has them. */
+function byParameter(record: MemoryRecord, names: readonly string[]): string {
+  const { layers, width, batch } = record.options;
+  const rows = names.map((name) => {
+    const cell = record.cells.find(({ policy }) => policy === name);
+    const hostBytes = (cell?.hostBytes ?? NaN) / (cell?.parameters ?? NaN);
+    const device = cell?.allocatorBytesPerParameter ?? cell?.logicalBytesPerParameter;
+    return [
+      calledFor(policyNamed(name)),
+      device?.toFixed(1),
+      hostBytes === 0 ? '–' : hostBytes.toFixed(1),
+    ];
+  });
+  const what = `peak, ${layers} dense layers of ${width}×${width}, batch ${batch}, Adam`;
+  return tableOf([what, 'device bytes per parameter', 'host bytes per parameter'], rows);
+}
+
 test.each([
   ['README.md', ['device:f32', 'device:q8', 'host:q8']],
   ['docs/api.md', ['device:f32', 'device:q8', 'host:f32', 'host:q8']],
 ] as const)('what 16 layers take a parameter, in %s', (page, moments) => {
-  const { cells, options } = memoryRecord('memory-software-webgpu');
-  const { layers, width, batch } = options;
-  const policies = [
-    'tfjs-adam-lookahead',
-    'keep+device:f32',
-    ...moments.map((one) => `release+${one}`),
-  ];
-  const rows = policies.map((name) => {
-    const cell = cells.find(({ policy }) => policy === name);
-    const hostBytes = (cell?.hostBytes ?? NaN) / (cell?.parameters ?? NaN);
-    return [
-      calledFor(policyNamed(name)),
-      cell?.allocatorBytesPerParameter?.toFixed(1),
-      hostBytes === 0 ? '–' : hostBytes.toFixed(1),
-    ];
-  });
-  const what = `peak, ${layers} dense layers of ${width}×${width}, batch ${batch}, Adam and Lookahead`;
-  const head = [what, 'device bytes per parameter', 'host bytes per parameter'];
-  expectTable(page, 'parameter', tableOf(head, rows));
+  const ours = moments.map((one) => `release+${one}`);
+  const names = ['tfjs-adam-lookahead', 'keep+device:f32', ...ours];
+  expectTable(page, 'parameter', byParameter(memoryRecord('memory-software-webgpu'), names));
+});
+
+test('what 8 layers take a parameter on the cpu backend, in README.md', () => {
+  const record = memoryRecord('memory-cpu');
+  const names = record.cells.map(({ policy }) => policy);
+  expectTable('README.md', 'parameter-cpu', byParameter(record, names));
 });
 
 test('what 16 layers take on wasm, by the logical count', () => {
@@ -104,13 +111,15 @@ test('what 16 layers take on wasm, by the logical count', () => {
 });
 
 /** As a program has it; what is the default is left out. */
-function calledFor({ ours }: BenchPolicy): string {
-  if (ours === null) return "`tf.train.adam`, slow weights on the device, tfjs's own backend";
+function calledFor({ ours, slow }: BenchPolicy): string {
+  const onDevice = slow === 'variables' ? ', Lookahead with slow weights on the device' : '';
+  if (ours === null) return `\`tf.train.adam\`${onDevice}`;
   const given = Object.entries({
     gradients: ours.gradients === 'keep' ? null : ours.gradients,
     moments: ours.moments === 'device:f32' ? null : ours.moments,
   }).flatMap(([name, value]) => (value === null ? [] : [`${name}: '${value}'`]));
-  return `\`lookahead(adam(${given.length === 0 ? '' : `{ ${given.join(', ')} }`}))\``;
+  const inner = `adam(${given.length === 0 ? '' : `{ ${given.join(', ')} }`})`;
+  return slow === 'host' ? `\`lookahead(${inner})\`` : `\`${inner}\`${onDevice}`;
 }
 
 function memoryRecord(name: string): MemoryRecord {
