@@ -1,5 +1,4 @@
-// The published schemas of records: they claim every committed result, demand every name that a record has, and are
-// checked as JSON Schema says.
+// The published schemas of records: they claim every committed result, demand every name that a record has.
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
@@ -104,28 +103,8 @@ function isFree(path: readonly (string | number)[]): boolean {
   );
 }
 
-describe('the part of JSON Schema that is used', () => {
-  const one = { one: { type: ['integer', 'null'], minimum: 1 } };
-  test.each<[schema: JsonSchema, right: unknown, wrong: unknown]>([
-    [{ type: 'integer' }, 3, 3.5],
-    [{ type: ['number', 'null'] }, null, '3'],
-    [{ type: 'number', minimum: 0, maximum: 2 }, 2, 2.5],
-    [{ const: 'a' }, 'a', 'b'],
-    [{ enum: [1, 2] }, 2, 3],
-    [{ type: 'array', items: { type: 'string' } }, ['a'], ['a', 1]],
-    [{ additionalProperties: { type: 'string' } }, { a: 'b' }, { a: 1 }],
-    [{ $ref: '#/$defs/one', $defs: one }, 1, 0],
-    [{ $ref: '#/$defs/one', type: 'integer', $defs: one }, 1, null], // both have to hold
-    [{ if: { const: 1 }, then: { const: 2 } }, 3, 1],
-    [{ allOf: [{ minimum: 1 }, { maximum: 2 }] }, 1, 3],
-  ])('%j', (schema, right, wrong) => {
-    expect(problemOf(right, schema)).toBeNull();
-    expect(problemOf(wrong, schema)).not.toBeNull();
-  });
-
-  test('a word that nobody checks is an error of the schema', () => {
-    expect(() => problemOf('a', { pattern: 'b' })).toThrow("'pattern' is not understood");
-  });
+test('a word that JSON Schema does not know is an error of the schema', () => {
+  expect(() => problemOf('a', { patern: 'b' })).toThrow('patern');
 });
 
 function without(value: unknown, path: readonly (string | number)[]): unknown {
