@@ -8,8 +8,9 @@ export const PARTS_HEAD = ['of', 'at', 'sync', 'check', 'wait', 'pull', 'blend',
 const PARTS = ['total', 'check', 'wait', 'pull', 'blend', 'push', 'turnAround'] as const;
 
 export const PARTS_LEGEND =
-  'sync: all of it on the main thread; the parts up to push are in it. turn: the turn-around, which brings slow ' +
-  'weights back into place on the host beside the steps, from the sync before to this one.';
+  'sync: all of it on the main thread; the parts up to push are in it, each at its own p50 or p95, and so is a rest ' +
+  'without a name. turn: the turn-around, which brings slow weights back into place on the host beside the steps, ' +
+  'from the sync before to this one.';
 
 /** None where nobody counts. */
 export function partsOf(name: string, spreads: SyncSpreads | null): string[][] {

@@ -101,8 +101,8 @@ async function askMachine(
   }
   throw new RunError(
     failure?.reason ?? 'The WebGPU adapter could not be asked.',
-    'Bytes can be counted without a GPU: a software adapter does it, like SwiftShader; ' +
-      'point VK_DRIVER_FILES at its ICD file (docs/benchmarks.md)',
+    'Bytes can be counted without a GPU: a software adapter does it, like SwiftShader; docs/benchmarks.md says how. ' +
+      'All but bench fit also take --engine wasm or cpu',
   );
 }
 

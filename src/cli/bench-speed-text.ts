@@ -32,7 +32,11 @@ export function speedText(record: SpeedRecord, columns = Infinity): string {
       'A step that ends a cycle, with the sync where there is Lookahead, ms:',
     ]),
     ...tableText(SYNC_STEPS, cells.map(syncStepsOf), columns),
-    ...text(["over the bus: by slowlane's syncs, both ways together."]),
+    ...text([
+      record.options.engine === 'webgpu'
+        ? "over the bus: by slowlane's syncs, both ways together."
+        : "over the bus: by slowlane's syncs, to the host and back; a copy in memory where there is no bus.",
+    ]),
     ...(parts.length === 0 ? [] : text(['', 'The main thread in a sync, ms:'])),
     ...tableText(PARTS_HEAD, parts, columns),
     ...(parts.length === 0 ? [] : text([PARTS_LEGEND])),

@@ -19,13 +19,7 @@ export function syncText(record: SyncRecord, columns = Infinity): string {
   return [
     ...text([...headOf(record), whatOf(record), '', 'A sync against the bus, p50, ms:']),
     ...tableText(BUS, cells.map(busOf), columns),
-    ...text([
-      'bytes: over the bus in a sync, up and down. bus: the same bytes in the same pieces by the ' +
-        "device's own copies alone, in the same process. share: of those GB/s; 100 % is a sync that takes no " +
-        'longer than its copies.',
-      '',
-      'Times of a sync, ms:',
-    ]),
+    ...text([busLegend(record), '', 'Times of a sync, ms:']),
     ...tableText(TIMES, cells.map(timesOf), columns),
     ...text([
       'call: p50 of sync(), until it returns; done: until the device has done it. first: done, of the first of all.',
@@ -35,6 +29,13 @@ export function syncText(record: SyncRecord, columns = Infinity): string {
     ...(parts.length === 0 ? [] : text([PARTS_LEGEND])),
     ...text(failuresOf(cells.map(({ slow, failure }) => ({ name: slow, failure })))),
   ].join('\n');
+}
+
+function busLegend({ options: { engine } }: SyncRecord): string {
+  return engine === 'webgpu'
+    ? "bytes: over the bus in a sync, up and down. bus: the same bytes in the same pieces by the device's own copies " +
+        'alone, in the same process. share: of those GB/s; 100 % is a sync that takes no longer than its copies.'
+    : `bytes: to the host and back in a sync, whatever the format that is stored. bus: nothing measures one on ${engine}.`;
 }
 
 function whatOf(record: SyncRecord): string {

@@ -10,13 +10,16 @@ export function resultsTables(runs: readonly NamedRun[]): string {
   const heads = runs.map(({ name }) => name);
   const groups = merged(runs.map(({ record }) => summarize(record)));
   const notes = new Set(runs.map(({ record }) => record.data.testNote));
+  // A run that goes on, or has nothing to test on, has none of it.
+  const isEvaluated = groups.some(({ title }) => title === 'Quality');
+  const evaluated = isEvaluated ? `Evaluated on ${escapeHtml([...notes].join('; '))}. ` : '';
   const wide = runs.length > 1 ? ' wide' : '';
   return `<section class="results${wide}">
 <h2>Results</h2>
 <div class="tables">
 ${groups.map(({ title, rows }) => table(title, heads, rows)).join('\n')}
 </div>
-<p class="note">Evaluated on ${escapeHtml([...notes].join('; '))}. Device bytes are what TensorFlow.js held between two steps; what lives only inside a step (activations, gradients) is not in them.</p>
+<p class="note">${evaluated}Device bytes are what TensorFlow.js held between two steps; what lives only inside a step (activations, gradients) is not in them.</p>
 </section>
 <section class="${wide}">
 <h2>${runs.length === 1 ? 'Run' : 'Runs'}</h2>

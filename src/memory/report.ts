@@ -154,6 +154,6 @@ function timesSection({ runs }: ReportData, isLive: boolean): string {
 <div class="controls"><span class="key"><span class="swatch compute"></span>step</span><span class="key"><span class="swatch sync"></span>of it, sync</span></div>
 <div class="panels"></div>
 <p class="read" aria-live="polite"></p>
-<p class="note">As the main thread sees it: a device may run behind. The first step compiles what later ones use; bars that leave the chart are longer than it shows.</p>
+<p class="note">As the main thread sees it: a device may run behind. The first step compiles what later ones use. Triangles are steps with a sync, while there is room for them; bars that leave the chart are longer than it shows.</p>
 </section>`;
 }

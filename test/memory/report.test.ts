@@ -83,6 +83,7 @@ test('shows a run that was stopped at once: no evaluation, no curve, a note that
     { viewport: DESKTOP },
   );
   expect(await page.locator('[role=note]').innerText()).toContain('Stopped with Ctrl-C.');
+  expect(await page.locator('.results').innerText()).not.toContain('Evaluated');
   expect(complaints).toEqual([]);
   await page.close();
 });
