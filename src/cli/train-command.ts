@@ -69,7 +69,7 @@ export function trainCommand(run: (options: TrainOptions) => Promise<void>): Com
     .addOption(
       choice(
         '--moments <where:format>',
-        "where and how the inner optimizer's state is kept; host is for --engine webgpu, on wasm and cpu it is the same memory",
+        "where and how the inner optimizer's state is kept; host is for --engine webgpu, on wasm and cpu it is the same memory, and 8 bits take more of it and of time",
         MOMENTS,
       ).default('device:f32'),
     )

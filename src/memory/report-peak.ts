@@ -5,6 +5,10 @@ import { formatBytes, formatCount } from './quantities.js';
 import type { NamedRun } from './report-data.js';
 import type { RunRecord } from './run-record.js';
 
+const UNSEEN = '–';
+/** What TensorFlow.js's own count can tell apart; all else is among activations. */
+const SEEN_OF_TENSORS = ['weights', 'moments', 'activations'];
+
 /** Empty where no run has a timeline. */
 export function peakTable(runs: readonly NamedRun[]): string {
   const timed = runs.filter(({ record }) => record.timeline !== null);
@@ -23,13 +27,15 @@ function peakRows(runs: readonly NamedRun[]): TableRow[] {
     { label: 'In all', values: peaks.map(({ total }) => formatBytes(total)) },
     ...categories.map((label, at) => ({
       label: `${label[0]?.toUpperCase()}${label.slice(1)}`,
-      values: peaks.map(({ bytes }) => formatBytes(bytes[at] ?? 0)),
+      values: peaks.map(({ bytes, isSeen }) =>
+        isSeen(label) ? formatBytes(bytes[at] ?? 0) : UNSEEN,
+      ),
     })),
     { label: 'In step', values: peaks.map(({ step }) => formatCount(step)) },
     { label: 'In phase', values: peaks.map(({ phase }) => phase) },
     {
       label: 'At any time in use, without the pool',
-      values: peaks.map(({ inUse }) => formatBytes(inUse)),
+      values: peaks.map(({ inUse, isSeen }) => (isSeen('pool') ? formatBytes(inUse) : UNSEEN)),
     },
     {
       label: 'Budget',
@@ -40,6 +46,7 @@ function peakRows(runs: readonly NamedRun[]): TableRow[] {
 
 function peakOf({ timeline }: RunRecord) {
   const { categories = [], phases = [], peak, steps, budgetBytes = null } = timeline ?? {};
+  const { source = 'allocator' } = timeline ?? {};
   const bytes = peak?.bytes ?? [];
   const pool = categories.indexOf('pool');
   const inUse = (steps?.step ?? []).map((_, row) =>
@@ -47,6 +54,7 @@ function peakOf({ timeline }: RunRecord) {
   );
   return {
     categories,
+    isSeen: (category: string) => source === 'allocator' || SEEN_OF_TENSORS.includes(category),
     total: bytes.reduce((sum, held) => sum + held, 0),
     inUse: inUse.reduce((most, held) => Math.max(most, held), 0),
     bytes: categories.map((_, at) => bytes[at] ?? 0),

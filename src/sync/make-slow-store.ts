@@ -11,7 +11,7 @@ import type { Tracked } from './tracked.js';
 export interface SlowStoreOptions extends StoreOptions, HostSlowStoreOptions {}
 
 export function makeSlowStore(options: SlowStoreOptions): SlowStore<Tracked> {
-  if (options.format === 'device:f32') return new TensorSlowStore();
+  if (options.format === 'device:f32') return new TensorSlowStore(options.clock);
   const onDevice = storeFactoryOf(tf.backend());
   return onDevice ? onDevice<Tracked>(options) : new HostSlowStore(options);
 }

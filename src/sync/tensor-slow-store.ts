@@ -12,13 +12,19 @@ import type {
   SlowPart,
   SlowStore,
   StoreBytes,
+  StoreClock,
 } from '../slow/slow-store.js';
 import type { Tracked } from './tracked.js';
 
 export class TensorSlowStore implements SlowStore<Tracked> {
   readonly description = 'device';
+  readonly #clock: StoreClock;
   /** May share its data with the variable: an update of that makes new data, or a copy first. */
   readonly #slow = new Map<Tracked, tf.Tensor>();
+
+  constructor(clock: StoreClock) {
+    this.#clock = clock;
+  }
 
   get bytes(): StoreBytes {
     const device = [...this.#slow.keys()].reduce((sum, { size }) => sum + size * 4, 0);
@@ -65,7 +71,8 @@ export class TensorSlowStore implements SlowStore<Tracked> {
     const due = new Set([...this.#slow.keys()].filter(isDue));
     const run = async (): Promise<number> => {
       for (const item of due) {
-        if (!item.variable.isDisposed) this.#blend(item, stepSizeOf(item));
+        if (item.variable.isDisposed) continue;
+        await this.#clock.time('blend', () => this.#blend(item, stepSizeOf(item)));
         due.delete(item); // a run that goes on leaves it alone
       }
       return 0;

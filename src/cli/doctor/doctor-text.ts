@@ -145,8 +145,9 @@ function speedTable({ speeds }: DoctorReport, columns: number): string {
 
 function verdictLines({ trains, pick, findings }: DoctorReport): string[] {
   const { engine, forConvolutions } = pick;
+  const slow = forConvolutions === 'cpu' ? ' (slow: tfjs-node is many times as fast there)' : '';
   const others =
-    forConvolutions === engine ? '' : `; for convolutions ${forConvolutions ?? 'nothing'}`;
+    forConvolutions === engine ? '' : `; for convolutions ${forConvolutions ?? 'nothing'}${slow}`;
   const use =
     engine === null
       ? trains
