@@ -74,6 +74,7 @@ test.each([
   ['{"tool":"other"}', 'This is no record of a run'],
   [damaged({ version: 3 }), 'This record has version 3; this slowlane reads 1 to 2.'],
   [damaged({ version: '2' }), 'This record has version "2" (string)'],
+  [damaged({ options: {} }), "damaged: options has no 'inner'"], // the run's name on a page
   [damaged({ steps: { planned: 3 } }), "damaged: steps has no 'done'"],
   [
     damaged({ losses: [{ step: 1, loss: 'x' }] }),
