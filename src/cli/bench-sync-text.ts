@@ -57,7 +57,7 @@ function copiedOf({ slow, bytes, doneMs, bytesPerSecond }: SyncCell): string[] {
 }
 
 function busOf(cell: SyncCell): string[] {
-  const { bytes, bytesPerSecond, busBytesPerSecond, shareOfBus } = cell;
+  const { bytes, busBytesPerSecond, shareOfBus } = cell;
   const busMs =
     busBytesPerSecond === null || bytes === null ? undefined : (1000 * bytes) / busBytesPerSecond;
   const [slow = '', copied = '', sync = '', speed = ''] = copiedOf(cell);
