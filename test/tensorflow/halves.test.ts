@@ -178,6 +178,21 @@ describe('Lookahead', () => {
     }
   });
 
+  test('goes on where a weight is disposed in the middle of a sync', async () => {
+    const one = await trained('half');
+    await startTensorFlow({ transfers: 'half' });
+    await one.optimizer.step(one.loss, false, one.weights);
+    one.optimizer.minimize(one.loss, false, one.weights); // leaves a sync due
+    const stop = watchOps(backend, (op) => {
+      if (op === 'ResourceApplyGradientDescent') queueMicrotask(() => one.weights[0]?.dispose());
+    });
+    await one.optimizer.sync();
+    stop();
+    expect(one.weights[0]?.isDisposed).toBe(true);
+    one.optimizer.dispose();
+    tf.dispose([...one.weights, one.target]);
+  });
+
   test('goes on after a sync that broke off, and a saved one ends the same', async () => {
     const one = await trained('half');
     await startTensorFlow({ transfers: 'half' });
