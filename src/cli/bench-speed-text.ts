@@ -15,7 +15,7 @@ import { msText } from './bench-time-text.js';
 import { wrapped } from './wrapped.js';
 
 const STEPS = ['mean', 'of repeats', 'step', 'p95', 'max'];
-const SYNC_STEPS = ['policy', 'step', 'p95', 'max', 'over the bus'];
+const SYNC_STEPS = ['policy', 'step', 'p95', 'max', 'copied'];
 
 /** Tables, or plain lines where a terminal has too few `columns` for them. */
 export function speedText(record: SpeedRecord, columns = Infinity): string {
@@ -32,11 +32,7 @@ export function speedText(record: SpeedRecord, columns = Infinity): string {
       'A step that ends a cycle, with the sync where there is Lookahead, ms:',
     ]),
     ...tableText(SYNC_STEPS, cells.map(syncStepsOf), columns),
-    ...text([
-      record.options.engine === 'webgpu'
-        ? "over the bus: by slowlane's syncs, both ways together."
-        : "over the bus: by slowlane's syncs, to the host and back; a copy in memory where there is no bus.",
-    ]),
+    ...text(["copied: by slowlane's syncs, to the host and back together."]),
     ...(parts.length === 0 ? [] : text(['', 'The main thread in a sync, ms:'])),
     ...tableText(PARTS_HEAD, parts, columns),
     ...(parts.length === 0 ? [] : text([PARTS_LEGEND])),

@@ -8,6 +8,8 @@ import { msText } from './bench-time-text.js';
 import { wrapped } from './wrapped.js';
 
 const BUS = ['slow', 'bytes', 'sync', 'bus', 'sync GB/s', 'bus GB/s', 'share'];
+/** Without WebGPU nothing measures the bus, where there is one. */
+const COPIED = ['slow', 'bytes', 'sync', 'sync GB/s'];
 const TIMES = ['slow', 'call', 'p95', 'max', 'done', 'p95', 'max', 'first'];
 const GB = 1e9;
 
@@ -16,10 +18,20 @@ export function syncText(record: SyncRecord, columns = Infinity): string {
   const { cells } = record;
   const text = (lines: readonly string[]) => lines.map((line) => wrapped(line, columns));
   const parts = cells.flatMap(({ slow, partsMs }) => partsOf(slow, partsMs));
+  const hasBus = record.options.engine === 'webgpu';
+  const title = hasBus ? 'A sync against the bus, p50, ms:' : 'A sync and what it copies, p50, ms:';
   return [
-    ...text([...headOf(record), whatOf(record), '', 'A sync against the bus, p50, ms:']),
-    ...tableText(BUS, cells.map(busOf), columns),
-    ...text([busLegend(record), '', 'Times of a sync, ms:']),
+    ...text([...headOf(record), whatOf(record), '', title]),
+    ...tableText(hasBus ? BUS : COPIED, cells.map(hasBus ? busOf : copiedOf), columns),
+    ...text([
+      hasBus
+        ? 'bytes: over the bus in a sync, up and down. bus: the same bytes in the same pieces by the ' +
+          "device's own copies alone, in the same process. share: of those GB/s; 100 % is a sync that takes no " +
+          'longer than its copies.'
+        : 'bytes: copied in a sync, to the host and back. Nothing measures a bus without WebGPU.',
+      '',
+      'Times of a sync, ms:',
+    ]),
     ...tableText(TIMES, cells.map(timesOf), columns),
     ...text([
       'call: p50 of sync(), until it returns; done: until the device has done it. first: done, of the first of all.',
@@ -31,13 +43,6 @@ export function syncText(record: SyncRecord, columns = Infinity): string {
   ].join('\n');
 }
 
-function busLegend({ options: { engine } }: SyncRecord): string {
-  return engine === 'webgpu'
-    ? "bytes: over the bus in a sync, up and down. bus: the same bytes in the same pieces by the device's own copies " +
-        'alone, in the same process. share: of those GB/s; 100 % is a sync that takes no longer than its copies.'
-    : `bytes: to the host and back in a sync, whatever the format that is stored. bus: nothing measures one on ${engine}.`;
-}
-
 function whatOf(record: SyncRecord): string {
   const { repeats, syncPeriod } = record.options;
   return (
@@ -46,19 +51,18 @@ function whatOf(record: SyncRecord): string {
   );
 }
 
+function copiedOf({ slow, bytes, doneMs, bytesPerSecond }: SyncCell): string[] {
+  const copied = bytes === null ? NONE : formatBytes(bytes);
+  return [slow, copied, msText(doneMs?.median), gigabytes(bytesPerSecond)];
+}
+
 function busOf(cell: SyncCell): string[] {
-  const { slow, bytes, doneMs, bytesPerSecond, busBytesPerSecond, shareOfBus } = cell;
+  const { bytes, busBytesPerSecond, shareOfBus } = cell;
   const busMs =
     busBytesPerSecond === null || bytes === null ? undefined : (1000 * bytes) / busBytesPerSecond;
-  return [
-    slow,
-    bytes === null ? NONE : formatBytes(bytes),
-    msText(doneMs?.median),
-    msText(busMs),
-    gigabytes(bytesPerSecond),
-    gigabytes(busBytesPerSecond),
-    shareOfBus === null ? NONE : `${(100 * shareOfBus).toFixed(1)} %`,
-  ];
+  const [slow = '', copied = '', sync = '', speed = ''] = copiedOf(cell);
+  const share = shareOfBus === null ? NONE : `${(100 * shareOfBus).toFixed(1)} %`;
+  return [slow, copied, sync, msText(busMs), speed, gigabytes(busBytesPerSecond), share];
 }
 
 function timesOf({ slow, callMs, doneMs, warmUpMs }: SyncCell): string[] {

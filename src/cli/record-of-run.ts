@@ -9,7 +9,7 @@ import type { TrainOptions } from './train-options.js';
 const FLOAT32_BYTES = 4;
 
 /** `ended` is `'done'`, or why the run broke off. */
-export function makeRecord(run: Run, ended: string): RunRecord {
+export function makeRecord(run: Omit<Run, 'sink'>, ended: string): RunRecord {
   const { options, data, model, state } = run;
   const stats = run.trainer.stats();
   const parameters = countParameters(model);

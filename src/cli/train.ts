@@ -49,8 +49,7 @@ export async function train(options: TrainOptions, toolVersion: string): Promise
   try {
     const trainer = makeTrainer(options, model.variables);
     try {
-      const sink = await openSinks(options);
-      const run: Run = {
+      const run: Omit<Run, 'sink'> = {
         options,
         toolVersion,
         startedAt,
@@ -61,13 +60,13 @@ export async function train(options: TrainOptions, toolVersion: string): Promise
         stepsPlanned,
         state: newLoopState(),
         evaluations: [],
-        sink,
         validation: { step: [], fast: [], slow: [] },
         meter: metered,
       };
       const live = await openLivePage(run, output);
       try {
-        return await trainAndRecord(run, output, live);
+        const sink = await openSinks(options); // makes a file: after all that may refuse
+        return await trainAndRecord({ ...run, sink }, output, live);
       } finally {
         live?.close();
       }
@@ -194,7 +193,7 @@ async function validate(
   return { fast, slow };
 }
 
-async function openLivePage(run: Run, output: Output): Promise<LivePage | null> {
+async function openLivePage(run: Omit<Run, 'sink'>, output: Output): Promise<LivePage | null> {
   const { live: port } = run.options;
   if (port === undefined) return null;
   const live = await startLivePage({

@@ -28,7 +28,9 @@ export function readRunRecord(text: string): RunRecord {
   }
   const record: unknown = version === 1 ? fromVersion1(value as unknown as RunRecord) : value;
   const problem =
-    problemOf(record, publishedSchema('run-record')) ?? unevenColumns(record as RunRecord);
+    problemOf(record, publishedSchema('run-record')) ??
+    unevenColumns(record as RunRecord) ??
+    unknownNames((record as RunRecord).timeline);
   if (problem !== null) throw new SlowlaneError('DATA', `This record is damaged: ${problem}.`);
   return record as RunRecord;
 }
@@ -73,4 +75,17 @@ function unevenColumns({ timeline, stepTimes, validation }: RunRecord): string |
       return `the columns of ${name} differ in length`;
   }
   return null;
+}
+
+/** Places and phases of a timeline stand for names. */
+function unknownNames(timeline: RunRecord['timeline']): string | null {
+  if (timeline === null) return null;
+  const { phases, places, peak, steps, first, last } = timeline;
+  const moves = last === null ? [first] : [first, last];
+  const isIn = (names: readonly string[]) => (at: number) => at < names.length;
+  const isKnown =
+    [[peak.phase], steps.peakPhase, ...moves.map(({ phase }) => phase)].every((all) =>
+      all.every(isIn(phases)),
+    ) && moves.every(({ from, to }) => [...from, ...to].every(isIn(places)));
+  return isKnown ? null : 'its timeline has places or phases without a name';
 }

@@ -53,6 +53,7 @@ export class HalfSync {
         this.#blended.add(tracked);
       }
       await clock.time('pull', () => {
+        if (variable.isDisposed) return; // meanwhile: nothing of it is read again
         for (const { stored, part } of places) {
           const rounded = new Uint16Array(part.length);
           halves.pull(variable, part.start, rounded, { item, round: this.#round });

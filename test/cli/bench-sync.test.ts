@@ -85,6 +85,9 @@ test('a model, without WebGPU: what is copied, by which parts, and no bus', asyn
   const { code, stdout } = await run(`sync ${what} --slow host:f16r8 --json ${file}`);
   expect(code).toBe(0);
   expect(stdout).toContain('mlp (109,386 parameters), batch 2, 5 syncs');
+  expect(stdout).toContain('Nothing measures a bus');
+  expect(stdout).toMatch(/│ host:f16r8 │ 855 KiB │ +[\d.]+ │ +[\d.]+ │\n/); // no columns of it
+  expect(stdout).not.toMatch(/against|over the bus/);
   const record = readBenchRecord(readFileSync(file, 'utf8')) as SyncRecord;
   expect(record.cells[0]).toMatchObject({
     status: 'done',

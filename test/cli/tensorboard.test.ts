@@ -1,7 +1,9 @@
 // `slowlane train --tensorboard DIR`: the files that it leaves, read by a reader of the tests' own.
 
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { expect, onTestFinished, test, vi } from 'vitest';
@@ -100,6 +102,20 @@ test('a folder that cannot be written to ends the run before it trains', async (
   expect(stdout).not.toContain('Trained');
   expect(code).toBe(1);
   expect(readFileSync(file, 'utf8')).toBe('mine');
+});
+
+test('a port for --live that is taken leaves no file of a run that never was', async () => {
+  const listener = createServer().listen(0, '127.0.0.1');
+  onTestFinished(() => void listener.close());
+  await once(listener, 'listening');
+  const { port } = listener.address() as AddressInfo;
+  const [out, runs] = [temporaryFolder(), join(temporaryFolder(), 'runs')];
+  const { code, stderr } = await slowlane(
+    `train --steps 1 --engine wasm --out ${out} --tensorboard ${runs} --live ${port}`.split(' '),
+  );
+  expect(code).toBe(1);
+  expect(stderr).toContain(`--live ${port} can't be used: something listens there.`);
+  expect(existsSync(runs)).toBe(false);
 });
 
 test('what is added is in the file while the run goes on', async () => {

@@ -67,6 +67,8 @@ test('a record of version 1 is read as one without what came later', () => {
 });
 
 const damaged = (change: object) => JSON.stringify({ ...RECORD, ...change });
+const { first } = timeline(2);
+const nowhere = { ...timeline(2), first: { ...first, to: first.to.map(() => 99) } };
 const uneven = { ...timeline(2), first: { ...timeline(2).first, bytes: [1] } };
 test.each([
   ['{', 'This is not JSON.'],
@@ -74,12 +76,14 @@ test.each([
   ['{"tool":"other"}', 'This is no record of a run'],
   [damaged({ version: 3 }), 'This record has version 3; this slowlane reads 1 to 2.'],
   [damaged({ version: '2' }), 'This record has version "2" (string)'],
+  [damaged({ options: {} }), "damaged: options has no 'inner'"], // the run's name on a page
   [damaged({ steps: { planned: 3 } }), "damaged: steps has no 'done'"],
   [
     damaged({ losses: [{ step: 1, loss: 'x' }] }),
     'damaged: losses[0].loss must be number or null, got "x" (string)',
   ],
   [damaged({ timeline: {} }), "damaged: timeline has no 'version'"],
+  [damaged({ timeline: nowhere }), 'damaged: its timeline has places or phases without a name'],
   [damaged({ timeline: uneven }), 'the columns of timeline moves differ in length'],
 ])('%.40j… is refused', (text, message) => {
   expect(() => readRunRecord(text)).toThrow(message);

@@ -38,6 +38,13 @@ const LOOPBACK = '127.0.0.1';
 /** Longer than it takes a page to read its last state; one that does not read is left. */
 const LONGEST_END_MS = 500;
 
+/** Whoever connects and says nothing gives way to whoever has the address; a long step holds up those who do. */
+const IMPATIENT = {
+  headersTimeout: 20_000,
+  requestTimeout: 20_000,
+  connectionsCheckingInterval: 5000,
+} as const;
+
 const MOST_CONNECTIONS = 64;
 
 const HEADERS = {
@@ -73,7 +80,7 @@ export async function startLivePage({ port, chart, record, warn }: LiveOptions):
       response.end(html);
     }
   };
-  const server = createServer((request, response) => {
+  const server = createServer(IMPATIENT, (request, response) => {
     try {
       answer(request, response);
     } catch (error) {

@@ -8,7 +8,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { type Draw, drawBits } from '../../../workers/codecs/random-bits.js';
 import { LARGEST_HALF } from '../../../workers/codecs/value-format.js';
 import type { HalfTransfers } from '../device.js';
-import { ownDataOf, type TensorFlowBackend } from './backend.js';
+import { ownDataOf, type TensorData, type TensorFlowBackend } from './backend.js';
 import { Ops } from './ops.js';
 import { Scratch, TF_HALF } from './scratch.js';
 
@@ -71,24 +71,42 @@ class Halves implements HalfTransfers {
       const floats = run.reshape(flat, TF_FLOAT, variable.shape);
       run.free(flat);
       const negative = run.scalar(-stepSize);
-      // In the memory of the fast weights: fast − slow.
+      this.#ops.assign(this.#slow, floats);
+      run.free(floats);
+      try {
+        // In the memory of the fast weights: fast − slow.
+        this.#change(data, 'AssignSubVariableOp');
+        try {
+          // In the memory of the slow ones: slow + α (fast − slow), from now on the fast weights.
+          this.#ops.apply('ResourceApplyGradientDescent', {}, [this.#slow, negative, data.id]);
+        } catch (error) {
+          this.#change(data, 'AssignAddVariableOp'); // fast again, up to rounding: it may be repeated
+          throw error;
+        }
+        this.#ops.free(data.id);
+        data.id = this.#ops.read(this.#slow);
+      } finally {
+        this.#ops.release(this.#slow);
+      }
+    });
+  }
+
+  /** Puts the slow weights into the fast ones by `op`, in the memory of these. */
+  #change(data: TensorData, op: string): void {
+    const slow = this.#ops.read(this.#slow);
+    try {
       this.#ops.assign(this.#fast, data.id);
       this.#ops.free(data.id);
       data.id = -1;
       try {
-        this.#ops.applyTo(this.#fast, 'AssignSubVariableOp', [floats]);
+        this.#ops.applyTo(this.#fast, op, [slow]);
       } finally {
         data.id = this.#ops.read(this.#fast);
         this.#ops.release(this.#fast);
       }
-      // In the memory of the slow ones: slow + α (fast − slow), from now on the fast weights.
-      this.#ops.assign(this.#slow, floats);
-      run.free(floats);
-      this.#ops.apply('ResourceApplyGradientDescent', {}, [this.#slow, negative, data.id]);
-      this.#ops.free(data.id);
-      data.id = this.#ops.read(this.#slow);
-      this.#ops.release(this.#slow);
-    });
+    } finally {
+      this.#ops.free(slow);
+    }
   }
 
   pull(tensor: tf.Tensor, start: number, into: Uint16Array, draw: Draw): void {
