@@ -7,6 +7,8 @@ export const MEMORY_SCRIPT = `
     const ORDER = ['weights', 'moments', 'gradients', 'activations', 'staging', 'pool']
       .map((name) => data.categories.indexOf(name)).filter((at) => at >= 0);
     const STEPS_OF_A_VIEW = 6;
+    /** Several to a pixel, where they are all in view. */
+    const DENSE_POINTS = 3000;
     const runs = data.runs.map(({ name }, at) => ({ name, at })).filter(({ at }) => data.runs[at].memory !== null);
     const shown = new Set(ORDER);
 
@@ -131,6 +133,7 @@ export const MEMORY_SCRIPT = `
         if (section.hidden) continue;
         const { kept, sums } = stacked(run);
         const edge = color('--card');
+        const isDense = run.total.length > DENSE_POINTS;
         run.chart = drawChart(run.place, {
           height: many ? 200 : 320,
           label: 'Device memory' + (many ? ' of ' + run.name : ''),
@@ -145,7 +148,8 @@ export const MEMORY_SCRIPT = `
             series: [
               {},
               ...kept.map((at) => ({
-                fill: color('--c' + at), stroke: edge, width: 0.5,
+                // Unrounded and without edges: of many moves within one pixel only the last would be seen.
+                fill: color('--c' + at), ...(isDense ? { width: 0, pxAlign: 0 } : { stroke: edge, width: 0.5 }),
                 paths: uPlot.paths.stepped({ align: 1 }), points: { show: false },
               })),
               ...(run.memory.budgetBytes === null ? [] : [{ stroke: color('--ink'), width: 1.5, dash: [6, 4], points: { show: false } }]),
