@@ -1,4 +1,4 @@
-// What goes together in `bench memory` and `bench speed`: engines, models, policies.
+// What goes together in `bench memory`, `speed` and `sync`: engines, models, policies.
 
 import {
   ALL_POLICIES,

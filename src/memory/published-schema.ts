@@ -6,8 +6,15 @@ import { dirname, join } from 'node:path';
 
 import type { JsonSchema } from './json-schema.js';
 
-/** `docs/NAME.schema.json`. */
+const read = new Map<string, JsonSchema>();
+
+/** `docs/NAME.schema.json`; always the same object, since a schema is compiled once. */
 export function publishedSchema(name: 'bench-record' | 'parity-record' | 'run-record'): JsonSchema {
+  const known = read.get(name);
+  if (known !== undefined) return known;
   const root = dirname(createRequire(import.meta.url).resolve('slowlane/package.json'));
-  return JSON.parse(readFileSync(join(root, 'docs', `${name}.schema.json`), 'utf8')) as JsonSchema;
+  const text = readFileSync(join(root, 'docs', `${name}.schema.json`), 'utf8');
+  const schema = JSON.parse(text) as JsonSchema;
+  read.set(name, schema);
+  return schema;
 }

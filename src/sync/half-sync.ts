@@ -17,7 +17,6 @@ interface Place {
 
 export interface HalfSyncTools {
   readonly device: Device;
-  readonly halves: HalfTransfers;
   readonly clock: StoreClock;
   readonly samples: HostSamples | null;
 }
@@ -26,6 +25,7 @@ export class HalfSync {
   readonly #chunks: readonly StoredChunk<Tracked>[];
   readonly #stepSizeOf: (tracked: Tracked) => number;
   readonly #round: number;
+  readonly #halves: HalfTransfers;
   readonly #blended = new Set<Tracked>();
   readonly #stored = new Set<Tracked>();
   #isBegun = false;
@@ -35,13 +35,15 @@ export class HalfSync {
     chunks: readonly StoredChunk<Tracked>[],
     stepSizeOf: (tracked: Tracked) => number,
     round: number,
+    halves: HalfTransfers,
   ) {
     this.#chunks = chunks;
     this.#stepSizeOf = stepSizeOf;
     this.#round = round;
+    this.#halves = halves;
   }
 
-  async run({ device, halves, clock, samples }: HalfSyncTools): Promise<void> {
+  async run({ device, clock, samples }: HalfSyncTools): Promise<void> {
     if (!this.#isBegun) await this.#look(device, samples);
     this.#isBegun = true;
     for (const [tracked, places] of this.#weights()) {
@@ -49,14 +51,16 @@ export class HalfSync {
       if (variable.isDisposed || this.#stored.has(tracked)) continue;
       if (!this.#blended.has(tracked)) {
         const stepSize = this.#stepSizeOf(tracked);
-        await clock.time('push', () => halves.blend(variable, gather(tracked, places), stepSize));
+        await clock.time('push', () =>
+          this.#halves.blend(variable, gather(tracked, places), stepSize),
+        );
         this.#blended.add(tracked);
       }
       await clock.time('pull', () => {
         if (variable.isDisposed) return; // meanwhile: nothing of it is read again
         for (const { stored, part } of places) {
           const rounded = new Uint16Array(part.length);
-          halves.pull(variable, part.start, rounded, { item, round: this.#round });
+          this.#halves.pull(variable, part.start, rounded, { item, round: this.#round });
           stored.segment.packed(stored.chunk, part).set(bytesOf(rounded));
         }
       });

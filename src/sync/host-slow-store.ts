@@ -151,7 +151,7 @@ export class HostSlowStore implements SlowStore<Tracked> {
     const halved = chunks.filter(isHalf);
     const floats = chunks.filter((stored) => !isHalf(stored));
     const sync = new Sync(floats, stepSizeOf, round);
-    const halfSync = halves && new HalfSync(halved, stepSizeOf, round);
+    const halfSync = halves && new HalfSync(halved, stepSizeOf, round, halves);
     const samples = this.#stall && new HostSamples(chunks, stepSizeOf, this.#places);
     let bytes: number | null = null;
     return {
@@ -161,7 +161,7 @@ export class HostSlowStore implements SlowStore<Tracked> {
         const [blender, clock] = [this.#blender, this.#clock];
         const device = currentDevice();
         await sync.run({ device, blender, clock, samples });
-        if (halves) await halfSync?.run({ device, halves, clock, samples });
+        await halfSync?.run({ device, clock, samples });
         if (samples) this.#stall?.add(samples.all);
         bytes = FLOAT_BYTES * elementsOf(floats) + HALF_BYTES * elementsOf(halved);
         return bytes;

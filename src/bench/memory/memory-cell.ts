@@ -1,5 +1,6 @@
 // What becomes of the process of one policy.
 
+import { withoutResult } from '../cell-end.js';
 import { perParameter } from '../peak-bytes.js';
 import type { DriverBytes } from '../peaks.js';
 import type { Ended } from '../run-cell.js';
@@ -24,11 +25,7 @@ export function memoryCellOf(
   driver: DriverBytes,
 ): MemoryCell {
   const common = { policy, wallMs: Math.round(wallMs), driver };
-  if (result === null) {
-    const why = failure ?? { kind: 'error', reason: 'it ended without a result' };
-    const status = why.kind === 'interrupted' ? 'stopped' : 'failed';
-    return { ...common, status, ...NOTHING, failure: why };
-  }
+  if (result === null) return { ...common, ...NOTHING, ...withoutResult(failure) };
   return {
     ...common,
     status: 'done',

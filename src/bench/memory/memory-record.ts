@@ -2,6 +2,7 @@
 
 import type { Breakdown } from '../../device/webgpu/vram-budget-error.js';
 import type { CellOptions } from '../cell-options.js';
+import type { Nullable } from '../cell-end.js';
 import type { Failure } from '../failure.js';
 import type { PeakBytes } from '../peak-bytes.js';
 import type { DriverBytes } from '../peaks.js';
@@ -19,8 +20,6 @@ export interface MemoryCounts extends PeakBytes {
   /** Before each step. */
   readonly losses: readonly number[];
 }
-
-type Nullable<T> = { readonly [K in keyof T]: T[K] | null };
 
 /** Counts are null if it did not end well. */
 export interface MemoryCell extends Nullable<MemoryCounts> {

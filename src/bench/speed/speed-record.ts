@@ -2,6 +2,7 @@
 
 import type { SlowFormat } from '../../policy/slow-format.js';
 import type { CellOptions } from '../cell-options.js';
+import type { Nullable } from '../cell-end.js';
 import type { Failure } from '../failure.js';
 import type { PeakBytes } from '../peak-bytes.js';
 import type { DriverBytes } from '../peaks.js';
@@ -23,8 +24,6 @@ export interface SpeedTimes extends PeakBytes {
   /** Of each measured sync, in their order; null without slowlane's Lookahead. */
   readonly syncs: readonly SyncCost[] | null;
 }
-
-type Nullable<T> = { readonly [K in keyof T]: T[K] | null };
 
 /** Null if it did not end well. */
 export interface SpeedCell extends Nullable<SpeedTimes> {

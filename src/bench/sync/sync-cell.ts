@@ -1,5 +1,6 @@
 // What becomes of the process of one place of slow weights.
 
+import { withoutResult } from '../cell-end.js';
 import type { Ended } from '../run-cell.js';
 import type { SlowPlace } from '../slow-places.js';
 import { spreadOf } from '../statistics.js';
@@ -25,11 +26,7 @@ export function syncCellOf(
   { result, failure, wallMs }: Ended<SyncMeasured>,
 ): SyncCell {
   const common = { slow, wallMs: Math.round(wallMs) };
-  if (result === null) {
-    const why = failure ?? { kind: 'error', reason: 'it ended without a result' };
-    const status = why.kind === 'interrupted' ? 'stopped' : 'failed';
-    return { ...common, status, ...NOTHING, failure: why };
-  }
+  if (result === null) return { ...common, ...NOTHING, ...withoutResult(failure) };
   const { bytes, bus, times } = result;
   const doneMs = spreadOf(times.doneMs);
   const speedOf = (ms: number | undefined) =>

@@ -2,10 +2,12 @@
 //
 // One cell for each place of slow weights, in a process of its own: warm-up cycles, then `repeats` cycles of
 // `syncPeriod` steps, each waited for, so that the device has nothing to do when the sync begins. Afterwards, where
-// slow weights are on the host, and the engine is WebGPU's, the bus alone: as many rounds, of pieces of the very sizes that the sync moved, up and
-// down, by the device's own copies. The bytes of both are the same, so the share of the bus is the ratio of the times.
+// slow weights are on the host and the engine is WebGPU's, the bus alone: as many rounds, of pieces of the very sizes
+// that the sync moved, up and down, by the device's own copies. The bytes of both are the same, so the share of the
+// bus is the ratio of the times.
 
 import type { CellOptions } from '../cell-options.js';
+import type { Nullable } from '../cell-end.js';
 import type { Failure } from '../failure.js';
 import type { BenchRecord } from '../record.js';
 import type { SlowPlace } from '../slow-places.js';
@@ -43,8 +45,6 @@ export interface SyncMeasured {
   /** Null where nothing goes over the bus, and without WebGPU, where nothing measures it. */
   readonly bus: BusTimes | null;
 }
-
-type Nullable<T> = { readonly [K in keyof T]: T[K] | null };
 
 /** Null if it did not end well. */
 export interface SyncCell extends Nullable<SyncMeasured> {
