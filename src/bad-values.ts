@@ -1,7 +1,7 @@
 // NaN and infinity in weights and slots: what is said of them, and who looks.
 
 import { firstNonFinite } from './device/finite.js';
-import { SlowlaneError } from './errors.js';
+import { SlowlaneError } from './checks/errors.js';
 import type { InnerOptimizer } from './optimizers/inner.js';
 
 export function nonFinite(name: string, step: number, consequence: string): SlowlaneError {

@@ -2,7 +2,7 @@
 
 import type * as tf from '@tensorflow/tfjs-core';
 
-import { SlowlaneError } from './errors.js';
+import { SlowlaneError } from './checks/errors.js';
 import type { LookaheadSettings } from './lookahead-options.js';
 import type { InnerOptimizer } from './optimizers/inner.js';
 import { isAdaptive } from './step-size.js';

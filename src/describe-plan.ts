@@ -1,7 +1,7 @@
 // A plan in sentences. The command line puts its tables in between.
 
 import type { Plan } from './make-plan.js';
-import { formatBytes } from './policy/bytes.js';
+import { formatBytes } from './checks/bytes.js';
 import type { DeviceBytes } from './policy/plan-bytes.js';
 import type { Shortfall } from './policy/plan-choice.js';
 import type { Policy } from './policy/plan-policies.js';

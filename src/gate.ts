@@ -4,7 +4,7 @@
 // is a *turn*: turns run one after the other in the order of their calls. The table of calls and states
 // is in docs/decisions/0001-contract-of-the-core.md.
 
-import { SlowlaneError } from './errors.js';
+import { SlowlaneError } from './checks/errors.js';
 import { momentsAway } from './optimizers/moment-home.js';
 
 type State =

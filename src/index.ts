@@ -1,7 +1,7 @@
 // The public names of slowlane, and nothing else.
 
 export { describePlan } from './describe-plan.js';
-export { SlowlaneError, type SlowlaneErrorCode } from './errors.js';
+export { SlowlaneError, type SlowlaneErrorCode } from './checks/errors.js';
 export type { Phase, Place } from './device/meter/categories.js';
 export { type Meter, meter, type MeterOptions } from './device/meter/meter.js';
 export type { MeterEvent, TimelineData } from './device/meter/timeline.js';
@@ -19,7 +19,7 @@ export { checkpoint } from './optimizers/checkpoint.js';
 export * from './optimizers/index.js';
 export { plan, type PlanOptions } from './plan.js';
 export type { SlowFormat } from './policy/slow-format.js';
-export type { WeightMatcher } from './policy/weight-matcher.js';
+export type { WeightMatcher } from './checks/weight-matcher.js';
 export {
   loadTraining,
   type SavableModel,

@@ -5,7 +5,7 @@ import * as tf from '@tensorflow/tfjs-core';
 
 import { memoryBudgetOf } from './device/memory-budget.js';
 import { describeShortfall } from './describe-plan.js';
-import { SlowlaneError } from './errors.js';
+import { SlowlaneError } from './checks/errors.js';
 import type { BudgetSettings } from './lookahead-budget.js';
 import type { LookaheadSettings } from './lookahead-options.js';
 import { type LayersModelLike, weightsOf } from './layers-model.js';

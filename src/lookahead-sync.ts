@@ -8,7 +8,7 @@ import { createBlender, defaultWorkers } from '#worker-blender';
 import { hasBadSlot, nonFinite } from './bad-values.js';
 import { firstNonFinite } from './device/finite.js';
 import { currentDevice } from './device/pick.js';
-import { SlowlaneError } from './errors.js';
+import { SlowlaneError } from './checks/errors.js';
 import type { Gate } from './gate.js';
 import type { LookaheadSettings } from './lookahead-options.js';
 import type { LookaheadStats } from './lookahead-stats.js';

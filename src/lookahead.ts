@@ -12,7 +12,7 @@ import { checkModel, type LayersModelLike, weightsOf } from './layers-model.js';
 import { checkGradients } from './optimizers/gradients.js';
 import { checkCounters } from './sync/sync-cycle.js';
 import { assertMayStep, assertNoSyncDue, Gate } from './gate.js';
-import { checkFunction } from './options.js';
+import { checkFunction } from './checks/check.js';
 import { configOf, partsOf } from './lookahead-config.js';
 import {
   checkLookaheadOptions,

@@ -3,7 +3,7 @@
 
 import type { PlannedLayer, PlannedLayers } from './policy/plan-activations.js';
 import type { PlannedWeight } from './policy/plan-policies.js';
-import { shown } from './options.js';
+import { shown } from './checks/check.js';
 
 type Shape = readonly (number | null)[];
 

@@ -1,9 +1,9 @@
 // `plan()`: what training will take, before anything is allocated, and where everything is best kept.
 
 import { makePlan, type Plan } from './make-plan.js';
-import { checkChoice, checkKeys, checkNumber, shown } from './options.js';
+import { checkChoice, checkKeys, checkNumber, shown } from './checks/check.js';
 import { type PlannableModel, readModel } from './plan-model.js';
-import { parseBytes } from './policy/bytes.js';
+import { parseBytes } from './checks/bytes.js';
 import type { PlannedLayers } from './policy/plan-activations.js';
 import { type BusName, checkBus } from './policy/plan-bus.js';
 import type { Training } from './policy/plan-bytes.js';

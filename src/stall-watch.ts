@@ -2,7 +2,7 @@
 // formats round differently.
 
 import type { ValueFormat } from '../workers/codecs/value-format.js';
-import { SlowlaneError } from './errors.js';
+import { SlowlaneError } from './checks/errors.js';
 import { StallMeter, type StallSample, type StallSink } from './slow/stall.js';
 
 export const STALL_POLICIES = ['throw', 'warn', 'ignore'] as const;

@@ -6,7 +6,7 @@ import { keep } from '@tensorflow/tfjs-core';
 
 import { firstNonFinite } from './device/finite.js';
 import { currentDevice } from './device/pick.js';
-import { SlowlaneError } from './errors.js';
+import { SlowlaneError } from './checks/errors.js';
 import type { InnerOptimizer, SecondMoment } from './optimizers/inner.js';
 import type { SlowParts } from './slow/slow-store.js';
 import {

@@ -1,6 +1,6 @@
 // Reads the record of a benchmark, by the schema that is published with the package.
 
-import { SlowlaneError } from '../errors.js';
+import { SlowlaneError } from '../checks/errors.js';
 import { problemOf } from '../memory/json-schema.js';
 import { publishedSchema } from '../memory/published-schema.js';
 import { type BenchRecord, SCHEMA, SCHEMA_VERSION } from './record.js';

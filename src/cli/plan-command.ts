@@ -1,7 +1,7 @@
 // `slowlane plan`: its options as commander shows them in --help, and as PlanRequest.
 
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { parseBytes } from '../policy/bytes.js';
+import { parseBytes } from '../checks/bytes.js';
 import { BUS_BYTES_PER_SECOND, checkBus } from '../policy/plan-bus.js';
 import {
   AVAILABLE,

@@ -4,7 +4,7 @@
 import Table from 'cli-table3';
 import { headOf, notesOf, verdictOf } from '../describe-plan.js';
 import type { Plan, PlannedPolicy } from '../make-plan.js';
-import { formatBytes } from '../policy/bytes.js';
+import { formatBytes } from '../checks/bytes.js';
 import type { Policy } from '../policy/plan-policies.js';
 import { formatCount } from '../policy/plan-weights.js';
 import { wrapped } from './wrapped.js';

@@ -2,7 +2,7 @@
 
 import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js';
 
-import { shown } from '../options.js';
+import { shown } from '../checks/check.js';
 
 export type JsonSchema = Readonly<Record<string, unknown>>;
 

@@ -1,7 +1,7 @@
 // Reads run.json, of this version or an older one, or says what is wrong with it and where.
 
-import { SlowlaneError } from '../errors.js';
-import { shown } from '../options.js';
+import { SlowlaneError } from '../checks/errors.js';
+import { shown } from '../checks/check.js';
 import { problemOf } from './json-schema.js';
 import { publishedSchema } from './published-schema.js';
 import { RUN_RECORD_VERSION, type RunRecord } from './run-record.js';

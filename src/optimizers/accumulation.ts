@@ -11,8 +11,8 @@
  * Else there is one mean a weight, and the step is that of it.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { SlowlaneError } from '../errors.js';
-import { checkNumber } from '../options.js';
+import { SlowlaneError } from '../checks/errors.js';
+import { checkNumber } from '../checks/check.js';
 import type { Assignment } from './update-rule.js';
 
 /** Which part of a step a micro-batch is, for one weight. */

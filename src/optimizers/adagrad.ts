@@ -8,7 +8,7 @@
  * Optimization", 2011. Equal to `tf.train.adagrad`: ε is under the root.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { checkKeys, checkNumber } from '../options.js';
+import { checkKeys, checkNumber } from '../checks/check.js';
 import type { UpdateRule } from './update-rule.js';
 import { STEP_OPTIONS, type StepOptions } from './step-options.js';
 import { WeightwiseOptimizer } from './weightwise.js';

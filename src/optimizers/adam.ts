@@ -9,7 +9,7 @@
  * `tf.train.adam`: ε is outside of the root. γ / (1 − β₁ᵗ) is one number of the step.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { checkKeys, checkNumber } from '../options.js';
+import { checkKeys, checkNumber } from '../checks/check.js';
 import type { Share } from './accumulation.js';
 import type { Algebra } from './algebra.js';
 import type { Assignment, Operands, UpdateRule } from './update-rule.js';

@@ -8,7 +8,7 @@
  * in PyTorch and Keras.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { checkKeys, checkNumber } from '../options.js';
+import { checkKeys, checkNumber } from '../checks/check.js';
 import {
   type AdamConstants,
   type AdamOptions,

@@ -9,8 +9,8 @@
  * pass that touches it: no op before that one can read it or add to its gradient.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { SlowlaneError } from '../errors.js';
-import { shown } from '../options.js';
+import { SlowlaneError } from '../checks/errors.js';
+import { shown } from '../checks/check.js';
 import {
   type TapeNode,
   belongsToScope,

@@ -1,7 +1,7 @@
 /** What a block has to keep to, to be run twice, and what is said if it doesn't. */
 import * as tf from '@tensorflow/tfjs-core';
-import { SlowlaneError } from '../errors.js';
-import { shown } from '../options.js';
+import { SlowlaneError } from '../checks/errors.js';
+import { shown } from '../checks/check.js';
 import { type TapeNode, isOnTape } from './tape.js';
 
 export function signature({ kernelName, outputs }: TapeNode): string {

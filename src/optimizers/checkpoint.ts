@@ -4,7 +4,7 @@
  * block that was never checkpointed.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { shown } from '../options.js';
+import { shown } from '../checks/check.js';
 import { contributions } from './block-gradients.js';
 import {
   checkAlive,

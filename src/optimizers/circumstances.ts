@@ -6,7 +6,7 @@
  * nor in a `tf.Variable` is not known here.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { SlowlaneError } from '../errors.js';
+import { SlowlaneError } from '../checks/errors.js';
 
 type Values = Map<tf.Variable, tf.Tensor>;
 

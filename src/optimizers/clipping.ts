@@ -1,6 +1,6 @@
 /** Gradient clipping: element by element, or by the global norm of all gradients of a step. */
 import * as tf from '@tensorflow/tfjs-core';
-import { checkNumber, shown } from '../options.js';
+import { checkNumber, shown } from '../checks/check.js';
 
 export type Clipping =
   | { readonly by: 'nothing' }

@@ -3,8 +3,8 @@
  * variable list and leak here and there; this adapter holds the list constant and stops the leaks.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { SlowlaneError } from '../errors.js';
-import { shown } from '../options.js';
+import { SlowlaneError } from '../checks/errors.js';
+import { shown } from '../checks/check.js';
 import { hostTensor } from '../snapshot/host-tensor.js';
 import {
   type Gradients,

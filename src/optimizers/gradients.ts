@@ -1,6 +1,6 @@
 /** Gradients as they are handed over, and the weights they belong to. */
 import * as tf from '@tensorflow/tfjs-core';
-import { nearest, shown } from '../options.js';
+import { nearest, shown } from '../checks/check.js';
 
 /** With a variable list TensorFlow.js hands over an array, without one a map; null: no gradient. */
 export type Gradients =

@@ -1,6 +1,6 @@
 /** The learning rate: a number, a schedule, or the caller's own function of the iteration. */
-import { SlowlaneError } from '../errors.js';
-import { checkNumber, shown } from '../options.js';
+import { SlowlaneError } from '../checks/errors.js';
+import { checkNumber, shown } from '../checks/check.js';
 import { type Schedule, type ScheduleConfig, scheduleConfig, scheduleFrom } from './schedules.js';
 
 /** γ. A function gets the iteration, counted from 0; it cannot be saved with the model. */

@@ -6,7 +6,7 @@
  * away until the device has given them back, which takes turns of the event loop.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { SlowlaneError } from '../errors.js';
+import { SlowlaneError } from '../checks/errors.js';
 
 /** Of one optimizer. */
 export interface MomentHome {

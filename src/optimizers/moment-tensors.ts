@@ -3,7 +3,7 @@
  * `wasm` and `tensorflow`. There is no shift; a product with a power of two that wraps around is one.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { SlowlaneError } from '../errors.js';
+import { SlowlaneError } from '../checks/errors.js';
 import {
   BLOCK,
   BLOCK_WORDS,

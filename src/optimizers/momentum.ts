@@ -8,7 +8,7 @@
  * learning", 2013. Equal to `tf.train.momentum`: γ is outside of m, so a schedule acts at once.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { checkBoolean, checkKeys, checkNumber } from '../options.js';
+import { checkBoolean, checkKeys, checkNumber } from '../checks/check.js';
 import type { Accumulation } from './accumulation.js';
 import type { Assignment, UpdateRule } from './update-rule.js';
 import { STEP_OPTIONS, type StepOptions } from './step-options.js';

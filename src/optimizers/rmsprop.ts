@@ -11,7 +11,7 @@
  * steady. Without momentum we keep no slot for it.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { checkBoolean, checkKeys, checkNumber } from '../options.js';
+import { checkBoolean, checkKeys, checkNumber } from '../checks/check.js';
 import type { Algebra } from './algebra.js';
 import type { Assignment, Operands, UpdateRule } from './update-rule.js';
 import { STEP_OPTIONS, type StepOptions } from './step-options.js';

@@ -3,7 +3,7 @@
  * the n weights]` as one int32 tensor, then the slots, weight by weight.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { SlowlaneError } from '../errors.js';
+import { SlowlaneError } from '../checks/errors.js';
 import { hostTensor } from '../snapshot/host-tensor.js';
 import type { NamedTensor } from '../snapshot/named-tensor.js';
 import type { PendingState } from './weight-states.js';

@@ -2,7 +2,7 @@
  * Schedules: a number as a function of the iteration, counted from 0. A schedule is a plain object, a
  * `kind` and its numbers, that survives JSON; `at` is rebuilt by `scheduleFrom`.
  */
-import { checkChoice, checkKeys, checkNumber, shown } from '../options.js';
+import { checkChoice, checkKeys, checkNumber, shown } from '../checks/check.js';
 
 interface Evaluated {
   /** The value at `iteration` (0, 1, 2 …). */

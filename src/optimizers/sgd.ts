@@ -6,7 +6,7 @@
  * Source: Robbins & Monro, "A Stochastic Approximation Method", 1951. Equal to `tf.train.sgd`.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { checkKeys } from '../options.js';
+import { checkKeys } from '../checks/check.js';
 import type { RuleConstants, UpdateRule } from './update-rule.js';
 import { STEP_OPTIONS, type StepOptions } from './step-options.js';
 import { WeightwiseOptimizer } from './weightwise.js';

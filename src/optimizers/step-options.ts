@@ -1,5 +1,5 @@
 /** Options of every optimizer here. */
-import { checkChoice } from '../options.js';
+import { checkChoice } from '../checks/check.js';
 import type { Clipping } from './clipping.js';
 import type { LearningRate } from './learning-rate.js';
 

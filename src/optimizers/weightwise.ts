@@ -3,7 +3,7 @@
  * which that gradient is freed at once. Owns the slots; the weights stay the caller's.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { SlowlaneError } from '../errors.js';
+import { SlowlaneError } from '../checks/errors.js';
 import { stepIsOpen } from './accumulation.js';
 import { type BackwardPass, recordPass } from './backward-pass.js';
 import { FitCallback } from './fit-callback.js';

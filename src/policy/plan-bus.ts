@@ -1,7 +1,7 @@
 // How fast bytes go between host and device: given, or by the slot that the card is in.
 
-import { nearest, shown } from '../options.js';
-import { parseBytes } from './bytes.js';
+import { nearest, shown } from '../checks/check.js';
+import { parseBytes } from '../checks/bytes.js';
 
 const GB = 1e9;
 

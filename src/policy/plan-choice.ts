@@ -1,6 +1,6 @@
 // Which policy: the fastest that fits. And if none does, by how much, and what would help.
 
-import { formatBytes } from './bytes.js';
+import { formatBytes } from '../checks/bytes.js';
 import { checkpointed } from './plan-activations.js';
 import { policyBytes, type PolicyBytes, type Training } from './plan-bytes.js';
 import { largestThat } from './plan-search.js';

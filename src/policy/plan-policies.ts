@@ -1,7 +1,7 @@
 // What the planner can choose from: where gradients, moments and slow weights live.
 
 import type { ValueFormat } from '../../workers/codecs/value-format.js';
-import { checkChoice } from '../options.js';
+import { checkChoice } from '../checks/check.js';
 import { type SlowFormat, valueFormat } from './slow-format.js';
 
 /** One weight, as far as bytes are concerned. */

@@ -1,6 +1,6 @@
 // The weights of a plan: a list of shapes or sizes, or a count alone.
 
-import { shown } from '../options.js';
+import { shown } from '../checks/check.js';
 import type { PlannedWeight } from './plan-policies.js';
 
 /**

@@ -1,7 +1,7 @@
 // Where slow weights live and in which precision: the `slow` option, parsed.
 
 import type { ValueFormat } from '../../workers/codecs/value-format.js';
-import { checkChoice } from '../options.js';
+import { checkChoice } from '../checks/check.js';
 
 /** Every place and precision of slow weights: `<place>:<format>`. */
 export const SLOW_FORMATS = [

@@ -3,7 +3,7 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 
-import { SlowlaneError } from '../errors.js';
+import { SlowlaneError } from '../checks/errors.js';
 import type { NamedTensor } from './named-tensor.js';
 import type { SavedEntry } from './match-saved.js';
 import { hostTensor } from './host-tensor.js';

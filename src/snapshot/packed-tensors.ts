@@ -4,7 +4,7 @@
 import crc from 'crc-32';
 import { Packr, Unpackr } from 'msgpackr';
 
-import { SlowlaneError } from '../errors.js';
+import { SlowlaneError } from '../checks/errors.js';
 
 /** A tensor's values on the host. */
 export interface HostValues {

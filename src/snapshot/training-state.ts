@@ -3,8 +3,8 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 
-import { SlowlaneError } from '../errors.js';
-import { shown } from '../options.js';
+import { SlowlaneError } from '../checks/errors.js';
+import { shown } from '../checks/check.js';
 import { hostTensor } from './host-tensor.js';
 import { matchSaved } from './match-saved.js';
 import type { NamedTensor } from './named-tensor.js';

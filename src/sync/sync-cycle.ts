@@ -2,7 +2,7 @@
 //
 // Weights with the same sync period form a group. A group is due `period` steps after its last sync.
 
-import { SlowlaneError } from '../errors.js';
+import { SlowlaneError } from '../checks/errors.js';
 
 interface Group {
   lastSync: number;

@@ -1,6 +1,13 @@
 import { expect, test } from 'vitest';
 import { adagrad, adam, adamw, lion, momentum, rmsprop, sgd } from '#src/optimizers/index.js';
-import { checkBoolean, checkChoice, checkKeys, checkNumber, nearest, shown } from '#src/options.js';
+import {
+  checkBoolean,
+  checkChoice,
+  checkKeys,
+  checkNumber,
+  nearest,
+  shown,
+} from '#src/checks/check.js';
 
 const rate = 'learningRate must be a finite number ≥ 0 or a schedule, got';
 const beta = 'must be a finite number ≥ 0 and < 1, got';

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { SlowlaneError } from '#src/errors.js';
+import { SlowlaneError } from '#src/checks/errors.js';
 import { type StepOptions, adam, momentum, sgd } from '#src/optimizers/index.js';
 import { noise, onEveryEngine, valuesOf } from '../engines.js';
 import { watchData } from './watched-data.js';

@@ -4,7 +4,7 @@
 import { BUS_BYTES_PER_SECOND } from '#src/policy/plan-bus.js';
 import { policyBytes } from '#src/policy/plan-bytes.js';
 import { largestModel } from '#src/policy/plan-largest.js';
-import { formatBytes } from '#src/policy/bytes.js';
+import { formatBytes } from '#src/checks/bytes.js';
 import {
   AVAILABLE,
   availablePolicies,

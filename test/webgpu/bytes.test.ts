@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 
-import { formatBytes, parseBytes } from '#src/policy/bytes.js';
+import { formatBytes, parseBytes } from '#src/checks/bytes.js';
 
 test.each([
   ['2GiB', 2_147_483_648],

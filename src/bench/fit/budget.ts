@@ -1,6 +1,6 @@
 // A hard budget for a backend that knows of none: tfjs's own.
 
-import { formatBytes } from '../../policy/bytes.js';
+import { formatBytes } from '../../checks/bytes.js';
 import { listenToBuffers } from '../buffers.js';
 import type { Watcher } from '../devices.js';
 

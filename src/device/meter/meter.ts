@@ -6,8 +6,8 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 
-import { SlowlaneError } from '../../errors.js';
-import { checkFunction, checkKeys } from '../../options.js';
+import { SlowlaneError } from '../../checks/errors.js';
+import { checkFunction, checkKeys } from '../../checks/check.js';
 import type { Breakdown } from './categories.js';
 import { type MeterEvent, type MeterSource, Timeline, type TimelineData } from './timeline.js';
 import { TensorCount } from './tensor-count.js';

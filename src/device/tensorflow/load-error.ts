@@ -1,5 +1,5 @@
 /** Every way in which tfjs-node fails to load, as one error that says what to do. */
-import { SlowlaneError } from '../../errors.js';
+import { SlowlaneError } from '../../checks/errors.js';
 
 /**
  * - `not-installed`: neither tfjs-node-gpu nor tfjs-node is there;

@@ -1,6 +1,6 @@
 /** Starts the TensorFlow engine: tfjs-node-gpu or tfjs-node, whichever is there. */
 import * as tf from '@tensorflow/tfjs-core';
-import { checkChoice, checkKeys, shown } from '../../options.js';
+import { checkChoice, checkKeys, shown } from '../../checks/check.js';
 import { isTensorFlowBackend, type TensorFlowBackend } from './backend.js';
 import { transferFloatsOn, transferHalvesOn } from './halves.js';
 import { loadPackage } from './load.js';

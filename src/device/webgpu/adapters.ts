@@ -1,6 +1,6 @@
 // Chooses the adapter: the fast one, the one that was asked for by name, never software by accident.
 
-import { SlowlaneError } from '../../errors.js';
+import { SlowlaneError } from '../../checks/errors.js';
 import type { NodeGpu } from './node-gpu.js';
 
 export interface AdapterWish {

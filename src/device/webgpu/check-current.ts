@@ -2,7 +2,7 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 
-import { SlowlaneError } from '../../errors.js';
+import { SlowlaneError } from '../../checks/errors.js';
 import type { LeanBackend } from './lean-backend.js';
 
 interface Belongings {

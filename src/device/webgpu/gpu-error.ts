@@ -1,6 +1,6 @@
 // Errors of the device, as thrown errors with names.
 
-import { SlowlaneError, type SlowlaneErrorDetails } from '../../errors.js';
+import { SlowlaneError, type SlowlaneErrorDetails } from '../../checks/errors.js';
 
 const NAMES = {
   validation: 'GpuValidationError',

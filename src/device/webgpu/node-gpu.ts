@@ -1,6 +1,6 @@
 // WebGPU in Node: the npm package `webgpu` (Dawn). Nothing here is used where `navigator.gpu` exists.
 
-import { SlowlaneError } from '../../errors.js';
+import { SlowlaneError } from '../../checks/errors.js';
 
 /** Not a literal at the import: a bundler for the browser must not look for the package. */
 const PACKAGE: string = 'webgpu';

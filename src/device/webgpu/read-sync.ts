@@ -1,6 +1,6 @@
 // Reading from the device without waiting: tfjs can do it in a browser alone, through a canvas.
 
-import { SlowlaneError } from '../../errors.js';
+import { SlowlaneError } from '../../checks/errors.js';
 
 /** Throws ENGINE where a tensor on the device cannot be read at once. */
 export function checkCanReadSync(): void {

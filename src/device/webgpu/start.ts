@@ -2,9 +2,9 @@
  * Starts the WebGPU engine: in a browser as it is, in Node through the package `webgpu`.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { SlowlaneError } from '../../errors.js';
-import { checkBoolean, checkChoice, checkKeys, shown } from '../../options.js';
-import { parseBytes } from '../../policy/bytes.js';
+import { SlowlaneError } from '../../checks/errors.js';
+import { checkBoolean, checkChoice, checkKeys, shown } from '../../checks/check.js';
+import { parseBytes } from '../../checks/bytes.js';
 import { registerMemoryBudget } from '../memory-budget.js';
 import { type AdapterWish, chooseAdapter, requestDevice } from './adapters.js';
 import type { DeviceMemory } from './breakdown.js';

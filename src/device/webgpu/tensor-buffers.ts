@@ -6,7 +6,7 @@
  * of its own, once: copy on write.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { SlowlaneError } from '../../errors.js';
+import { SlowlaneError } from '../../checks/errors.js';
 import type { UpdateBackend } from './update-backend.js';
 
 export class TensorBuffers {

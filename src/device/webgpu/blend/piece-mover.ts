@@ -2,7 +2,7 @@
 
 import type * as tf from '@tensorflow/tfjs-core';
 
-import { SlowlaneError } from '../../../errors.js';
+import { SlowlaneError } from '../../../checks/errors.js';
 import type { Storable } from '../../../slow/slow-store.js';
 import type { LeanBackend } from '../lean-backend.js';
 import type { TensorBuffers } from '../tensor-buffers.js';

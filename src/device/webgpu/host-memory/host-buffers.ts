@@ -1,8 +1,8 @@
 // Buffers in host memory that the device copies from and to: mappable ones. On a GPU with memory of its own
 // they take none of it, so they are counted apart from the budget.
 
-import { SlowlaneError } from '../../../errors.js';
-import { formatBytes } from '../../../policy/bytes.js';
+import { SlowlaneError } from '../../../checks/errors.js';
+import { formatBytes } from '../../../checks/bytes.js';
 
 export class HostBuffers {
   readonly #device: GPUDevice;

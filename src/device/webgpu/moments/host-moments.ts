@@ -6,7 +6,7 @@
  * stays in its upload buffer until the device is known not to have failed.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { SlowlaneError } from '../../../errors.js';
+import { SlowlaneError } from '../../../checks/errors.js';
 import {
   type HeldMoment,
   type MomentHome,

@@ -2,7 +2,7 @@
 
 import type * as tf from '@tensorflow/tfjs-core';
 
-import { shown } from '../options.js';
+import { shown } from './check.js';
 
 /**
  * Picks weights: by name (`'dense_1/kernel'`, or `'dense_1'` for all weights of that layer), by a

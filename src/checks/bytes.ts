@@ -1,6 +1,6 @@
 // Sizes of memory: `'2GiB'`, `'1.5 GB'` or a number of bytes in, whole bytes out; and back for messages.
 
-import { shown } from '../options.js';
+import { shown } from './check.js';
 
 const UNIT_BYTES: Readonly<Record<string, number>> = {
   b: 1,
