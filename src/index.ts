@@ -5,7 +5,7 @@ export { SlowlaneError, type SlowlaneErrorCode } from './checks/errors.js';
 export type { Phase, Place } from './device/meter/categories.js';
 export { type Meter, meter, type MeterOptions } from './device/meter/meter.js';
 export type { MeterEvent, TimelineData } from './device/meter/timeline.js';
-export type { FitCallback } from './optimizers/fit-callback.js';
+export type { FitCallback } from './tfjs/fit-callback.js';
 export { Lookahead, lookahead } from './lookahead.js';
 export type {
   InnerState,

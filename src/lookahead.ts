@@ -7,7 +7,7 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 
-import { FitCallback, type FitHooks } from './optimizers/fit-callback.js';
+import { FitCallback, type FitHooks } from './tfjs/fit-callback.js';
 import { checkModel, type LayersModelLike, weightsOf } from './layers-model.js';
 import { checkGradients } from './optimizers/gradients.js';
 import { checkCounters } from './sync/sync-cycle.js';
@@ -27,7 +27,7 @@ import { NestedInner } from './nested-inner.js';
 import { checkAppliesGradients, checkInner, takeOver } from './check-inner.js';
 import { asInner } from './optimizers/foreign.js';
 import type { InnerOptimizer } from './optimizers/inner.js';
-import type { NamedTensor } from './snapshot/named-tensor.js';
+import type { NamedTensor } from './tfjs/named-tensor.js';
 import { TakenTensors, toTensors } from './snapshot/lookahead-state.js';
 import type { LookaheadStats } from './lookahead-stats.js';
 

@@ -6,7 +6,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { Lookahead } from './lookahead.js';
 import { type Gradients, matchGradients } from './optimizers/gradients.js';
 import type { BeginStep, InnerOptimizer } from './optimizers/inner.js';
-import type { NamedTensor } from './snapshot/named-tensor.js';
+import type { NamedTensor } from './tfjs/named-tensor.js';
 
 export class NestedInner implements InnerOptimizer {
   readonly optimizer: Lookahead;

@@ -6,7 +6,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { Device } from '../../src/device/device.js';
 import { genericDevice } from '../../src/device/generic.js';
 import { currentDevice } from '../../src/device/pick.js';
-import { isTensorFlowBackend } from '../../src/device/tensorflow/backend.js';
+import { isTensorFlowBackend } from '../../src/tfjs/tensorflow-backend.js';
 import { updateInPlaceOn } from '../../src/device/tensorflow/update-in-place.js';
 import { startTensorFlow } from '../../src/device/tensorflow/index.js';
 import { adam, lookahead, sgd } from '../../src/index.js';

@@ -18,7 +18,7 @@ import {
   inputsOf,
   nodesBetween,
   record,
-} from './tape.js';
+} from '../tfjs/tape.js';
 
 export interface PassHooks {
   /** The op that completes this weight's gradient comes next. */

@@ -2,7 +2,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { SlowlaneError } from '../checks/errors.js';
 import { shown } from '../checks/check.js';
-import { type TapeNode, isOnTape } from './tape.js';
+import { type TapeNode, isOnTape } from '../tfjs/tape.js';
 
 export function signature({ kernelName, outputs }: TapeNode): string {
   return `${kernelName} ${outputs.map(({ shape }) => `[${shape.join()}]`).join(' ')}`;

@@ -1,7 +1,7 @@
 /** The gradients of a recomputed block, for a walk that is not ours. */
 import * as tf from '@tensorflow/tfjs-core';
 import { inputGradients, recomputed } from './backward-pass.js';
-import { type TapeNode, freeSaved, inputsOf, isHigherOrder } from './tape.js';
+import { type TapeNode, freeSaved, inputsOf, isHigherOrder } from '../tfjs/tape.js';
 
 /**
  * Walks `nodes` from `dy`, the gradient of `output`. By the id of each of `sources`: one tensor for each

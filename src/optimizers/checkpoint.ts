@@ -26,7 +26,7 @@ import {
   nextTensorId,
   nodesBetween,
   recordAside,
-} from './tape.js';
+} from '../tfjs/tape.js';
 
 /**
  * `fn`, a block of a model, made to keep only its inputs for the backward pass, and not what it computes in

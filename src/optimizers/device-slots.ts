@@ -1,7 +1,7 @@
 /** The slots of one weight as variables on the device. */
 import * as tf from '@tensorflow/tfjs-core';
-import { hostTensor } from '../snapshot/host-tensor.js';
-import type { NamedTensor } from '../snapshot/named-tensor.js';
+import { hostTensor } from '../tfjs/host-tensor.js';
+import type { NamedTensor } from '../tfjs/named-tensor.js';
 import type { InnerSlot } from './inner.js';
 import { BLOCK_WORDS, NEAREST, blocksOf } from './moment-code.js';
 import { decodedNumbers } from './moment-numbers.js';

@@ -5,7 +5,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { SlowlaneError } from '../checks/errors.js';
 import { shown } from '../checks/check.js';
-import { hostTensor } from '../snapshot/host-tensor.js';
+import { hostTensor } from '../tfjs/host-tensor.js';
 import {
   type Gradients,
   type WeightGradient,
@@ -14,7 +14,7 @@ import {
   matchGradients,
 } from './gradients.js';
 import type { BeginStep, InnerOptimizer, InnerSlot, SecondMoment } from './inner.js';
-import type { NamedTensor } from '../snapshot/named-tensor.js';
+import type { NamedTensor } from '../tfjs/named-tensor.js';
 import { WeightwiseOptimizer } from './weightwise.js';
 
 /** The contract of Lookahead for any optimizer; our own fulfil it themselves and come back as they are. */

@@ -1,6 +1,6 @@
 /** The slots of one weight in host memory, on the device only while they are updated. */
 import type * as tf from '@tensorflow/tfjs-core';
-import { hostTensor } from '../snapshot/host-tensor.js';
+import { hostTensor } from '../tfjs/host-tensor.js';
 import type { InnerSlot } from './inner.js';
 import { BLOCK_WORDS, type MomentCode, blocksOf } from './moment-code.js';
 import type { HeldMoment, MomentHome } from './moment-home.js';

@@ -4,8 +4,8 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { SlowlaneError } from '../checks/errors.js';
-import { hostTensor } from '../snapshot/host-tensor.js';
-import type { NamedTensor } from '../snapshot/named-tensor.js';
+import { hostTensor } from '../tfjs/host-tensor.js';
+import type { NamedTensor } from '../tfjs/named-tensor.js';
 import type { PendingState } from './weight-states.js';
 
 export interface SavedState {

@@ -6,7 +6,7 @@
  * Variables are named after the weight, as the breakdown of device memory expects.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import type { NamedTensor } from '../snapshot/named-tensor.js';
+import type { NamedTensor } from '../tfjs/named-tensor.js';
 import type { InnerSlot } from './inner.js';
 import type { MomentCode } from './moment-code.js';
 import type { SlotSpec } from './update-rule.js';

@@ -4,9 +4,9 @@
 import * as tf from '@tensorflow/tfjs-core';
 
 import { SlowlaneError } from '../checks/errors.js';
-import type { NamedTensor } from './named-tensor.js';
+import type { NamedTensor } from '../tfjs/named-tensor.js';
 import type { SavedEntry } from './match-saved.js';
-import { hostTensor } from './host-tensor.js';
+import { hostTensor } from '../tfjs/host-tensor.js';
 
 /** Slow values in a file: of a weight (slot null), or of one of its slots in the inner optimizer. */
 export interface SavedSlow extends SavedEntry {

@@ -5,9 +5,9 @@ import * as tf from '@tensorflow/tfjs-core';
 
 import { SlowlaneError } from '../checks/errors.js';
 import { shown } from '../checks/check.js';
-import { hostTensor } from './host-tensor.js';
+import { hostTensor } from '../tfjs/host-tensor.js';
 import { matchSaved } from './match-saved.js';
-import type { NamedTensor } from './named-tensor.js';
+import type { NamedTensor } from '../tfjs/named-tensor.js';
 import { type HostValues, packFile, type PackedFile, unpackFile } from './packed-tensors.js';
 
 /** Any optimizer that can save and restore its state: a Lookahead, slowlane's own, most of tfjs's. */

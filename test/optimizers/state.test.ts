@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { adagrad, adam, momentum, rmsprop, sgd } from '#src/optimizers/index.js';
 import type { WeightwiseOptimizer } from '#src/optimizers/weightwise.js';
-import { hostTensor } from '#src/snapshot/host-tensor.js';
+import { hostTensor } from '#src/tfjs/host-tensor.js';
 import { halfSquare, onEveryEngine, valuesOf } from '../engines.js';
 
 onEveryEngine(() => {

@@ -5,7 +5,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-layers'; // registers the gradients of tfjs-core's ops
 import { startTensorFlow, type TensorFlowEngine } from 'slowlane/tensorflow';
 
-import { isTensorFlowBackend, type TensorFlowBackend } from '#src/device/tensorflow/backend.js';
+import { isTensorFlowBackend, type TensorFlowBackend } from '#src/tfjs/tensorflow-backend.js';
 
 export async function start(): Promise<{ engine: TensorFlowEngine; backend: TensorFlowBackend }> {
   const engine = await startTensorFlow();

@@ -8,7 +8,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 
 import type { HalfTransfers } from '#src/device/device.js';
 import { currentDevice } from '#src/device/pick.js';
-import type { TensorFlowBackend } from '#src/device/tensorflow/backend.js';
+import type { TensorFlowBackend } from '#src/tfjs/tensorflow-backend.js';
 import { halfValue, roundHalf } from '#workers/codecs/half.js';
 
 import { opsOf, start, values, variable, watchOps } from './engine.js';

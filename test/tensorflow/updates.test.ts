@@ -16,7 +16,7 @@ import {
 } from 'slowlane';
 import { beforeAll, describe, expect, test } from 'vitest';
 
-import type { TensorFlowBackend } from '#src/device/tensorflow/backend.js';
+import type { TensorFlowBackend } from '#src/tfjs/tensorflow-backend.js';
 import { updateInPlaceOn } from '#src/device/tensorflow/update-in-place.js';
 import { unregisterUpdater } from '#src/optimizers/updater.js';
 

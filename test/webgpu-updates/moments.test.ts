@@ -7,7 +7,7 @@ import { type UpdateCounts, updateInPlaceOn } from '#src/device/webgpu/update-in
 import type { MomentCode } from '#src/optimizers/moment-code.js';
 import { adagrad, adam, rmsprop } from '#src/optimizers/index.js';
 import type { WeightwiseOptimizer } from '#src/optimizers/weightwise.js';
-import { hostTensor } from '#src/snapshot/host-tensor.js';
+import { hostTensor } from '#src/tfjs/host-tensor.js';
 import { bytesIn, encodedNumbers, spread } from '../optimizers/moment-reference.js';
 import {
   type Backend,

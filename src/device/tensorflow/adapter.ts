@@ -8,7 +8,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Device } from '../device.js';
 import { WholeWriter } from '../whole-writer.js';
-import { isTensorFlowBackend } from './backend.js';
+import { isTensorFlowBackend } from '../../tfjs/tensorflow-backend.js';
 import { halvesOn } from './halves.js';
 
 /** The adapter for `backend`, or null if it is not tfjs-node's as this library knows it. */

@@ -8,7 +8,11 @@ import * as tf from '@tensorflow/tfjs-core';
 import { type Draw, drawBits } from '../../../workers/codecs/random-bits.js';
 import { LARGEST_HALF } from '../../../workers/codecs/value-format.js';
 import type { HalfTransfers } from '../device.js';
-import { ownDataOf, type TensorData, type TensorFlowBackend } from './backend.js';
+import {
+  ownDataOf,
+  type TensorData,
+  type TensorFlowBackend,
+} from '../../tfjs/tensorflow-backend.js';
 import { Ops } from './ops.js';
 import { Scratch, TF_HALF } from './scratch.js';
 

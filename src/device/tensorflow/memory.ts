@@ -5,7 +5,7 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import * as tf from '@tensorflow/tfjs-core';
-import type { Binding } from './backend.js';
+import type { Binding } from '../../tfjs/tensorflow-backend.js';
 
 export interface TensorFlowMemory {
   /** By tfjs's count: every tensor that lives, blind to what an op needs while it runs. */

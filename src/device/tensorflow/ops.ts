@@ -1,5 +1,5 @@
 /** TensorFlow's ops on resources, by the numbers of tensors in the addon. */
-import type { Binding, OpAttribute, TensorFlowBackend } from './backend.js';
+import type { Binding, OpAttribute, TensorFlowBackend } from '../../tfjs/tensorflow-backend.js';
 
 export class Ops {
   readonly #backend: TensorFlowBackend;

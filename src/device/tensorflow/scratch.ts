@@ -1,5 +1,5 @@
 /** TensorFlow's ops on values that live for one calculation: all that it makes is freed with it. */
-import type { TensorFlowBackend } from './backend.js';
+import type { TensorFlowBackend } from '../../tfjs/tensorflow-backend.js';
 import type { Ops } from './ops.js';
 
 /** TensorFlow's number for half precision, which the addon has no name for. */

@@ -1,7 +1,7 @@
 /** Starts the TensorFlow engine: tfjs-node-gpu or tfjs-node, whichever is there. */
 import * as tf from '@tensorflow/tfjs-core';
 import { checkChoice, checkKeys, shown } from '../../checks/check.js';
-import { isTensorFlowBackend, type TensorFlowBackend } from './backend.js';
+import { isTensorFlowBackend, type TensorFlowBackend } from '../../tfjs/tensorflow-backend.js';
 import { transferFloatsOn, transferHalvesOn } from './halves.js';
 import { loadPackage } from './load.js';
 import { loadError, TensorFlowLoadError } from './load-error.js';

@@ -11,7 +11,11 @@ import { clipGradient } from '../../optimizers/clipping.js';
 import { updateWithTensors } from '../../optimizers/tensor-algebra.js';
 import { registerUpdater, updaterFor } from '../../optimizers/updater.js';
 import type { WeightUpdate } from '../../optimizers/weight-update.js';
-import { ownDataOf, type TensorData, type TensorFlowBackend } from './backend.js';
+import {
+  ownDataOf,
+  type TensorData,
+  type TensorFlowBackend,
+} from '../../tfjs/tensorflow-backend.js';
 import { type FusedRule, fusedRuleOf } from './fused-rules.js';
 import { Ops } from './ops.js';
 

@@ -6,7 +6,7 @@
 // destroyed buffer is the driver's until commands already submitted are done with it.
 
 import { GpuError } from './gpu-error.js';
-import type { BufferManagerLike } from './tfjs-internals.js';
+import type { BufferManagerLike } from '../../tfjs/webgpu-backend.js';
 import { NOBODY, type PoolWatcher } from './pool-watcher.js';
 import { type Breakdown, type Category, VramBudgetError } from './vram-budget-error.js';
 

@@ -8,7 +8,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 
 import { GpuError } from './gpu-error.js';
-import { stateOf } from './tfjs-internals.js';
+import { stateOf } from '../../tfjs/webgpu-backend.js';
 import { VramBudgetError } from './vram-budget-error.js';
 
 /** References that a kernel has taken and not given back, by data. */

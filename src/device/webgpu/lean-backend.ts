@@ -6,14 +6,14 @@
 import { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
 import * as tf from '@tensorflow/tfjs-core';
 
-import { activityNow } from './activity.js';
+import { activityNow } from '../../tfjs/activity.js';
 import { type DeviceMemory, type Holdings, breakDown } from './breakdown.js';
 import { BufferPool } from './buffer-pool.js';
 import { DeviceErrors } from './device-errors.js';
 import type { GuardedBackend, Journal } from './guarded-kernels.js';
 import { HostBuffers } from './host-memory/host-buffers.js';
 import type { Label, LabellingBackend } from './label.js';
-import { checkInternals, internalsOf, isPending, stateOf } from './tfjs-internals.js';
+import { checkInternals, internalsOf, isPending, stateOf } from '../../tfjs/webgpu-backend.js';
 import { checkCanReadSync } from './read-sync.js';
 import { type TensorData, uploadValues } from './upload-values.js';
 import type { Breakdown } from './vram-budget-error.js';

@@ -9,7 +9,7 @@ import type * as tf from '@tensorflow/tfjs-core';
 import type { Category, Phase, Place } from '../meter/categories.js';
 import { type Gauge, registerGauge } from '../meter/meter.js';
 import type { Timeline } from '../meter/timeline.js';
-import { activityNow } from './activity.js';
+import { activityNow } from '../../tfjs/activity.js';
 import { categoriesOfVariables, type Holdings } from './breakdown.js';
 import type { BufferPool } from './buffer-pool.js';
 import { NOBODY, type PoolWatcher } from './pool-watcher.js';

@@ -7,7 +7,7 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { SlowlaneError } from '../../checks/errors.js';
-import type { UpdateBackend } from './update-backend.js';
+import type { UpdateBackend } from '../../tfjs/update-backend.js';
 
 export class TensorBuffers {
   readonly #backend: UpdateBackend;

@@ -14,7 +14,7 @@ import { registerUpdater } from '../../optimizers/updater.js';
 import type { WeightUpdate } from '../../optimizers/weight-update.js';
 import { type Binding, compileKernel } from './kernel.js';
 import { TensorBuffers } from './tensor-buffers.js';
-import { type Uniform, type UpdateBackend, checkUpdateBackend } from './update-backend.js';
+import { type Uniform, type UpdateBackend, checkUpdateBackend } from '../../tfjs/update-backend.js';
 import { type CodedKernelSpec, codedBindingsOf, codedKernelSource } from './update-q8-wgsl.js';
 import { bindingsOf, gridFor, kernelSource } from './update-wgsl.js';
 

@@ -29,7 +29,7 @@ import { Piece } from './piece.js';
 import { type Command, PieceMover, STAGING_PIECES, stagingBytesOf } from './piece-mover.js';
 import { TensorBuffers } from '../tensor-buffers.js';
 import { checkCurrent } from '../check-current.js';
-import { checkUpdateBackend } from '../update-backend.js';
+import { checkUpdateBackend } from '../../../tfjs/update-backend.js';
 import { withFloats } from './with-floats.js';
 
 /** Staging takes at most this share of the weights, or the bytes below if those are more. */

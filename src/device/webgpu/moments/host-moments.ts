@@ -18,7 +18,7 @@ import { TurnAround } from '../host-memory/turn-around.js';
 import { label } from '../label.js';
 import type { LeanBackend } from '../lean-backend.js';
 import { TensorBuffers } from '../tensor-buffers.js';
-import { checkUpdateBackend, type UpdateBackend } from '../update-backend.js';
+import { checkUpdateBackend, type UpdateBackend } from '../../../tfjs/update-backend.js';
 
 /** Optimizers keep moments in host memory while `backend` is the current one, if they are asked to. */
 export function momentsWaitOn(backend: LeanBackend): void {

@@ -2,7 +2,7 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 
-import { stateOf } from './tfjs-internals.js';
+import { stateOf } from './webgpu-backend.js';
 
 /** `forward` only while it is recorded for a gradient. */
 export function activityNow(): 'forward' | 'backward' | 'other' {

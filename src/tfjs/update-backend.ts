@@ -3,7 +3,7 @@
  * `uploadToGPU`, `submitQueue` and the two encoder calls are private in its types, hence the check.
  */
 import type * as tf from '@tensorflow/tfjs-core';
-import { SlowlaneError } from '../../checks/errors.js';
+import { SlowlaneError } from '../checks/errors.js';
 
 export interface TensorData {
   /** Values on the host that wait for their upload, or a copy that `data()` left for the next call. */

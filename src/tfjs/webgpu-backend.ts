@@ -7,7 +7,7 @@
 import type { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
 import type * as tf from '@tensorflow/tfjs-core';
 
-import { SlowlaneError } from '../../checks/errors.js';
+import { SlowlaneError } from '../checks/errors.js';
 
 export interface BackendInternals {
   bufferManager: BufferManagerLike;
