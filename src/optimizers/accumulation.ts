@@ -13,7 +13,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { SlowlaneError } from '../checks/errors.js';
 import { checkNumber } from '../checks/check.js';
-import type { Assignment } from './update-rule.js';
+import type { Assignment } from '../formula/update-rule.js';
 
 /** Which part of a step a micro-batch is, for one weight. */
 export interface Share {

@@ -20,7 +20,7 @@ import {
   adamScalars,
   adamShare,
 } from './adam.js';
-import type { Assignment, UpdateRule } from './update-rule.js';
+import type { Assignment, UpdateRule } from '../formula/update-rule.js';
 import { STEP_OPTIONS } from './step-options.js';
 import { WeightwiseOptimizer } from './weightwise.js';
 

@@ -2,12 +2,12 @@
 import type * as tf from '@tensorflow/tfjs-core';
 import { hostTensor } from '../tfjs/host-tensor.js';
 import type { InnerSlot } from './inner.js';
-import { BLOCK_WORDS, type MomentCode, blocksOf } from './moment-code.js';
+import { BLOCK_WORDS, type MomentCode, blocksOf } from '../formula/moment-code.js';
 import type { HeldMoment, MomentHome } from './moment-home.js';
-import { decodedNumbers, encodedNumbers } from './moment-numbers.js';
-import type { SlotSpec } from './update-rule.js';
+import { decodedNumbers, encodedNumbers } from '../formula/moment-numbers.js';
+import type { SlotSpec } from '../formula/update-rule.js';
 import { type HeldSlots, type WeightSlots, codesOf, slotName, unusedName } from './weight-slots.js';
-import type { SlotVariables } from './weight-update.js';
+import type { SlotVariables } from '../formula/weight-update.js';
 
 export class HostSlots implements WeightSlots {
   readonly #weight: tf.Variable;

@@ -9,7 +9,7 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { checkKeys, checkNumber } from '../checks/check.js';
-import type { UpdateRule } from './update-rule.js';
+import type { UpdateRule } from '../formula/update-rule.js';
 import { STEP_OPTIONS, type StepOptions } from './step-options.js';
 import { WeightwiseOptimizer } from './weightwise.js';
 

@@ -12,8 +12,8 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { checkBoolean, checkKeys, checkNumber } from '../checks/check.js';
-import type { Algebra } from './algebra.js';
-import type { Assignment, Operands, UpdateRule } from './update-rule.js';
+import type { Algebra } from '../formula/algebra.js';
+import type { Assignment, Operands, UpdateRule } from '../formula/update-rule.js';
 import { STEP_OPTIONS, type StepOptions } from './step-options.js';
 import { WeightwiseOptimizer } from './weightwise.js';
 

@@ -7,7 +7,7 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { checkKeys } from '../checks/check.js';
-import type { RuleConstants, UpdateRule } from './update-rule.js';
+import type { RuleConstants, UpdateRule } from '../formula/update-rule.js';
 import { STEP_OPTIONS, type StepOptions } from './step-options.js';
 import { WeightwiseOptimizer } from './weightwise.js';
 

@@ -1,6 +1,6 @@
 /** Options of every optimizer here. */
 import { checkChoice } from '../checks/check.js';
-import type { Clipping } from './clipping.js';
+import type { Clipping } from '../formula/clipping.js';
 import type { LearningRate } from './learning-rate.js';
 
 export interface StepOptions {

@@ -3,7 +3,7 @@
  * until there are slots.
  */
 import { checkAccumulate } from './accumulation.js';
-import { type Clipping, checkClipping } from './clipping.js';
+import { type Clipping, checkClipping } from '../formula/clipping.js';
 import {
   type GradientLifetime,
   type Moments,

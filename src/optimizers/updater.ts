@@ -3,8 +3,8 @@
  * (this layer knows no devices); every other one gets plain tensor operations.
  */
 import type * as tf from '@tensorflow/tfjs-core';
-import { updateWithTensors } from './tensor-algebra.js';
-import type { Updater } from './weight-update.js';
+import { updateWithTensors } from '../formula/tensor-algebra.js';
+import type { Updater } from '../formula/weight-update.js';
 
 const registered = new WeakMap<tf.KernelBackend, Updater>();
 

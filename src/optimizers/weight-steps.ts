@@ -5,11 +5,11 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { type Accumulation, GradientMeans } from './accumulation.js';
 import type { BackwardPass } from './backward-pass.js';
-import { type Clip, type Clipping, clipFor, disposeClip } from './clipping.js';
+import { type Clip, type Clipping, clipFor, disposeClip } from '../formula/clipping.js';
 import type { WeightGradient } from './gradients.js';
 import type { BeginStep } from './inner.js';
-import { roundingAt } from './moment-code.js';
-import type { Assignment, RuleConstants, UpdateRule } from './update-rule.js';
+import { roundingAt } from '../formula/moment-code.js';
+import type { Assignment, RuleConstants, UpdateRule } from '../formula/update-rule.js';
 import { updaterFor } from './updater.js';
 import type { WeightState, WeightStates } from './weight-states.js';
 

@@ -13,7 +13,7 @@ import type { BeginStep, InnerOptimizer, InnerSlot, SecondMoment } from './inner
 import type { NamedTensor } from '../tfjs/named-tensor.js';
 import { type LearningRate, checkLearningRate, rateAt, rateConfig } from './learning-rate.js';
 import { type SavedState, loadState, saveState } from './saved-state.js';
-import type { RuleConstants, UpdateRule } from './update-rule.js';
+import type { RuleConstants, UpdateRule } from '../formula/update-rule.js';
 import { waitsOnHost } from './step-options.js';
 import { type Plannable, StepPolicy } from './step-policy.js';
 import { canRecord } from '../tfjs/tape.js';

@@ -6,7 +6,7 @@ import { bindingsOf, gridFor, kernelSource } from '#src/device/webgpu/update-wgs
 import { adam, sgd } from '#src/optimizers/index.js';
 import { sgdRule } from '#src/optimizers/sgd.js';
 import { registerUpdater, updaterFor } from '#src/optimizers/updater.js';
-import type { Assignment } from '#src/optimizers/update-rule.js';
+import type { Assignment } from '#src/formula/update-rule.js';
 import { type Backend, eachWithFreshCounts, RULES, noise, trained, variableOf } from './webgpu.js';
 import { halfSquare } from '../engines.js';
 import { watched } from './watched.js';

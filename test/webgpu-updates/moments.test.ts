@@ -4,11 +4,11 @@ import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, test } from 'vitest';
 import { lookahead } from 'slowlane';
 import { type UpdateCounts, updateInPlaceOn } from '#src/device/webgpu/update-in-place.js';
-import type { MomentCode } from '#src/optimizers/moment-code.js';
+import type { MomentCode } from '#src/formula/moment-code.js';
 import { adagrad, adam, rmsprop } from '#src/optimizers/index.js';
 import type { WeightwiseOptimizer } from '#src/optimizers/weightwise.js';
 import { hostTensor } from '#src/tfjs/host-tensor.js';
-import { bytesIn, encodedNumbers, spread } from '../optimizers/moment-reference.js';
+import { bytesIn, encodedNumbers, spread } from '../formula/moment-reference.js';
 import {
   type Backend,
   type Make,

@@ -13,7 +13,7 @@ import {
   codedKernelSource,
 } from '#src/device/webgpu/update-q8-wgsl.js';
 import { momentumRule } from '#src/optimizers/momentum.js';
-import type { Assignment } from '#src/optimizers/update-rule.js';
+import type { Assignment } from '#src/formula/update-rule.js';
 
 const momentum: KernelSpec = {
   formula: momentumRule.formula({ momentum: 0.9, nesterov: false }) as readonly Assignment[],

@@ -4,8 +4,8 @@
  *
  * Equal up to rounding: TensorFlow writes m ← β m + (1 − β) g as m ← m + (1 − β)(g − m).
  */
-import type { Algebra } from '../../optimizers/algebra.js';
-import type { WeightUpdate } from '../../optimizers/weight-update.js';
+import type { Algebra } from '../../formula/algebra.js';
+import type { WeightUpdate } from '../../formula/weight-update.js';
 
 type Scalars = WeightUpdate['scalars'];
 

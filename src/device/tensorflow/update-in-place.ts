@@ -7,10 +7,10 @@
  * somebody else holds too: a view, a clone, an array of the program that it reads in place.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { clipGradient } from '../../optimizers/clipping.js';
-import { updateWithTensors } from '../../optimizers/tensor-algebra.js';
+import { clipGradient } from '../../formula/clipping.js';
+import { updateWithTensors } from '../../formula/tensor-algebra.js';
 import { registerUpdater, updaterFor } from '../../optimizers/updater.js';
-import type { WeightUpdate } from '../../optimizers/weight-update.js';
+import type { WeightUpdate } from '../../formula/weight-update.js';
 import {
   ownDataOf,
   type TensorData,

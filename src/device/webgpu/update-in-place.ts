@@ -9,9 +9,9 @@
  * `step()` and `callbacks()` capture first and copy none.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { BLOCK, blocksOf } from '../../optimizers/moment-code.js';
+import { BLOCK, blocksOf } from '../../formula/moment-code.js';
 import { registerUpdater } from '../../optimizers/updater.js';
-import type { WeightUpdate } from '../../optimizers/weight-update.js';
+import type { WeightUpdate } from '../../formula/weight-update.js';
 import { type Binding, compileKernel } from './kernel.js';
 import { TensorBuffers } from './tensor-buffers.js';
 import { type Uniform, type UpdateBackend, checkUpdateBackend } from '../../tfjs/update-backend.js';

@@ -13,7 +13,7 @@ import {
   type MomentCode,
   decoded,
   encoded,
-} from '../../optimizers/moment-code.js';
+} from '../../formula/moment-code.js';
 import type { Binding } from './kernel.js';
 import { CLIPPED, type KernelSpec, lettering, statements } from './update-wgsl.js';
 

@@ -6,9 +6,9 @@
  * Not bit-exact by promise: WGSL lets a compiler fuse a·b + c, flush denormals, and round a division to
  * 2.5 units in the last place. Between two kernels of one device that is a few units a step.
  */
-import type { Algebra } from '../../optimizers/algebra.js';
-import type { Clip } from '../../optimizers/clipping.js';
-import type { Assignment } from '../../optimizers/update-rule.js';
+import type { Algebra } from '../../formula/algebra.js';
+import type { Clip } from '../../formula/clipping.js';
+import type { Assignment } from '../../formula/update-rule.js';
 import type { Binding } from './kernel.js';
 
 export const WORKGROUP_SIZE = 256;

@@ -1,5 +1,5 @@
-import { BLOCK, BLOCK_WORDS, type MomentCode, NEAREST } from '#src/optimizers/moment-code.js';
-import { encodedNumbers as encodedWords } from '#src/optimizers/moment-numbers.js';
+import { BLOCK, BLOCK_WORDS, type MomentCode, NEAREST } from '#src/formula/moment-code.js';
+import { encodedNumbers as encodedWords } from '#src/formula/moment-numbers.js';
 
 /** What `values` encode to, with the bytes one by one. */
 export function encodedNumbers(

@@ -5,8 +5,8 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { correlation } from '#bench/correlation.js';
 import { seededRandom } from '#src/cli/data/random.js';
 import { adam, schedules } from '#src/optimizers/index.js';
-import { type MomentCode, decoded, encoded, roundingAt } from '#src/optimizers/moment-code.js';
-import { float32 } from '#src/optimizers/moment-numbers.js';
+import { type MomentCode, decoded, encoded, roundingAt } from '#src/formula/moment-code.js';
+import { float32 } from '#src/formula/moment-numbers.js';
 import type { Moments } from '#src/optimizers/step-options.js';
 
 const STEPS = Array.from({ length: 256 }, (_, i) => i + 1);

@@ -7,9 +7,9 @@ import {
   NEAREST,
   decoded,
   roundingAt,
-} from '#src/optimizers/moment-code.js';
-import { decodedNumbers, float32 } from '#src/optimizers/moment-numbers.js';
-import { decodedTensor, encodedTensors } from '#src/optimizers/moment-tensors.js';
+} from '#src/formula/moment-code.js';
+import { decodedNumbers, float32 } from '#src/formula/moment-numbers.js';
+import { decodedTensor, encodedTensors } from '#src/formula/moment-tensors.js';
 import { onEveryEngine } from '../engines.js';
 import { bytesIn, encodedNumbers, spread } from './moment-reference.js';
 

@@ -3,12 +3,12 @@ import { expect, test } from 'vitest';
 import { adagrad, adagradRule } from '#src/optimizers/adagrad.js';
 import { adam, adamRule } from '#src/optimizers/adam.js';
 import { adamw, adamwRule } from '#src/optimizers/adamw.js';
-import type { Algebra } from '#src/optimizers/algebra.js';
+import type { Algebra } from '#src/formula/algebra.js';
 import { lion, lionRule } from '#src/optimizers/lion.js';
 import { momentum, momentumRule } from '#src/optimizers/momentum.js';
 import { rmsprop, rmspropRule } from '#src/optimizers/rmsprop.js';
 import { sgd, sgdRule } from '#src/optimizers/sgd.js';
-import type { RuleConstants, UpdateRule } from '#src/optimizers/update-rule.js';
+import type { RuleConstants, UpdateRule } from '#src/formula/update-rule.js';
 import type { WeightwiseOptimizer } from '#src/optimizers/weightwise.js';
 import { onEveryEngine, valuesOf } from '../engines.js';
 
