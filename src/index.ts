@@ -15,7 +15,7 @@ export type {
 } from './lookahead-options.js';
 export type { LookaheadStats } from './lookahead-stats.js';
 export type { Plan, PlannedPolicy } from './make-plan.js';
-export { checkpoint } from './optimizers/checkpoint.js';
+export { checkpoint } from './autograd/checkpoint.js';
 export * from './optimizers/index.js';
 export { plan, type PlanOptions } from './plan.js';
 export type { SlowFormat } from './policy/slow-format.js';

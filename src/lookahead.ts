@@ -9,7 +9,7 @@ import * as tf from '@tensorflow/tfjs-core';
 
 import { FitCallback, type FitHooks } from './tfjs/fit-callback.js';
 import { checkModel, type LayersModelLike, weightsOf } from './layers-model.js';
-import { checkGradients } from './optimizers/gradients.js';
+import { checkGradients } from './autograd/gradients.js';
 import { checkCounters } from './sync/sync-cycle.js';
 import { assertMayStep, assertNoSyncDue, Gate } from './gate.js';
 import { checkFunction } from './checks/check.js';

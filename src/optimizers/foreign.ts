@@ -12,7 +12,7 @@ import {
   checkGradients,
   gradientNames,
   matchGradients,
-} from './gradients.js';
+} from '../autograd/gradients.js';
 import type { BeginStep, InnerOptimizer, InnerSlot, SecondMoment } from './inner.js';
 import type { NamedTensor } from '../tfjs/named-tensor.js';
 import { WeightwiseOptimizer } from './weightwise.js';

@@ -2,7 +2,7 @@
 export { type AdagradOptions, Adagrad, adagrad } from './adagrad.js';
 export { type AdamOptions, Adam, adam } from './adam.js';
 export { type AdamwOptions, Adamw, adamw } from './adamw.js';
-export { type Gradients } from './gradients.js';
+export { type Gradients } from '../autograd/gradients.js';
 export { type LearningRate } from './learning-rate.js';
 export { type LionOptions, Lion, lion } from './lion.js';
 export { type MomentumOptions, Momentum, momentum } from './momentum.js';

@@ -1,7 +1,7 @@
 /** The contract between Lookahead and the optimizer inside it. */
 import type * as tf from '@tensorflow/tfjs-core';
 import type { NamedTensor } from '../tfjs/named-tensor.js';
-import type { Gradients } from './gradients.js';
+import type { Gradients } from '../autograd/gradients.js';
 import type { Plannable } from './step-policy.js';
 
 /**

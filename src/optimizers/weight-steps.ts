@@ -4,9 +4,9 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { type Accumulation, GradientMeans } from './accumulation.js';
-import type { BackwardPass } from './backward-pass.js';
+import type { BackwardPass } from '../autograd/backward-pass.js';
 import { type Clip, type Clipping, clipFor, disposeClip } from '../formula/clipping.js';
-import type { WeightGradient } from './gradients.js';
+import type { WeightGradient } from '../autograd/gradients.js';
 import type { BeginStep } from './inner.js';
 import { roundingAt } from '../formula/moment-code.js';
 import type { Assignment, RuleConstants, UpdateRule } from '../formula/update-rule.js';

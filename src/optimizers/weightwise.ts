@@ -5,9 +5,9 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { SlowlaneError } from '../checks/errors.js';
 import { stepIsOpen } from './accumulation.js';
-import { type BackwardPass, recordPass } from './backward-pass.js';
+import { type BackwardPass, recordPass } from '../autograd/backward-pass.js';
 import { FitCallback } from '../tfjs/fit-callback.js';
-import { type Gradients, checkGradients, matchGradients } from './gradients.js';
+import { type Gradients, checkGradients, matchGradients } from '../autograd/gradients.js';
 import { momentsAway } from './moment-home.js';
 import type { BeginStep, InnerOptimizer, InnerSlot, SecondMoment } from './inner.js';
 import type { NamedTensor } from '../tfjs/named-tensor.js';

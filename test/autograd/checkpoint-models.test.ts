@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
 import { expect, test } from 'vitest';
-import { checkpoint } from '#src/optimizers/checkpoint.js';
+import { checkpoint } from '#src/autograd/checkpoint.js';
 import { adam } from '#src/optimizers/index.js';
 import { lookahead } from '#src/lookahead.js';
 import { noise, onEveryEngine, valuesOf } from '../engines.js';

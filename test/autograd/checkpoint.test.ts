@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { type StepOptions, adam, momentum, sgd } from '#src/optimizers/index.js';
-import { checkpoint } from '#src/optimizers/checkpoint.js';
+import { checkpoint } from '#src/autograd/checkpoint.js';
 import { noise, onEveryEngine, valuesOf } from '../engines.js';
 import {
   TASKS,

@@ -1,9 +1,9 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { checkpoint } from '#src/optimizers/checkpoint.js';
+import { checkpoint } from '#src/autograd/checkpoint.js';
 import { sgd } from '#src/optimizers/index.js';
 import { noise } from '../engines.js';
-import { peakBytesOf } from './watched-data.js';
+import { peakBytesOf } from '../optimizers/watched-data.js';
 
 const LAYERS = 16;
 const SIZE = 32;

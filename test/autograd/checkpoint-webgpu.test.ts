@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, test } from 'vitest';
-import { checkpoint } from '#src/optimizers/checkpoint.js';
+import { checkpoint } from '#src/autograd/checkpoint.js';
 import { adam, sgd } from '#src/optimizers/index.js';
 import { VramBudgetError } from '#src/device/webgpu/vram-budget-error.js';
 import { noise } from '../engines.js';

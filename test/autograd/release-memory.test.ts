@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { SlowlaneError } from '#src/checks/errors.js';
 import { type StepOptions, adam, momentum, sgd } from '#src/optimizers/index.js';
 import { noise, onEveryEngine, valuesOf } from '../engines.js';
-import { watchData } from './watched-data.js';
+import { watchData } from '../optimizers/watched-data.js';
 
 const SIZE = 256;
 const LAYERS = 8;

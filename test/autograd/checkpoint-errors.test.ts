@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { checkpoint } from '#src/optimizers/checkpoint.js';
+import { checkpoint } from '#src/autograd/checkpoint.js';
 import { sgd } from '#src/optimizers/index.js';
 import { noise, onEveryEngine, valuesOf } from '../engines.js';
 
