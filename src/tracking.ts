@@ -7,7 +7,7 @@ import { type LookaheadSettings, settingsOf } from './lookahead-options.js';
 import type { InnerOptimizer } from './optimizers/inner.js';
 import type { SlowStore } from './slow/slow-store.js';
 import type { SavedSlow } from './snapshot/lookahead-state.js';
-import { matchSaved } from './snapshot/match-saved.js';
+import { matchSaved } from './optimizers/state/match-saved.js';
 import { SlowWeights } from './sync/slow-weights.js';
 import type { Tracked } from './sync/tracked.js';
 

@@ -1,5 +1,5 @@
 /** An update rule as data: its slots, the numbers of a step, and one formula. Not an optimizer. */
-import type { Accumulation } from '../optimizers/accumulation.js';
+import type { Accumulation } from '../optimizers/gradient-means.js';
 import type { Algebra } from './algebra.js';
 
 /** What the formula can read: the weight, its gradient, the slots and the numbers of the step. */

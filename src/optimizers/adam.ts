@@ -10,7 +10,7 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { checkKeys, checkNumber } from '../checks/check.js';
-import type { Share } from './accumulation.js';
+import type { Share } from './gradient-means.js';
 import type { Algebra } from '../formula/algebra.js';
 import type { Assignment, Operands, UpdateRule } from '../formula/update-rule.js';
 import { STEP_OPTIONS, type StepOptions } from './step-options.js';

@@ -9,7 +9,7 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { checkBoolean, checkKeys, checkNumber } from '../checks/check.js';
-import type { Accumulation } from './accumulation.js';
+import type { Accumulation } from './gradient-means.js';
 import type { Assignment, UpdateRule } from '../formula/update-rule.js';
 import { STEP_OPTIONS, type StepOptions } from './step-options.js';
 import { WeightwiseOptimizer } from './weightwise.js';

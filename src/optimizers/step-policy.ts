@@ -2,7 +2,7 @@
  * What lives where and how long in the steps of one optimizer. What its caller left open a planner may decide,
  * until there are slots.
  */
-import { checkAccumulate } from './accumulation.js';
+import { checkAccumulate } from './gradient-means.js';
 import { type Clipping, checkClipping } from '../formula/clipping.js';
 import {
   type GradientLifetime,

@@ -3,7 +3,7 @@
  * or of several micro-batches. Knows no options and no files: those are `weightwise.ts`.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { type Accumulation, GradientMeans } from './accumulation.js';
+import { type Accumulation, GradientMeans } from './gradient-means.js';
 import type { BackwardPass } from '../autograd/backward-pass.js';
 import { type Clip, type Clipping, clipFor, disposeClip } from '../formula/clipping.js';
 import type { WeightGradient } from '../autograd/gradients.js';
@@ -11,7 +11,7 @@ import type { BeginStep } from './inner.js';
 import { roundingAt } from '../formula/moment-code.js';
 import type { Assignment, RuleConstants, UpdateRule } from '../formula/update-rule.js';
 import { updaterFor } from './updater.js';
-import type { WeightState, WeightStates } from './weight-states.js';
+import type { WeightState, WeightStates } from './state/weight-states.js';
 
 export interface StepPlan {
   readonly learningRate: number;

@@ -4,7 +4,7 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { SlowlaneError } from '../checks/errors.js';
-import { stepIsOpen } from './accumulation.js';
+import { stepIsOpen } from './gradient-means.js';
 import { type BackwardPass, recordPass } from '../autograd/backward-pass.js';
 import { FitCallback } from '../tfjs/fit-callback.js';
 import { type Gradients, checkGradients, matchGradients } from '../autograd/gradients.js';
@@ -12,12 +12,12 @@ import { momentsAway } from './moment-home.js';
 import type { BeginStep, InnerOptimizer, InnerSlot, SecondMoment } from './inner.js';
 import type { NamedTensor } from '../tfjs/named-tensor.js';
 import { type LearningRate, checkLearningRate, rateAt, rateConfig } from './learning-rate.js';
-import { type SavedState, loadState, saveState } from './saved-state.js';
+import { type SavedState, loadState, saveState } from './state/saved-state.js';
 import type { RuleConstants, UpdateRule } from '../formula/update-rule.js';
 import { waitsOnHost } from './step-options.js';
 import { type Plannable, StepPolicy } from './step-policy.js';
 import { canRecord } from '../tfjs/tape.js';
-import { WeightStates } from './weight-states.js';
+import { WeightStates } from './state/weight-states.js';
 import { WeightSteps } from './weight-steps.js';
 
 export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerOptimizer {

@@ -5,7 +5,7 @@ import * as tf from '@tensorflow/tfjs-core';
 
 import { SlowlaneError } from '../checks/errors.js';
 import type { NamedTensor } from '../tfjs/named-tensor.js';
-import type { SavedEntry } from './match-saved.js';
+import type { SavedEntry } from '../optimizers/state/match-saved.js';
 import { hostTensor } from '../tfjs/host-tensor.js';
 
 /** Slow values in a file: of a weight (slot null), or of one of its slots in the inner optimizer. */

@@ -6,7 +6,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { SlowlaneError } from '../checks/errors.js';
 import { shown } from '../checks/check.js';
 import { hostTensor } from '../tfjs/host-tensor.js';
-import { matchSaved } from './match-saved.js';
+import { matchSaved } from '../optimizers/state/match-saved.js';
 import type { NamedTensor } from '../tfjs/named-tensor.js';
 import { type HostValues, packFile, type PackedFile, unpackFile } from './packed-tensors.js';
 

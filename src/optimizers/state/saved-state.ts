@@ -3,9 +3,9 @@
  * the n weights]` as one int32 tensor, then the slots, weight by weight.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { SlowlaneError } from '../checks/errors.js';
-import { hostTensor } from '../tfjs/host-tensor.js';
-import type { NamedTensor } from '../tfjs/named-tensor.js';
+import { SlowlaneError } from '../../checks/errors.js';
+import { hostTensor } from '../../tfjs/host-tensor.js';
+import type { NamedTensor } from '../../tfjs/named-tensor.js';
 import type { PendingState } from './weight-states.js';
 
 export interface SavedState {

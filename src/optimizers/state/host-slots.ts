@@ -1,13 +1,13 @@
 /** The slots of one weight in host memory, on the device only while they are updated. */
 import type * as tf from '@tensorflow/tfjs-core';
-import { hostTensor } from '../tfjs/host-tensor.js';
-import type { InnerSlot } from './inner.js';
-import { BLOCK_WORDS, type MomentCode, blocksOf } from '../formula/moment-code.js';
-import type { HeldMoment, MomentHome } from './moment-home.js';
-import { decodedNumbers, encodedNumbers } from '../formula/moment-numbers.js';
-import type { SlotSpec } from '../formula/update-rule.js';
+import { hostTensor } from '../../tfjs/host-tensor.js';
+import type { InnerSlot } from '../inner.js';
+import { BLOCK_WORDS, type MomentCode, blocksOf } from '../../formula/moment-code.js';
+import type { HeldMoment, MomentHome } from '../moment-home.js';
+import { decodedNumbers, encodedNumbers } from '../../formula/moment-numbers.js';
+import type { SlotSpec } from '../../formula/update-rule.js';
 import { type HeldSlots, type WeightSlots, codesOf, slotName, unusedName } from './weight-slots.js';
-import type { SlotVariables } from '../formula/weight-update.js';
+import type { SlotVariables } from '../../formula/weight-update.js';
 
 export class HostSlots implements WeightSlots {
   readonly #weight: tf.Variable;

@@ -6,11 +6,11 @@
  * Variables are named after the weight, as the breakdown of device memory expects.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import type { NamedTensor } from '../tfjs/named-tensor.js';
-import type { InnerSlot } from './inner.js';
-import type { MomentCode } from '../formula/moment-code.js';
-import type { SlotSpec } from '../formula/update-rule.js';
-import type { SlotVariables } from '../formula/weight-update.js';
+import type { NamedTensor } from '../../tfjs/named-tensor.js';
+import type { InnerSlot } from '../inner.js';
+import type { MomentCode } from '../../formula/moment-code.js';
+import type { SlotSpec } from '../../formula/update-rule.js';
+import type { SlotVariables } from '../../formula/weight-update.js';
 
 export interface WeightSlots {
   /** In 8 bits. */

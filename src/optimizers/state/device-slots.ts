@@ -1,16 +1,16 @@
 /** The slots of one weight as variables on the device. */
 import * as tf from '@tensorflow/tfjs-core';
-import { hostTensor } from '../tfjs/host-tensor.js';
-import type { NamedTensor } from '../tfjs/named-tensor.js';
-import type { InnerSlot } from './inner.js';
-import { BLOCK_WORDS, NEAREST, blocksOf } from '../formula/moment-code.js';
-import { decodedNumbers } from '../formula/moment-numbers.js';
-import { checkExactIntegers } from '../formula/moment-tensors.js';
-import { updateWithTensors } from '../formula/tensor-algebra.js';
-import type { Assignment, Operands, SlotSpec } from '../formula/update-rule.js';
-import { updaterFor } from './updater.js';
+import { hostTensor } from '../../tfjs/host-tensor.js';
+import type { NamedTensor } from '../../tfjs/named-tensor.js';
+import type { InnerSlot } from '../inner.js';
+import { BLOCK_WORDS, NEAREST, blocksOf } from '../../formula/moment-code.js';
+import { decodedNumbers } from '../../formula/moment-numbers.js';
+import { checkExactIntegers } from '../../formula/moment-tensors.js';
+import { updateWithTensors } from '../../formula/tensor-algebra.js';
+import type { Assignment, Operands, SlotSpec } from '../../formula/update-rule.js';
+import { updaterFor } from '../updater.js';
 import { type HeldSlots, type WeightSlots, codesOf, slotName, unusedName } from './weight-slots.js';
-import type { CodedSlots, SlotVariables } from '../formula/weight-update.js';
+import type { CodedSlots, SlotVariables } from '../../formula/weight-update.js';
 
 export class DeviceSlots implements WeightSlots {
   /** By the names of the rule, in its order. */

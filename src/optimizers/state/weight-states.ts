@@ -4,15 +4,15 @@
  * which belong together: names change on reload).
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { matchSaved } from '../snapshot/match-saved.js';
+import { matchSaved } from './match-saved.js';
 import { DeviceSlots } from './device-slots.js';
 import { HostSlots } from './host-slots.js';
-import type { InnerSlot } from './inner.js';
-import { SMALLEST_CODED } from '../formula/moment-code.js';
-import { type MomentHome, makeMomentHome } from './moment-home.js';
-import type { NamedTensor } from '../tfjs/named-tensor.js';
-import { type Moments, waitsOnHost } from './step-options.js';
-import type { SlotSpec } from '../formula/update-rule.js';
+import type { InnerSlot } from '../inner.js';
+import { SMALLEST_CODED } from '../../formula/moment-code.js';
+import { type MomentHome, makeMomentHome } from '../moment-home.js';
+import type { NamedTensor } from '../../tfjs/named-tensor.js';
+import { type Moments, waitsOnHost } from '../step-options.js';
+import type { SlotSpec } from '../../formula/update-rule.js';
 import type { WeightSlots } from './weight-slots.js';
 
 export interface WeightState {

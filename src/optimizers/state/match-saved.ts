@@ -8,7 +8,7 @@
 
 import type * as tf from '@tensorflow/tfjs-core';
 
-import { SlowlaneError } from '../checks/errors.js';
+import { SlowlaneError } from '../../checks/errors.js';
 
 /** What is known of a saved entry: the name its weight had, and its shape. */
 export interface SavedEntry {
