@@ -18,7 +18,7 @@ export type { Plan, PlannedPolicy } from './make-plan.js';
 export { checkpoint } from './autograd/checkpoint.js';
 export * from './optimizers/index.js';
 export { plan, type PlanOptions } from './plan.js';
-export type { SlowFormat } from './policy/slow-format.js';
+export type { SlowFormat } from './slow/slow-format.js';
 export type { WeightMatcher } from './checks/weight-matcher.js';
 export {
   loadTraining,

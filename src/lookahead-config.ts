@@ -9,7 +9,7 @@ import { SlowlaneError } from './checks/errors.js';
 import { BUDGET_KEYS, type BudgetOptions } from './lookahead-budget.js';
 import type { LookaheadOptions, LookaheadSettings, WeightOverride } from './lookahead-options.js';
 import { scheduleConfig, scheduleFrom } from './optimizers/schedules.js';
-import type { SlowFormat } from './policy/slow-format.js';
+import type { SlowFormat } from './slow/slow-format.js';
 import type { WeightMatcher } from './checks/weight-matcher.js';
 import { adaptive, isAdaptive, type SlowStepSize } from './step-size.js';
 

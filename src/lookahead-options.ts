@@ -9,7 +9,7 @@ import {
   checkBudget,
 } from './lookahead-budget.js';
 import { checkChoice, checkKeys, checkNumber, shown } from './checks/check.js';
-import { checkSlowFormat, type SlowFormat } from './policy/slow-format.js';
+import { checkSlowFormat, type SlowFormat } from './slow/slow-format.js';
 import { checkMatcher, matches, type WeightMatcher } from './checks/weight-matcher.js';
 import { STALL_POLICIES, type StallPolicy } from './stall-watch.js';
 import {

@@ -18,7 +18,7 @@ import {
   ruleOf,
 } from './policy/plan-policies.js';
 import { checkWeights, type PlanWeights } from './policy/plan-weights.js';
-import type { SlowFormat } from './policy/slow-format.js';
+import type { SlowFormat } from './slow/slow-format.js';
 
 export interface PlanOptions {
   /** The weights, or how many parameters. Either these or `model`. */

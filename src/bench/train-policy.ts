@@ -3,7 +3,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 
 import { adam, lookahead, type LookaheadStats } from '../index.js';
-import type { SlowFormat } from '../policy/slow-format.js';
+import type { SlowFormat } from '../slow/slow-format.js';
 import type { TrainingDevice } from './devices.js';
 import type { BenchPolicy } from './policies.js';
 import { offloaded, onDevice, plain, type Stepper } from './steppers.js';

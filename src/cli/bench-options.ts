@@ -6,7 +6,7 @@ import type { CellOptions } from '../bench/cell-options.js';
 import { ALL_POLICIES, BENCH_ENGINES, type BenchPolicy, policyNamed } from '../bench/policies.js';
 import { HOST_FORMATS, isPacked, type SlowPlace } from '../bench/slow-places.js';
 import { WORKLOAD_NAMES } from '../bench/workloads.js';
-import type { SlowFormat } from '../policy/slow-format.js';
+import type { SlowFormat } from '../slow/slow-format.js';
 import { checkCell, type GivenCell, policiesFor } from './bench-cell-checks.js';
 import { UsageError } from './cli-error.js';
 import { choice, parsed, syncPeriod } from './command-options.js';

@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 
 import { ALL_POLICIES } from '../bench/policies.js';
 import type { SpeedOptions } from '../bench/speed/speed-record.js';
-import type { SlowFormat } from '../policy/slow-format.js';
+import type { SlowFormat } from '../slow/slow-format.js';
 import {
   type BenchRequest,
   cellCommand,

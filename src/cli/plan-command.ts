@@ -10,7 +10,7 @@ import {
   PLANNED_INNERS,
   type PlannedInner,
 } from '../policy/plan-policies.js';
-import type { SlowFormat } from '../policy/slow-format.js';
+import type { SlowFormat } from '../slow/slow-format.js';
 import { parseCount } from '../policy/plan-weights.js';
 import { UsageError } from './cli-error.js';
 import { choice, parsed, syncPeriod } from './command-options.js';

@@ -2,7 +2,7 @@
 
 import type { Command } from 'commander';
 import type { GradientLifetime, Moments } from '../optimizers/step-options.js';
-import type { SlowFormat } from '../policy/slow-format.js';
+import type { SlowFormat } from '../slow/slow-format.js';
 import type { ModelName } from '../models/names.js';
 import { checkCombination, type DataName, type EngineName } from './choices.js';
 import { UsageError } from './cli-error.js';

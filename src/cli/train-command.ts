@@ -3,7 +3,7 @@
 import { Command } from 'commander';
 import { MODEL_NAMES, type ModelName } from '../models/names.js';
 import { GRADIENT_LIFETIMES, MOMENTS } from '../optimizers/step-options.js';
-import { SLOW_FORMATS } from '../policy/slow-format.js';
+import { SLOW_FORMATS } from '../slow/slow-format.js';
 import { DATA_NAMES, DEFAULT_MODELS, defaultModel, ENGINE_NAMES } from './choices.js';
 import { choice, parsed, syncPeriod } from './command-options.js';
 import { folderName, positiveNumber, sizeInBytes, stepSize, wholeNumber } from './option-values.js';

@@ -3,7 +3,7 @@
 import type { ModelName } from '../models/names.js';
 import type { DataName, EngineName } from './choices.js';
 import type { GradientLifetime, Moments } from '../optimizers/step-options.js';
-import type { SlowFormat } from '../policy/slow-format.js';
+import type { SlowFormat } from '../slow/slow-format.js';
 
 export const INNER_NAMES = [
   'sgd',

@@ -2,7 +2,7 @@
 
 import type { ValueFormat } from '../../workers/codecs/value-format.js';
 import { checkChoice } from '../checks/check.js';
-import { type SlowFormat, valueFormat } from './slow-format.js';
+import { type SlowFormat, valueFormat } from '../slow/slow-format.js';
 
 /** One weight, as far as bytes are concerned. */
 export interface PlannedWeight {

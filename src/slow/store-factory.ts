@@ -3,7 +3,7 @@
 
 import type * as tf from '@tensorflow/tfjs-core';
 
-import type { SlowFormat } from '../policy/slow-format.js';
+import type { SlowFormat } from './slow-format.js';
 import type { StallSink } from './stall.js';
 import type { SlowStore, Storable, StoreClock } from './slow-store.js';
 

@@ -26,7 +26,7 @@ import type {
 } from '../slow/slow-store.js';
 import { SamplePlaces } from '../slow/sample-places.js';
 import type { StallSink } from '../slow/stall.js';
-import { type SlowFormat, valueFormat } from '../policy/slow-format.js';
+import { type SlowFormat, valueFormat } from '../slow/slow-format.js';
 import type { Blender } from './blender.js';
 import { HalfSync } from './half-sync.js';
 import { HostSamples } from './host-samples.js';

@@ -20,7 +20,7 @@ import { describe, expect, test } from 'vitest';
 import { cutIntoPieces } from '#src/policy/plan-bytes.js';
 import { AVAILABLE, SLOTS } from '#src/policy/plan-policies.js';
 import { formatCount, parseCount } from '#src/policy/plan-weights.js';
-import { SLOW_FORMATS } from '#src/policy/slow-format.js';
+import { SLOW_FORMATS } from '#src/slow/slow-format.js';
 import { layOutPacked } from '#src/slow/packed-layout.js';
 
 const MIB = 2 ** 20;

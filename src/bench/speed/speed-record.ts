@@ -1,6 +1,6 @@
 // What `bench speed` measures, as it is written. Raw times first; the others are made from them.
 
-import type { SlowFormat } from '../../policy/slow-format.js';
+import type { SlowFormat } from '../../slow/slow-format.js';
 import type { CellOptions } from '../cell-options.js';
 import type { Nullable } from '../cell-end.js';
 import type { Failure } from '../failure.js';

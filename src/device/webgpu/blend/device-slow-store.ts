@@ -10,7 +10,7 @@
 import type * as tf from '@tensorflow/tfjs-core';
 
 import { fitsIn, largestIn, type ValueFormat } from '../../../../workers/codecs/value-format.js';
-import { valueFormat } from '../../../policy/slow-format.js';
+import { valueFormat } from '../../../slow/slow-format.js';
 import { layOutPacked } from '../../../slow/packed-layout.js';
 import type {
   BlendOptions,
