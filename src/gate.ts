@@ -5,7 +5,7 @@
 // is in docs/decisions/0001-contract-of-the-core.md.
 
 import { SlowlaneError } from './checks/errors.js';
-import { momentsAway } from './optimizers/moment-home.js';
+import { momentsAway } from './engine/moment-home.js';
 
 type State =
   | { readonly at: 'idle' }

@@ -2,7 +2,7 @@
 
 export { describePlan } from './describe-plan.js';
 export { SlowlaneError, type SlowlaneErrorCode } from './checks/errors.js';
-export type { Phase, Place } from './device/meter/categories.js';
+export type { Phase, Place } from './engine/categories.js';
 export { type Meter, meter, type MeterOptions } from './device/meter/meter.js';
 export type { MeterEvent, TimelineData } from './device/meter/timeline.js';
 export type { FitCallback } from './tfjs/fit-callback.js';

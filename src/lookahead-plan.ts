@@ -3,7 +3,7 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 
-import { memoryBudgetOf } from './device/memory-budget.js';
+import { memoryBudgetOf } from './engine/memory-budget.js';
 import { describeShortfall } from './describe-plan.js';
 import { SlowlaneError } from './checks/errors.js';
 import type { BudgetSettings } from './lookahead-budget.js';

@@ -3,14 +3,14 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 
-import type { Device } from '../../src/device/device.js';
+import type { Device } from '../../src/engine/engine.js';
 import { genericDevice } from '../../src/device/generic.js';
 import { currentDevice } from '../../src/device/pick.js';
 import { isTensorFlowBackend } from '../../src/tfjs/tensorflow-backend.js';
 import { updateInPlaceOn } from '../../src/device/tensorflow/update-in-place.js';
 import { startTensorFlow } from '../../src/device/tensorflow/index.js';
 import { adam, lookahead, sgd } from '../../src/index.js';
-import { unregisterUpdater } from '../../src/optimizers/updater.js';
+import { unregisterUpdater } from '../../src/engine/updater.js';
 
 const REPEATS = 25;
 const CHUNK = 2 ** 20;

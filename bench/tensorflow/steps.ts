@@ -6,7 +6,7 @@ import * as tfl from '@tensorflow/tfjs-layers';
 
 import { startTensorFlow } from '../../src/device/tensorflow/index.js';
 import { adam, lookahead } from '../../src/index.js';
-import { unregisterUpdater } from '../../src/optimizers/updater.js';
+import { unregisterUpdater } from '../../src/engine/updater.js';
 
 export const LAYERS = 8;
 export const WIDTH = 1024;

@@ -3,7 +3,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 
 import { cpuDevice } from './cpu.js';
-import type { Device } from './device.js';
+import type { Device } from '../engine/engine.js';
 import { genericDevice } from './generic.js';
 import { tensorflowDevice } from './tensorflow/adapter.js';
 import { wasmDevice } from './wasm.js';

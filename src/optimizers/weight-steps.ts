@@ -10,7 +10,7 @@ import type { WeightGradient } from '../autograd/gradients.js';
 import type { BeginStep } from './inner.js';
 import { roundingAt } from '../formula/moment-code.js';
 import type { Assignment, RuleConstants, UpdateRule } from '../formula/update-rule.js';
-import { updaterFor } from './updater.js';
+import { updaterFor } from '../engine/updater.js';
 import type { WeightState, WeightStates } from './state/weight-states.js';
 
 export interface StepPlan {

@@ -8,7 +8,7 @@ import { stepIsOpen } from './gradient-means.js';
 import { type BackwardPass, recordPass } from '../autograd/backward-pass.js';
 import { FitCallback } from '../tfjs/fit-callback.js';
 import { type Gradients, checkGradients, matchGradients } from '../autograd/gradients.js';
-import { momentsAway } from './moment-home.js';
+import { momentsAway } from '../engine/moment-home.js';
 import type { BeginStep, InnerOptimizer, InnerSlot, SecondMoment } from './inner.js';
 import type { NamedTensor } from '../tfjs/named-tensor.js';
 import { type LearningRate, checkLearningRate, rateAt, rateConfig } from './learning-rate.js';

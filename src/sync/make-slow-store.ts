@@ -3,7 +3,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 
 import type { SlowStore } from '../slow/slow-store.js';
-import { type StoreOptions, storeFactoryOf } from '../slow/store-factory.js';
+import { type StoreOptions, storeFactoryOf } from '../engine/store-factory.js';
 import { HostSlowStore, type HostSlowStoreOptions } from './host-slow-store.js';
 import { TensorSlowStore } from './tensor-slow-store.js';
 import type { Tracked } from './tracked.js';

@@ -9,7 +9,7 @@
 // not carried on then.
 
 import { beginChunk, type BlendRun } from '../../workers/blend.js';
-import type { Device, DeviceWriter } from '../device/device.js';
+import type { Device, DeviceWriter } from '../engine/engine.js';
 import { type StoredChunk, weightOf } from '../slow/host-store.js';
 import type { Part } from '../slow/layout.js';
 import type { HostSamples } from './host-samples.js';

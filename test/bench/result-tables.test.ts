@@ -9,7 +9,7 @@ import type { MemoryRecord } from '#src/bench/memory/memory-record.js';
 import { type BenchPolicy, policyNamed } from '#src/bench/policies.js';
 import { readBenchRecord } from '#src/bench/read-record.js';
 import { workloadOf } from '#src/cli/bench-table.js';
-import { CATEGORIES } from '#src/device/meter/categories.js';
+import { CATEGORIES } from '#src/engine/categories.js';
 
 import { entry } from '../built.js';
 import { expectTable } from '../marked-table.js';

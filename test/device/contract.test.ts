@@ -4,7 +4,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { beforeEach, describe, expect, test } from 'vitest';
 
 import { cpuDevice } from '#src/device/cpu.js';
-import type { Device } from '#src/device/device.js';
+import type { Device } from '#src/engine/engine.js';
 import { genericDevice } from '#src/device/generic.js';
 import { currentDevice } from '#src/device/pick.js';
 

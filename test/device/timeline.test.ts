@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { adam, meter } from 'slowlane';
 import { expect, test } from 'vitest';
 
-import { CATEGORIES, PHASES, PLACES } from '#src/device/meter/categories.js';
+import { CATEGORIES, PHASES, PLACES } from '#src/engine/categories.js';
 import { MOVES_KEPT, type MoveColumns } from '#src/device/meter/move-log.js';
 import { MAX_ROWS } from '#src/device/meter/step-rows.js';
 import { Timeline } from '#src/device/meter/timeline.js';

@@ -18,7 +18,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 
 import type { TensorFlowBackend } from '#src/tfjs/tensorflow-backend.js';
 import { updateInPlaceOn } from '#src/device/tensorflow/update-in-place.js';
-import { unregisterUpdater } from '#src/optimizers/updater.js';
+import { unregisterUpdater } from '#src/engine/updater.js';
 
 import { opsOf, start, values, variable } from './engine.js';
 

@@ -5,7 +5,7 @@ import type { Binding } from '#src/device/webgpu/kernel.js';
 import { bindingsOf, gridFor, kernelSource } from '#src/device/webgpu/update-wgsl.js';
 import { adam, sgd } from '#src/optimizers/index.js';
 import { sgdRule } from '#src/optimizers/sgd.js';
-import { registerUpdater, updaterFor } from '#src/optimizers/updater.js';
+import { registerUpdater, updaterFor } from '#src/engine/updater.js';
 import type { Assignment } from '#src/formula/update-rule.js';
 import { type Backend, eachWithFreshCounts, RULES, noise, trained, variableOf } from './webgpu.js';
 import { halfSquare } from '../engines.js';

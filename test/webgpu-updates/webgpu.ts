@@ -5,7 +5,7 @@ import { create, globals } from 'webgpu';
 import { afterEach, beforeAll, beforeEach, expect } from 'vitest';
 import { type UpdateCounts, updateInPlaceOn } from '#src/device/webgpu/update-in-place.js';
 import { adagrad, adam, adamw, lion, momentum, rmsprop, sgd } from '#src/optimizers/index.js';
-import { unregisterUpdater } from '#src/optimizers/updater.js';
+import { unregisterUpdater } from '#src/engine/updater.js';
 import type { StepOptions } from '#src/optimizers/step-options.js';
 import type { WeightwiseOptimizer } from '#src/optimizers/weightwise.js';
 

@@ -3,7 +3,7 @@ import { adam, Lookahead, lookahead, momentum } from 'slowlane';
 import { expect, test } from 'vitest';
 
 import { label } from '#src/device/webgpu/label.js';
-import { CATEGORIES } from '#src/device/meter/categories.js';
+import { CATEGORIES } from '#src/engine/categories.js';
 import { VramBudgetError } from '#src/device/webgpu/vram-budget-error.js';
 
 import { BufferCount, TinyModel, describeWebGPU, errorOf, start } from './engine.js';

@@ -4,7 +4,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { expect, test } from 'vitest';
 import { adam, lookahead, meter, type MeterEvent } from 'slowlane';
 
-import { CATEGORIES } from '#src/device/meter/categories.js';
+import { CATEGORIES } from '#src/engine/categories.js';
 import { NOBODY } from '#src/device/webgpu/pool-watcher.js';
 import { BufferCount, describeWebGPU, errorOf, start, TinyModel } from './engine.js';
 

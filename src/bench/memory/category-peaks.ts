@@ -3,7 +3,7 @@
 // The meter tells when something moves. What for, the engine is asked: inside a step the meter counts a new
 // value of a variable as what it was made as.
 
-import { type Breakdown, CATEGORIES } from '../../device/meter/categories.js';
+import { type Breakdown, CATEGORIES } from '../../engine/categories.js';
 import type { WebGPUEngine } from '../../device/webgpu/start.js';
 import { type Meter, meter } from '../../index.js';
 

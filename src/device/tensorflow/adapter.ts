@@ -6,7 +6,7 @@
  * same memory.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import type { Device } from '../device.js';
+import type { Device } from '../../engine/engine.js';
 import { WholeWriter } from '../whole-writer.js';
 import { isTensorFlowBackend } from '../../tfjs/tensorflow-backend.js';
 import { halvesOn } from './halves.js';

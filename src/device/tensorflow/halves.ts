@@ -7,7 +7,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { type Draw, drawBits } from '../../../workers/codecs/random-bits.js';
 import { LARGEST_HALF } from '../../../workers/codecs/value-format.js';
-import type { HalfTransfers } from '../device.js';
+import type { HalfTransfers } from '../../engine/engine.js';
 import {
   ownDataOf,
   type TensorData,

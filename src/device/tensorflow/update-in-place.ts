@@ -9,7 +9,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { clipGradient } from '../../formula/clipping.js';
 import { updateWithTensors } from '../../formula/tensor-algebra.js';
-import { registerUpdater, updaterFor } from '../../optimizers/updater.js';
+import { registerUpdater, updaterFor } from '../../engine/updater.js';
 import type { WeightUpdate } from '../../formula/weight-update.js';
 import {
   ownDataOf,

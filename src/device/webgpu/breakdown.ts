@@ -2,7 +2,7 @@
 
 import type * as tf from '@tensorflow/tfjs-core';
 
-import { variableSorter } from '../meter/categories.js';
+import { variableSorter } from '../../engine/categories.js';
 import type { Label } from './label.js';
 import type { Breakdown, Category } from './vram-budget-error.js';
 

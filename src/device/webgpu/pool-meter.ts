@@ -6,7 +6,7 @@
 
 import type * as tf from '@tensorflow/tfjs-core';
 
-import type { Category, Phase, Place } from '../meter/categories.js';
+import type { Category, Phase, Place } from '../../engine/categories.js';
 import { type Gauge, registerGauge } from '../meter/meter.js';
 import type { Timeline } from '../meter/timeline.js';
 import { activityNow } from '../../tfjs/activity.js';

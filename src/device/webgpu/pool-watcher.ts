@@ -1,6 +1,6 @@
 // What a buffer pool tells whoever meters it.
 
-import type { Place } from '../meter/categories.js';
+import type { Place } from '../../engine/categories.js';
 
 export interface PoolWatcher {
   /** A buffer moves next, or may: `takes` if it is one to use. */

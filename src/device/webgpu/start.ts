@@ -5,7 +5,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { SlowlaneError } from '../../checks/errors.js';
 import { checkBoolean, checkChoice, checkKeys, shown } from '../../checks/check.js';
 import { parseBytes } from '../../checks/bytes.js';
-import { registerMemoryBudget } from '../memory-budget.js';
+import { registerMemoryBudget } from '../../engine/memory-budget.js';
 import { type AdapterWish, chooseAdapter, requestDevice } from './adapters.js';
 import type { DeviceMemory } from './breakdown.js';
 import { registerGuardedKernels } from './guarded-kernels.js';

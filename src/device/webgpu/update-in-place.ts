@@ -10,7 +10,7 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { BLOCK, blocksOf } from '../../formula/moment-code.js';
-import { registerUpdater } from '../../optimizers/updater.js';
+import { registerUpdater } from '../../engine/updater.js';
 import type { WeightUpdate } from '../../formula/weight-update.js';
 import { type Binding, compileKernel } from './kernel.js';
 import { TensorBuffers } from './tensor-buffers.js';

@@ -2,7 +2,7 @@
 
 import { SlowlaneError } from '../../checks/errors.js';
 import { formatBytes } from '../../checks/bytes.js';
-import { type Breakdown, CATEGORIES, type Category } from '../meter/categories.js';
+import { type Breakdown, CATEGORIES, type Category } from '../../engine/categories.js';
 
 export type { Breakdown, Category };
 

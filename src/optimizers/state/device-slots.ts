@@ -8,7 +8,7 @@ import { decodedNumbers } from '../../formula/moment-numbers.js';
 import { checkExactIntegers } from '../../formula/moment-tensors.js';
 import { updateWithTensors } from '../../formula/tensor-algebra.js';
 import type { Assignment, Operands, SlotSpec } from '../../formula/update-rule.js';
-import { updaterFor } from '../updater.js';
+import { updaterFor } from '../../engine/updater.js';
 import { type HeldSlots, type WeightSlots, codesOf, slotName, unusedName } from './weight-slots.js';
 import type { CodedSlots, SlotVariables } from '../../formula/weight-update.js';
 

@@ -3,7 +3,7 @@ import type * as tf from '@tensorflow/tfjs-core';
 import { hostTensor } from '../../tfjs/host-tensor.js';
 import type { InnerSlot } from '../inner.js';
 import { BLOCK_WORDS, type MomentCode, blocksOf } from '../../formula/moment-code.js';
-import type { HeldMoment, MomentHome } from '../moment-home.js';
+import type { HeldMoment, MomentHome } from '../../engine/moment-home.js';
 import { decodedNumbers, encodedNumbers } from '../../formula/moment-numbers.js';
 import type { SlotSpec } from '../../formula/update-rule.js';
 import { type HeldSlots, type WeightSlots, codesOf, slotName, unusedName } from './weight-slots.js';

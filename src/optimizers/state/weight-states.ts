@@ -9,7 +9,7 @@ import { DeviceSlots } from './device-slots.js';
 import { HostSlots } from './host-slots.js';
 import type { InnerSlot } from '../inner.js';
 import { SMALLEST_CODED } from '../../formula/moment-code.js';
-import { type MomentHome, makeMomentHome } from '../moment-home.js';
+import { type MomentHome, makeMomentHome } from '../../engine/moment-home.js';
 import type { NamedTensor } from '../../tfjs/named-tensor.js';
 import { type Moments, waitsOnHost } from '../step-options.js';
 import type { SlotSpec } from '../../formula/update-rule.js';

@@ -20,7 +20,7 @@ import type {
   Storable,
   StoreBytes,
 } from '../../../slow/slow-store.js';
-import { registerStoreFactory, type StoreOptions } from '../../../slow/store-factory.js';
+import { registerStoreFactory, type StoreOptions } from '../../../engine/store-factory.js';
 import { DeviceSamples } from './device-samples.js';
 import { LargestMagnitudes } from './largest.js';
 import type { LeanBackend } from '../lean-backend.js';

@@ -11,7 +11,7 @@ import {
   type HeldMoment,
   type MomentHome,
   registerMomentHome,
-} from '../../../optimizers/moment-home.js';
+} from '../../../engine/moment-home.js';
 import { checkCurrent } from '../check-current.js';
 import { MappedPair } from '../host-memory/mapped-pair.js';
 import { TurnAround } from '../host-memory/turn-around.js';

@@ -3,9 +3,9 @@
 
 import type * as tf from '@tensorflow/tfjs-core';
 
-import type { SlowFormat } from './slow-format.js';
-import type { StallSink } from './stall.js';
-import type { SlowStore, Storable, StoreClock } from './slow-store.js';
+import type { SlowFormat } from '../slow/slow-format.js';
+import type { StallSink } from '../slow/stall.js';
+import type { SlowStore, Storable, StoreClock } from '../slow/slow-store.js';
 
 export interface StoreOptions {
   readonly format: SlowFormat;
