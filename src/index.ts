@@ -3,8 +3,8 @@
 export { describePlan } from './describe-plan.js';
 export { SlowlaneError, type SlowlaneErrorCode } from './checks/errors.js';
 export type { Phase, Place } from './engine/categories.js';
-export { type Meter, meter, type MeterOptions } from './device/meter/meter.js';
-export type { MeterEvent, TimelineData } from './device/meter/timeline.js';
+export { type Meter, meter, type MeterOptions } from './meter/meter.js';
+export type { MeterEvent, TimelineData } from './meter/timeline.js';
 export type { FitCallback } from './tfjs/fit-callback.js';
 export { Lookahead, lookahead } from './lookahead.js';
 export type {

@@ -1,6 +1,6 @@
 // One training run while it goes on.
 
-import type { Meter } from '../device/meter/meter.js';
+import type { Meter } from '../meter/meter.js';
 import type { EvaluationRecord } from '../memory/run-record.js';
 import type { DataSet } from '../models/dataset.js';
 import type { Engine } from './engine.js';

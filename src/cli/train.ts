@@ -14,7 +14,7 @@ import { type Output, prepareOutput } from './output.js';
 import { startProgress } from './progress.js';
 import { makeRecord } from './record-of-run.js';
 import { summaryText } from './summary-table.js';
-import { meter } from '../device/meter/meter.js';
+import { meter } from '../meter/meter.js';
 import { formatBytes, formatCount, formatMs } from '../memory/quantities.js';
 import type { EvaluationRecord, RunRecord } from '../memory/run-record.js';
 import type { Run } from './run.js';

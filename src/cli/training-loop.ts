@@ -2,7 +2,7 @@
 
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import * as tf from '@tensorflow/tfjs-core';
-import type { Meter } from '../device/meter/meter.js';
+import type { Meter } from '../meter/meter.js';
 import type { LossPoint } from '../memory/run-record.js';
 import { smoothed } from '../memory/smoothing.js';
 import { StepClock } from '../memory/step-times.js';

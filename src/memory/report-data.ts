@@ -1,6 +1,6 @@
 // What the charts of a report draw, as it stands in the page.
 
-import type { TimelineData } from '../device/meter/timeline.js';
+import type { TimelineData } from '../meter/timeline.js';
 import { type MemoryPoints, memoryPoints } from './memory-points.js';
 import type { RunRecord } from './run-record.js';
 import { centeredMeans } from './smoothing.js';

@@ -1,7 +1,7 @@
 // What one training run was and what came of it: the content of run.json, and all that the report
 // knows. Plain data, so that it survives JSON unchanged.
 
-import type { TimelineData } from '../device/meter/timeline.js';
+import type { TimelineData } from '../meter/timeline.js';
 import type { StepTimes } from './step-times.js';
 
 /** Rises when the layout changes in a way that readers must know of. */

@@ -1,6 +1,6 @@
 // Where the time of syncs goes, as the main thread sees it.
 
-import { duringSync } from '../device/meter/meter.js';
+import { duringSync } from '../meter/meter.js';
 import type { StoreClock, StorePhase } from '../slow/slow-store.js';
 
 /** Phases of a sync: what the main thread did, or waited for. */

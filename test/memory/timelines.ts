@@ -1,6 +1,6 @@
 // Timelines and step times for tests, made as a run makes them.
 
-import { Timeline, type TimelineData } from '#src/device/meter/timeline.js';
+import { Timeline, type TimelineData } from '#src/meter/timeline.js';
 import type { RunRecord } from '#src/memory/run-record.js';
 import { StepClock } from '#src/memory/step-times.js';
 import { RECORD } from './records.js';

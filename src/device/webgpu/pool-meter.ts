@@ -7,8 +7,8 @@
 import type * as tf from '@tensorflow/tfjs-core';
 
 import type { Category, Phase, Place } from '../../engine/categories.js';
-import { type Gauge, registerGauge } from '../meter/meter.js';
-import type { Timeline } from '../meter/timeline.js';
+import { type Gauge, registerGauge } from '../../meter/meter.js';
+import type { Timeline } from '../../meter/timeline.js';
 import { activityNow } from '../../tfjs/activity.js';
 import { categoriesOfVariables, type Holdings } from './breakdown.js';
 import type { BufferPool } from './buffer-pool.js';

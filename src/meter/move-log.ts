@@ -1,6 +1,6 @@
 // Moves in columns of fixed length: the first ones, then a ring of the last ones.
 
-import { CATEGORIES, PLACES } from '../../engine/categories.js';
+import { CATEGORIES, PLACES } from '../engine/categories.js';
 
 /** One allocation or release, or a change of what a buffer is for: `bytes` leave one place for another. */
 export interface Move {

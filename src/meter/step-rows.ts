@@ -1,7 +1,7 @@
 // A whole run in a bounded number of rows: what was held when each row's first step began, and when most
 // was in use, the pool left out: what is allocated in all hardly changes once a run is under way. If the rows run out, each two neighbours become one.
 
-import { CATEGORIES } from '../../engine/categories.js';
+import { CATEGORIES } from '../engine/categories.js';
 
 export interface StepColumns {
   readonly stepsPerRow: number;

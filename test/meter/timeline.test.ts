@@ -7,9 +7,9 @@ import { adam, meter } from 'slowlane';
 import { expect, test } from 'vitest';
 
 import { CATEGORIES, PHASES, PLACES } from '#src/engine/categories.js';
-import { MOVES_KEPT, type MoveColumns } from '#src/device/meter/move-log.js';
-import { MAX_ROWS } from '#src/device/meter/step-rows.js';
-import { Timeline } from '#src/device/meter/timeline.js';
+import { MOVES_KEPT, type MoveColumns } from '#src/meter/move-log.js';
+import { MAX_ROWS } from '#src/meter/step-rows.js';
+import { Timeline } from '#src/meter/timeline.js';
 
 /** Bytes by category after all moves of `columns`. */
 function replayed({ start, from, to, bytes }: MoveColumns): number[] {

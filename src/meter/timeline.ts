@@ -8,7 +8,7 @@ import {
   PHASES,
   type Place,
   PLACES,
-} from '../../engine/categories.js';
+} from '../engine/categories.js';
 import { applyMove, type MoveColumns, MoveRing } from './move-log.js';
 import { type StepColumns, StepRows } from './step-rows.js';
 

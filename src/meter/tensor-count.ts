@@ -3,7 +3,7 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 
-import { variableSorter } from '../../engine/categories.js';
+import { variableSorter } from '../engine/categories.js';
 import type { Gauge } from './meter.js';
 import type { Timeline } from './timeline.js';
 
