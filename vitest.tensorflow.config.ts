@@ -16,7 +16,7 @@ export default defineConfig({
     exclude: [],
     include: [
       'test/tensorflow/**/*.test.ts',
-      'test/device/contract.test.ts',
+      'test/engines/contract.test.ts',
       'test/lookahead/golden.test.ts',
       'test/lookahead/mnist.test.ts',
       'test/lookahead/faults.test.ts',

@@ -1,6 +1,6 @@
 // NaN and infinity in weights and slots: what is said of them, and who looks.
 
-import { firstNonFinite } from './device/finite.js';
+import { firstNonFinite } from './engines/finite.js';
 import { SlowlaneError } from './checks/errors.js';
 import type { InnerOptimizer } from './optimizers/inner.js';
 

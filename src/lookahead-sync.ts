@@ -6,8 +6,8 @@ import type * as tf from '@tensorflow/tfjs-core';
 import { createBlender, defaultWorkers } from '#worker-blender';
 
 import { hasBadSlot, nonFinite } from './bad-values.js';
-import { firstNonFinite } from './device/finite.js';
-import { currentDevice } from './device/pick.js';
+import { firstNonFinite } from './engines/finite.js';
+import { currentDevice } from './engines/current-device.js';
 import { SlowlaneError } from './checks/errors.js';
 import type { Gate } from './gate.js';
 import type { LookaheadSettings } from './lookahead-options.js';

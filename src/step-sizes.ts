@@ -4,8 +4,8 @@
 import type * as tf from '@tensorflow/tfjs-core';
 import { keep } from '@tensorflow/tfjs-core';
 
-import { firstNonFinite } from './device/finite.js';
-import { currentDevice } from './device/pick.js';
+import { firstNonFinite } from './engines/finite.js';
+import { currentDevice } from './engines/current-device.js';
 import { SlowlaneError } from './checks/errors.js';
 import type { InnerOptimizer, SecondMoment } from './optimizers/inner.js';
 import type { SlowParts } from './slow/slow-store.js';

@@ -4,8 +4,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 
 import type { Device } from '../../src/engine/engine.js';
-import { genericDevice } from '../../src/device/generic.js';
-import { currentDevice } from '../../src/device/pick.js';
+import { genericDevice } from '../../src/engines/portable/generic.js';
+import { currentDevice } from '../../src/engines/current-device.js';
 import { isTensorFlowBackend } from '../../src/tfjs/tensorflow-backend.js';
 import { updateInPlaceOn } from '../../src/device/tensorflow/update-in-place.js';
 import { startTensorFlow } from '../../src/device/tensorflow/index.js';

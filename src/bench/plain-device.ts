@@ -3,7 +3,7 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 
-import { startCpuBackend } from '../device/cpu-backends.js';
+import { startCpuBackend } from '../engines/portable/start.js';
 import { startTensorFlow } from '../device/tensorflow/index.js';
 import type { TrainingDevice, Watcher } from './devices.js';
 import type { EngineAnswer } from './machine.js';

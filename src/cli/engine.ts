@@ -2,7 +2,11 @@
 // choice that can't is refused with the reason, never replaced in silence.
 
 import * as tf from '@tensorflow/tfjs-core';
-import { BackendLoadError, type CpuBackendName, startCpuBackend } from '../device/cpu-backends.js';
+import {
+  BackendLoadError,
+  type CpuBackendName,
+  startCpuBackend,
+} from '../engines/portable/start.js';
 import { startTensorFlow, TensorFlowLoadError } from '../device/tensorflow/index.js';
 import { startWebGPU } from '../device/webgpu/index.js';
 import { type ModelName, needsConvolutions, WASM_LIMIT } from '../models/names.js';

@@ -8,8 +8,8 @@ import {
   largestIn,
   type ValueFormat,
 } from '../../workers/codecs/value-format.js';
-import { firstNonFinite } from '../device/finite.js';
-import { currentDevice } from '../device/pick.js';
+import { firstNonFinite } from '../engines/finite.js';
+import { currentDevice } from '../engines/current-device.js';
 import {
   HostStore,
   type HostStoreOptions,
@@ -30,7 +30,7 @@ import { type SlowFormat, valueFormat } from '../slow/slow-format.js';
 import type { Blender } from './blender.js';
 import { HalfSync } from './half-sync.js';
 import { HostSamples } from './host-samples.js';
-import { areWithin } from './magnitudes.js';
+import { areWithin } from '../engines/magnitudes.js';
 import { push, Sync } from './sync.js';
 import type { Tracked } from './tracked.js';
 

@@ -5,7 +5,7 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 
-import { firstNonFinite } from '../device/finite.js';
+import { firstNonFinite } from '../engines/finite.js';
 import type {
   BlendOptions,
   Blending,

@@ -50,8 +50,8 @@ function onMoves(during: (moved: 'pull' | 'push') => void): () => void {
 
 const moves = vi.hoisted(() => ({ hook: (() => {}) as (moved: 'pull' | 'push') => void }));
 
-vi.mock('#src/device/pick.js', async (original) => {
-  const { currentDevice } = await original<typeof import('#src/device/pick.js')>();
+vi.mock('#src/engines/current-device.js', async (original) => {
+  const { currentDevice } = await original<typeof import('#src/engines/current-device.js')>();
   return {
     currentDevice(): Device {
       const device = currentDevice();

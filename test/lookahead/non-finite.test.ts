@@ -4,7 +4,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { adam, adaptive, lookahead, momentum, type NonFinitePolicy, sgd } from 'slowlane';
 import { expect, test } from 'vitest';
 
-import { firstNonFinite } from '#src/device/finite.js';
+import { firstNonFinite } from '#src/engines/finite.js';
 
 import { halfSquare, onEveryEngine, valuesOf } from '../engines.js';
 

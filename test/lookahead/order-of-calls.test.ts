@@ -10,8 +10,8 @@ import { onEveryEngine, valuesOf } from '../engines.js';
 
 /** Copies from the device take one turn of the event loop each, as they do on a GPU. */
 const device = vi.hoisted(() => ({ isSlow: false }));
-vi.mock('#src/device/pick.js', async (original) => {
-  const { currentDevice } = await original<typeof import('#src/device/pick.js')>();
+vi.mock('#src/engines/current-device.js', async (original) => {
+  const { currentDevice } = await original<typeof import('#src/engines/current-device.js')>();
   const slowly = (device: Device): Device => ({
     ...device,
     async pull(tensor, start, into) {

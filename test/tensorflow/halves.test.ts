@@ -7,7 +7,7 @@ import { startTensorFlow } from 'slowlane/tensorflow';
 import { beforeAll, describe, expect, test } from 'vitest';
 
 import type { HalfTransfers } from '#src/engine/engine.js';
-import { currentDevice } from '#src/device/pick.js';
+import { currentDevice } from '#src/engines/current-device.js';
 import type { TensorFlowBackend } from '#src/tfjs/tensorflow-backend.js';
 import { halfValue, roundHalf } from '#workers/codecs/half.js';
 

@@ -7,7 +7,7 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import type { Device } from '../../engine/engine.js';
-import { WholeWriter } from '../whole-writer.js';
+import { WholeWriter } from '../../engines/portable/whole-writer.js';
 import { isTensorFlowBackend } from '../../tfjs/tensorflow-backend.js';
 import { halvesOn } from './halves.js';
 

@@ -3,10 +3,10 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeEach, describe, expect, test } from 'vitest';
 
-import { cpuDevice } from '#src/device/cpu.js';
+import { cpuDevice } from '#src/engines/portable/cpu.js';
 import type { Device } from '#src/engine/engine.js';
-import { genericDevice } from '#src/device/generic.js';
-import { currentDevice } from '#src/device/pick.js';
+import { genericDevice } from '#src/engines/portable/generic.js';
+import { currentDevice } from '#src/engines/current-device.js';
 
 import { onEveryEngine, valuesOf } from '../engines.js';
 import { describeWebGPU, start } from '../webgpu/engine.js';

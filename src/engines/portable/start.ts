@@ -2,7 +2,7 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 
-import { SlowlaneError } from '../checks/errors.js';
+import { SlowlaneError } from '../../checks/errors.js';
 
 const IMPORTS = {
   wasm: () => import('@tensorflow/tfjs-backend-wasm'),
