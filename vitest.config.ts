@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { configDefaults, defineConfig } from 'vitest/config';
 
-import { swiftShaderEnvironment } from './test/webgpu/swiftshader.js';
+import { swiftShaderEnvironment } from './test/engines/webgpu/swiftshader.js';
 
 // `SLOWLANE_TARGET=build` runs the same suite against dist/ instead of the sources: whether entry points, paths of
 // workers and of processes, kernels and the command line are right there too. Not what is slow and would be the same.
@@ -12,8 +12,9 @@ const ext = build ? '.js' : '.ts';
 
 const SAME_IN_BUILD = [
   // Bytes and numbers.
-  'test/webgpu-updates/**',
-  'test/webgpu/{stack,stall,budget,meter,own-plan,pool,blend*}.test.ts',
+  'test/engines/webgpu/update/**',
+  'test/engines/webgpu/{stack,auto-plan}.test.ts',
+  'test/engines/webgpu/{blend,memory,host-memory}/**',
   'test/policy/plan-peak.test.ts',
   'test/slow/**',
   'test/lookahead/{precision*,stall,theory}.test.ts',
@@ -34,7 +35,7 @@ export default defineConfig({
       { find: /^slowlane$/, replacement: at(`${root}src/index${ext}`) },
       {
         find: /^slowlane\/(webgpu|tensorflow)$/,
-        replacement: `${at(root)}src/device/$1/index${ext}`,
+        replacement: `${at(root)}src/engines/$1/index${ext}`,
       },
       { find: /^#worker-blender$/, replacement: at(`${root}src/sync/worker-blender${ext}`) },
       { find: /^#(src|workers|bench)\/(.*)\.js$/, replacement: `${at(root)}$1/$2${ext}` },

@@ -10,7 +10,7 @@ import { Bench } from 'tinybench';
 import { openOurs } from '../src/bench/devices.js';
 import { learningRateOf, makeStack } from '../src/bench/stack.js';
 import { offloaded } from '../src/bench/steppers.js';
-import { NOBODY, type PoolWatcher } from '../src/device/webgpu/pool-watcher.js';
+import { NOBODY, type PoolWatcher } from '../src/engines/webgpu/memory/pool-watcher.js';
 import { adam, lookahead, meter } from '../src/index.js';
 
 const SIZE = { layers: 8, width: 128, batch: 16 };

@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 import * as tf from '@tensorflow/tfjs-core';
 import Table from 'cli-table3';
 
-import { startTensorFlow } from '../src/device/tensorflow/index.js';
+import { startTensorFlow } from '../src/engines/tensorflow/index.js';
 import { moves, syncs, updates } from './tensorflow/parts.js';
 import { CONTENDERS, LAYERS, measure, type Measured, WIDTH } from './tensorflow/steps.js';
 

@@ -7,8 +7,8 @@ import type { Device } from '../../src/engine/engine.js';
 import { genericDevice } from '../../src/engines/portable/generic.js';
 import { currentDevice } from '../../src/engines/current-device.js';
 import { isTensorFlowBackend } from '../../src/tfjs/tensorflow-backend.js';
-import { updateInPlaceOn } from '../../src/device/tensorflow/update-in-place.js';
-import { startTensorFlow } from '../../src/device/tensorflow/index.js';
+import { updateInPlaceOn } from '../../src/engines/tensorflow/update-in-place.js';
+import { startTensorFlow } from '../../src/engines/tensorflow/index.js';
 import { adam, lookahead, sgd } from '../../src/index.js';
 import { unregisterUpdater } from '../../src/engine/updater.js';
 

@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
 
-import { startTensorFlow } from '../../src/device/tensorflow/index.js';
+import { startTensorFlow } from '../../src/engines/tensorflow/index.js';
 import { adam, lookahead } from '../../src/index.js';
 import { unregisterUpdater } from '../../src/engine/updater.js';
 

@@ -17,7 +17,7 @@ export default defineConfig({
     // The sources of this repository. With slowlane from npm none of these lines is needed.
     alias: [
       { find: /^slowlane$/, replacement: at('../../src/index.ts') },
-      { find: /^slowlane\/webgpu$/, replacement: at('../../src/device/webgpu/index.ts') },
+      { find: /^slowlane\/webgpu$/, replacement: at('../../src/engines/webgpu/index.ts') },
       { find: /^#worker-blender$/, replacement: at('../../src/sync/no-worker-blender.ts') },
     ],
   },

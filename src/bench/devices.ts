@@ -3,9 +3,9 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 
-import { type ChosenAdapter, chooseAdapter, requestDevice } from '../device/webgpu/adapters.js';
-import { BACKEND_NAME, startWebGPU, type WebGPUEngine } from '../device/webgpu/start.js';
-import { defineNavigatorGpu, openNodeGpu } from '../device/webgpu/node-gpu.js';
+import { type ChosenAdapter, chooseAdapter, requestDevice } from '../engines/webgpu/adapters.js';
+import { BACKEND_NAME, startWebGPU, type WebGPUEngine } from '../engines/webgpu/start.js';
+import { defineNavigatorGpu, openNodeGpu } from '../engines/webgpu/node-gpu.js';
 import type { AdapterAnswer } from './machine.js';
 
 /** The part of tfjs's WebGPU backend that is used here. */

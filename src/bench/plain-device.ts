@@ -4,7 +4,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 
 import { startCpuBackend } from '../engines/portable/start.js';
-import { startTensorFlow } from '../device/tensorflow/index.js';
+import { startTensorFlow } from '../engines/tensorflow/index.js';
 import type { TrainingDevice, Watcher } from './devices.js';
 import type { EngineAnswer } from './machine.js';
 import type { BenchEngine } from './policies.js';

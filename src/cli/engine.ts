@@ -7,8 +7,8 @@ import {
   type CpuBackendName,
   startCpuBackend,
 } from '../engines/portable/start.js';
-import { startTensorFlow, TensorFlowLoadError } from '../device/tensorflow/index.js';
-import { startWebGPU } from '../device/webgpu/index.js';
+import { startTensorFlow, TensorFlowLoadError } from '../engines/tensorflow/index.js';
+import { startWebGPU } from '../engines/webgpu/index.js';
 import { type ModelName, needsConvolutions, WASM_LIMIT } from '../models/names.js';
 import type { EngineName } from './choices.js';
 import { reasonOf, RunError } from './cli-error.js';

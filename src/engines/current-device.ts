@@ -5,7 +5,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { cpuDevice } from './portable/cpu.js';
 import type { Device } from '../engine/engine.js';
 import { genericDevice } from './portable/generic.js';
-import { tensorflowDevice } from '../device/tensorflow/adapter.js';
+import { tensorflowDevice } from './tensorflow/adapter.js';
 import { wasmDevice } from './portable/wasm.js';
 
 /** The adapter for tfjs's current backend. Cheap: asked for at every sync, since backends can change. */

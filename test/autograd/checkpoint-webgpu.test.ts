@@ -2,9 +2,9 @@ import * as tf from '@tensorflow/tfjs-core';
 import { expect, test } from 'vitest';
 import { checkpoint } from '#src/autograd/checkpoint.js';
 import { adam, sgd } from '#src/optimizers/index.js';
-import { VramBudgetError } from '#src/device/webgpu/vram-budget-error.js';
+import { VramBudgetError } from '#src/engines/webgpu/memory/vram-budget-error.js';
 import { noise } from '../engines.js';
-import { describeWebGPU, errorOf, start } from '../webgpu/engine.js';
+import { describeWebGPU, errorOf, start } from '../engines/webgpu/engine.js';
 
 type Gradients = 'keep' | 'release';
 

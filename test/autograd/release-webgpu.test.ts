@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, beforeEach, expect, test } from 'vitest';
-import { type UpdateCounts, updateInPlaceOn } from '#src/device/webgpu/update-in-place.js';
+import { type UpdateCounts, updateInPlaceOn } from '#src/engines/webgpu/update/update-in-place.js';
 import { adam } from '#src/optimizers/index.js';
 import {
   type Backend,
@@ -8,8 +8,8 @@ import {
   noise,
   startSoftwareWebGPU,
   variableOf,
-} from '../webgpu-updates/webgpu.js';
-import { watched } from '../webgpu-updates/watched.js';
+} from '../engines/webgpu/update/webgpu.js';
+import { watched } from '../engines/webgpu/update/watched.js';
 
 const SIZE = 128;
 const LAYERS = 8;

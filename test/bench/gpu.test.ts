@@ -12,7 +12,7 @@ import { busBytes } from '#src/bench/bus.js';
 import { peakOf } from '#src/bench/peaks.js';
 
 import { entry } from '../built.js';
-import { hasSwiftShader } from '../webgpu/swiftshader.js';
+import { hasSwiftShader } from '../engines/webgpu/swiftshader.js';
 import { bench, cellOf, type Finished, readRecord } from './run-bench.js';
 
 const SIZE = '--layers 2 --width 64 --batch 4 --k 2 --steps 3 --repeats 2'.split(' ');

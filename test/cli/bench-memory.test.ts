@@ -11,7 +11,7 @@ import { memoryText } from '#src/cli/bench-memory-text.js';
 
 import { MEMORY_CELL, MEMORY_RECORD, WASM_RECORD } from '../bench/records.js';
 import { entry } from '../built.js';
-import { hasSwiftShader } from '../webgpu/swiftshader.js';
+import { hasSwiftShader } from '../engines/webgpu/swiftshader.js';
 import { expectRefusal, slowlane, temporaryFolder } from './run-cli.js';
 
 const run = (args: string) => slowlane(['bench', ...args.split(' ')]);

@@ -10,7 +10,7 @@ import type { SpeedRecord } from '#src/bench/speed/speed-record.js';
 import { speedText } from '#src/cli/bench-speed-text.js';
 
 import { SPEED_CELL, SPEED_RECORD } from '../bench/records.js';
-import { hasSwiftShader } from '../webgpu/swiftshader.js';
+import { hasSwiftShader } from '../engines/webgpu/swiftshader.js';
 import { expectRefusal, slowlane, temporaryFolder } from './run-cli.js';
 
 const run = (args: string) => slowlane(['bench', ...args.split(' ')]);

@@ -10,7 +10,7 @@ import type { SyncRecord } from '#src/bench/sync/sync-record.js';
 import { syncText } from '#src/cli/bench-sync-text.js';
 
 import { SYNC_CELL, SYNC_RECORD } from '../bench/records.js';
-import { hasSwiftShader } from '../webgpu/swiftshader.js';
+import { hasSwiftShader } from '../engines/webgpu/swiftshader.js';
 import { expectRefusal, slowlane, temporaryFolder } from './run-cli.js';
 
 const run = (args: string) => slowlane(['bench', ...args.split(' ')]);

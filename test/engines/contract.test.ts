@@ -9,7 +9,7 @@ import { genericDevice } from '#src/engines/portable/generic.js';
 import { currentDevice } from '#src/engines/current-device.js';
 
 import { onEveryEngine, valuesOf } from '../engines.js';
-import { describeWebGPU, start } from '../webgpu/engine.js';
+import { describeWebGPU, start } from './webgpu/engine.js';
 
 /** A view in the middle of shared memory, as the store gives them. */
 function shared(values: readonly number[]): Float32Array {

@@ -6,7 +6,7 @@ import { beforeEach, describe, expect, test } from 'vitest';
 
 import golden from '../golden.json' with { type: 'json' };
 import { halfSquare, onEveryEngine } from '../engines.js';
-import { describeWebGPU, start } from '../webgpu/engine.js';
+import { describeWebGPU, start } from '../engines/webgpu/engine.js';
 
 const { constantGradient, quadratic } = golden;
 

@@ -7,7 +7,7 @@ import { describe, expect, test } from 'vitest';
 
 import type { Policy } from '#src/policy/plan-policies.js';
 
-import { describeWebGPU, start } from '../webgpu/engine.js';
+import { describeWebGPU, start } from '../engines/webgpu/engine.js';
 
 const SYNC_PERIOD = 1;
 /** The peak is that of the first sync, when everything a step has used is still there, or of the step after it. */

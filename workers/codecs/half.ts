@@ -2,7 +2,7 @@
  * Float32 ⇄ fp16 (IEEE binary16), rounded stochastically: up or down with the probability that makes the
  * mean the value itself. Rounding to nearest would lose every update below half a unit in the last place.
  *
- * The plain version: src/device/webgpu/blend/codec-wgsl.ts gives the same bits for the same value and draw.
+ * The plain version: src/engines/webgpu/blend/codec-wgsl.ts gives the same bits for the same value and draw.
  */
 
 const bits = new Uint32Array(1);

@@ -3,7 +3,7 @@
  * resumed, on the host and on the device, whatever runs first.
  *
  * Source: Jarzynski, Olano, "Hash Functions for GPU Rendering", JCGT 9(3), 2020, pcg4d. The same function in
- * WGSL is in src/device/webgpu/blend/codec-wgsl.ts.
+ * WGSL is in src/engines/webgpu/blend/codec-wgsl.ts.
  */
 
 /** What a draw is for. Whole numbers of 32 bits. */

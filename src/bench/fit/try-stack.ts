@@ -1,6 +1,6 @@
 // One try, in a process of its own: does a stack of so many layers train within the budget?
 
-import { VramBudgetError } from '../../device/webgpu/vram-budget-error.js';
+import { VramBudgetError } from '../../engines/webgpu/memory/vram-budget-error.js';
 import { openOurs, openStock, type TensorDevice } from '../devices.js';
 import { BufferBudget, OverBudgetError } from './budget.js';
 import type { FitOptions, Trained } from './fit-record.js';

@@ -4,7 +4,7 @@
 // value of a variable as what it was made as.
 
 import { type Breakdown, CATEGORIES } from '../../engine/categories.js';
-import type { WebGPUEngine } from '../../device/webgpu/start.js';
+import type { WebGPUEngine } from '../../engines/webgpu/start.js';
 import { type Meter, meter } from '../../index.js';
 
 export class CategoryPeaks {

@@ -1,6 +1,6 @@
 // What `bench memory` measures, as it is written.
 
-import type { Breakdown } from '../../device/webgpu/vram-budget-error.js';
+import type { Breakdown } from '../../engines/webgpu/memory/vram-budget-error.js';
 import type { CellOptions } from '../cell-options.js';
 import type { Nullable } from '../cell-end.js';
 import type { Failure } from '../failure.js';

@@ -1,8 +1,8 @@
 // Every WebGPU adapter that Dawn knows, with its limits. Runs in a process of its own, which a driver may take
 // down; what Dawn and the Vulkan loader have to say goes to its stderr.
 
-import { adaptersOf, type ChosenAdapter } from '../../device/webgpu/adapters.js';
-import { openNodeGpu } from '../../device/webgpu/node-gpu.js';
+import { adaptersOf, type ChosenAdapter } from '../../engines/webgpu/adapters.js';
+import { openNodeGpu } from '../../engines/webgpu/node-gpu.js';
 import { ADAPTER_LIMITS, type AdapterLimit, type AdapterReport } from './report.js';
 
 export async function listAdapters(): Promise<AdapterReport[]> {

@@ -3,8 +3,8 @@
 
 import { Worker } from 'node:worker_threads';
 
-import type { ChosenAdapter } from '../../device/webgpu/adapters.js';
-import { requestDevice } from '../../device/webgpu/adapters.js';
+import type { ChosenAdapter } from '../../engines/webgpu/adapters.js';
+import { requestDevice } from '../../engines/webgpu/adapters.js';
 import { findAdapters } from './list-adapters.js';
 import type { SpeedReport } from './report.js';
 

@@ -1,0 +1,46 @@
+/**
+ * Fast weights on tfjs-node and tfjs-node-gpu: libtensorflow's memory, read and written through its addon.
+ *
+ * A new value waits on the host until the old one is freed, so a push takes no more device memory than there was; a
+ * pull of a part takes that part. Data is replaced, never written in place: views of it are other tensors over the
+ * same memory.
+ */
+import * as tf from '@tensorflow/tfjs-core';
+import type { Device } from '../../engine/engine.js';
+import { WholeWriter } from '../portable/whole-writer.js';
+import { isTensorFlowBackend } from '../../tfjs/tensorflow-backend.js';
+import { halvesOn } from './halves.js';
+
+/** The adapter for `backend`, or null if it is not tfjs-node's as this library knows it. */
+export function tensorflowDevice(backend: tf.KernelBackend): Device | null {
+  if (!isTensorFlowBackend(backend)) return null;
+  const halves = halvesOn(backend);
+  return {
+    name: 'tensorflow',
+
+    pull(tensor, start, into) {
+      const { values } = backend.tensorMap.get(tensor.dataId);
+      if (values !== null) {
+        into.set(values.subarray(start, start + into.length));
+        return;
+      }
+      // A part of its own on the device: what is read is copied as a whole.
+      const isWhole = into.length === tensor.size;
+      const part = isWhole ? tensor : slice(tensor, start, into.length);
+      try {
+        into.set(backend.readSync(part.dataId));
+      } finally {
+        if (!isWhole) part.dispose();
+      }
+    },
+
+    // At once, or the host would hold a second copy of every weight.
+    write: () => new WholeWriter((variable) => void backend.getInputTensorIds([variable])),
+
+    ...(halves && { halves }),
+  };
+}
+
+function slice(tensor: tf.Tensor, start: number, length: number): tf.Tensor {
+  return tf.tidy(() => tf.slice1d(tf.reshape(tensor, [-1]), start, length));
+}

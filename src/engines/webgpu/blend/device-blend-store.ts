@@ -1,0 +1,287 @@
+// Slow weights that wait on the host, packed, and are blended by the device.
+//
+// A sync is queue work: for each piece copy up → blend and pack in place → copy down, through a few staging
+// buffers. Afterwards, while training goes on, each piece is brought round on the host: from the
+// buffer that came down to the one that goes up (`turn-around`). Nothing needs slow weights meanwhile but
+// the next sync, a save or a restore, which wait for it.
+//
+// The upload buffers keep the slow weights of before until the device is known not to have failed.
+
+import type * as tf from '@tensorflow/tfjs-core';
+
+import { fitsIn, largestIn, type ValueFormat } from '../../../../workers/codecs/value-format.js';
+import { valueFormat } from '../../../slow/slow-format.js';
+import { layOutPacked } from '../../../slow/packed-layout.js';
+import type {
+  BlendOptions,
+  Blending,
+  SlowPart,
+  SlowStore,
+  Storable,
+  StoreBytes,
+} from '../../../slow/slow-store.js';
+import { registerStoreFactory, type StoreOptions } from '../../../engine/store-factory.js';
+import { DeviceSamples } from './device-samples.js';
+import { LargestMagnitudes } from './largest.js';
+import type { LeanBackend } from '../lean-backend.js';
+import { type HandedOver, TurnAround } from '../host-memory/turn-around.js';
+import { Piece } from './piece.js';
+import { type Command, PieceMover, STAGING_PIECES, stagingBytesOf } from './piece-mover.js';
+import { TensorBuffers } from '../update/tensor-buffers.js';
+import { checkCurrent } from '../check-current.js';
+import { checkUpdateBackend } from '../../../tfjs/update-backend.js';
+import { withFloats } from './with-floats.js';
+
+/** Staging takes at most this share of the weights, or the bytes below if those are more. */
+const STAGING_SHARE = 0.05;
+const STAGING_BYTES = 2 ** 20;
+
+/** Bits of infinity; above are the NaNs. */
+const INFINITY_BITS = 0x7f80_0000;
+
+/** Slow weights made from now on while `backend` is the current one are blended by its device. */
+export function blendOn(backend: LeanBackend): void {
+  registerStoreFactory(backend, (options) => new DeviceSlowStore(backend, options));
+}
+
+class DeviceSlowStore<W extends Storable> implements SlowStore<W> {
+  readonly description = 'device';
+  readonly #backend: LeanBackend;
+  readonly #options: StoreOptions;
+  readonly #buffers: TensorBuffers;
+  readonly #mover: PieceMover<W>;
+  readonly #largest: LargestMagnitudes;
+  readonly #turnAround: TurnAround<Piece<W>>;
+  readonly #samples: DeviceSamples<W>;
+  #pieces: Piece<W>[] = [];
+  readonly #outgrown = new WeakSet<W>();
+
+  constructor(backend: LeanBackend, options: StoreOptions) {
+    this.#backend = backend;
+    this.#options = options;
+    this.#buffers = new TensorBuffers(checkUpdateBackend(backend));
+    this.#mover = new PieceMover(backend, this.#buffers);
+    this.#largest = new LargestMagnitudes(backend, this.#buffers);
+    this.#samples = new DeviceSamples(options.stall);
+    this.#turnAround = new TurnAround(backend.errors, {
+      took: (elapsedMs) => options.clock.add('turnAround', elapsedMs),
+      // What was disposed while its piece was on its way can go then.
+      over: () => this.prune(({ variable }) => !variable.isDisposed),
+    });
+  }
+
+  get bytes(): StoreBytes {
+    const slow = this.#pieces.reduce((sum, { bytes }) => sum + bytes, 0);
+    return { slow, staging: slow, device: stagingBytesOf(this.#pieces) };
+  }
+
+  add(items: readonly W[]): void {
+    const weightBytes = items.reduce((sum, { size }) => sum + size * 4, 0);
+    const stagingBytes = Math.max(STAGING_BYTES, STAGING_SHARE * weightBytes);
+    const pieceBytes = Math.min(this.#options.chunkBytes, stagingBytes / STAGING_PIECES);
+    this.#pieces.push(...this.#make(items, pieceBytes));
+  }
+
+  isOutgrown(item: W): boolean {
+    return this.#outgrown.has(item);
+  }
+
+  outgrow(item: W): void {
+    const isPacked = this.#pieces.some(({ parts }) =>
+      parts.some((part) => part.item === item && part.format !== 'f32'),
+    );
+    if (!isPacked) return;
+    const values = this.read(item);
+    const pieceBytes = Math.max(...this.#pieces.map(({ bytes }) => bytes));
+    this.#outgrown.add(item);
+    try {
+      const made = this.#make([item], pieceBytes);
+      // There is room for it: only now its old places go.
+      for (const piece of this.#pieces) piece.drop(item);
+      this.#pieces.push(...made);
+    } catch (error) {
+      this.#outgrown.delete(item);
+      throw error;
+    }
+    this.prune(() => true);
+    this.write(item, values);
+  }
+
+  prune(isAlive: (item: W) => boolean): void {
+    const isGone = (piece: Piece<W>) =>
+      !piece.parts.some(({ item }) => isAlive(item)) && !this.#turnAround.isInFlight(piece);
+    const gone = new Set(this.#pieces.filter(isGone));
+    for (const piece of gone) piece.destroy(this.#backend.hostBuffers);
+    this.#pieces = this.#pieces.filter((piece) => !gone.has(piece));
+  }
+
+  async capture(source: ReadonlyMap<tf.Variable, tf.Tensor>, round: number): Promise<void> {
+    await this.#turnAround.over();
+    const isGiven = ({ variable }: W) => source.get(variable)?.isDisposed === false;
+    const items = this.#items().filter(isGiven);
+    this.#checkBackend();
+    await withFloats(
+      this.#buffers,
+      items,
+      ({ variable }) => source.get(variable) as tf.Tensor,
+      async (tensorOf) => {
+        const largest = await this.#largest.of(items.map(tensorOf));
+        for (const [i, item] of items.entries()) {
+          if ((largest[i] as number) > this.#largestBits(item)) this.outgrow(item); // and what is not finite
+        }
+        await this.#run({
+          move: 'capture',
+          isMeant: (item) => isGiven(item) && items.includes(item),
+          tensorOf,
+          stepSizeOf: () => 1,
+          round,
+        });
+      },
+    );
+    const isAll = this.#items().every((item) => item.variable.isDisposed || isGiven(item));
+    if (isAll) this.#turnAround.forgive();
+  }
+
+  async restore(isMeant: (item: W) => boolean): Promise<void> {
+    await this.#turnAround.over();
+    await this.#run({
+      move: 'restore',
+      isMeant: (item) => !item.variable.isDisposed && isMeant(item),
+      tensorOf: ({ variable }) => variable,
+      stepSizeOf: () => 0,
+      round: 0,
+    });
+    this.#turnAround.forgive();
+  }
+
+  async inspect(items: readonly W[]): Promise<W | null> {
+    await this.ready();
+    let found: W | null = null;
+    const variableOf = ({ variable }: W) => variable;
+    this.#checkBackend();
+    await withFloats(this.#buffers, items, variableOf, async (tensorOf) => {
+      const runs = this.#samples.next(this.#pieces, items);
+      const { largest, slices } = await this.#largest.withSlices(
+        items.map(tensorOf),
+        runs.map((run) => ({ ...run, index: items.indexOf(run.item) })),
+      );
+      this.#samples.saw(runs, slices);
+      for (const [i, item] of items.entries()) {
+        const magnitude = largest[i] as number;
+        if (magnitude >= INFINITY_BITS) found ??= item;
+        else if (magnitude > this.#largestBits(item)) this.outgrow(item);
+      }
+    });
+    return found;
+  }
+
+  blend({ isDue, stepSizeOf, round }: BlendOptions<W>): Blending {
+    let bytes: number | null = null;
+    const run = async (): Promise<number> => {
+      if (bytes !== null) return bytes;
+      await this.ready();
+      const isMeant = (item: W) => !item.variable.isDisposed && isDue(item);
+      const tensorOf = ({ variable }: W) => variable;
+      const arrived = this.#samples.begin(this.#pieces, isMeant, stepSizeOf);
+      const handedOver = await this.#options.clock.time('blend', () =>
+        this.#handOver({ move: 'blend', isMeant, tensorOf, stepSizeOf, round }),
+      );
+      this.#turnAround.begin({ ...handedOver, arrived });
+      bytes = handedOver.pieces.reduce((sum, piece) => sum + piece.bytes, 0);
+      return bytes;
+    };
+    return { run };
+  }
+
+  *parts(isMeant: (item: W) => boolean): Generator<SlowPart<W>> {
+    this.#backend.errors.throwIfLost(); // with the device its buffers are gone
+    for (const piece of this.#pieces) {
+      for (const part of piece.parts) {
+        if (!isMeant(part.item)) continue;
+        yield { item: part.item, start: part.start, values: piece.values(part) };
+      }
+    }
+  }
+
+  read(item: W): Float32Array {
+    const all = new Float32Array(item.size);
+    for (const { start, values } of this.parts((other) => other === item)) all.set(values, start);
+    return all;
+  }
+
+  write(item: W, values: Float32Array): void {
+    if (!fitsIn(this.#formatOf(item), values)) this.outgrow(item);
+    const draw = { item: item.serial, round: 0 };
+    for (const piece of this.#pieces) {
+      for (const part of piece.parts) {
+        if (part.item !== item) continue;
+        const { start, length } = part;
+        piece.write(part, values.subarray(start, start + length), draw);
+      }
+    }
+  }
+
+  ready(): Promise<void> {
+    return this.#turnAround.done();
+  }
+
+  breathe(): Promise<void> {
+    return this.#turnAround.breathe();
+  }
+
+  dispose(): void {
+    this.#turnAround.stop();
+    for (const piece of this.#pieces) piece.destroy(this.#backend.hostBuffers);
+    this.#pieces = [];
+  }
+
+  /** Moves, and waits for the end. */
+  async #run(command: Command<W>): Promise<void> {
+    await this.#turnAround.run(this.#handOver(command));
+  }
+
+  /** Puts a move into the device's queue. */
+  #handOver(command: Command<W>): HandedOver<Piece<W>> {
+    this.#checkBackend();
+    return this.#mover.move(this.#pieces, command);
+  }
+
+  /** In the order in which they were added. */
+  #items(): W[] {
+    return [...new Set(this.#pieces.flatMap(({ parts }) => parts.map(({ item }) => item)))];
+  }
+
+  #make(items: readonly W[], pieceBytes: number): Piece<W>[] {
+    const packed = items.map((item) => ({ item, size: item.size, format: this.#formatOf(item) }));
+    const made: Piece<W>[] = [];
+    const { hostBuffers } = this.#backend;
+    try {
+      for (const { parts, bytes } of layOutPacked(packed, pieceBytes)) {
+        made.push(new Piece(parts, bytes, hostBuffers));
+      }
+    } catch (error) {
+      for (const piece of made) piece.destroy(hostBuffers);
+      throw error;
+    }
+    return made;
+  }
+
+  #formatOf(item: W): ValueFormat {
+    if (this.#outgrown.has(item)) return 'f32';
+    const { slot, variable } = item;
+    return valueFormat(this.#options.format, { slot, shape: variable.shape });
+  }
+
+  /** Of the largest magnitude that has a place in the item's format. */
+  #largestBits(item: W): number {
+    return new Uint32Array(Float32Array.of(largestIn(this.#formatOf(item))).buffer)[0] as number;
+  }
+
+  #checkBackend(): void {
+    checkCurrent(this.#backend, {
+      what: 'slow weights',
+      since: 'training began',
+      owner: 'Lookahead',
+    });
+  }
+}

@@ -1,0 +1,142 @@
+// The largest magnitude in each of several tensors, NaN above infinity above all numbers, in one dispatch a
+// tensor and one small read, with which slices of the tensors come.
+
+import type * as tf from '@tensorflow/tfjs-core';
+
+import { compileKernel } from '../update/kernel.js';
+import type { LeanBackend } from '../lean-backend.js';
+import type { TensorBuffers } from '../update/tensor-buffers.js';
+import { WORKGROUP_SIZE, gridFor } from '../update/update-wgsl.js';
+
+/** Elements that an invocation looks at. */
+const PER_INVOCATION = 16;
+
+/** Without its sign, a float's bits are in the order of the magnitudes. */
+const CODE = `struct Numbers { length: u32, index: u32 }
+@group(0) @binding(0) var<storage, read> all_bits: array<u32>;
+@group(0) @binding(1) var<storage, read_write> largest: array<atomic<u32>>;
+@group(0) @binding(2) var<uniform> numbers: Numbers;
+var<workgroup> ours: atomic<u32>;
+
+@compute @workgroup_size(${WORKGROUP_SIZE})
+fn find(
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(num_workgroups) grid: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let first = (group.y * grid.x + group.x) * ${WORKGROUP_SIZE * PER_INVOCATION}u + lane;
+  var mine = 0u;
+  for (var n = 0u; n < ${PER_INVOCATION}u; n++) {
+    let i = first + n * ${WORKGROUP_SIZE}u;
+    if (i < numbers.length) { mine = max(mine, all_bits[i] & 0x7fffffffu); }
+  }
+  atomicMax(&ours, mine);
+  workgroupBarrier();
+  if (lane == 0u) { atomicMax(&largest[numbers.index], atomicLoad(&ours)); }
+}
+`;
+
+const NUMBERS_BYTES = 256;
+
+/** A run of elements of one of the tensors. */
+export interface Slice {
+  /** Which tensor. */
+  readonly index: number;
+  /** First element. */
+  readonly start: number;
+  readonly length: number;
+}
+
+export class LargestMagnitudes {
+  readonly #backend: LeanBackend;
+  readonly #buffers: TensorBuffers;
+  #pipeline: GPUComputePipeline | null = null;
+
+  constructor(backend: LeanBackend, buffers: TensorBuffers) {
+    this.#backend = backend;
+    this.#buffers = buffers;
+  }
+
+  /** Bits of the largest magnitude of each: from 0x7f800000 on it is infinite, above that not a number. */
+  async of(tensors: readonly tf.Tensor[]): Promise<Uint32Array> {
+    return (await this.withSlices(tensors, [])).largest;
+  }
+
+  /** The same, and the elements of `slices`. */
+  async withSlices(
+    tensors: readonly tf.Tensor[],
+    slices: readonly Slice[],
+  ): Promise<{ largest: Uint32Array; slices: Float32Array[] }> {
+    if (tensors.every(({ size }) => size === 0)) {
+      return { largest: new Uint32Array(tensors.length), slices: [] };
+    }
+    const backend = this.#backend;
+    const { device, pool } = backend;
+    const { STORAGE, COPY_SRC, COPY_DST, UNIFORM } = GPUBufferUsage;
+    const pipeline = (this.#pipeline ??= compileKernel(device, {
+      code: CODE,
+      entryPoint: 'find',
+      bindings: ['read-only-storage', 'storage', 'uniform'],
+    }));
+    const sources = tensors.map((tensor) => this.#buffers.of(tensor));
+    const bindable =
+      Math.floor(Math.min(device.limits.maxStorageBufferBindingSize, 2 ** 30) / 256) * 64;
+    const ranges = tensors.flatMap(({ size }, index) =>
+      Array.from({ length: Math.ceil(size / bindable) }, (_, n) => ({
+        index,
+        start: n * bindable,
+        length: Math.min(bindable, size - n * bindable),
+      })),
+    );
+    const elements = slices.reduce((sum, { length }) => sum + length, tensors.length);
+    const found = pool.acquireBuffer(4 * elements, STORAGE | COPY_SRC | COPY_DST);
+    let uniforms: GPUBuffer | null = null;
+    try {
+      uniforms = pool.acquireBuffer(NUMBERS_BYTES * ranges.length, UNIFORM | COPY_DST);
+      const numbers = new Uint32Array((NUMBERS_BYTES / 4) * ranges.length);
+      ranges.forEach(({ length, index }, i) =>
+        numbers.set([length, index], (i * NUMBERS_BYTES) / 4),
+      );
+      backend.flush(); // what writes these tensors comes first
+      device.queue.writeBuffer(uniforms, 0, numbers);
+      const encoder = device.createCommandEncoder();
+      encoder.clearBuffer(found);
+      const pass = encoder.beginComputePass();
+      pass.setPipeline(pipeline);
+      for (const [i, { index, start, length }] of ranges.entries()) {
+        const bound: GPUBufferBinding[] = [
+          { buffer: sources[index] as GPUBuffer, offset: start * 4, size: length * 4 },
+          { buffer: found, size: 4 * tensors.length },
+          { buffer: uniforms, offset: i * NUMBERS_BYTES, size: 8 },
+        ];
+        const entries = bound.map((resource, binding) => ({ binding, resource }));
+        const layout = pipeline.getBindGroupLayout(0);
+        pass.setBindGroup(0, device.createBindGroup({ layout, entries }));
+        const { maxComputeWorkgroupsPerDimension } = device.limits;
+        const invocations = Math.ceil(length / PER_INVOCATION);
+        pass.dispatchWorkgroups(...gridFor(invocations, maxComputeWorkgroupsPerDimension));
+      }
+      pass.end();
+      let at = tensors.length;
+      for (const { index, start, length } of slices) {
+        const source = sources[index] as GPUBuffer;
+        encoder.copyBufferToBuffer(source, start * 4, found, at * 4, length * 4);
+        at += length;
+      }
+      const done = backend.submitOwn(encoder.finish(), []);
+      const [values] = await Promise.all([backend.getBufferData(found), done]);
+      return {
+        largest: new Uint32Array(values, 0, tensors.length),
+        slices: slicesOf(new Float32Array(values).subarray(tensors.length), slices),
+      };
+    } finally {
+      if (uniforms) pool.releaseBuffer(uniforms);
+      pool.releaseBuffer(found);
+    }
+  }
+}
+
+function slicesOf(values: Float32Array, slices: readonly Slice[]): Float32Array[] {
+  let end = 0;
+  return slices.map(({ length }) => values.subarray(end, (end += length)));
+}

@@ -1,0 +1,161 @@
+// Puts one move of many pieces into the device's queue: up, through a staging buffer, and down.
+
+import type * as tf from '@tensorflow/tfjs-core';
+
+import { SlowlaneError } from '../../../checks/errors.js';
+import type { Storable } from '../../../slow/slow-store.js';
+import type { LeanBackend } from '../lean-backend.js';
+import type { TensorBuffers } from '../update/tensor-buffers.js';
+import type { Move } from './blend-wgsl.js';
+import { type PartMove, PartMover } from './part-mover.js';
+import type { Piece } from './piece.js';
+import type { HandedOver } from '../host-memory/turn-around.js';
+
+/** Pieces on the device at a time: one going up, one being blended, one coming down, and one to spare. */
+export const STAGING_PIECES = 4;
+
+export interface Command<W> {
+  readonly move: Move;
+  readonly isMeant: (item: W) => boolean;
+  /** Its fast values. The item's own variable, unless it is captured. */
+  readonly tensorOf: (item: W) => tf.Tensor;
+  readonly stepSizeOf: (item: W) => number;
+  readonly round: number;
+}
+
+export class PieceMover<W extends Storable> {
+  readonly #backend: LeanBackend;
+  readonly #buffers: TensorBuffers;
+  readonly #parts: PartMover;
+
+  constructor(backend: LeanBackend, buffers: TensorBuffers) {
+    this.#backend = backend;
+    this.#buffers = buffers;
+    this.#parts = new PartMover(backend.device);
+  }
+
+  /**
+   * Moves those of `all` that hold something meant, and hands them over to the device. If it throws (over
+   * budget, mostly), nothing has changed.
+   */
+  move(all: readonly Piece<W>[], command: Command<W>): HandedOver<Piece<W>> {
+    const { isMeant, move } = command;
+    const comesDown = move !== 'restore';
+    const pieces = all.filter(({ parts }) => parts.some(({ item }) => isMeant(item)));
+    if (pieces.length === 0) return { pieces, submitted: Promise.resolve(), comesDown };
+    checkHere(pieces);
+    const { pool } = this.#backend;
+    const lent: GPUBuffer[] = [];
+    const lend = (bytes: number, usage: GPUBufferUsageFlags) => {
+      const buffer = pool.acquireBuffer(bytes, usage);
+      lent.push(buffer);
+      pool.relabel(buffer, 'staging');
+      return buffer;
+    };
+    const targets = new Map<tf.Variable, tf.Tensor>();
+    try {
+      for (const variable of move === 'capture' ? [] : variablesIn(pieces, isMeant)) {
+        targets.set(variable, this.#target(variable, move));
+      }
+      const submitted = this.#submit(pieces, command, targets, lend);
+      for (const [variable, target] of targets) {
+        if (target !== variable) variable.assign(target);
+        this.#buffers.forgetHostCopy(variable);
+      }
+      return { pieces, submitted, comesDown };
+    } finally {
+      for (const [variable, target] of targets) if (target !== variable) target.dispose();
+      // Destroyed once the commands are done: between syncs staging takes no memory.
+      for (const buffer of lent) pool.releaseBuffer(buffer, false);
+    }
+  }
+
+  /** What the device is to write: the variable's own data, or new ones in place of those that it spoilt. */
+  #target(variable: tf.Variable, move: Move): tf.Tensor {
+    if (move === 'restore' && this.#backend.errors.isSuspect(variable.dataId)) {
+      return this.#buffers.likeOf(variable);
+    }
+    this.#buffers.makeOwn(variable);
+    return variable;
+  }
+
+  #submit(
+    pieces: readonly Piece<W>[],
+    command: Command<W>,
+    targets: ReadonlyMap<tf.Variable, tf.Tensor>,
+    lend: (bytes: number, usage: GPUBufferUsageFlags) => GPUBuffer,
+  ): Promise<void> {
+    const { STORAGE, UNIFORM, COPY_SRC, COPY_DST } = GPUBufferUsage;
+    const pieceBytes = Math.max(...pieces.map(({ bytes }) => bytes));
+    const staging = Array.from({ length: Math.min(STAGING_PIECES, pieces.length) }, () =>
+      lend(pieceBytes, STORAGE | COPY_SRC | COPY_DST),
+    );
+    const stagingOf = (i: number) => staging[i % staging.length] as GPUBuffer;
+    const moves = pieces.map((piece, i) => this.#movesOf(piece, stagingOf(i), command, targets));
+    const uniforms = lend(PartMover.uniformBytes(moves.flat().length), UNIFORM | COPY_DST);
+    this.#backend.flush(); // what writes the fast weights comes first
+    const dispatches = this.#parts.prepare(moves.flat(), uniforms);
+
+    // From here on nothing is refused.
+    const comesDown = command.move !== 'restore';
+    const encoder = this.#backend.device.createCommandEncoder();
+    for (const [i, piece] of pieces.entries()) {
+      const { bytes, upload, download } = piece;
+      piece.handOver(comesDown);
+      encoder.copyBufferToBuffer(upload, 0, stagingOf(i), 0, bytes);
+      const pass = encoder.beginComputePass();
+      for (const { pipeline, group, grid } of dispatches.splice(0, moves[i]?.length)) {
+        pass.setPipeline(pipeline);
+        pass.setBindGroup(0, group);
+        pass.dispatchWorkgroups(...grid);
+      }
+      pass.end();
+      if (comesDown) encoder.copyBufferToBuffer(stagingOf(i), 0, download, 0, bytes);
+    }
+    const dataIds = [...targets.values()].map(({ dataId }) => dataId);
+    return this.#backend.submitOwn(encoder.finish(), dataIds);
+  }
+
+  #movesOf(
+    piece: Piece<W>,
+    slow: GPUBuffer,
+    command: Command<W>,
+    targets: ReadonlyMap<tf.Variable, tf.Tensor>,
+  ): PartMove[] {
+    const { move, isMeant, tensorOf, stepSizeOf, round } = command;
+    return piece.parts
+      .filter(({ item }) => isMeant(item))
+      .map((part) => ({
+        move,
+        part,
+        slow,
+        fast: this.#buffers.of(targets.get(part.item.variable) ?? tensorOf(part.item)),
+        item: part.item.serial,
+        stepSize: stepSizeOf(part.item),
+        round,
+      }));
+  }
+}
+
+/** Before anything changes: what a device did not give back is not to be moved as if nothing were. */
+function checkHere<W>(pieces: readonly Piece<W>[]): void {
+  if (pieces.every(({ isHere }) => isHere)) return;
+  throw new SlowlaneError(
+    'ENGINE',
+    'The device did not give all slow weights back after an earlier sync. Load the last saved state into a new Lookahead.',
+  );
+}
+
+/** Of the device, while all pieces move. */
+export function stagingBytesOf(pieces: readonly { readonly bytes: number }[]): number {
+  const largest = pieces.reduce((most, { bytes }) => Math.max(most, bytes), 0);
+  return Math.min(STAGING_PIECES, pieces.length) * largest;
+}
+
+function variablesIn<W extends Storable>(
+  pieces: readonly Piece<W>[],
+  isMeant: (item: W) => boolean,
+): readonly tf.Variable[] {
+  const items = pieces.flatMap(({ parts }) => parts.map(({ item }) => item));
+  return [...new Set(items.filter(isMeant).map(({ variable }) => variable))];
+}

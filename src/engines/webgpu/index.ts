@@ -1,0 +1,8 @@
+/**
+ * Public names of `slowlane/webgpu`, and nothing else.
+ */
+export type { DeviceMemory } from './memory/breakdown.js';
+export { GpuError, type GpuErrorKind } from './gpu-error.js';
+export { type Label, label } from './memory/label.js';
+export { type WebGPUEngine, type WebGPUOptions, startWebGPU } from './start.js';
+export { type Breakdown, type Category, VramBudgetError } from './memory/vram-budget-error.js';

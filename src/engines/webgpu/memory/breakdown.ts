@@ -1,0 +1,62 @@
+// What holds the memory of the device now.
+
+import type * as tf from '@tensorflow/tfjs-core';
+
+import { variableSorter } from '../../../engine/categories.js';
+import type { Label } from './label.js';
+import type { Breakdown, Category } from './vram-budget-error.js';
+
+export interface DeviceMemory {
+  /** Asked of the device and not given back; never more than the budget. */
+  readonly allocatedBytes: number;
+  readonly usedBytes: number;
+  readonly peakBytes: number;
+  /** Infinity for none. */
+  readonly budgetBytes: number;
+  /**
+   * Not on the device: slow weights and moments in host memory that the device can reach. No part of the others. On a
+   * GPU without memory of its own it is the same memory.
+   */
+  readonly hostBytes: number;
+  /** Adds up to `allocatedBytes`. */
+  readonly by: Breakdown;
+}
+
+export interface Holdings {
+  /** The buffers in use, with what they were made for. */
+  readonly used: ReadonlyMap<GPUBuffer, Category>;
+  /** Allocated in all, the free ones too. */
+  readonly allocatedBytes: number;
+  /** Textures. */
+  readonly otherBytes: number;
+  readonly variables: readonly tf.Variable[];
+  labelOf(tensor: tf.Tensor): Label | undefined;
+  /** The buffer of a tensor's data, if it has one on this device. */
+  bufferOf(dataId: object): GPUBuffer | undefined;
+}
+
+/** Adds up to `allocatedBytes + otherBytes`. */
+export function breakDown(holdings: Holdings): Breakdown {
+  const bytes = { weights: 0, gradients: 0, moments: 0, staging: 0, activations: 0, pool: 0 };
+  const known = categoriesOfVariables(holdings);
+  let usedBytes = 0;
+  for (const [buffer, category] of holdings.used) {
+    bytes[known.get(buffer) ?? category] += buffer.size;
+    usedBytes += buffer.size;
+  }
+  bytes.activations += holdings.otherBytes;
+  bytes.pool = holdings.allocatedBytes - usedBytes;
+  return bytes;
+}
+
+/** Of each buffer that is a variable's: what that variable is for. */
+export function categoriesOfVariables(holdings: Holdings): Map<GPUBuffer, Label> {
+  const sort = variableSorter(holdings.variables);
+  const known = new Map<GPUBuffer, Label>();
+  for (const variable of holdings.variables) {
+    const buffer = variable.isDisposed ? undefined : holdings.bufferOf(variable.dataId);
+    if (buffer === undefined) continue;
+    known.set(buffer, holdings.labelOf(variable) ?? sort(variable));
+  }
+  return known;
+}

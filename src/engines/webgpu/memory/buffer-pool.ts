@@ -1,0 +1,266 @@
+// Every buffer of the backend: the accountant and the pool of freed buffers in one.
+//
+// Takes the place of tfjs's BufferManager, which never destroys a buffer. Two promises: the sum of all
+// buffers, free ones and host-mappable ones included, never passes the budget; and a buffer that the last
+// steps did not use is destroyed. The bytes are those asked for: what the driver adds is not seen, and a
+// destroyed buffer is the driver's until commands already submitted are done with it.
+
+import { GpuError } from '../gpu-error.js';
+import type { BufferManagerLike } from '../../../tfjs/webgpu-backend.js';
+import { NOBODY, type PoolWatcher } from './pool-watcher.js';
+import { type Breakdown, type Category, VramBudgetError } from './vram-budget-error.js';
+
+export interface PoolOwner {
+  readonly device: GPUDevice;
+  /** Infinity for none. */
+  readonly budgetBytes: number;
+  /** Submits what is recorded, which frees what was disposed meanwhile. */
+  flush(): void;
+  /** True if disposed data with a buffer of this size waits for the next submission. */
+  isPending(bytes: number): boolean;
+  /** What a buffer made now is for. */
+  currentCategory(): Category;
+  /** Bytes on the device that are not buffers. */
+  otherBytes(): number;
+  breakdown(): Breakdown;
+  /** The device had no memory for a buffer. */
+  report(error: GpuError): void;
+}
+
+interface FreeBuffer {
+  readonly buffer: GPUBuffer;
+  /** The tick in which it was last in use. */
+  readonly usedAt: number;
+}
+
+/**
+ * From this size on a submission now, which frees what was disposed, is better than one more buffer: a
+ * backward pass that releases its gradients then needs the memory of one, not of all since the last submission.
+ */
+const WORTH_A_SUBMISSION = 256 * 1024;
+
+const MAPPABLE = 0x1 | 0x2; // MAP_READ | MAP_WRITE
+const UNIFORM = 0x40;
+const STORAGE = 0x80;
+
+export class BufferPool implements BufferManagerLike {
+  readonly #owner: PoolOwner;
+  readonly #used = new Map<GPUBuffer, Category>();
+  /** By size and usage; the most recently used last. */
+  readonly #free = new Map<string, FreeBuffer[]>();
+  /** Buffers that the device had no memory for: never to be used again. */
+  readonly #invalid = new WeakSet<GPUBuffer>();
+  #numFree = 0;
+  #tick = 0;
+  #isDisposed = false;
+  numBytesUsed = 0;
+  numBytesAllocated = 0;
+  /** The highest `numBytesAllocated` so far. */
+  peakBytes = 0;
+  watcher: PoolWatcher = NOBODY;
+
+  constructor(owner: PoolOwner) {
+    this.#owner = owner;
+  }
+
+  /** What is in use, with its category of the time when it was made. */
+  get used(): ReadonlyMap<GPUBuffer, Category> {
+    return this.#used;
+  }
+
+  acquireBuffer(
+    size: number,
+    usage: GPUBufferUsageFlags,
+    mappedAtCreation = false,
+    reuse = true,
+  ): GPUBuffer {
+    this.watcher.before(true);
+    const key = `${size}_${usage}`;
+    let buffer = reuse ? this.#takeFree(key) : undefined;
+    if (
+      buffer === undefined &&
+      reuse &&
+      size >= WORTH_A_SUBMISSION &&
+      this.#owner.isPending(size)
+    ) {
+      this.#owner.flush();
+      buffer = this.#takeFree(key);
+    }
+    if (buffer === undefined) {
+      this.#checkLimits(size, usage);
+      this.makeRoom(size);
+      // Making room may have freed one that fits.
+      buffer = reuse ? this.#takeFree(key) : undefined;
+    }
+    const isReused = buffer !== undefined;
+    buffer ??= this.#create(size, usage, mappedAtCreation);
+    const isStaging = (usage & (MAPPABLE | UNIFORM)) !== 0;
+    const category = isStaging ? 'staging' : this.#owner.currentCategory();
+    this.#used.set(buffer, category);
+    this.numBytesUsed += size;
+    this.watcher.moved(buffer, isReused ? 'pool' : 'free', category);
+    return buffer;
+  }
+
+  releaseBuffer(buffer: GPUBuffer, reuse = true): void {
+    // Tensors may outlive the backend.
+    if (this.#isDisposed) return;
+    const category = this.#used.get(buffer);
+    if (category === undefined) {
+      // As tfjs does: whoever releases a buffer twice would hand it to two tensors.
+      throw new Error('Cannot find the buffer in buffer manager');
+    }
+    this.watcher.before(false);
+    this.#used.delete(buffer);
+    this.numBytesUsed -= buffer.size;
+    if (!reuse || this.#invalid.has(buffer)) {
+      this.#destroy(buffer, category);
+      return;
+    }
+    this.watcher.moved(buffer, category, 'pool');
+    const key = `${buffer.size}_${buffer.usage}`;
+    const free = this.#free.get(key) ?? [];
+    this.#free.set(key, free);
+    free.push({ buffer, usedAt: this.#tick });
+    this.#numFree += 1;
+  }
+
+  /** What `buffer`, which is in use, is for after all. */
+  relabel(buffer: GPUBuffer, category: Category): void {
+    const before = this.#used.get(buffer);
+    if (before === undefined) return;
+    this.watcher.before(false);
+    this.#used.set(buffer, category);
+    this.watcher.moved(buffer, before, category);
+  }
+
+  /** Makes `bytes` fit under the budget: submits, then destroys free buffers. Throws if it cannot. */
+  makeRoom(bytes: number): void {
+    if (this.#fits(bytes)) return;
+    this.#owner.flush();
+    this.#destroyFree(() => !this.#fits(bytes));
+    if (this.#fits(bytes)) return;
+    throw new VramBudgetError(bytes, this.#owner.budgetBytes, this.#owner.breakdown());
+  }
+
+  /** A new step, or the like. Destroys the free buffers that none of the last `ticks` ones used. */
+  tick(ticks: number): void {
+    this.#tick += 1;
+    const before = this.#tick - ticks;
+    const isIdle = ({ usedAt }: FreeBuffer) => usedAt < before;
+    // The first of each size is the one longest unused.
+    if (![...this.#free.values()].some((free) => free[0] !== undefined && isIdle(free[0]))) return;
+    // Commands that are recorded and not submitted may still name a buffer that is free by now.
+    this.#owner.flush();
+    this.#destroyFree(isIdle);
+  }
+
+  /** Destroys all free buffers. */
+  trim(): void {
+    this.#owner.flush();
+    this.#destroyFree(() => true);
+  }
+
+  getNumUsedBuffers(): number {
+    return this.#used.size;
+  }
+
+  getNumFreeBuffers(): number {
+    return this.#numFree;
+  }
+
+  dispose(): void {
+    this.#isDisposed = true;
+    for (const buffer of this.#used.keys()) buffer.destroy();
+    for (const free of this.#free.values()) for (const { buffer } of free) buffer.destroy();
+    this.#used.clear();
+    this.#free.clear();
+    this.#numFree = 0;
+    this.numBytesUsed = 0;
+    this.numBytesAllocated = 0;
+  }
+
+  #fits(bytes: number): boolean {
+    const { budgetBytes } = this.#owner;
+    return this.numBytesAllocated + this.#owner.otherBytes() + bytes <= budgetBytes;
+  }
+
+  #takeFree(key: string): GPUBuffer | undefined {
+    const buffer = this.#free.get(key)?.pop()?.buffer;
+    if (buffer !== undefined) this.#numFree -= 1;
+    return buffer;
+  }
+
+  /** Destroys free buffers for which `isChosen`, asked of the least recently used ones first. */
+  #destroyFree(isChosen: (free: FreeBuffer) => boolean): void {
+    const all = [...this.#free.values()].flat().toSorted((a, b) => a.usedAt - b.usedAt);
+    const chosen = new Set<FreeBuffer>();
+    for (const free of all) {
+      if (!isChosen(free)) continue;
+      chosen.add(free);
+      this.#destroy(free.buffer, 'pool');
+    }
+    this.#numFree -= chosen.size;
+    for (const [key, free] of this.#free) {
+      const kept = free.filter((one) => !chosen.has(one));
+      if (kept.length === 0) this.#free.delete(key);
+      else this.#free.set(key, kept);
+    }
+  }
+
+  #destroy(buffer: GPUBuffer, from: Category): void {
+    buffer.destroy();
+    this.numBytesAllocated -= buffer.size;
+    this.watcher.moved(buffer, from, 'free');
+  }
+
+  #create(size: number, usage: GPUBufferUsageFlags, mappedAtCreation: boolean): GPUBuffer {
+    const { device } = this.#owner;
+    device.pushErrorScope('out-of-memory');
+    let buffer: GPUBuffer;
+    try {
+      buffer = device.createBuffer({ size, usage, mappedAtCreation });
+    } catch (cause) {
+      // Only a mapped buffer can fail at once.
+      void device.popErrorScope().catch(() => null);
+      throw this.#noMemory(size, cause);
+    }
+    void device
+      .popErrorScope()
+      .catch(() => null) // A lost device; heard elsewhere.
+      .then((error) => {
+        if (error === null) return;
+        this.#invalid.add(buffer);
+        this.#destroyFree((free) => free.buffer === buffer);
+        this.#owner.report(this.#noMemory(size, error));
+      });
+    this.numBytesAllocated += size;
+    this.peakBytes = Math.max(this.peakBytes, this.numBytesAllocated + this.#owner.otherBytes());
+    return buffer;
+  }
+
+  #noMemory(neededBytes: number, cause: unknown): GpuError {
+    return new GpuError(
+      'out-of-memory',
+      `The GPU has no memory for ${neededBytes} more bytes; ${this.numBytesAllocated} are allocated. Use a ` +
+        `smaller batch, and a vramBudget that leaves room for other programs on this GPU.`,
+      { neededBytes, allocatedBytes: this.numBytesAllocated },
+      { cause },
+    );
+  }
+
+  #checkLimits(neededBytes: number, usage: GPUBufferUsageFlags): void {
+    const { limits } = this.#owner.device;
+    const limit =
+      (usage & STORAGE) !== 0 && limits.maxStorageBufferBindingSize < limits.maxBufferSize
+        ? 'maxStorageBufferBindingSize'
+        : 'maxBufferSize';
+    if (neededBytes <= limits[limit]) return;
+    throw new GpuError(
+      'limit',
+      `A tensor of ${neededBytes} bytes is more than this GPU takes in one buffer (${limit} is ` +
+        `${limits[limit]} bytes). Split it, or use a smaller batch.`,
+      { neededBytes, limit, limitBytes: limits[limit] },
+    );
+  }
+}

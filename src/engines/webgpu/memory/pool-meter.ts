@@ -1,0 +1,162 @@
+// Meters the buffer pool: every buffer that is made, destroyed, given to the pool or taken from it.
+//
+// The pool knows what a buffer was made for. That it has become a variable's is found as `breakDown` finds
+// it, at the borders of phases and when the old values of variables were freed: until then a new value counts
+// as what it was made as. The sum is exact at every event, the parts are those of `memory().by` at borders.
+
+import type * as tf from '@tensorflow/tfjs-core';
+
+import type { Category, Phase, Place } from '../../../engine/categories.js';
+import { type Gauge, registerGauge } from '../../../meter/meter.js';
+import type { Timeline } from '../../../meter/timeline.js';
+import { activityNow } from '../../../tfjs/activity.js';
+import { categoriesOfVariables, type Holdings } from './breakdown.js';
+import type { BufferPool } from './buffer-pool.js';
+import { NOBODY, type PoolWatcher } from './pool-watcher.js';
+
+/** Elements: smaller variables are not looked for at each event. */
+const WORTH_WAITING_FOR = 1024;
+
+export interface MeteredBackend extends tf.KernelBackend {
+  readonly pool: BufferPool;
+  readonly budgetBytes: number;
+  holdings(): Holdings;
+}
+
+/** `meter()` meters `backend` from now on, when it is asked for. */
+export function meterOn(backend: MeteredBackend): void {
+  registerGauge(backend, (timeline) => new PoolMeter(backend, timeline));
+}
+
+class PoolMeter implements Gauge, PoolWatcher {
+  readonly source = 'allocator';
+  readonly #backend: MeteredBackend;
+  readonly #timeline: Timeline;
+  /** Buffers that count as something else than the pool says. */
+  #variables = new Map<GPUBuffer, Category>();
+  /** Variables whose values wait on the host for their first use on the device. */
+  #waiting: tf.Variable[] = [];
+  #mayHaveArrived = false;
+  /** Buffers that were variables': these have new ones. */
+  #haveLeft = false;
+  #otherBytes = 0;
+  #phase: Phase = 'other';
+  #syncs = 0;
+  #isAfterBackward = false;
+  #isCounted = false;
+
+  constructor(backend: MeteredBackend, timeline: Timeline) {
+    this.#backend = backend;
+    this.#timeline = timeline;
+    timeline.beginStep(0, 'other');
+    const { used, allocatedBytes } = backend.holdings();
+    let pooled = allocatedBytes;
+    for (const [buffer, category] of used) {
+      timeline.move(buffer.size, 'free', category, 'other');
+      pooled -= buffer.size;
+    }
+    timeline.move(pooled, 'free', 'pool', 'other');
+    this.#sort();
+    backend.pool.watcher = this;
+  }
+
+  get budgetBytes(): number {
+    return this.#backend.budgetBytes;
+  }
+
+  beginStep(step = this.#timeline.step + 1): void {
+    this.#isCounted = true;
+    this.#sort();
+    this.#timeline.beginStep(step, this.#phase);
+  }
+
+  syncing(isSyncing: boolean): void {
+    this.before(false); // what was before the sync is sorted as that
+    this.#syncs += isSyncing ? 1 : -1;
+    this.before(false);
+  }
+
+  stop(): void {
+    this.#sort();
+    this.#backend.pool.watcher = NOBODY;
+  }
+
+  before(takes: boolean): void {
+    const phase = this.#phaseNow();
+    if (phase === this.#phase) {
+      if (this.#haveLeft && takes) this.#sort();
+      if (this.#mayHaveArrived && this.#waiting.length > 0) this.#sortArrived();
+      return;
+    }
+    this.#sort();
+    this.#phase = phase;
+    if (phase !== 'forward' || this.#isCounted) return;
+    this.#timeline.beginStep(this.#timeline.step + 1, phase);
+  }
+
+  moved(buffer: GPUBuffer, from: Place, to: Place): void {
+    if (buffer.size >= 4 * WORTH_WAITING_FOR) this.#mayHaveArrived = true;
+    const known = this.#variables.get(buffer);
+    if (known === undefined) {
+      this.#timeline.move(buffer.size, from, to, this.#phase);
+      return;
+    }
+    // Another label for the buffer of a variable changes nothing before it is sorted again.
+    if (to !== 'pool' && to !== 'free') return;
+    this.#variables.delete(buffer);
+    this.#haveLeft = true;
+    this.#timeline.move(buffer.size, known, to, this.#phase);
+  }
+
+  #phaseNow(): Phase {
+    if (this.#syncs > 0) return 'sync';
+    const activity = activityNow();
+    if (activity === 'forward') this.#isAfterBackward = false;
+    else if (activity === 'backward' && !this.#isAfterBackward) {
+      this.#isAfterBackward = true;
+      // A step of an optimizer is one turn.
+      queueMicrotask(() => {
+        this.#isAfterBackward = false;
+      });
+    }
+    return activity === 'other' && this.#isAfterBackward ? 'update' : activity;
+  }
+
+  /** Counts the buffers of variables as what they are for, and textures. */
+  #sort(): void {
+    this.#haveLeft = false;
+    const holdings = this.#backend.holdings();
+    const before = this.#variables;
+    this.#variables = new Map();
+    for (const [buffer, category] of categoriesOfVariables(holdings)) {
+      const listed = holdings.used.get(buffer);
+      if (listed === undefined) continue; // not of the pool: the caller's own
+      this.#timeline.move(buffer.size, before.get(buffer) ?? listed, category, this.#phase);
+      before.delete(buffer);
+      this.#variables.set(buffer, category);
+    }
+    // What is no variable's any more.
+    for (const [buffer, category] of before) {
+      const listed = holdings.used.get(buffer);
+      if (listed !== undefined) this.#timeline.move(buffer.size, category, listed, this.#phase);
+    }
+    this.#waiting = holdings.variables.filter(
+      ({ isDisposed, dataId, size }) =>
+        !isDisposed && size >= WORTH_WAITING_FOR && holdings.bufferOf(dataId) === undefined,
+    );
+    const change = holdings.otherBytes - this.#otherBytes;
+    this.#otherBytes = holdings.otherBytes;
+    if (change > 0) this.#timeline.move(change, 'free', 'activations', this.#phase);
+    else this.#timeline.move(-change, 'activations', 'free', this.#phase);
+  }
+
+  /** At the event after its upload a variable's buffer counts as what it is for. */
+  #sortArrived(): void {
+    this.#mayHaveArrived = false;
+    const holdings = this.#backend.holdings();
+    const arrived = this.#waiting.filter(
+      ({ isDisposed, dataId }) => !isDisposed && holdings.bufferOf(dataId) !== undefined,
+    );
+    if (arrived.length > 0) this.#sort();
+  }
+}

@@ -1,0 +1,45 @@
+// The error for when the memory of the device does not suffice, which says what holds it.
+
+import { SlowlaneError } from '../../../checks/errors.js';
+import { formatBytes } from '../../../checks/bytes.js';
+import { type Breakdown, CATEGORIES, type Category } from '../../../engine/categories.js';
+
+export type { Breakdown, Category };
+
+const REMEDIES: Readonly<Record<Category, string>> = {
+  weights: 'a smaller model',
+  gradients: 'a smaller batch or releasing the gradients in the backward pass',
+  moments: 'an optimizer with less state',
+  staging: 'reading less at once',
+  activations: 'a smaller batch or activation checkpointing (`checkpoint()`)',
+  pool: 'a smaller batch',
+};
+
+/** An allocation that would have passed the VRAM budget. Nothing was allocated; training can go on smaller. */
+export class VramBudgetError extends SlowlaneError {
+  override readonly name: string = 'VramBudgetError';
+  readonly neededBytes: number;
+  readonly budgetBytes: number;
+  /** What was allocated when it did not suffice, the pool already trimmed. */
+  readonly usedBytes: number;
+  readonly breakdown: Breakdown;
+
+  constructor(neededBytes: number, budgetBytes: number, breakdown: Breakdown) {
+    const usedBytes = CATEGORIES.reduce((sum, category) => sum + breakdown[category], 0);
+    const parts = CATEGORIES.map((category) => `${category} ${formatBytes(breakdown[category])}`);
+    const enoughBytes = usedBytes + neededBytes;
+    const largest = CATEGORIES.toSorted((a, b) => breakdown[b] - breakdown[a])[0] ?? 'activations';
+    super(
+      'OVER_BUDGET',
+      `A tensor of ${formatBytes(neededBytes)} would pass the VRAM budget of ${formatBytes(budgetBytes)}: ` +
+        `${formatBytes(usedBytes)} are in use (${parts.join(', ')}). ` +
+        `Use ${REMEDIES[largest]}, or a larger vramBudget: this tensor takes ${formatBytes(enoughBytes - budgetBytes)} ` +
+        `more, and what comes after it may take more still.`,
+      { neededBytes, budgetBytes, usedBytes, breakdown, largest },
+    );
+    this.neededBytes = neededBytes;
+    this.budgetBytes = budgetBytes;
+    this.usedBytes = usedBytes;
+    this.breakdown = breakdown;
+  }
+}

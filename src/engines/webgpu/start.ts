@@ -1,0 +1,209 @@
+/**
+ * Starts the WebGPU engine: in a browser as it is, in Node through the package `webgpu`.
+ */
+import * as tf from '@tensorflow/tfjs-core';
+import { SlowlaneError } from '../../checks/errors.js';
+import { checkBoolean, checkChoice, checkKeys, shown } from '../../checks/check.js';
+import { parseBytes } from '../../checks/bytes.js';
+import { registerMemoryBudget } from '../../engine/memory-budget.js';
+import { type AdapterWish, chooseAdapter, requestDevice } from './adapters.js';
+import type { DeviceMemory } from './memory/breakdown.js';
+import { registerGuardedKernels } from './guarded-kernels.js';
+import type { LeanBackend } from './lean-backend.js';
+import type { NodeGpu } from './node-gpu.js';
+import { blendOn } from './blend/device-blend-store.js';
+import { momentsWaitOn } from './host-memory/host-moments.js';
+import { meterOn } from './memory/pool-meter.js';
+import { updateInPlaceOn } from './update/update-in-place.js';
+
+/** The name of the backend in TensorFlow.js. */
+export const BACKEND_NAME = 'slowlane-webgpu';
+
+export interface WebGPUOptions {
+  /**
+   * At most this much memory is allocated on the device: `'2GiB'`, `'512MiB'`, `'1.5 GB'` or a number of
+   * bytes. What does not fit throws a `VramBudgetError`. Default: no limit.
+   */
+  readonly vramBudget?: string | number;
+  /** Part of the adapter's name, in any case; also the way to a software adapter beside a GPU. */
+  readonly adapter?: string;
+  /** Which GPU of several. Default `'high-performance'`. */
+  readonly powerPreference?: 'high-performance' | 'low-power';
+  /** Take a software adapter, with a warning, if there is no GPU. Default true. */
+  readonly allowSoftware?: boolean;
+}
+
+export interface WebGPUEngine {
+  readonly backend: LeanBackend;
+  readonly adapter: {
+    readonly name: string;
+    /** Computes on the CPU: slow. */
+    readonly software: boolean;
+  };
+  readonly limits: GPUSupportedLimits;
+  /** Infinity for none. */
+  readonly budgetBytes: number;
+  /** Bytes on the device, by what they are for. */
+  readonly memory: () => DeviceMemory;
+  /**
+   * Removes the backend and frees all that is on the device; the backend of before is the current one again.
+   * Then `startWebGPU` can be called again.
+   */
+  readonly stop: () => void;
+}
+
+let hasWarned = false;
+/** One at a time: a call that is not awaited has no backend yet. */
+let isStarting = false;
+
+/**
+ * Makes WebGPU tfjs's backend, with a memory budget that holds and errors that are thrown. Throws
+ * TypeErrors and RangeErrors for wrong options, and ENGINE if there is no (such) adapter, if the package
+ * `webgpu` is missing in Node, or if the engine is running already.
+ *
+ * @example
+ * const { adapter } = await startWebGPU({ vramBudget: '2GiB' });
+ */
+export async function startWebGPU(options?: WebGPUOptions): Promise<WebGPUEngine> {
+  const { budgetBytes, wish } = checkOptions(options);
+  if (isStarting || tf.engine().registryFactory[BACKEND_NAME] !== undefined) {
+    throw new SlowlaneError(
+      'ENGINE',
+      `The WebGPU engine is running already. Call its stop() first, which frees all that is on the device.`,
+    );
+  }
+  isStarting = true;
+  try {
+    return await start(budgetBytes, wish);
+  } finally {
+    isStarting = false;
+  }
+}
+
+async function start(budgetBytes: number, wish: AdapterWish): Promise<WebGPUEngine> {
+  const before = backendInUse();
+  const node = hasBrowserGpu() ? null : await openNode();
+  const gpu = node?.gpu ?? navigator.gpu;
+  const chosen = await chooseAdapter(gpu, node, wish);
+  if (node !== null) await defineForNode(chosen.gpu);
+  const { adapter, name, software } = chosen;
+  if (software) warnOnce(name);
+  const device = await requestDevice(adapter);
+  const backend = await register(device, adapter.info, budgetBytes);
+  return {
+    backend,
+    adapter: { name, software },
+    limits: device.limits,
+    budgetBytes,
+    memory: () => backend.deviceMemory(),
+    stop: () => {
+      if (tf.findBackend(BACKEND_NAME) !== backend) return;
+      const isCurrent = tf.getBackend() === BACKEND_NAME;
+      tf.removeBackend(BACKEND_NAME);
+      // At once, since it has begun before. Without it the next op would look for tfjs's own webgpu.
+      if (isCurrent && before !== undefined) void tf.setBackend(before);
+    },
+  };
+}
+
+function checkOptions(given: unknown): { budgetBytes: number; wish: AdapterWish } {
+  const names = ['vramBudget', 'adapter', 'powerPreference', 'allowSoftware'];
+  const options = checkKeys('startWebGPU()', given, names);
+  const {
+    vramBudget,
+    adapter,
+    powerPreference = 'high-performance',
+    allowSoftware = true,
+  } = options;
+  if (adapter !== undefined && (typeof adapter !== 'string' || adapter.trim() === '')) {
+    throw new TypeError(`adapter must be part of an adapter's name, got ${shown(adapter)}.`);
+  }
+  return {
+    budgetBytes: vramBudget === undefined ? Infinity : parseBytes('vramBudget', vramBudget),
+    wish: {
+      adapter: adapter?.trim(),
+      allowSoftware: checkBoolean('allowSoftware', allowSoftware),
+      powerPreference: checkChoice('powerPreference', powerPreference, [
+        'high-performance',
+        'low-power',
+      ]),
+    },
+  };
+}
+
+/** The backend that is in use; else the one that needs no time to begin, if it is there. */
+function backendInUse(): string | undefined {
+  const { backendName, registryFactory } = tf.engine();
+  if (backendName) return backendName;
+  return 'cpu' in registryFactory ? 'cpu' : undefined;
+}
+
+function hasBrowserGpu(): boolean {
+  return !isNode() && 'navigator' in globalThis && 'gpu' in navigator;
+}
+
+function isNode(): boolean {
+  const { process } = globalThis as { process?: { versions?: { node?: string } } };
+  return process?.versions?.node !== undefined;
+}
+
+async function openNode(): Promise<NodeGpu> {
+  if (!isNode()) {
+    throw new SlowlaneError(
+      'ENGINE',
+      `This browser has no WebGPU on this page (navigator.gpu). Use a current Chrome, Edge, Safari or ` +
+        `Firefox, and a secure page (https or localhost).`,
+    );
+  }
+  const { openNodeGpu } = await import('./node-gpu.js');
+  return openNodeGpu();
+}
+
+async function defineForNode(gpu: GPU): Promise<void> {
+  const { defineNavigatorGpu } = await import('./node-gpu.js');
+  defineNavigatorGpu(gpu);
+}
+
+async function register(
+  device: GPUDevice,
+  info: GPUAdapterInfo,
+  budgetBytes: number,
+): Promise<LeanBackend> {
+  // Not before WebGPU's globals are there: tfjs's module looks for them as it is loaded.
+  const { LeanBackend } = await importBackend();
+  registerGuardedKernels(BACKEND_NAME);
+  const backend = new LeanBackend(device, info, budgetBytes);
+  tf.registerBackend(BACKEND_NAME, () => backend);
+  if (!(await tf.setBackend(BACKEND_NAME))) {
+    tf.removeBackend(BACKEND_NAME);
+    throw new SlowlaneError('ENGINE', `TensorFlow.js could not use the WebGPU backend.`);
+  }
+  registerMemoryBudget(backend, budgetBytes);
+  updateInPlaceOn(backend);
+  blendOn(backend);
+  momentsWaitOn(backend);
+  meterOn(backend);
+  return backend;
+}
+
+async function importBackend(): Promise<typeof import('./lean-backend.js')> {
+  try {
+    return await import('./lean-backend.js');
+  } catch (cause) {
+    throw new SlowlaneError(
+      'ENGINE',
+      `The WebGPU engine needs the package '@tensorflow/tfjs-backend-webgpu', which could not be loaded. ` +
+        `Install it: npm install @tensorflow/tfjs-backend-webgpu@4.22.0`,
+      { package: '@tensorflow/tfjs-backend-webgpu' },
+      { cause },
+    );
+  }
+}
+
+function warnOnce(name: string): void {
+  if (hasWarned) return;
+  hasWarned = true;
+  console.warn(
+    `slowlane: '${name}' is a software adapter. WebGPU runs on the CPU, many times slower than on a GPU.`,
+  );
+}

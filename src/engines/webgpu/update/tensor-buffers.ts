@@ -1,0 +1,127 @@
+/**
+ * The buffers behind tensors on tfjs's WebGPU backend, for kernels of ours that read and write them.
+ *
+ * Writing in place means that every tensor sharing the data would change too. So data that anything else
+ * holds (a clone, a saved state, a buffer of the caller's) is left as it is, and the variable gets a copy
+ * of its own, once: copy on write.
+ */
+import * as tf from '@tensorflow/tfjs-core';
+import { SlowlaneError } from '../../../checks/errors.js';
+import type { UpdateBackend } from '../../../tfjs/update-backend.js';
+
+export class TensorBuffers {
+  readonly #backend: UpdateBackend;
+
+  constructor(backend: UpdateBackend) {
+    this.#backend = backend;
+  }
+
+  /** The buffer with the tensor's elements, which may be larger than they. Brings them to the device first. */
+  of(tensor: tf.TensorInfo): GPUBuffer {
+    // First, for it brings data of another backend here.
+    const data = this.#backend.tensorMap.get(tensor.dataId);
+    this.#backend.uploadToGPU(tensor.dataId);
+    if (!data.resource) throw new Error('The WebGPU backend has no buffer of this tensor.');
+    return data.resource;
+  }
+
+  /** True if the buffer holds floats: a cast may leave whole numbers in it. */
+  holdsFloats(tensor: tf.TensorInfo): boolean {
+    return this.#backend.tensorMap.get(tensor.dataId).dtype === 'float32';
+  }
+
+  /** Afterwards nothing but `variable`, which has packed words, holds its data. True if that took a copy. */
+  makeWordsOwn(variable: tf.Variable): boolean {
+    if (this.#isOwn(variable)) return false;
+    const copy = this.#duplicate(variable, 'int32');
+    variable.assign(copy);
+    copy.dispose();
+    return true;
+  }
+
+  /** Afterwards nothing but `variable` holds its data. True if that took a copy. */
+  makeOwn(variable: tf.Variable): boolean {
+    if (variable.dtype !== 'float32') {
+      throw new TypeError(
+        `Only float32 variables can be trained; '${variable.name}' is ${variable.dtype}.`,
+      );
+    }
+    if (this.#isOwn(variable) && this.holdsFloats(variable)) return false;
+    const copy = this.copy(variable);
+    variable.assign(copy);
+    copy.dispose();
+    return true;
+  }
+
+  /** A tensor of the variable's shape, whatever its values: to be written whole. The caller's. */
+  likeOf({ shape }: tf.Variable): tf.Tensor {
+    const info = this.#backend.makeTensorInfo(shape, 'float32');
+    return tf.engine().makeTensorFromTensorInfo(info, this.#backend);
+  }
+
+  /** The same numbers as float32 in a buffer of their own; the caller's. */
+  copy(tensor: tf.Tensor): tf.Tensor {
+    return this.holdsFloats(tensor) ? this.#duplicate(tensor, 'float32') : toFloats(tensor);
+  }
+
+  #isOwn({ dataId }: tf.Variable): boolean {
+    const { external } = this.#backend.tensorMap.get(dataId);
+    return this.#backend.refCount(dataId) === 1 && external !== true;
+  }
+
+  /** The same bytes in a buffer of their own; the caller's. */
+  #duplicate(tensor: tf.Tensor, dtype: 'float32' | 'int32'): tf.Tensor {
+    const backend = this.#backend;
+    const from = this.of(tensor);
+    const copy = backend.makeTensorInfo(tensor.shape, dtype);
+    try {
+      const to = this.of(copy);
+      // Only now: making a buffer may submit what is recorded.
+      const encoder = this.encoder();
+      backend.endComputePassEncoder();
+      encoder.copyBufferToBuffer(from, 0, to, 0, tensor.size * 4);
+    } catch (error) {
+      backend.disposeData(copy.dataId);
+      throw error;
+    }
+    backend.commandQueueOwnedIds.add(tensor.dataId);
+    backend.commandQueueOwnedIds.add(copy.dataId);
+    return tf.engine().makeTensorFromTensorInfo(copy, backend);
+  }
+
+  /**
+   * `data()` leaves a copy on the host, which would be out of date after a write, and a `data()` that is
+   * under way would leave one later. So these data never keep one: each `data()` reads the device.
+   */
+  forgetHostCopy(variable: tf.Variable): void {
+    Object.defineProperty(this.#backend.tensorMap.get(variable.dataId), 'values', NEVER_KEPT);
+  }
+
+  encoder(): GPUCommandEncoder {
+    this.#backend.ensureCommandEncoderReady();
+    const { commandEncoder } = this.#backend;
+    if (commandEncoder === null) throw new Error('The WebGPU backend has no command encoder.');
+    return commandEncoder;
+  }
+
+  /** Throws ENGINE for a weight that a shader cannot see whole. */
+  checkSize(weight: tf.Variable): void {
+    const needBytes = weight.size * 4;
+    const { maxStorageBufferBindingSize: haveBytes } = this.#backend.device.limits;
+    if (needBytes <= haveBytes) return;
+    throw new SlowlaneError(
+      'ENGINE',
+      `'${weight.name}' has ${needBytes} bytes; a shader of this device can read ${haveBytes} at once. ` +
+        `Split the weight.`,
+      { needBytes, haveBytes, weight: weight.name },
+    );
+  }
+}
+
+/** A cast alone may leave the whole numbers in their buffer. */
+function toFloats(tensor: tf.Tensor): tf.Tensor {
+  return tf.tidy(() => tf.mul(tf.cast(tensor, 'float32'), tf.scalar(1)));
+}
+
+/** One object, because an accessor may be defined anew only as what it is. */
+const NEVER_KEPT: PropertyDescriptor = { get: () => null, set: () => undefined };

@@ -1,0 +1,184 @@
+/**
+ * Updates weights in place on tfjs's WebGPU backend: one dispatch a weight, no temporaries.
+ *
+ * The dispatch is recorded into the pass that the backend has open, as its own kernels are: order,
+ * submission in batches and deferred disposal stay the backend's, and an update costs no submission.
+ *
+ * A variable that shares its data gets a copy of its own first (tensor-buffers.ts). A bare `minimize` of
+ * Lookahead holds clones of the weights it sees for the first time, so that step copies each of them;
+ * `step()` and `callbacks()` capture first and copy none.
+ */
+import * as tf from '@tensorflow/tfjs-core';
+import { BLOCK, blocksOf } from '../../../formula/moment-code.js';
+import { registerUpdater } from '../../../engine/updater.js';
+import type { WeightUpdate } from '../../../formula/weight-update.js';
+import { type Binding, compileKernel } from './kernel.js';
+import { TensorBuffers } from './tensor-buffers.js';
+import {
+  type Uniform,
+  type UpdateBackend,
+  checkUpdateBackend,
+} from '../../../tfjs/update-backend.js';
+import { type CodedKernelSpec, codedBindingsOf, codedKernelSource } from './update-q8-wgsl.js';
+import { bindingsOf, gridFor, kernelSource } from './update-wgsl.js';
+
+/** What happened so far. */
+export interface UpdateCounts {
+  /** Updates carried out, one dispatch each. */
+  readonly dispatches: number;
+  /** Variables that shared their data and got their own first, and their bytes. */
+  readonly copies: number;
+  readonly copiedBytes: number;
+  readonly pipelines: number;
+}
+
+/**
+ * Every optimizer of ours updates in place while `backend` is the current one. Throws ENGINE if it is
+ * not the WebGPU backend of tfjs 4.22 or a subclass. `maxWorkgroups` a dimension: default the device's.
+ */
+export function updateInPlaceOn(
+  backend: tf.KernelBackend,
+  maxWorkgroups?: number,
+): { readonly counts: UpdateCounts } {
+  const updates = new InPlaceUpdates(checkUpdateBackend(backend), maxWorkgroups);
+  registerUpdater(backend, (update) => updates.run(update));
+  return updates;
+}
+
+class InPlaceUpdates {
+  readonly counts = { dispatches: 0, copies: 0, copiedBytes: 0, pipelines: 0 };
+  readonly #backend: UpdateBackend;
+  readonly #buffers: TensorBuffers;
+  readonly #maxWorkgroups: number;
+  /** By their source: two optimizers with one formula share them. */
+  readonly #pipelines = new Map<string, GPUComputePipeline>();
+  /** By formula and variant, so that a step writes no source. */
+  readonly #known = new WeakMap<WeightUpdate['formula'], Map<string, GPUComputePipeline>>();
+
+  constructor(backend: UpdateBackend, maxWorkgroups?: number) {
+    this.#backend = backend;
+    this.#buffers = new TensorBuffers(backend);
+    this.#maxWorkgroups = maxWorkgroups ?? backend.device.limits.maxComputeWorkgroupsPerDimension;
+  }
+
+  run(update: WeightUpdate): void {
+    const { weight, slots, coded, gradient, takesGradient } = update;
+    if (weight.size > 0) {
+      this.#buffers.checkSize(weight);
+      const written = [weight, ...slots.values(), ...(coded === null ? [] : [coded.scales])];
+      const words = new Set(coded === null ? [] : slots.values());
+      for (const variable of written) this.#makeOwn(variable, words.has(variable));
+      const read = this.#readable(gradient, written);
+      try {
+        this.#dispatch(update, written, read);
+      } finally {
+        if (read !== gradient) read.dispose();
+      }
+    }
+    if (takesGradient) gradient.dispose();
+  }
+
+  #dispatch(update: WeightUpdate, written: readonly tf.Variable[], gradient: tf.Tensor): void {
+    const backend = this.#backend;
+    const { weight, clip, scalars, coded, rounding } = update;
+    const width = weight.size % 4 === 0 ? 4 : 1;
+    const pipeline = this.#pipelineFor(update, width);
+    // A workgroup does 256 invocations of `width` elements, or one block of 256 elements.
+    const blocks = blocksOf(weight.size);
+    const count = coded === null ? weight.size / width : weight.size;
+    const [x, y] = gridFor(coded === null ? count : blocks * BLOCK, this.#maxWorkgroups);
+    const [, ...slots] = written;
+    const tensors = [weight, gradient, ...slots];
+    if (clip.by === 'scale') tensors.push(clip.scale);
+    const bound = tensors.map((tensor) => this.#bind(tensor));
+    const numbers: Uniform[] = [{ type: 'uint32', data: [count] }];
+    if (coded !== null) {
+      numbers.push({ type: 'uint32', data: [blocks] }, { type: 'float32', data: [rounding] });
+    }
+    if (clip.by === 'value') numbers.push({ type: 'float32', data: [clip.limit] });
+    for (const scalar of Object.values(scalars)) numbers.push({ type: 'float32', data: [scalar] });
+    const group = backend.device.createBindGroup({
+      layout: pipeline.getBindGroupLayout(0),
+      entries: [...bound, backend.makeUniforms(numbers)].map((resource, binding) => ({
+        binding,
+        resource,
+      })),
+    });
+
+    // Only now: making a buffer may submit what is recorded, and with it end the pass.
+    const pass = this.#openPass();
+    pass.setPipeline(pipeline);
+    pass.setBindGroup(0, group);
+    pass.dispatchWorkgroups(x, y);
+    for (const { dataId } of tensors) backend.commandQueueOwnedIds.add(dataId);
+    for (const variable of written) this.#buffers.forgetHostCopy(variable);
+    this.counts.dispatches += 1;
+
+    backend.dispatchCountInPass += 1;
+    const batch = tf.env().getNumber('WEBGPU_DEFERRED_SUBMIT_BATCH_SIZE');
+    if (backend.dispatchCountInPass < batch) return;
+    backend.endComputePassEncoder();
+    backend.submitQueue();
+  }
+
+  #openPass(): GPUComputePassEncoder {
+    const encoder = this.#buffers.encoder();
+    this.#backend.computePassEncoder ??= encoder.beginComputePass();
+    return this.#backend.computePassEncoder;
+  }
+
+  /** Exactly the tensor's elements, whatever the size of its buffer. */
+  #bind(tensor: tf.Tensor): GPUBufferBinding {
+    return { buffer: this.#buffers.of(tensor), offset: 0, size: tensor.size * 4 };
+  }
+
+  /** Afterwards nothing but `variable` holds its data. */
+  #makeOwn(variable: tf.Variable, isWords: boolean): void {
+    const took = isWords ? this.#buffers.makeWordsOwn(variable) : this.#buffers.makeOwn(variable);
+    if (!took) return;
+    this.counts.copies += 1;
+    this.counts.copiedBytes += variable.size * 4;
+  }
+
+  /** Floats in a buffer that the dispatch does not write: the gradient itself if it is that, else ours. */
+  #readable(gradient: tf.Tensor, written: readonly tf.Variable[]): tf.Tensor {
+    const isWritten = written.some(({ dataId }) => dataId === gradient.dataId);
+    const isUsable = !isWritten && this.#buffers.holdsFloats(gradient);
+    return isUsable ? gradient : this.#buffers.copy(gradient);
+  }
+
+  #pipelineFor(update: WeightUpdate, width: 1 | 4): GPUComputePipeline {
+    const { coded } = update;
+    const variant = `${update.clip.by} ${coded === null ? width : 'q8'}`;
+    const variants = this.#known.get(update.formula) ?? new Map<string, GPUComputePipeline>();
+    this.#known.set(update.formula, variants);
+    const known = variants.get(variant);
+    if (known !== undefined) return known;
+    const spec = {
+      formula: update.formula,
+      slots: [...update.slots.keys()],
+      scalars: Object.keys(update.scalars),
+      clip: update.clip.by,
+    };
+    const pipeline =
+      coded === null
+        ? this.#compile(kernelSource({ ...spec, width }), bindingsOf({ ...spec, width }))
+        : this.#compileCoded({ ...spec, codes: coded.codes });
+    variants.set(variant, pipeline);
+    return pipeline;
+  }
+
+  #compileCoded(spec: CodedKernelSpec): GPUComputePipeline {
+    return this.#compile(codedKernelSource(spec), codedBindingsOf(spec));
+  }
+
+  #compile(code: string, bindings: readonly Binding[]): GPUComputePipeline {
+    const known = this.#pipelines.get(code);
+    if (known !== undefined) return known;
+    const { device } = this.#backend;
+    const pipeline = compileKernel(device, { code, entryPoint: 'update', bindings });
+    this.#pipelines.set(code, pipeline);
+    this.counts.pipelines += 1;
+    return pipeline;
+  }
+}

@@ -1,0 +1,169 @@
+/**
+ * The kernel of an update rule whose slots are 8-bit (`optimizers/moment-code.ts`): decode, the formula of
+ * `update-wgsl.ts`, the new scale of the block, encode. Nothing in between leaves the workgroup.
+ *
+ * One workgroup is one block of 256 elements, one invocation one word: its four elements, 64 apart, are a
+ * vector, and neighbouring invocations read neighbouring elements.
+ */
+import {
+  BLOCK_WORDS,
+  BLOCK,
+  type CodeAlgebra,
+  LEAST,
+  type MomentCode,
+  decoded,
+  encoded,
+} from '../../../formula/moment-code.js';
+import type { Binding } from './kernel.js';
+import { CLIPPED, type KernelSpec, lettering, statements } from './update-wgsl.js';
+
+export interface CodedKernelSpec extends Omit<KernelSpec, 'width'> {
+  readonly codes: ReadonlyMap<string, MomentCode>;
+}
+
+/** In order: weight, gradient, words of each slot, scales of all, the scale of the clipping if any, the numbers. */
+export function codedBindingsOf(spec: CodedKernelSpec): readonly Binding[] {
+  const words = spec.slots.map(() => 'storage' as const);
+  const clip = spec.clip === 'scale' ? ['read-only-storage' as const] : [];
+  return ['storage', 'read-only-storage', ...words, 'storage', ...clip, 'uniform'];
+}
+
+/** Uniforms: the elements (u32), the blocks (u32), the rounding (f32), the limit of clipValue if any, the scalars (f32). */
+export function codedKernelSource(spec: CodedKernelSpec): string {
+  const numbers = [
+    'count: u32',
+    'blocks: u32',
+    'rounding: f32',
+    ...(spec.clip === 'value' ? ['limit: f32'] : []),
+    ...spec.scalars.map((name) => `x_${name}: f32`),
+  ];
+  const variables = [
+    'var<storage, read_write> all_weight: array<f32>',
+    'var<storage, read> all_gradient: array<f32>',
+    ...spec.slots.map((name) => `var<storage, read_write> words_${name}: array<u32>`),
+    'var<storage, read_write> scales: array<f32>',
+    ...(spec.clip === 'scale' ? ['var<storage, read> scale: array<f32>'] : []),
+    'var<uniform> numbers: Numbers',
+  ];
+  const stored = new Set(spec.formula.map(({ target }) => target));
+  const storedSlots = spec.slots.filter((name) => stored.has(name));
+  const scaleAt = (name: string) => `${spec.slots.indexOf(name)}u * numbers.blocks + block`;
+  const body = [
+    'let block = group.y * grid.x + group.x;',
+    'if (block >= numbers.blocks) { return; }',
+    `let word = block * ${BLOCK_WORDS}u + lane;`,
+    `let at = vec4<u32>(block * ${BLOCK}u + lane) + vec4<u32>(0u, ${BLOCK_WORDS}u, ${2 * BLOCK_WORDS}u, ${3 * BLOCK_WORDS}u);`,
+    'let inside = at < vec4<u32>(numbers.count);',
+    // What is read in place of elements past the end is not stored.
+    'let near = min(at, vec4<u32>(numbers.count - 1u));',
+    `var x_weight = ${gathered('all_weight')};`,
+    `let g = ${gathered('all_gradient')};`,
+    `let x_gradient = ${CLIPPED[spec.clip]};`,
+    ...spec.slots.flatMap((name) => {
+      const code = codeOf(spec, name);
+      const byte = `${code}_bytes(words_${name}[word])`;
+      const scale = `Value(scales[${scaleAt(name)}])`;
+      const lines: string[] = [];
+      const value = decoded(code, byte, scale, codeLettering(lines, `d_${name}`));
+      return [...lines, `var x_${name} = ${value};`];
+    }),
+    ...statements(spec),
+    ...storedSlots.flatMap((name) => [
+      `x_${name} = select(Value(0.0), x_${name}, inside);`,
+      `atomicMax(&top_${name}, top(x_${name}));`,
+    ]),
+    ...(storedSlots.length > 0 ? ['workgroupBarrier();'] : []),
+    ...storedSlots.flatMap((name) => {
+      const lines: string[] = [];
+      const o = codeLettering(lines, `e_${name}`);
+      const byte = encoded(
+        codeOf(spec, name),
+        `x_${name}`,
+        `r_${name}`,
+        'Value(numbers.rounding)',
+        o,
+      );
+      return [
+        `let s_${name} = bitcast<f32>(max(atomicLoad(&top_${name}), ${LEAST_BITS}));`,
+        `let r_${name} = ratio(x_${name}, s_${name});`,
+        ...lines,
+        `words_${name}[word] = packed(${byte});`,
+        `if (lane == 0u) { scales[${scaleAt(name)}] = s_${name}; }`,
+      ];
+    }),
+    ...(stored.has('weight')
+      ? ELEMENTS.map((e) => `if (inside.${e}) { all_weight[at.${e}] = x_weight.${e}; }`)
+      : []),
+  ];
+  return `alias Value = vec4<f32>;
+alias Bits = vec4<u32>;
+struct Numbers { ${numbers.join(', ')} }
+${variables.map((variable, i) => `@group(0) @binding(${i}) ${variable};`).join('\n')}
+${storedSlots.map((name) => `var<workgroup> top_${name}: atomic<u32>;`).join('\n')}
+${FUNCTIONS}
+@compute @workgroup_size(${BLOCK_WORDS})
+fn update(
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(num_workgroups) grid: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  ${body.join('\n  ')}
+}
+`;
+}
+
+function codeOf(spec: CodedKernelSpec, slot: string): MomentCode {
+  return spec.codes.get(slot) ?? 'signed';
+}
+
+const ELEMENTS = ['x', 'y', 'z', 'w'];
+
+function gathered(array: string): string {
+  return `Value(${ELEMENTS.map((e) => `${array}[near.${e}]`).join(', ')})`;
+}
+
+/** The bits of 2⁻¹²⁶, the least scale. */
+const LEAST_BITS = `0x${new Uint32Array(Float32Array.of(LEAST).buffer)[0]?.toString(16).padStart(8, '0')}u`;
+
+/**
+ * `top`: magnitudes as bits are in the order of the numbers, a NaN above all, which `max` may drop.
+ * `ratio`: WGSL promises nothing of a division by more than 2¹²⁶.
+ * `packed`: masked, so that a NaN spoils its own byte alone.
+ */
+const FUNCTIONS = `
+fn signed_bytes(word: u32) -> Value {
+  return Value((vec4<i32>(bitcast<i32>(word)) << Bits(24u, 16u, 8u, 0u)) >> Bits(24u));
+}
+fn positive_bytes(word: u32) -> Value {
+  return Value((Bits(word) >> Bits(0u, 8u, 16u, 24u)) & Bits(0xffu));
+}
+fn packed(bytes: Value) -> u32 {
+  let b = (bitcast<Bits>(vec4<i32>(bytes)) & Bits(0xffu)) << Bits(0u, 8u, 16u, 24u);
+  return b.x | b.y | b.z | b.w;
+}
+fn top(value: Value) -> u32 {
+  let b = bitcast<Bits>(value) & Bits(0x7fffffffu);
+  return max(max(b.x, b.y), max(b.z, b.w));
+}
+fn ratio(value: Value, scale: f32) -> Value {
+  let k = select(1.0, 0x1p-64, scale > 1.0);
+  return (value * k) / Value(scale * k);
+}
+fn greater(a: Value, b: Value) -> Value {
+  return select(max(a, b), a, (bitcast<Bits>(a) & Bits(0x7fffffffu)) > Bits(0x7f800000u));
+}
+`;
+
+function codeLettering(lines: string[], prefix: string): CodeAlgebra<string> {
+  const name = (expression: string): string => {
+    const result = `${prefix}_${lines.length}`;
+    lines.push(`let ${result} = ${expression};`);
+    return result;
+  };
+  return {
+    ...lettering(lines, `${prefix}_`),
+    constant: (value) => `Value(${value})`,
+    floor: (a) => name(`floor(${a})`),
+    max: (a, b) => name(`greater(${a}, ${b})`),
+  };
+}
