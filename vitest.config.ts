@@ -15,7 +15,7 @@ const SAME_IN_BUILD = [
   'test/engines/webgpu/update/**',
   'test/engines/webgpu/{stack,auto-plan}.test.ts',
   'test/engines/webgpu/{blend,memory,host-memory}/**',
-  'test/policy/plan-peak.test.ts',
+  'test/plan/peak.test.ts',
   'test/slow/**',
   'test/lookahead/{precision*,stall,theory}.test.ts',
   'test/optimizers/{moments,checkpoint*,release*,accumulate,parity}.test.ts',

@@ -1,6 +1,6 @@
 // The public names of slowlane, and nothing else.
 
-export { describePlan } from './describe-plan.js';
+export { describePlan } from './plan/describe.js';
 export { SlowlaneError, type SlowlaneErrorCode } from './checks/errors.js';
 export type { Phase, Place } from './engine/categories.js';
 export { type Meter, meter, type MeterOptions } from './meter/meter.js';
@@ -14,10 +14,10 @@ export type {
   WeightOverride,
 } from './lookahead-options.js';
 export type { LookaheadStats } from './lookahead-stats.js';
-export type { Plan, PlannedPolicy } from './make-plan.js';
+export type { Plan, PlannedPolicy } from './plan/make-plan.js';
 export { checkpoint } from './autograd/checkpoint.js';
 export * from './optimizers/index.js';
-export { plan, type PlanOptions } from './plan.js';
+export { plan, type PlanOptions } from './plan/plan.js';
 export type { SlowFormat } from './slow/slow-format.js';
 export type { WeightMatcher } from './checks/weight-matcher.js';
 export {

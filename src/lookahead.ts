@@ -22,7 +22,7 @@ import {
 import { OwnPlan, type PlanHints } from './lookahead-plan.js';
 import { takeStep } from './lookahead-step.js';
 import { LookaheadSync } from './lookahead-sync.js';
-import type { Plan } from './make-plan.js';
+import type { Plan } from './plan/make-plan.js';
 import { NestedInner } from './nested-inner.js';
 import { checkAppliesGradients, checkInner, takeOver } from './check-inner.js';
 import { asInner } from './optimizers/foreign.js';

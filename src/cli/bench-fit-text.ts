@@ -2,7 +2,7 @@
 
 import type { FitCell, FitRecord } from '../bench/fit/fit-record.js';
 import { formatBytes } from '../memory/quantities.js';
-import { formatCount } from '../policy/plan-weights.js';
+import { formatCount } from '../plan/weights.js';
 import { headOf, NONE, tableText } from './bench-table.js';
 import { wrapped } from './wrapped.js';
 

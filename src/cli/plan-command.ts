@@ -2,16 +2,16 @@
 
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { parseBytes } from '../checks/bytes.js';
-import { BUS_BYTES_PER_SECOND, checkBus } from '../policy/plan-bus.js';
+import { BUS_BYTES_PER_SECOND, checkBus } from '../plan/bus.js';
 import {
   AVAILABLE,
   type GradientsPolicy,
   type MomentsPolicy,
   PLANNED_INNERS,
   type PlannedInner,
-} from '../policy/plan-policies.js';
+} from '../plan/policies.js';
 import type { SlowFormat } from '../slow/slow-format.js';
-import { parseCount } from '../policy/plan-weights.js';
+import { parseCount } from '../plan/weights.js';
 import { UsageError } from './cli-error.js';
 import { choice, parsed, syncPeriod } from './command-options.js';
 import { wholeNumber } from './option-values.js';

@@ -1,8 +1,8 @@
 // `slowlane plan`: asks the driver and reads the model where the request says so, plans, prints.
 
 import { askNvidia, bytesOf } from '../bench/nvidia.js';
-import type { Plan } from '../make-plan.js';
-import { plan, type PlanOptions } from '../plan.js';
+import type { Plan } from '../plan/make-plan.js';
+import { plan, type PlanOptions } from '../plan/plan.js';
 import { EXIT, reasonOf, UsageError } from './cli-error.js';
 import type { PlanRequest } from './plan-command.js';
 import { planText } from './plan-text.js';

@@ -1,9 +1,9 @@
 // What the planner says of the stack: where the search begins.
 
-import type { PlannedLayer } from '../../policy/plan-activations.js';
-import { policyBytes } from '../../policy/plan-bytes.js';
-import { ruleOf } from '../../policy/plan-policies.js';
-import { largestThat } from '../../policy/plan-search.js';
+import type { PlannedLayer } from '../../plan/activations.js';
+import { policyBytes } from '../../plan/policy-bytes.js';
+import { ruleOf } from '../../plan/policies.js';
+import { largestThat } from '../../plan/search.js';
 import type { FitOptions } from './fit-record.js';
 import type { BenchPolicy } from '../policies.js';
 

@@ -6,8 +6,8 @@ import '@tensorflow/tfjs-backend-cpu';
 import { plan, type PlanOptions } from 'slowlane';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 
-import { readModel } from '#src/plan-model.js';
-import { activationBytes, checkpointed } from '#src/policy/plan-activations.js';
+import { readModel } from '#src/plan/model.js';
+import { activationBytes, checkpointed } from '#src/plan/activations.js';
 
 beforeAll(async () => {
   await tf.setBackend('cpu');

@@ -1,9 +1,9 @@
 // The tables of docs/planning.md: the largest model that common cards train, for each policy; and what slow
 // weights take on the host and over the bus.
 
-import { BUS_BYTES_PER_SECOND } from '#src/policy/plan-bus.js';
-import { policyBytes } from '#src/policy/plan-bytes.js';
-import { largestModel } from '#src/policy/plan-largest.js';
+import { BUS_BYTES_PER_SECOND } from '#src/plan/bus.js';
+import { policyBytes } from '#src/plan/policy-bytes.js';
+import { largestModel } from '#src/plan/largest.js';
 import { formatBytes } from '#src/checks/bytes.js';
 import {
   AVAILABLE,
@@ -13,8 +13,8 @@ import {
   PLANNED_INNERS,
   ruleOf,
   SLOTS,
-} from '#src/policy/plan-policies.js';
-import { equalWeights, formatCount } from '#src/policy/plan-weights.js';
+} from '#src/plan/policies.js';
+import { equalWeights, formatCount } from '#src/plan/weights.js';
 
 const GIB = 2 ** 30;
 const MIB = 2 ** 20;

@@ -6,7 +6,7 @@
 // tensor in between), with released ones only those of the layer that it is at, and of the one before while
 // they are small.
 
-import type { GradientsPolicy } from './plan-policies.js';
+import type { GradientsPolicy } from './policies.js';
 
 /** One layer of a model. Elements are those of its output, for one example. */
 export interface PlannedLayer {

@@ -1,7 +1,7 @@
 // The weights of a plan: a list of shapes or sizes, or a count alone.
 
 import { shown } from '../checks/check.js';
-import type { PlannedWeight } from './plan-policies.js';
+import type { PlannedWeight } from './policies.js';
 
 /**
  * A list of shapes or of numbers of elements, or a number of parameters: `350e6`, `'350M'`, `'1.3B'`. Of a

@@ -1,6 +1,6 @@
 // A plan from checked numbers: every policy, the pick, and what is missing if there is none.
 
-import type { Training } from './policy/plan-bytes.js';
+import type { Training } from './policy-bytes.js';
 import {
   type Budgets,
   largestBatch,
@@ -9,9 +9,9 @@ import {
   type PolicyPlan,
   type Shortfall,
   shortfallOf,
-} from './policy/plan-choice.js';
-import { largestModel } from './policy/plan-largest.js';
-import { AVAILABLE, availablePolicies, type Policy } from './policy/plan-policies.js';
+} from './choice.js';
+import { largestModel } from './largest.js';
+import { AVAILABLE, availablePolicies, type Policy } from './policies.js';
 
 /** Immutable, down to the last number. */
 export interface Plan {

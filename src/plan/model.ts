@@ -1,9 +1,9 @@
 // A `tf.LayersModel` as the planner sees it: its weights, and what each layer leaves for the backward pass.
 // Reads shapes and configurations; runs nothing.
 
-import type { PlannedLayer, PlannedLayers } from './policy/plan-activations.js';
-import type { PlannedWeight } from './policy/plan-policies.js';
-import { shown } from './checks/check.js';
+import type { PlannedLayer, PlannedLayers } from './activations.js';
+import type { PlannedWeight } from './policies.js';
+import { shown } from '../checks/check.js';
 
 type Shape = readonly (number | null)[];
 

@@ -1,10 +1,10 @@
 // The largest model that the budgets take.
 
-import { policyBytes, type Training } from './plan-bytes.js';
-import { type Budgets, doesFit } from './plan-choice.js';
-import type { Policy } from './plan-policies.js';
-import { largestThat } from './plan-search.js';
-import { equalWeights } from './plan-weights.js';
+import { policyBytes, type Training } from './policy-bytes.js';
+import { type Budgets, doesFit } from './choice.js';
+import type { Policy } from './policies.js';
+import { largestThat } from './search.js';
+import { equalWeights } from './weights.js';
 
 export interface LargestModelOptions {
   readonly budgets: Budgets;

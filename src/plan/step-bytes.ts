@@ -1,7 +1,7 @@
 // Gradients and moments of one step: what is on the device at a time, and what waits on the host.
 
 import { packedBytes } from '../../workers/codecs/value-format.js';
-import { isCoded, momentsPlace, type PlannedWeight, type Policy } from './plan-policies.js';
+import { isCoded, momentsPlace, type PlannedWeight, type Policy } from './policies.js';
 
 /** What the update rule is to the planner. */
 export interface PlannedRule {

@@ -1,10 +1,10 @@
 // Which policy: the fastest that fits. And if none does, by how much, and what would help.
 
 import { formatBytes } from '../checks/bytes.js';
-import { checkpointed } from './plan-activations.js';
-import { policyBytes, type PolicyBytes, type Training } from './plan-bytes.js';
-import { largestThat } from './plan-search.js';
-import { OPT_IN, type PlannedInner, type Policy, ruleOf, SLOTS } from './plan-policies.js';
+import { checkpointed } from './activations.js';
+import { policyBytes, type PolicyBytes, type Training } from './policy-bytes.js';
+import { largestThat } from './search.js';
+import { OPT_IN, type PlannedInner, type Policy, ruleOf, SLOTS } from './policies.js';
 
 /** Infinity: no limit. */
 export interface Budgets {

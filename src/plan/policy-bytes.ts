@@ -2,9 +2,9 @@
 // which updates in place and blends on the device.
 
 import { GROUPS, packedBytes, type ValueFormat } from '../../workers/codecs/value-format.js';
-import { type ActivationBytes, activationBytes, type PlannedLayers } from './plan-activations.js';
-import { type PlannedWeight, type Policy, slowPlace, slowValueFormat } from './plan-policies.js';
-import { type PlannedRule, stepBytes } from './plan-step.js';
+import { type ActivationBytes, activationBytes, type PlannedLayers } from './activations.js';
+import { type PlannedWeight, type Policy, slowPlace, slowValueFormat } from './policies.js';
+import { type PlannedRule, stepBytes } from './step-bytes.js';
 
 /** What the bytes depend on, checked. */
 export interface Training {

@@ -1,11 +1,11 @@
 // A plan in sentences. The command line puts its tables in between.
 
 import type { Plan } from './make-plan.js';
-import { formatBytes } from './checks/bytes.js';
-import type { DeviceBytes } from './policy/plan-bytes.js';
-import type { Shortfall } from './policy/plan-choice.js';
-import type { Policy } from './policy/plan-policies.js';
-import { formatCount } from './policy/plan-weights.js';
+import { formatBytes } from '../checks/bytes.js';
+import type { DeviceBytes } from './policy-bytes.js';
+import type { Shortfall } from './choice.js';
+import type { Policy } from './policies.js';
+import { formatCount } from './weights.js';
 
 /** What was asked for, what the plan picks and what that takes, or what is missing, and what was taken for granted. */
 export function describePlan(plan: Plan): string {

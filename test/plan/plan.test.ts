@@ -17,9 +17,9 @@ import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-backend-cpu';
 import { describe, expect, test } from 'vitest';
 
-import { cutIntoPieces } from '#src/policy/plan-bytes.js';
-import { AVAILABLE, SLOTS } from '#src/policy/plan-policies.js';
-import { formatCount, parseCount } from '#src/policy/plan-weights.js';
+import { cutIntoPieces } from '#src/plan/policy-bytes.js';
+import { AVAILABLE, SLOTS } from '#src/plan/policies.js';
+import { formatCount, parseCount } from '#src/plan/weights.js';
 import { SLOW_FORMATS } from '#src/slow/slow-format.js';
 import { layOutPacked } from '#src/slow/packed-layout.js';
 

@@ -1,13 +1,13 @@
 // `plan()`: what training will take, before anything is allocated, and where everything is best kept.
 
 import { makePlan, type Plan } from './make-plan.js';
-import { checkChoice, checkKeys, checkNumber, shown } from './checks/check.js';
-import { type PlannableModel, readModel } from './plan-model.js';
-import { parseBytes } from './checks/bytes.js';
-import type { PlannedLayers } from './policy/plan-activations.js';
-import { type BusName, checkBus } from './policy/plan-bus.js';
-import type { Training } from './policy/plan-bytes.js';
-import type { Budgets } from './policy/plan-choice.js';
+import { checkChoice, checkKeys, checkNumber, shown } from '../checks/check.js';
+import { type PlannableModel, readModel } from './model.js';
+import { parseBytes } from '../checks/bytes.js';
+import type { PlannedLayers } from './activations.js';
+import { type BusName, checkBus } from './bus.js';
+import type { Training } from './policy-bytes.js';
+import type { Budgets } from './choice.js';
 import {
   checkFixed,
   type GradientsPolicy,
@@ -16,9 +16,9 @@ import {
   type PlannedInner,
   type PlannedWeight,
   ruleOf,
-} from './policy/plan-policies.js';
-import { checkWeights, type PlanWeights } from './policy/plan-weights.js';
-import type { SlowFormat } from './slow/slow-format.js';
+} from './policies.js';
+import { checkWeights, type PlanWeights } from './weights.js';
+import type { SlowFormat } from '../slow/slow-format.js';
 
 export interface PlanOptions {
   /** The weights, or how many parameters. Either these or `model`. */

@@ -5,7 +5,7 @@ import * as tfl from '@tensorflow/tfjs-layers';
 import { adam, lookahead, plan } from 'slowlane';
 import { describe, expect, test } from 'vitest';
 
-import type { Policy } from '#src/policy/plan-policies.js';
+import type { Policy } from '#src/plan/policies.js';
 
 import { describeWebGPU, start } from '../engines/webgpu/engine.js';
 
