@@ -4,7 +4,7 @@
 // rounded is rounded again by the same draw.
 
 import type { Device, HalfTransfers } from '../engine/engine.js';
-import { type StoredChunk, weightOf } from '../slow/host-store.js';
+import { type StoredChunk, weightOf } from './chunk-memory.js';
 import type { Part } from '../slow/layout.js';
 import type { StoreClock } from '../slow/slow-store.js';
 import type { HostSamples } from './host-samples.js';

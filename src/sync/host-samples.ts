@@ -1,6 +1,6 @@
 // Looks at some weights of one host blend, before and after. Reads alone: the blend is the same without.
 
-import { type StoredChunk, weightOf } from '../slow/host-store.js';
+import { type StoredChunk, weightOf } from './chunk-memory.js';
 import type { Part } from '../slow/layout.js';
 import type { SamplePlace, SamplePlaces } from '../slow/sample-places.js';
 import type { StallSample } from '../slow/stall.js';

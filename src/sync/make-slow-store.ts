@@ -4,8 +4,8 @@ import * as tf from '@tensorflow/tfjs-core';
 
 import type { SlowStore } from '../slow/slow-store.js';
 import { type StoreOptions, storeFactoryOf } from '../engine/store-factory.js';
-import { HostSlowStore, type HostSlowStoreOptions } from './host-slow-store.js';
-import { TensorSlowStore } from './tensor-slow-store.js';
+import { HostSlowStore, type HostSlowStoreOptions } from './host-blend-store.js';
+import { TensorSlowStore } from './device-tensor-store.js';
 import type { Tracked } from './tracked.js';
 
 export interface SlowStoreOptions extends StoreOptions, HostSlowStoreOptions {}

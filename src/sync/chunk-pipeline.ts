@@ -10,7 +10,7 @@
 
 import { beginChunk, type BlendRun } from '../../workers/blend.js';
 import type { Device, DeviceWriter } from '../engine/engine.js';
-import { type StoredChunk, weightOf } from '../slow/host-store.js';
+import { type StoredChunk, weightOf } from './chunk-memory.js';
 import type { Part } from '../slow/layout.js';
 import type { HostSamples } from './host-samples.js';
 import type { Blender } from './blender.js';

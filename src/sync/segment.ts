@@ -10,7 +10,7 @@ import {
 import { CODECS } from '../../workers/codecs/codec.js';
 import type { Draw } from '../../workers/codecs/random-bits.js';
 import { packedBytes, type ValueFormat } from '../../workers/codecs/value-format.js';
-import type { Chunk, Part } from './layout.js';
+import type { Chunk, Part } from '../slow/layout.js';
 import { Ring } from './ring.js';
 
 const FLOAT_BYTES = 4;

@@ -10,12 +10,7 @@ import {
 } from '../../workers/codecs/value-format.js';
 import { firstNonFinite } from '../engines/finite.js';
 import { currentDevice } from '../engines/current-device.js';
-import {
-  HostStore,
-  type HostStoreOptions,
-  type StoredChunk,
-  weightOf,
-} from '../slow/host-store.js';
+import { HostStore, type HostStoreOptions, type StoredChunk, weightOf } from './chunk-memory.js';
 import type {
   BlendOptions,
   Blending,
@@ -31,7 +26,7 @@ import type { Blender } from './blender.js';
 import { HalfSync } from './half-sync.js';
 import { HostSamples } from './host-samples.js';
 import { areWithin } from '../engines/magnitudes.js';
-import { push, Sync } from './sync.js';
+import { push, Sync } from './chunk-pipeline.js';
 import type { Tracked } from './tracked.js';
 
 const FLOAT_BYTES = 4;

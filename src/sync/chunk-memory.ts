@@ -5,7 +5,7 @@
 
 import type { Draw } from '../../workers/codecs/random-bits.js';
 import { GROUPS, packedBytes, type ValueFormat } from '../../workers/codecs/value-format.js';
-import { type Chunk, layOut, type Part } from './layout.js';
+import { type Chunk, layOut, type Part } from '../slow/layout.js';
 import { Segment } from './segment.js';
 
 /** A chunk of weights `W`, and where it lives. */
