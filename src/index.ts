@@ -6,14 +6,14 @@ export type { Phase, Place } from './engine/categories.js';
 export { type Meter, meter, type MeterOptions } from './meter/meter.js';
 export type { MeterEvent, TimelineData } from './meter/timeline.js';
 export type { FitCallback } from './tfjs/fit-callback.js';
-export { Lookahead, lookahead } from './lookahead.js';
+export { Lookahead, lookahead } from './lookahead/lookahead.js';
 export type {
   InnerState,
   LookaheadOptions,
   NonFinitePolicy,
   WeightOverride,
-} from './lookahead-options.js';
-export type { LookaheadStats } from './lookahead-stats.js';
+} from './lookahead/options.js';
+export type { LookaheadStats } from './lookahead/stats.js';
 export type { Plan, PlannedPolicy } from './plan/make-plan.js';
 export { checkpoint } from './autograd/checkpoint.js';
 export * from './optimizers/index.js';
@@ -26,11 +26,11 @@ export {
   type SavableOptimizer,
   saveTraining,
 } from './snapshot/training-state.js';
-export type { StallPolicy, StallStats } from './stall-watch.js';
+export type { StallPolicy, StallStats } from './lookahead/stall-watch.js';
 export {
   adaptive,
   type AdaptiveOptions,
   type AdaptiveStepSize,
   type SlowStepSize,
   type StepSizeSchedule,
-} from './step-size.js';
+} from './lookahead/step-size.js';

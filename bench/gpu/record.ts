@@ -3,7 +3,7 @@
 import type { Failure } from '../../src/bench/failure.js';
 import type { AdapterRecord, MachineRecord } from '../../src/bench/machine.js';
 import type { DriverBytes, Phase, PhasePeaks } from '../../src/bench/peaks.js';
-import type { LookaheadStats } from '../../src/lookahead-stats.js';
+import type { LookaheadStats } from '../../src/lookahead/stats.js';
 import type { CellSummary } from './summary.js';
 import type { Verdict } from './verdict.js';
 

@@ -15,7 +15,7 @@ import type { Part } from '../slow/layout.js';
 import type { HostSamples } from './host-samples.js';
 import type { Blender } from './blender.js';
 import type { StoreClock } from '../slow/slow-store.js';
-import type { Tracked } from './tracked.js';
+import type { Tracked } from '../lookahead/tracked.js';
 
 export interface SyncTools {
   readonly device: Device;

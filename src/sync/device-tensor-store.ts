@@ -14,7 +14,7 @@ import type {
   StoreBytes,
   StoreClock,
 } from '../slow/slow-store.js';
-import type { Tracked } from './tracked.js';
+import type { Tracked } from '../lookahead/tracked.js';
 
 export class TensorSlowStore implements SlowStore<Tracked> {
   readonly description = 'device';

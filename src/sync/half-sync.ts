@@ -8,7 +8,7 @@ import { type StoredChunk, weightOf } from './chunk-memory.js';
 import type { Part } from '../slow/layout.js';
 import type { StoreClock } from '../slow/slow-store.js';
 import type { HostSamples } from './host-samples.js';
-import type { Tracked } from './tracked.js';
+import type { Tracked } from '../lookahead/tracked.js';
 
 interface Place {
   readonly stored: StoredChunk<Tracked>;

@@ -27,7 +27,7 @@ import { HalfSync } from './half-sync.js';
 import { HostSamples } from './host-samples.js';
 import { areWithin } from '../engines/magnitudes.js';
 import { push, Sync } from './chunk-pipeline.js';
-import type { Tracked } from './tracked.js';
+import type { Tracked } from '../lookahead/tracked.js';
 
 const FLOAT_BYTES = 4;
 const HALF_BYTES = 2;

@@ -4,7 +4,7 @@ import { type StoredChunk, weightOf } from './chunk-memory.js';
 import type { Part } from '../slow/layout.js';
 import type { SamplePlace, SamplePlaces } from '../slow/sample-places.js';
 import type { StallSample } from '../slow/stall.js';
-import { isWeight, type Tracked } from './tracked.js';
+import { isWeight, type Tracked } from '../lookahead/tracked.js';
 
 /** A part of a chunk, with its weight. */
 interface Place extends Part {

@@ -6,7 +6,7 @@ import type { SlowStore } from '../slow/slow-store.js';
 import { type StoreOptions, storeFactoryOf } from '../engine/store-factory.js';
 import { HostSlowStore, type HostSlowStoreOptions } from './host-blend-store.js';
 import { TensorSlowStore } from './device-tensor-store.js';
-import type { Tracked } from './tracked.js';
+import type { Tracked } from '../lookahead/tracked.js';
 
 export interface SlowStoreOptions extends StoreOptions, HostSlowStoreOptions {}
 

@@ -3,7 +3,7 @@ import * as tfl from '@tensorflow/tfjs-layers';
 import { expect, test } from 'vitest';
 import { checkpoint } from '#src/autograd/checkpoint.js';
 import { adam } from '#src/optimizers/index.js';
-import { lookahead } from '#src/lookahead.js';
+import { lookahead } from '#src/lookahead/lookahead.js';
 import { noise, onEveryEngine, valuesOf } from '../engines.js';
 
 type Block = (x: tf.Tensor) => tf.Tensor;

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
 import { expect, test } from 'vitest';
-import { lookahead } from '#src/lookahead.js';
+import { lookahead } from '#src/lookahead/lookahead.js';
 import { type StepOptions, adam } from '#src/optimizers/index.js';
 import { noise, onEveryEngine, valuesOf } from '../engines.js';
 

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, test } from 'vitest';
-import { lookahead } from '#src/lookahead.js';
-import { adaptive } from '#src/step-size.js';
+import { lookahead } from '#src/lookahead/lookahead.js';
+import { adaptive } from '#src/lookahead/step-size.js';
 import {
   type StepOptions,
   adagrad,

@@ -9,7 +9,7 @@ import { adam, Lookahead, lookahead, type LookaheadOptions, sgd } from 'slowlane
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 
 import type { Device } from '#src/engine/engine.js';
-import { checkLookaheadOptions } from '#src/lookahead-options.js';
+import { checkLookaheadOptions } from '#src/lookahead/options.js';
 
 import { entry } from '../built.js';
 import { halfSquare, noise, onEveryEngine, valuesOf } from '../engines.js';

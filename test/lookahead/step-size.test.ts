@@ -4,7 +4,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { adam, adaptive, lookahead, rmsprop, schedules, sgd } from 'slowlane';
 import { describe, expect, test } from 'vitest';
 
-import { adaptiveStepSize } from '#src/step-size.js';
+import { adaptiveStepSize } from '#src/lookahead/step-size.js';
 
 import golden from '../golden.json' with { type: 'json' };
 import { halfSquare, noise, onEveryEngine, valuesOf } from '../engines.js';

@@ -4,7 +4,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { lookahead, sgd } from 'slowlane';
 import { expect, test } from 'vitest';
 
-import { halfSquare, noise, onEveryEngine, valuesOf } from '../engines.js';
+import { halfSquare, noise, onEveryEngine, valuesOf } from '../../engines.js';
 
 onEveryEngine(() => {
   test.each([

@@ -3,13 +3,13 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 
-import { type LookaheadSettings, settingsOf } from './lookahead-options.js';
-import type { InnerOptimizer } from './optimizers/inner.js';
-import type { SlowStore } from './slow/slow-store.js';
-import type { SavedSlow } from './snapshot/lookahead-state.js';
-import { matchSaved } from './optimizers/state/match-saved.js';
-import { SlowWeights } from './sync/slow-weights.js';
-import type { Tracked } from './sync/tracked.js';
+import { type LookaheadSettings, settingsOf } from './options.js';
+import type { InnerOptimizer } from '../optimizers/inner.js';
+import type { SlowStore } from '../slow/slow-store.js';
+import type { SavedSlow } from '../snapshot/lookahead-state.js';
+import { matchSaved } from '../optimizers/state/match-saved.js';
+import { SlowWeights } from './slow-weights.js';
+import type { Tracked } from './tracked.js';
 
 export class Tracking {
   readonly slow: SlowWeights;

@@ -7,7 +7,7 @@
 
 import type * as tf from '@tensorflow/tfjs-core';
 
-import { checkKeys, checkNumber, shown } from './checks/check.js';
+import { checkKeys, checkNumber, shown } from '../checks/check.js';
 
 /** α as a function of the sync index, which counts from 0. */
 export type StepSizeSchedule = ((syncIndex: number) => number) | { at(syncIndex: number): number };

@@ -4,11 +4,11 @@
 import type * as tf from '@tensorflow/tfjs-core';
 import { keep } from '@tensorflow/tfjs-core';
 
-import { firstNonFinite } from './engines/finite.js';
-import { currentDevice } from './engines/current-device.js';
-import { SlowlaneError } from './checks/errors.js';
-import type { InnerOptimizer, SecondMoment } from './optimizers/inner.js';
-import type { SlowParts } from './slow/slow-store.js';
+import { firstNonFinite } from '../engines/finite.js';
+import { currentDevice } from '../engines/current-device.js';
+import { SlowlaneError } from '../checks/errors.js';
+import type { InnerOptimizer, SecondMoment } from '../optimizers/inner.js';
+import type { SlowParts } from '../slow/slow-store.js';
 import {
   type AdaptiveStepSize,
   checkCurvature,
@@ -17,9 +17,9 @@ import {
   stepSizeAt,
   type StepSizeSchedule,
 } from './step-size.js';
-import { adaptiveOver } from './sync/adaptive-pass.js';
-import type { SyncCycle } from './sync/sync-cycle.js';
-import { isWeight, type Tracked } from './sync/tracked.js';
+import { adaptiveOver } from './adaptive-pass.js';
+import type { SyncCycle } from './cycle.js';
+import { isWeight, type Tracked } from './tracked.js';
 
 type PartsOf = (isMeant: (tracked: Tracked) => boolean) => SlowParts<Tracked>;
 

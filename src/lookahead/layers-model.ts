@@ -3,9 +3,9 @@
 import type * as tf from '@tensorflow/tfjs-core';
 import type * as tfl from '@tensorflow/tfjs-layers';
 
-import { SlowlaneError } from './checks/errors.js';
-import type { LookaheadSettings } from './lookahead-options.js';
-import { shown } from './checks/check.js';
+import { SlowlaneError } from '../checks/errors.js';
+import type { LookaheadSettings } from './options.js';
+import { shown } from '../checks/check.js';
 import { isAdaptive } from './step-size.js';
 
 /** A `tf.LayersModel`, as far as it is needed. */

@@ -2,9 +2,9 @@
 
 import type * as tf from '@tensorflow/tfjs-core';
 
-import { SlowlaneError } from './checks/errors.js';
-import type { LookaheadSettings } from './lookahead-options.js';
-import type { InnerOptimizer } from './optimizers/inner.js';
+import { SlowlaneError } from '../checks/errors.js';
+import type { LookaheadSettings } from './options.js';
+import type { InnerOptimizer } from '../optimizers/inner.js';
 import { isAdaptive } from './step-size.js';
 
 /**

@@ -1,9 +1,9 @@
 // What becomes of weights that stall: a warning, an error, and the numbers for `stats()`. One meter a format, since
 // formats round differently.
 
-import type { ValueFormat } from '../workers/codecs/value-format.js';
-import { SlowlaneError } from './checks/errors.js';
-import { StallMeter, type StallSample, type StallSink } from './slow/stall.js';
+import type { ValueFormat } from '../../workers/codecs/value-format.js';
+import { SlowlaneError } from '../checks/errors.js';
+import { StallMeter, type StallSample, type StallSink } from '../slow/stall.js';
 
 export const STALL_POLICIES = ['throw', 'warn', 'ignore'] as const;
 

@@ -4,8 +4,8 @@ import * as tf from '@tensorflow/tfjs-core';
 import { type Lookahead, lookahead, momentum, sgd, type SlowFormat } from 'slowlane';
 import { expect, test } from 'vitest';
 
-import { halfSquare, noise, onEveryEngine, slowOf, valuesOf } from '../engines.js';
-import { trainShapes } from './train-shapes.js';
+import { halfSquare, noise, onEveryEngine, slowOf, valuesOf } from '../../engines.js';
+import { trainShapes } from '../train-shapes.js';
 
 const SHAPES = [[64, 64], [71, 67], [5000], []];
 

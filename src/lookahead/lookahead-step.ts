@@ -3,8 +3,8 @@
 import type * as tf from '@tensorflow/tfjs-core';
 
 import type { Gate } from './gate.js';
-import type { LookaheadSync } from './lookahead-sync.js';
-import type { InnerOptimizer } from './optimizers/inner.js';
+import type { LookaheadSync } from './syncing.js';
+import type { InnerOptimizer } from '../optimizers/inner.js';
 
 export interface StepParts {
   readonly inner: InnerOptimizer;

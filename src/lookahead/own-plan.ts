@@ -3,18 +3,18 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 
-import { memoryBudgetOf } from './engine/memory-budget.js';
-import { describeShortfall } from './plan/describe.js';
-import { SlowlaneError } from './checks/errors.js';
+import { memoryBudgetOf } from '../engine/memory-budget.js';
+import { describeShortfall } from '../plan/describe.js';
+import { SlowlaneError } from '../checks/errors.js';
 import type { BudgetSettings } from './lookahead-budget.js';
-import type { LookaheadSettings } from './lookahead-options.js';
+import type { LookaheadSettings } from './options.js';
 import { type LayersModelLike, weightsOf } from './layers-model.js';
-import { makePlan, type Plan } from './plan/make-plan.js';
-import type { InnerOptimizer } from './optimizers/inner.js';
-import type { Plannable } from './optimizers/step-policy.js';
-import { type PlannableModel, readModel } from './plan/model.js';
-import type { PlannedLayers } from './plan/activations.js';
-import type { PlannedWeight, Policy } from './plan/policies.js';
+import { makePlan, type Plan } from '../plan/make-plan.js';
+import type { InnerOptimizer } from '../optimizers/inner.js';
+import type { Plannable } from '../optimizers/step-policy.js';
+import { type PlannableModel, readModel } from '../plan/model.js';
+import type { PlannedLayers } from '../plan/activations.js';
+import type { PlannedWeight, Policy } from '../plan/policies.js';
 import { isAdaptive } from './step-size.js';
 
 type Source = LayersModelLike | readonly tf.Variable[];

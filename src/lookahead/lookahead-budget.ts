@@ -1,7 +1,7 @@
 // The options of a Lookahead that plans by itself, checked at the door: a budget, and what the plan counts with.
 
-import { checkNumber } from './checks/check.js';
-import { parseBytes } from './checks/bytes.js';
+import { checkNumber } from '../checks/check.js';
+import { parseBytes } from '../checks/bytes.js';
 
 export interface BudgetOptions {
   /**

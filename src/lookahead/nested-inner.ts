@@ -4,9 +4,9 @@
 import * as tf from '@tensorflow/tfjs-core';
 
 import type { Lookahead } from './lookahead.js';
-import { type Gradients, matchGradients } from './autograd/gradients.js';
-import type { BeginStep, InnerOptimizer } from './optimizers/inner.js';
-import type { NamedTensor } from './tfjs/named-tensor.js';
+import { type Gradients, matchGradients } from '../autograd/gradients.js';
+import type { BeginStep, InnerOptimizer } from '../optimizers/inner.js';
+import type { NamedTensor } from '../tfjs/named-tensor.js';
 
 export class NestedInner implements InnerOptimizer {
   readonly optimizer: Lookahead;

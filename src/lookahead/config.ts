@@ -5,12 +5,12 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 
-import { SlowlaneError } from './checks/errors.js';
+import { SlowlaneError } from '../checks/errors.js';
 import { BUDGET_KEYS, type BudgetOptions } from './lookahead-budget.js';
-import type { LookaheadOptions, LookaheadSettings, WeightOverride } from './lookahead-options.js';
-import { scheduleConfig, scheduleFrom } from './optimizers/schedules.js';
-import type { SlowFormat } from './slow/slow-format.js';
-import type { WeightMatcher } from './checks/weight-matcher.js';
+import type { LookaheadOptions, LookaheadSettings, WeightOverride } from './options.js';
+import { scheduleConfig, scheduleFrom } from '../optimizers/schedules.js';
+import type { SlowFormat } from '../slow/slow-format.js';
+import type { WeightMatcher } from '../checks/weight-matcher.js';
 import { adaptive, isAdaptive, type SlowStepSize } from './step-size.js';
 
 type Config = tf.serialization.ConfigDict;

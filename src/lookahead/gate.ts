@@ -4,8 +4,8 @@
 // is a *turn*: turns run one after the other in the order of their calls. The table of calls and states
 // is in docs/decisions/0001-contract-of-the-core.md.
 
-import { SlowlaneError } from './checks/errors.js';
-import { momentsAway } from './engine/moment-home.js';
+import { SlowlaneError } from '../checks/errors.js';
+import { momentsAway } from '../engine/moment-home.js';
 
 type State =
   | { readonly at: 'idle' }

@@ -1,8 +1,8 @@
 // NaN and infinity in weights and slots: what is said of them, and who looks.
 
-import { firstNonFinite } from './engines/finite.js';
-import { SlowlaneError } from './checks/errors.js';
-import type { InnerOptimizer } from './optimizers/inner.js';
+import { firstNonFinite } from '../engines/finite.js';
+import { SlowlaneError } from '../checks/errors.js';
+import type { InnerOptimizer } from '../optimizers/inner.js';
 
 export function nonFinite(name: string, step: number, consequence: string): SlowlaneError {
   return new SlowlaneError(

@@ -6,22 +6,22 @@ import type * as tf from '@tensorflow/tfjs-core';
 import { createBlender, defaultWorkers } from '#worker-blender';
 
 import { hasBadSlot, nonFinite } from './bad-values.js';
-import { firstNonFinite } from './engines/finite.js';
-import { currentDevice } from './engines/current-device.js';
-import { SlowlaneError } from './checks/errors.js';
+import { firstNonFinite } from '../engines/finite.js';
+import { currentDevice } from '../engines/current-device.js';
+import { SlowlaneError } from '../checks/errors.js';
 import type { Gate } from './gate.js';
-import type { LookaheadSettings } from './lookahead-options.js';
-import type { LookaheadStats } from './lookahead-stats.js';
-import type { InnerOptimizer } from './optimizers/inner.js';
-import type { SavedSlow } from './snapshot/lookahead-state.js';
+import type { LookaheadSettings } from './options.js';
+import type { LookaheadStats } from './stats.js';
+import type { InnerOptimizer } from '../optimizers/inner.js';
+import type { SavedSlow } from '../snapshot/lookahead-state.js';
 import { StallWatch } from './stall-watch.js';
 import { StepSizes } from './step-sizes.js';
-import type { Blender } from './sync/blender.js';
-import { makeSlowStore, type SlowStoreOptions } from './sync/make-slow-store.js';
-import { Stash } from './sync/slow-weights.js';
-import { SyncClock } from './sync/sync-clock.js';
-import { SyncCycle } from './sync/sync-cycle.js';
-import { isWeight, type Tracked } from './sync/tracked.js';
+import type { Blender } from '../sync/blender.js';
+import { makeSlowStore, type SlowStoreOptions } from '../sync/make-slow-store.js';
+import { Stash } from './slow-weights.js';
+import { SyncClock } from './sync-clock.js';
+import { SyncCycle } from './cycle.js';
+import { isWeight, type Tracked } from './tracked.js';
 import { Tracking } from './tracking.js';
 
 export class LookaheadSync {

@@ -7,29 +7,25 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 
-import { FitCallback, type FitHooks } from './tfjs/fit-callback.js';
+import { FitCallback, type FitHooks } from '../tfjs/fit-callback.js';
 import { checkModel, type LayersModelLike, weightsOf } from './layers-model.js';
-import { checkGradients } from './autograd/gradients.js';
-import { checkCounters } from './sync/sync-cycle.js';
+import { checkGradients } from '../autograd/gradients.js';
+import { checkCounters } from './cycle.js';
 import { assertMayStep, assertNoSyncDue, Gate } from './gate.js';
-import { checkFunction } from './checks/check.js';
-import { configOf, partsOf } from './lookahead-config.js';
-import {
-  checkLookaheadOptions,
-  type LookaheadOptions,
-  type LookaheadSettings,
-} from './lookahead-options.js';
-import { OwnPlan, type PlanHints } from './lookahead-plan.js';
+import { checkFunction } from '../checks/check.js';
+import { configOf, partsOf } from './config.js';
+import { checkLookaheadOptions, type LookaheadOptions, type LookaheadSettings } from './options.js';
+import { OwnPlan, type PlanHints } from './own-plan.js';
 import { takeStep } from './lookahead-step.js';
-import { LookaheadSync } from './lookahead-sync.js';
-import type { Plan } from './plan/make-plan.js';
+import { LookaheadSync } from './syncing.js';
+import type { Plan } from '../plan/make-plan.js';
 import { NestedInner } from './nested-inner.js';
 import { checkAppliesGradients, checkInner, takeOver } from './check-inner.js';
-import { asInner } from './optimizers/foreign.js';
-import type { InnerOptimizer } from './optimizers/inner.js';
-import type { NamedTensor } from './tfjs/named-tensor.js';
-import { TakenTensors, toTensors } from './snapshot/lookahead-state.js';
-import type { LookaheadStats } from './lookahead-stats.js';
+import { asInner } from '../optimizers/foreign.js';
+import type { InnerOptimizer } from '../optimizers/inner.js';
+import type { NamedTensor } from '../tfjs/named-tensor.js';
+import { TakenTensors, toTensors } from '../snapshot/lookahead-state.js';
+import type { LookaheadStats } from './stats.js';
 
 /**
  * Wraps `inner`, one of slowlane's optimizers or any `tf.Optimizer`, which is the Lookahead's from then

@@ -1,7 +1,7 @@
 // Numbers of a Lookahead's life so far.
 
 import type { StallStats } from './stall-watch.js';
-import type { SyncTimes } from './sync/sync-clock.js';
+import type { SyncTimes } from './sync-clock.js';
 
 export interface LookaheadStats {
   /** Inner steps that were applied. */

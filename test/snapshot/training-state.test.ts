@@ -8,7 +8,7 @@ import { describe, expect, test } from 'vitest';
 
 import { packFile, unpackFile } from '#src/snapshot/packed-tensors.js';
 
-import { halfSquare, noise, onEveryEngine, valuesOf } from './engines.js';
+import { halfSquare, noise, onEveryEngine, valuesOf } from '../engines.js';
 
 test('every float32 and int32 survives, whatever the names and shapes', () => {
   const list = fc.array(

@@ -8,9 +8,9 @@ import {
   type BudgetSettings,
   checkBudget,
 } from './lookahead-budget.js';
-import { checkChoice, checkKeys, checkNumber, shown } from './checks/check.js';
-import { checkSlowFormat, type SlowFormat } from './slow/slow-format.js';
-import { checkMatcher, matches, type WeightMatcher } from './checks/weight-matcher.js';
+import { checkChoice, checkKeys, checkNumber, shown } from '../checks/check.js';
+import { checkSlowFormat, type SlowFormat } from '../slow/slow-format.js';
+import { checkMatcher, matches, type WeightMatcher } from '../checks/weight-matcher.js';
 import { STALL_POLICIES, type StallPolicy } from './stall-watch.js';
 import {
   checkStepSize,

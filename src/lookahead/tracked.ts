@@ -2,7 +2,7 @@
 
 import type * as tf from '@tensorflow/tfjs-core';
 
-import type { SlowStepSize } from '../step-size.js';
+import type { SlowStepSize } from './step-size.js';
 
 export interface Tracked {
   readonly variable: tf.Variable;

@@ -8,7 +8,7 @@ import { beforeAll, expect, test, vi } from 'vitest';
 import { halfValue, roundHalf } from '#workers/codecs/half.js';
 import type { BlendKernels } from '#workers/plain-kernels.js';
 
-import { noise } from '../engines.js';
+import { noise } from '../../engines.js';
 
 /** Half a place is added, then truncated. Offered nowhere. */
 const TO_NEAREST = 0x8000_1000;

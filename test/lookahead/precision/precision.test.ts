@@ -17,14 +17,14 @@ import {
 } from 'slowlane';
 import { describe, expect, test, vi } from 'vitest';
 
-import { checkLookaheadOptions } from '#src/lookahead-options.js';
+import { checkLookaheadOptions } from '#src/lookahead/options.js';
 import { CODECS } from '#workers/codecs/codec.js';
 import { type PackedFormat, packedBytes } from '#workers/codecs/value-format.js';
 
-import { entry } from '../built.js';
-import { halfSquare, noise, onEveryEngine, slowOf, valuesOf } from '../engines.js';
-import { trainShapes } from './train-shapes.js';
-import type { Fault } from '../workers/faulty/worker.js';
+import { entry } from '../../built.js';
+import { halfSquare, noise, onEveryEngine, slowOf, valuesOf } from '../../engines.js';
+import { trainShapes } from '../train-shapes.js';
+import type { Fault } from '../../workers/faulty/worker.js';
 
 const FORMATS: readonly PackedFormat[] = ['f16r8', 'f16', 'bf16', 'int8'];
 const placed = (format: PackedFormat) => `host:${format}` as SlowFormat;
