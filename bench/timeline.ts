@@ -19,8 +19,8 @@ import {
   RUN_RECORD_VERSION,
   type RunRecord,
   runRecordToJson,
-} from '../src/memory/run-record.js';
-import { StepClock } from '../src/memory/step-times.js';
+} from '../src/records/run-record.js';
+import { StepClock } from '../src/records/step-times.js';
 
 const SIZE = { layers: 8, width: 256, batch: 32 };
 const STEPS = 10;

@@ -1,7 +1,7 @@
 // What bench/moments-parity.ts writes; docs/parity-record.schema.json describes it.
 
-import { problemOf } from '../../src/memory/json-schema.js';
-import { publishedSchema } from '../../src/memory/published-schema.js';
+import { problemOf } from '../../src/records/json-schema.js';
+import { publishedSchema } from '../../src/records/published-schema.js';
 import { type Comparison, DEMANDED } from './comparison.js';
 import type { Condition, Contender } from './conditions.js';
 

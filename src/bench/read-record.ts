@@ -1,8 +1,8 @@
 // Reads the record of a benchmark, by the schema that is published with the package.
 
 import { SlowlaneError } from '../checks/errors.js';
-import { problemOf } from '../memory/json-schema.js';
-import { publishedSchema } from '../memory/published-schema.js';
+import { problemOf } from '../records/json-schema.js';
+import { publishedSchema } from '../records/published-schema.js';
 import { type BenchRecord, SCHEMA, SCHEMA_VERSION } from './record.js';
 
 /** Throws DATA where `text` is no record, or one of another version; says what is wrong, and where. */

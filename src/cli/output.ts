@@ -6,7 +6,7 @@ import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { recipeOf } from '../memory/report-parts.js';
 import { type ChartLibrary, isReport, renderReport } from '../memory/report.js';
-import { isRunRecord, type RunRecord, runRecordToJson } from '../memory/run-record.js';
+import { isRunRecord, type RunRecord, runRecordToJson } from '../records/run-record.js';
 import { reasonOf, RunError } from './cli-error.js';
 import { checkReplaceable, OTHER_FOLDER, type OwnFile, replaceFile } from './own-file.js';
 

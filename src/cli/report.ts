@@ -3,7 +3,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { NamedRun } from '../memory/report-data.js';
-import { readRunRecord } from '../memory/read-record.js';
+import { readRunRecord } from '../records/read-record.js';
 import { recipeOf } from '../memory/report-parts.js';
 import { isReport, renderReport } from '../memory/report.js';
 import { isNotFound, reasonOf, RunError } from './cli-error.js';

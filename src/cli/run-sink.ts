@@ -1,6 +1,6 @@
 // Whoever follows a run while it goes on: files for TensorBoard, and what may come beside them.
 
-import type { EvaluationRecord } from '../memory/run-record.js';
+import type { EvaluationRecord } from '../records/run-record.js';
 import type { LoopState } from './training-loop.js';
 
 /** The run at a step whose loss was read. */

@@ -1,7 +1,7 @@
 // One training run while it goes on.
 
 import type { Meter } from '../meter/meter.js';
-import type { EvaluationRecord } from '../memory/run-record.js';
+import type { EvaluationRecord } from '../records/run-record.js';
 import type { DataSet } from '../models/dataset.js';
 import type { Engine } from './engine.js';
 import type { Model } from '../models/model.js';

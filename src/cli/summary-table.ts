@@ -1,7 +1,7 @@
 // The result of a run as a table for the terminal.
 
 import Table from 'cli-table3';
-import type { RunRecord } from '../memory/run-record.js';
+import type { RunRecord } from '../records/run-record.js';
 import { summarize } from '../memory/summary.js';
 
 /** The frame alone: lines between rows are left out. */

@@ -13,8 +13,8 @@ import {
   rmsprop,
   sgd,
 } from '../index.js';
-import type { HostMemory, SyncRecord } from '../memory/run-record.js';
-import type { SyncTotals } from '../memory/step-times.js';
+import type { HostMemory, SyncRecord } from '../records/run-record.js';
+import type { SyncTotals } from '../records/step-times.js';
 import type { InnerName, LookaheadOptions, TrainOptions } from './train-options.js';
 
 const INNER = { sgd, momentum, rmsprop, adagrad, adam, adamw, lion } as const satisfies Record<

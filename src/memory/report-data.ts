@@ -2,9 +2,9 @@
 
 import type { TimelineData } from '../meter/timeline.js';
 import { type MemoryPoints, memoryPoints } from './memory-points.js';
-import type { RunRecord } from './run-record.js';
+import type { RunRecord } from '../records/run-record.js';
 import { centeredMeans } from './smoothing.js';
-import type { StepTimes } from './step-times.js';
+import type { StepTimes } from '../records/step-times.js';
 
 /** A run and what it is called beside others. */
 export interface NamedRun {

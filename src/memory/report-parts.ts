@@ -6,7 +6,7 @@ import type { NamedRun } from './report-data.js';
 import { peakTable } from './report-peak.js';
 import { resultsTables } from './report-results.js';
 import { tiles } from './report-tiles.js';
-import type { RunRecord } from './run-record.js';
+import type { RunRecord } from '../records/run-record.js';
 
 /** HTML. */
 export interface ReportParts {

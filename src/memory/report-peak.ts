@@ -3,7 +3,7 @@
 import { table, type TableRow } from './html.js';
 import { formatBytes, formatCount } from './quantities.js';
 import type { NamedRun } from './report-data.js';
-import type { RunRecord } from './run-record.js';
+import type { RunRecord } from '../records/run-record.js';
 
 const UNSEEN = '–';
 /** What TensorFlow.js's own count can tell apart; all else is among activations. */

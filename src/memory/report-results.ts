@@ -3,7 +3,7 @@
 import { escapeHtml, table, type TableRow } from './html.js';
 import { formatBytes } from './quantities.js';
 import type { NamedRun } from './report-data.js';
-import type { RunRecord } from './run-record.js';
+import type { RunRecord } from '../records/run-record.js';
 import { summarize, type SummaryRow } from './summary.js';
 
 export function resultsTables(runs: readonly NamedRun[]): string {

@@ -2,7 +2,7 @@
 
 import { escapeHtml, escapeQuantity } from './html.js';
 import { formatBytes, formatCount, formatPercent, significant } from './quantities.js';
-import type { MemoryRecord, RunRecord } from './run-record.js';
+import type { MemoryRecord, RunRecord } from '../records/run-record.js';
 import { finalEvaluation, stepsPerSecond, syncShare } from './summary.js';
 
 export function tiles(record: RunRecord): string {

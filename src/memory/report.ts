@@ -12,7 +12,7 @@ import { MEMORY_SCRIPT } from './report-memory-script.js';
 import { type LiveNote, recipeOf, type ReportParts, reportParts, titleOf } from './report-parts.js';
 import { COMMON_SCRIPT, END_SCRIPT, LANGUAGE_SCRIPT, START_SCRIPT } from './report-script.js';
 import { STEPS_SCRIPT } from './report-steps-script.js';
-import type { RunRecord } from './run-record.js';
+import type { RunRecord } from '../records/run-record.js';
 
 /** The text of uPlot's `uPlot.iife.min.js` and `uPlot.min.css`, which the page carries inside. */
 export interface ChartLibrary {

@@ -1,7 +1,7 @@
 // The numbers of a run that belong in a table: the same rows on the terminal and in the report.
 
 import { formatBytes, formatCount, formatMs, formatPercent, significant } from './quantities.js';
-import type { EvaluationRecord, RunRecord } from './run-record.js';
+import type { EvaluationRecord, RunRecord } from '../records/run-record.js';
 
 export interface SummaryRow {
   readonly label: string;

@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 
-import { runRecordToJson } from '#src/memory/run-record.js';
+import { runRecordToJson } from '#src/records/run-record.js';
 import { RECORD } from '../memory/records.js';
 import { readRecord, slowlane, temporaryFolder } from './run-cli.js';
 

@@ -5,8 +5,8 @@ import { closeSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished } from 'vitest';
-import { readRunRecord } from '#src/memory/read-record.js';
-import type { RunRecord } from '#src/memory/run-record.js';
+import { readRunRecord } from '#src/records/read-record.js';
+import type { RunRecord } from '#src/records/run-record.js';
 import { againstBuild, entry } from '../built.js';
 
 const ROOT = entry('.');

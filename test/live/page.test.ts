@@ -7,7 +7,7 @@ import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import { startLivePage } from '#src/cli/live/server.js';
-import type { RunRecord } from '#src/memory/run-record.js';
+import type { RunRecord } from '#src/records/run-record.js';
 import { launchChromium } from '../browser/chromium.js';
 import { readRecord, slowlane, temporaryFolder } from '../cli/run-cli.js';
 import { timedRun } from '../memory/timelines.js';

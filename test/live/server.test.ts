@@ -9,7 +9,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type LivePage, startLivePage } from '#src/cli/live/server.js';
 import { LiveStreams } from '#src/cli/live/streams.js';
 import { endedState, runningState } from '#src/memory/report.js';
-import type { RunRecord } from '#src/memory/run-record.js';
+import type { RunRecord } from '#src/records/run-record.js';
 import { timedRun } from '../memory/timelines.js';
 import { ask, listenTo } from './client.js';
 

@@ -1,6 +1,6 @@
 // Run records for tests, with numbers that one can check in the head.
 
-import type { RunRecord } from '#src/memory/run-record.js';
+import type { RunRecord } from '#src/records/run-record.js';
 
 const MIB = 2 ** 20;
 

@@ -9,7 +9,7 @@ import type { Browser, BrowserContextOptions, Locator, Page } from 'playwright-c
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import { renderReport } from '#src/memory/report.js';
-import type { RunRecord } from '#src/memory/run-record.js';
+import type { RunRecord } from '#src/records/run-record.js';
 import { launchChromium } from '../browser/chromium.js';
 import { RECORD } from './records.js';
 import { timedRun } from './timelines.js';

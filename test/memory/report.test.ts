@@ -9,7 +9,7 @@ import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { reportParts } from '#src/memory/report-parts.js';
 import { isReport, renderReport } from '#src/memory/report.js';
-import type { RunRecord } from '#src/memory/run-record.js';
+import type { RunRecord } from '#src/records/run-record.js';
 import { summarize } from '#src/memory/summary.js';
 import { launchChromium } from '../browser/chromium.js';
 import { RECORD } from './records.js';

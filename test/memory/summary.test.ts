@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from 'vitest';
 import { formatBytes, formatMs, formatPercent, significant } from '#src/memory/quantities.js';
-import { isRunRecord, runRecordToJson } from '#src/memory/run-record.js';
+import { isRunRecord, runRecordToJson } from '#src/records/run-record.js';
 import { centeredMeans, smoothed } from '#src/memory/smoothing.js';
 import { summarize } from '#src/memory/summary.js';
 import { RECORD } from './records.js';

@@ -1,8 +1,8 @@
 // Timelines and step times for tests, made as a run makes them.
 
 import { Timeline, type TimelineData } from '#src/meter/timeline.js';
-import type { RunRecord } from '#src/memory/run-record.js';
-import { StepClock } from '#src/memory/step-times.js';
+import type { RunRecord } from '#src/records/run-record.js';
+import { StepClock } from '#src/records/step-times.js';
 import { RECORD } from './records.js';
 
 const MIB = 2 ** 20;

@@ -10,7 +10,7 @@ import {
   renderLivePage,
   runningState,
 } from '../../memory/report.js';
-import type { RunRecord } from '../../memory/run-record.js';
+import type { RunRecord } from '../../records/run-record.js';
 import { codeOf, reasonOf, RunError } from '../cli-error.js';
 import { newToken, placeOf } from './address.js';
 import { LiveStreams } from './streams.js';

@@ -3,8 +3,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 
-import { type JsonSchema, problemOf } from '#src/memory/json-schema.js';
-import { readRunRecord } from '#src/memory/read-record.js';
+import { type JsonSchema, problemOf } from '#src/records/json-schema.js';
+import { readRunRecord } from '#src/records/read-record.js';
 
 import {
   FIT_RECORD,
@@ -12,9 +12,9 @@ import {
   SPEED_RECORD,
   SYNC_RECORD,
   WASM_RECORD,
-} from './bench/records.js';
-import { entry } from './built.js';
-import { timedRun } from './memory/timelines.js';
+} from '../bench/records.js';
+import { entry } from '../built.js';
+import { timedRun } from '../memory/timelines.js';
 
 type Names = Readonly<Record<string, unknown>>;
 

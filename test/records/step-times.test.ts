@@ -2,12 +2,12 @@
 
 import { expect, test } from 'vitest';
 
-import { MAX_TIME_ROWS, StepClock } from '#src/memory/step-times.js';
+import { MAX_TIME_ROWS, StepClock } from '#src/records/step-times.js';
 import { memoryPoints } from '#src/memory/memory-points.js';
-import { readRunRecord } from '#src/memory/read-record.js';
-import { runRecordToJson } from '#src/memory/run-record.js';
-import { RECORD } from './records.js';
-import { timedRun, timeline } from './timelines.js';
+import { readRunRecord } from '#src/records/read-record.js';
+import { runRecordToJson } from '#src/records/run-record.js';
+import { RECORD } from '../memory/records.js';
+import { timedRun, timeline } from '../memory/timelines.js';
 
 test('10,000 steps take rows of 8, whose mean, slowest step and syncs are those of the steps', () => {
   const { stepTimes } = timedRun(10_000);
