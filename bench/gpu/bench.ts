@@ -9,7 +9,7 @@ import type { Phase } from '../../src/bench/peaks.js';
 import { runCell } from '../../src/bench/run-cell.js';
 import { Interrupted, listenForInterrupt } from '../../src/cli/interrupt.js';
 import { outliveReaders } from '../../src/cli/standard-streams.js';
-import { formatClock } from '../../src/memory/quantities.js';
+import { formatClock } from '../../src/report/quantities.js';
 import { type Cell, CELLS } from './cells.js';
 import type { Result } from './child.js';
 import { type DriverMeter, startDriverMeter, UNKNOWN } from '../../src/bench/driver-meter.js';

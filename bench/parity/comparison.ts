@@ -1,7 +1,7 @@
 // What the trainings of one condition say: test losses over those of float32 moments, and whether the
 // curves are the same.
 
-import { centeredMeans } from '../../src/memory/smoothing.js';
+import { centeredMeans } from '../../src/report/smoothing.js';
 import { correlation } from '../correlation.js';
 
 export interface Curve {

@@ -5,7 +5,7 @@ import { Command } from 'commander';
 import { mostLayers } from '../bench/fit/estimate.js';
 import type { FitOptions } from '../bench/fit/fit-record.js';
 import { FIT_POLICIES } from '../bench/policies.js';
-import { formatBytes } from '../memory/quantities.js';
+import { formatBytes } from '../report/quantities.js';
 import {
   adapterOption,
   type BenchRequest,

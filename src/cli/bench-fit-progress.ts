@@ -5,7 +5,7 @@ import type { FitListener } from '../bench/fit/fit-policy.js';
 import { estimateLayers } from '../bench/fit/estimate.js';
 import { type BenchPolicy, policyNamed } from '../bench/policies.js';
 import { timeLeftMs } from '../bench/fit/time-left.js';
-import { formatBytes, formatClock, formatMs } from '../memory/quantities.js';
+import { formatBytes, formatClock, formatMs } from '../report/quantities.js';
 import { startBar, type TerminalBar } from './terminal-bar.js';
 
 export interface FitProgress extends Required<FitListener> {

@@ -1,7 +1,7 @@
 // What `bench fit` has found, for the terminal.
 
 import type { FitCell, FitRecord } from '../bench/fit/fit-record.js';
-import { formatBytes } from '../memory/quantities.js';
+import { formatBytes } from '../report/quantities.js';
 import { formatCount } from '../plan/weights.js';
 import { headOf, NONE, tableText } from './bench-table.js';
 import { wrapped } from './wrapped.js';

@@ -6,7 +6,7 @@ import type { MachineRecord } from '../bench/machine.js';
 import { speedCellOf } from '../bench/speed/speed-cell.js';
 import type { SpeedCell, SpeedOptions } from '../bench/speed/speed-record.js';
 import { UntimedDriver } from '../bench/untimed-driver.js';
-import { formatMs } from '../memory/quantities.js';
+import { formatMs } from '../report/quantities.js';
 import { measureEach } from './bench-cells-progress.js';
 import type { Benchmark } from './bench-run.js';
 import { speedText } from './bench-speed-text.js';

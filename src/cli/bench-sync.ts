@@ -4,7 +4,7 @@ import { measureCell } from '../bench/cells.js';
 import type { SlowPlace } from '../bench/slow-places.js';
 import { syncCellOf } from '../bench/sync/sync-cell.js';
 import type { SyncCell, SyncOptions } from '../bench/sync/sync-record.js';
-import { formatMs, formatPercent } from '../memory/quantities.js';
+import { formatMs, formatPercent } from '../report/quantities.js';
 import { measureEach } from './bench-cells-progress.js';
 import type { Benchmark } from './bench-run.js';
 import { syncText } from './bench-sync-text.js';

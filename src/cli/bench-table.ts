@@ -5,7 +5,7 @@ import Table from 'cli-table3';
 import type { CellOptions } from '../bench/cell-options.js';
 import type { Failure } from '../bench/failure.js';
 import type { BenchRecord } from '../bench/record.js';
-import { formatCount } from '../memory/quantities.js';
+import { formatCount } from '../report/quantities.js';
 import { wrapped } from './wrapped.js';
 
 /** The frame alone: lines between rows are left out. */

@@ -2,10 +2,10 @@
 
 import { readFile, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import type { NamedRun } from '../memory/report-data.js';
+import type { NamedRun } from '../report/data.js';
 import { readRunRecord } from '../records/read-record.js';
-import { recipeOf } from '../memory/report-parts.js';
-import { isReport, renderReport } from '../memory/report.js';
+import { recipeOf } from '../report/parts.js';
+import { isReport, renderReport } from '../report/report.js';
 import { isNotFound, reasonOf, RunError } from './cli-error.js';
 import { readChartLibrary } from './output.js';
 import { replaceFile } from './own-file.js';

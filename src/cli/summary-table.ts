@@ -2,7 +2,7 @@
 
 import Table from 'cli-table3';
 import type { RunRecord } from '../records/run-record.js';
-import { summarize } from '../memory/summary.js';
+import { summarize } from '../report/summary.js';
 
 /** The frame alone: lines between rows are left out. */
 const NO_INNER_LINES = { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' } as const;

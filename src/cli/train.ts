@@ -15,7 +15,7 @@ import { startProgress } from './progress.js';
 import { makeRecord } from './record-of-run.js';
 import { summaryText } from './summary-table.js';
 import { meter } from '../meter/meter.js';
-import { formatBytes, formatCount, formatMs } from '../memory/quantities.js';
+import { formatBytes, formatCount, formatMs } from '../report/quantities.js';
 import type { EvaluationRecord, RunRecord } from '../records/run-record.js';
 import type { Run } from './run.js';
 import { allOf, pointTeller, type RunSink } from './run-sink.js';

@@ -4,7 +4,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import * as tf from '@tensorflow/tfjs-core';
 import type { Meter } from '../meter/meter.js';
 import type { LossPoint } from '../records/run-record.js';
-import { smoothed } from '../memory/smoothing.js';
+import { smoothed } from '../report/smoothing.js';
 import { StepClock } from '../records/step-times.js';
 import { RunError } from './cli-error.js';
 import { type DataSet, disposeBatch } from '../models/dataset.js';

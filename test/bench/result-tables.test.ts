@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, test } from 'vitest';
 
-import { formatBytes } from '#src/memory/quantities.js';
+import { formatBytes } from '#src/report/quantities.js';
 import type { FitRecord } from '#src/bench/fit/fit-record.js';
 import type { MemoryRecord } from '#src/bench/memory/memory-record.js';
 import { type BenchPolicy, policyNamed } from '#src/bench/policies.js';

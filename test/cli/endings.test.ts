@@ -5,9 +5,9 @@ import { existsSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { summaryText } from '#src/cli/summary-table.js';
-import { summarize } from '#src/memory/summary.js';
+import { summarize } from '#src/report/summary.js';
 import { moduleAt } from '../built.js';
-import { RECORD } from '../memory/records.js';
+import { RECORD } from '../report/records.js';
 import { evaluated, readRecord, slowlane, temporaryFolder } from './run-cli.js';
 
 const SHORT = 'train --steps 3 --engine wasm --batch-size 16 --out ';

@@ -3,9 +3,9 @@
 import { type IncomingMessage, request, type RequestOptions } from 'node:http';
 import { runInNewContext } from 'node:vm';
 
-import type { Change } from '#src/memory/changes.js';
-import { APPLY_SCRIPT, type LiveMessage } from '#src/memory/report-live-script.js';
-import type { ReportState } from '#src/memory/report.js';
+import type { Change } from '#src/report/changes.js';
+import { APPLY_SCRIPT, type LiveMessage } from '#src/report/page/live.js';
+import type { ReportState } from '#src/report/report.js';
 
 const apply = runInNewContext(`${APPLY_SCRIPT}; applyChange`) as (
   value: unknown,

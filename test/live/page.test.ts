@@ -10,7 +10,7 @@ import { startLivePage } from '#src/cli/live/server.js';
 import type { RunRecord } from '#src/records/run-record.js';
 import { launchChromium } from '../browser/chromium.js';
 import { readRecord, slowlane, temporaryFolder } from '../cli/run-cli.js';
-import { timedRun } from '../memory/timelines.js';
+import { timedRun } from '../report/timelines.js';
 import { listenTo } from './client.js';
 
 const read = (file: string) =>

@@ -8,9 +8,9 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 
 import { type LivePage, startLivePage } from '#src/cli/live/server.js';
 import { LiveStreams } from '#src/cli/live/streams.js';
-import { endedState, runningState } from '#src/memory/report.js';
+import { endedState, runningState } from '#src/report/report.js';
 import type { RunRecord } from '#src/records/run-record.js';
-import { timedRun } from '../memory/timelines.js';
+import { timedRun } from '../report/timelines.js';
 import { ask, listenTo } from './client.js';
 
 const CHART = { script: '/* charts */', css: '' };

@@ -14,7 +14,7 @@ import {
   WASM_RECORD,
 } from '../bench/records.js';
 import { entry } from '../built.js';
-import { timedRun } from '../memory/timelines.js';
+import { timedRun } from '../report/timelines.js';
 
 type Names = Readonly<Record<string, unknown>>;
 

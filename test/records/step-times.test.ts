@@ -3,11 +3,11 @@
 import { expect, test } from 'vitest';
 
 import { MAX_TIME_ROWS, StepClock } from '#src/records/step-times.js';
-import { memoryPoints } from '#src/memory/memory-points.js';
+import { memoryPoints } from '#src/report/memory-points.js';
 import { readRunRecord } from '#src/records/read-record.js';
 import { runRecordToJson } from '#src/records/run-record.js';
-import { RECORD } from '../memory/records.js';
-import { timedRun, timeline } from '../memory/timelines.js';
+import { RECORD } from '../report/records.js';
+import { timedRun, timeline } from '../report/timelines.js';
 
 test('10,000 steps take rows of 8, whose mean, slowest step and syncs are those of the steps', () => {
   const { stepTimes } = timedRun(10_000);

@@ -2,7 +2,7 @@
 
 import Table from 'cli-table3';
 
-import { formatBytes, significant } from '../../memory/quantities.js';
+import { formatBytes, significant } from '../../report/quantities.js';
 import { wrapped } from '../wrapped.js';
 import type { AdapterReport, DoctorReport, Finding, TensorflowReport } from './report.js';
 

@@ -9,7 +9,7 @@ import {
   LIVE_POLICY,
   renderLivePage,
   runningState,
-} from '../../memory/report.js';
+} from '../../report/report.js';
 import type { RunRecord } from '../../records/run-record.js';
 import { codeOf, reasonOf, RunError } from '../cli-error.js';
 import { newToken, placeOf } from './address.js';

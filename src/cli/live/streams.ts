@@ -3,9 +3,9 @@
 
 import type { ServerResponse } from 'node:http';
 
-import { changesOf } from '../../memory/changes.js';
-import type { LiveMessage } from '../../memory/report-live-script.js';
-import type { ReportState } from '../../memory/report.js';
+import { changesOf } from '../../report/changes.js';
+import type { LiveMessage } from '../../report/page/live.js';
+import type { ReportState } from '../../report/report.js';
 
 const EVERY_MS = 1000;
 

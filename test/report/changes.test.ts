@@ -4,9 +4,9 @@ import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 
-import { type Change, changesOf } from '#src/memory/changes.js';
-import { APPLY_SCRIPT } from '#src/memory/report-live-script.js';
-import { runningState } from '#src/memory/report.js';
+import { type Change, changesOf } from '#src/report/changes.js';
+import { APPLY_SCRIPT } from '#src/report/page/live.js';
+import { runningState } from '#src/report/report.js';
 import { timedRun } from './timelines.js';
 
 /** As the page does it, from the text that the page carries. */

@@ -2,7 +2,7 @@
 
 import { escapeHtml, table, type TableRow } from './html.js';
 import { formatBytes } from './quantities.js';
-import type { NamedRun } from './report-data.js';
+import type { NamedRun } from './data.js';
 import type { RunRecord } from '../records/run-record.js';
 import { summarize, type SummaryRow } from './summary.js';
 

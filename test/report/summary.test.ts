@@ -1,10 +1,10 @@
 // The numbers of a run as people read them.
 
 import { describe, expect, test } from 'vitest';
-import { formatBytes, formatMs, formatPercent, significant } from '#src/memory/quantities.js';
+import { formatBytes, formatMs, formatPercent, significant } from '#src/report/quantities.js';
 import { isRunRecord, runRecordToJson } from '#src/records/run-record.js';
-import { centeredMeans, smoothed } from '#src/memory/smoothing.js';
-import { summarize } from '#src/memory/summary.js';
+import { centeredMeans, smoothed } from '#src/report/smoothing.js';
+import { summarize } from '#src/report/summary.js';
 import { RECORD } from './records.js';
 
 describe('quantities', () => {

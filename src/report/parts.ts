@@ -2,10 +2,10 @@
 
 import { escapeHtml, RUN_COLORS } from './html.js';
 import { formatClock, formatCount } from './quantities.js';
-import type { NamedRun } from './report-data.js';
-import { peakTable } from './report-peak.js';
-import { resultsTables } from './report-results.js';
-import { tiles } from './report-tiles.js';
+import type { NamedRun } from './data.js';
+import { peakTable } from './peak.js';
+import { resultsTables } from './results.js';
+import { tiles } from './tiles.js';
 import type { RunRecord } from '../records/run-record.js';
 
 /** HTML. */

@@ -2,7 +2,7 @@
 
 import { table, type TableRow } from './html.js';
 import { formatBytes, formatCount } from './quantities.js';
-import type { NamedRun } from './report-data.js';
+import type { NamedRun } from './data.js';
 import type { RunRecord } from '../records/run-record.js';
 
 const UNSEEN = '–';

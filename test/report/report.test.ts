@@ -7,10 +7,10 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { reportParts } from '#src/memory/report-parts.js';
-import { isReport, renderReport } from '#src/memory/report.js';
+import { reportParts } from '#src/report/parts.js';
+import { isReport, renderReport } from '#src/report/report.js';
 import type { RunRecord } from '#src/records/run-record.js';
-import { summarize } from '#src/memory/summary.js';
+import { summarize } from '#src/report/summary.js';
 import { launchChromium } from '../browser/chromium.js';
 import { RECORD } from './records.js';
 

@@ -8,7 +8,7 @@ import { pathToFileURL } from 'node:url';
 import type { Browser, BrowserContextOptions, Locator, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
-import { renderReport } from '#src/memory/report.js';
+import { renderReport } from '#src/report/report.js';
 import type { RunRecord } from '#src/records/run-record.js';
 import { launchChromium } from '../browser/chromium.js';
 import { RECORD } from './records.js';

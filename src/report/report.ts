@@ -2,16 +2,16 @@
 // network, no other file. Pure: the caller reads uPlot's files and writes the page.
 
 import { escapeHtml, escapeJson } from './html.js';
-import { CHART_SCRIPT } from './report-chart-script.js';
-import { REPORT_CSS } from './report-css.js';
-import { type NamedRun, type ReportData, reportData } from './report-data.js';
+import { CHART_SCRIPT } from './page/chart.js';
+import { REPORT_CSS } from './page/style.js';
+import { type NamedRun, type ReportData, reportData } from './data.js';
 import { withRecentMoves } from './recent-moves.js';
-import { LIVE_SCRIPT } from './report-live-script.js';
-import { LOSS_SCRIPT } from './report-loss-script.js';
-import { MEMORY_SCRIPT } from './report-memory-script.js';
-import { type LiveNote, recipeOf, type ReportParts, reportParts, titleOf } from './report-parts.js';
-import { COMMON_SCRIPT, END_SCRIPT, LANGUAGE_SCRIPT, START_SCRIPT } from './report-script.js';
-import { STEPS_SCRIPT } from './report-steps-script.js';
+import { LIVE_SCRIPT } from './page/live.js';
+import { LOSS_SCRIPT } from './page/loss.js';
+import { MEMORY_SCRIPT } from './page/memory.js';
+import { type LiveNote, recipeOf, type ReportParts, reportParts, titleOf } from './parts.js';
+import { COMMON_SCRIPT, END_SCRIPT, LANGUAGE_SCRIPT, START_SCRIPT } from './page/common.js';
+import { STEPS_SCRIPT } from './page/steps.js';
 import type { RunRecord } from '../records/run-record.js';
 
 /** The text of uPlot's `uPlot.iife.min.js` and `uPlot.min.css`, which the page carries inside. */
