@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 
 const [, , flag, name, options] = process.argv;
 if (flag === '--cell' && name !== undefined && options !== undefined) {
-  const { runCellHere } = await import('../src/bench/cell-process.js');
+  const { runCellHere } = await import('../src/measure/cell-process.js');
   const { measureCell } = await import('./gpu/child.js');
   await runCellHere((enter) => measureCell(name, options, enter));
 } else {

@@ -7,9 +7,9 @@
  */
 import { parseArgs } from 'node:util';
 import { Bench } from 'tinybench';
-import { openOurs } from '../src/bench/devices.js';
-import { learningRateOf, makeStack } from '../src/bench/stack.js';
-import { offloaded } from '../src/bench/steppers.js';
+import { openOurs } from '../src/measure/devices.js';
+import { learningRateOf, makeStack } from '../src/measure/stack.js';
+import { offloaded } from '../src/measure/steppers.js';
 import { NOBODY, type PoolWatcher } from '../src/engines/webgpu/memory/pool-watcher.js';
 import { adam, lookahead, meter } from '../src/index.js';
 

@@ -24,7 +24,7 @@ import {
   readParityRecord,
   withCondition,
 } from './parity/record.js';
-import { gitCommit } from '../src/bench/machine.js';
+import { gitCommit } from '../src/measure/machine.js';
 import type { Trained, Training } from './parity/training.js';
 
 const { values: options } = parseArgs({

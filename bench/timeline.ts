@@ -9,9 +9,9 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import * as tf from '@tensorflow/tfjs-core';
-import { openOurs, UNWATCHED } from '../src/bench/devices.js';
-import { learningRateOf, makeStack } from '../src/bench/stack.js';
-import { offloaded, plain, type Stepper } from '../src/bench/steppers.js';
+import { openOurs, UNWATCHED } from '../src/measure/devices.js';
+import { learningRateOf, makeStack } from '../src/measure/stack.js';
+import { offloaded, plain, type Stepper } from '../src/measure/steppers.js';
 import { platformHere } from '../src/cli/record-of-run.js';
 import { adam, lookahead, meter } from '../src/index.js';
 import {

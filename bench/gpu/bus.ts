@@ -1,9 +1,9 @@
 // What the bus can do with the bytes of a whole sync, in two formats and two sizes of pieces.
 
-import { timeBus } from '../../src/bench/bus.js';
-import type { BareDevice } from '../../src/bench/devices.js';
-import type { Meters } from '../../src/bench/meters.js';
-import { parametersOf } from '../../src/bench/stack.js';
+import { timeBus } from '../../src/measure/bus.js';
+import type { BareDevice } from '../../src/measure/devices.js';
+import type { Meters } from '../../src/measure/meters.js';
+import { parametersOf } from '../../src/measure/stack.js';
 import { busSeries } from './cells.js';
 import type { CellOptions, Series } from './record.js';
 

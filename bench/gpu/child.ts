@@ -1,8 +1,8 @@
 // What one cell measures, in the process that was started for it.
 
-import type { AdapterAnswer } from '../../src/bench/machine.js';
+import type { AdapterAnswer } from '../../src/measure/machine.js';
 import { cellNamed } from './cells.js';
-import type { Phase } from '../../src/bench/peaks.js';
+import type { Phase } from '../../src/measure/peaks.js';
 import type { CellOptions, CellValues } from './record.js';
 
 export type Result =
@@ -19,10 +19,10 @@ export async function measureCell(
   if (cell === undefined) throw new Error(`There is no cell '${name}'.`);
   if (cell.kind === 'internal') {
     if (name === 'crash') process.kill(process.pid, 'SIGSEGV');
-    const { describeAdapter } = await import('../../src/bench/devices.js');
+    const { describeAdapter } = await import('../../src/measure/devices.js');
     return { type: 'machine', ...(await describeAdapter(options.adapter)) };
   }
-  const { Meters } = await import('../../src/bench/meters.js');
+  const { Meters } = await import('../../src/measure/meters.js');
   const meters = new Meters('set-up', enter);
   if (cell.kind === 'training') {
     const { measureTraining } = await import('./training.js');

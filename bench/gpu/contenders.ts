@@ -10,11 +10,11 @@ import {
   type LookaheadOptions,
   sgd,
 } from '../../src/index.js';
-import { openOurs, openStock, type TensorDevice } from '../../src/bench/devices.js';
-import { learningRateOf } from '../../src/bench/stack.js';
-import { offloaded, onDevice, plain, type Stepper } from '../../src/bench/steppers.js';
-import type { Meters } from '../../src/bench/meters.js';
-import type { Workload } from '../../src/bench/workloads.js';
+import { openOurs, openStock, type TensorDevice } from '../../src/measure/devices.js';
+import { learningRateOf } from '../../src/measure/stack.js';
+import { offloaded, onDevice, plain, type Stepper } from '../../src/measure/steppers.js';
+import type { Meters } from '../../src/measure/meters.js';
+import type { Workload } from '../../src/measure/workloads.js';
 import type { CellOptions } from './record.js';
 
 interface Contender {

@@ -1,8 +1,8 @@
 // What is measured, as it is written to the JSON file. Raw values first; a summary is made from them.
 
-import type { Failure } from '../../src/bench/failure.js';
-import type { AdapterRecord, MachineRecord } from '../../src/bench/machine.js';
-import type { DriverBytes, Phase, PhasePeaks } from '../../src/bench/peaks.js';
+import type { Failure } from '../../src/measure/failure.js';
+import type { AdapterRecord, MachineRecord } from '../../src/measure/machine.js';
+import type { DriverBytes, Phase, PhasePeaks } from '../../src/measure/peaks.js';
 import type { LookaheadStats } from '../../src/lookahead/stats.js';
 import type { CellSummary } from './summary.js';
 import type { Verdict } from './verdict.js';

@@ -6,12 +6,12 @@ import { adam } from '../../src/index.js';
 import { measureBus } from './bus.js';
 import { SERIES } from './cells.js';
 import { ourLookahead } from './contenders.js';
-import { openBare, openOurs, type BareDevice } from '../../src/bench/devices.js';
-import { hostMemory } from '../../src/bench/host-memory.js';
-import type { Meters } from '../../src/bench/meters.js';
+import { openBare, openOurs, type BareDevice } from '../../src/measure/devices.js';
+import { hostMemory } from '../../src/measure/host-memory.js';
+import type { Meters } from '../../src/measure/meters.js';
 import type { CellOptions, ReferenceValues, Series } from './record.js';
-import { learningRateOf, makeStack, parametersOf, uniform } from '../../src/bench/stack.js';
-import { lookaheadCycle, timeSyncs } from '../../src/bench/timed-syncs.js';
+import { learningRateOf, makeStack, parametersOf, uniform } from '../../src/measure/stack.js';
+import { lookaheadCycle, timeSyncs } from '../../src/measure/timed-syncs.js';
 
 /** Adam reads weight, gradient, m and v, and writes weight, m and v: float32 each. */
 const UPDATE_BYTES = 7 * 4;

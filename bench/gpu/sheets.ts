@@ -2,7 +2,7 @@
 
 import { cellNamed } from './cells.js';
 import { lossDifference } from './parity.js';
-import { peakOf } from '../../src/bench/peaks.js';
+import { peakOf } from '../../src/measure/peaks.js';
 import type { BenchRecord, CellRecord, CellValues } from './record.js';
 import type { ReferenceSummary, TrainingSummary } from './summary.js';
 

@@ -1,8 +1,8 @@
 // Numbers made of a cell's raw values.
 
 import { type CellValues, type ReferenceValues, type TrainingValues } from './record.js';
-import { type Spread, spreadOf } from '../../src/bench/statistics.js';
-import { spreadsOf } from '../../src/bench/timed-steps.js';
+import { type Spread, spreadOf } from '../../src/measure/statistics.js';
+import { spreadsOf } from '../../src/measure/timed-steps.js';
 
 export interface TrainingSummary {
   readonly kind: 'training';

@@ -3,14 +3,14 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type * as tf from '@tensorflow/tfjs-core';
 
-import type { Stepper } from '../../src/bench/steppers.js';
+import type { Stepper } from '../../src/measure/steppers.js';
 import { contenders } from './contenders.js';
-import type { TensorDevice } from '../../src/bench/devices.js';
-import { hostMemory } from '../../src/bench/host-memory.js';
-import type { Meters } from '../../src/bench/meters.js';
+import type { TensorDevice } from '../../src/measure/devices.js';
+import { hostMemory } from '../../src/measure/host-memory.js';
+import type { Meters } from '../../src/measure/meters.js';
 import type { CellOptions, TrainingValues } from './record.js';
-import { learningRateOf, makeStack } from '../../src/bench/stack.js';
-import { timeSteps } from '../../src/bench/timed-steps.js';
+import { learningRateOf, makeStack } from '../../src/measure/stack.js';
+import { timeSteps } from '../../src/measure/timed-steps.js';
 
 const LOSSES = 20;
 const WARM_UP_CYCLES = 2;

@@ -1,8 +1,8 @@
 // The process of one cell of `slowlane bench`: `cell-main.js NAME OPTIONS`, started by cells.ts.
 
-import { runCellHere } from './cell-process.js';
+import { runCellHere } from '../measure/cell-process.js';
 import type { CellRequests, CellResults } from './cells.js';
-import type { Phase } from './peaks.js';
+import type { Phase } from '../measure/peaks.js';
 
 const measures: {
   readonly [Name in keyof CellRequests]: (
@@ -11,7 +11,7 @@ const measures: {
   ) => Promise<CellResults[Name]>;
 } = {
   machine: async (request) => {
-    const { describeEngine } = await import('./open-device.js');
+    const { describeEngine } = await import('../measure/open-device.js');
     return describeEngine(request);
   },
   fit: async (request) => {

@@ -3,12 +3,12 @@
 import { fileURLToPath } from 'node:url';
 
 import type { TryRequest, TryResult } from './fit/try-stack.js';
-import type { EngineAnswer } from './machine.js';
+import type { EngineAnswer } from '../measure/machine.js';
 import type { MemoryRequest } from './memory/count-memory.js';
 import type { MemoryCounts } from './memory/memory-record.js';
-import type { DeviceRequest } from './open-device.js';
-import type { Phase } from './peaks.js';
-import { type Conditions, type Ended, runCell } from './run-cell.js';
+import type { DeviceRequest } from '../measure/open-device.js';
+import type { Phase } from '../measure/peaks.js';
+import { type Conditions, type Ended, runCell } from '../measure/run-cell.js';
 import type { SpeedTimes } from './speed/speed-record.js';
 import type { SpeedRequest } from './speed/time-policy.js';
 import type { SyncRequest } from './sync/measure-syncs.js';

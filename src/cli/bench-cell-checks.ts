@@ -5,8 +5,8 @@ import {
   type BenchEngine,
   type BenchPolicy,
   lacksPolicy,
-} from '../bench/policies.js';
-import type { WorkloadName } from '../bench/workloads.js';
+} from '../measure/policies.js';
+import type { WorkloadName } from '../measure/workloads.js';
 import { needsConvolutions, WASM_LIMIT } from '../models/names.js';
 import { UsageError } from './cli-error.js';
 

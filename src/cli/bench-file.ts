@@ -3,8 +3,8 @@
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 
-import { readBenchRecord } from '../bench/read-record.js';
-import { type BenchRecord, isBenchRecord } from '../bench/record.js';
+import { readBenchRecord } from '../measure/read-record.js';
+import { type BenchRecord, isBenchRecord } from '../measure/record.js';
 import { reasonOf, RunError } from './cli-error.js';
 import { checkReplaceable, replaceFile } from './own-file.js';
 

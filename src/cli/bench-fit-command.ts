@@ -4,7 +4,7 @@ import { Command } from 'commander';
 
 import { mostLayers } from '../bench/fit/estimate.js';
 import type { FitOptions } from '../bench/fit/fit-record.js';
-import { FIT_POLICIES } from '../bench/policies.js';
+import { FIT_POLICIES } from '../measure/policies.js';
 import { formatBytes } from '../report/quantities.js';
 import {
   adapterOption,

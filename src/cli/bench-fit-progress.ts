@@ -3,7 +3,7 @@
 import type { FitCell, FitOptions, FitTry } from '../bench/fit/fit-record.js';
 import type { FitListener } from '../bench/fit/fit-policy.js';
 import { estimateLayers } from '../bench/fit/estimate.js';
-import { type BenchPolicy, policyNamed } from '../bench/policies.js';
+import { type BenchPolicy, policyNamed } from '../measure/policies.js';
 import { timeLeftMs } from '../bench/fit/time-left.js';
 import { formatBytes, formatClock, formatMs } from '../report/quantities.js';
 import { startBar, type TerminalBar } from './terminal-bar.js';

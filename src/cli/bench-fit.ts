@@ -3,7 +3,7 @@
 import { measureCell } from '../bench/cells.js';
 import { fitPolicy, type RunTry } from '../bench/fit/fit-policy.js';
 import type { FitCell, FitOptions } from '../bench/fit/fit-record.js';
-import { policyNamed } from '../bench/policies.js';
+import { policyNamed } from '../measure/policies.js';
 import { startFitProgress } from './bench-fit-progress.js';
 import { fitText } from './bench-fit-text.js';
 import type { Benchmark } from './bench-run.js';

@@ -3,7 +3,7 @@
 import type { Command } from 'commander';
 
 import type { MemoryOptions } from '../bench/memory/memory-record.js';
-import { ALL_POLICIES } from '../bench/policies.js';
+import { ALL_POLICIES } from '../measure/policies.js';
 import {
   type BenchRequest,
   cellCommand,

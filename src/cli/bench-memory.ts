@@ -1,8 +1,8 @@
 // `slowlane bench memory`: policies one after the other, each in a fresh process, with the driver asked meanwhile.
 
 import { measureCell } from '../bench/cells.js';
-import { startDriverMeter, UNKNOWN } from '../bench/driver-meter.js';
-import type { MachineRecord } from '../bench/machine.js';
+import { startDriverMeter, UNKNOWN } from '../measure/driver-meter.js';
+import type { MachineRecord } from '../measure/machine.js';
 import { memoryCellOf } from '../bench/memory/memory-cell.js';
 import type { MemoryCell, MemoryOptions } from '../bench/memory/memory-record.js';
 import { measureEach } from './bench-cells-progress.js';

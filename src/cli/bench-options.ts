@@ -2,10 +2,10 @@
 
 import { Command, InvalidArgumentError, type Option } from 'commander';
 
-import type { CellOptions } from '../bench/cell-options.js';
-import { ALL_POLICIES, BENCH_ENGINES, type BenchPolicy, policyNamed } from '../bench/policies.js';
-import { HOST_FORMATS, isPacked, type SlowPlace } from '../bench/slow-places.js';
-import { WORKLOAD_NAMES } from '../bench/workloads.js';
+import type { CellOptions } from '../measure/cell-options.js';
+import { ALL_POLICIES, BENCH_ENGINES, type BenchPolicy, policyNamed } from '../measure/policies.js';
+import { HOST_FORMATS, isPacked, type SlowPlace } from '../measure/slow-places.js';
+import { WORKLOAD_NAMES } from '../measure/workloads.js';
 import type { SlowFormat } from '../slow/slow-format.js';
 import { checkCell, type GivenCell, policiesFor } from './bench-cell-checks.js';
 import { UsageError } from './cli-error.js';

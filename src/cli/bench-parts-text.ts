@@ -1,6 +1,6 @@
 // Where the main thread's time in a sync goes, as a table: a row for p50 and one for p95.
 
-import type { SyncSpreads } from '../bench/sync-costs.js';
+import type { SyncSpreads } from '../measure/sync-costs.js';
 import { msText } from './bench-time-text.js';
 
 export const PARTS_HEAD = ['of', 'at', 'sync', 'check', 'wait', 'pull', 'blend', 'push', 'turn'];

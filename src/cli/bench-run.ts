@@ -1,9 +1,9 @@
 // A benchmark from options to its record: what all of them share.
 
 import { measureCell } from '../bench/cells.js';
-import { describeMachine, type MachineRecord } from '../bench/machine.js';
-import type { BenchEngine } from '../bench/policies.js';
-import { type BenchRecord, SCHEMA, SCHEMA_VERSION } from '../bench/record.js';
+import { describeMachine, type MachineRecord } from '../measure/machine.js';
+import type { BenchEngine } from '../measure/policies.js';
+import { type BenchRecord, SCHEMA, SCHEMA_VERSION } from '../measure/record.js';
 import type { BenchRequest } from './bench-options.js';
 import { type BenchFile, prepareBenchFile } from './bench-file.js';
 import { EXIT, reasonOf, RunError } from './cli-error.js';

@@ -2,7 +2,7 @@
 
 import type { FitRecord } from '../bench/fit/fit-record.js';
 import type { MemoryRecord } from '../bench/memory/memory-record.js';
-import type { BenchRecord } from '../bench/record.js';
+import type { BenchRecord } from '../measure/record.js';
 import type { SpeedRecord } from '../bench/speed/speed-record.js';
 import type { SyncRecord } from '../bench/sync/sync-record.js';
 import { readBenchFile } from './bench-file.js';

@@ -2,7 +2,7 @@
 
 import type { Command } from 'commander';
 
-import { ALL_POLICIES } from '../bench/policies.js';
+import { ALL_POLICIES } from '../measure/policies.js';
 import type { SpeedOptions } from '../bench/speed/speed-record.js';
 import type { SlowFormat } from '../slow/slow-format.js';
 import {

@@ -1,11 +1,11 @@
 // `slowlane bench speed`: policies one after the other, each in a fresh process.
 
 import { measureCell } from '../bench/cells.js';
-import { startDriverMeter } from '../bench/driver-meter.js';
-import type { MachineRecord } from '../bench/machine.js';
+import { startDriverMeter } from '../measure/driver-meter.js';
+import type { MachineRecord } from '../measure/machine.js';
 import { speedCellOf } from '../bench/speed/speed-cell.js';
 import type { SpeedCell, SpeedOptions } from '../bench/speed/speed-record.js';
-import { UntimedDriver } from '../bench/untimed-driver.js';
+import { UntimedDriver } from '../measure/untimed-driver.js';
 import { formatMs } from '../report/quantities.js';
 import { measureEach } from './bench-cells-progress.js';
 import type { Benchmark } from './bench-run.js';

@@ -2,7 +2,7 @@
 
 import { Command } from 'commander';
 
-import { SLOW_PLACES, type SlowPlace } from '../bench/slow-places.js';
+import { SLOW_PLACES, type SlowPlace } from '../measure/slow-places.js';
 import type { SyncOptions } from '../bench/sync/sync-record.js';
 import {
   adapterOption,

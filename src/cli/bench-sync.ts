@@ -1,7 +1,7 @@
 // `slowlane bench sync`: one place of slow weights after the other, each in a fresh process.
 
 import { measureCell } from '../bench/cells.js';
-import type { SlowPlace } from '../bench/slow-places.js';
+import type { SlowPlace } from '../measure/slow-places.js';
 import { syncCellOf } from '../bench/sync/sync-cell.js';
 import type { SyncCell, SyncOptions } from '../bench/sync/sync-record.js';
 import { formatMs, formatPercent } from '../report/quantities.js';

@@ -2,9 +2,9 @@
 
 import Table from 'cli-table3';
 
-import type { CellOptions } from '../bench/cell-options.js';
-import type { Failure } from '../bench/failure.js';
-import type { BenchRecord } from '../bench/record.js';
+import type { CellOptions } from '../measure/cell-options.js';
+import type { Failure } from '../measure/failure.js';
+import type { BenchRecord } from '../measure/record.js';
 import { formatCount } from '../report/quantities.js';
 import { wrapped } from './wrapped.js';
 

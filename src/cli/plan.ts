@@ -1,6 +1,6 @@
 // `slowlane plan`: asks the driver and reads the model where the request says so, plans, prints.
 
-import { askNvidia, bytesOf } from '../bench/nvidia.js';
+import { askNvidia, bytesOf } from '../measure/nvidia.js';
 import type { Plan } from '../plan/make-plan.js';
 import { plan, type PlanOptions } from '../plan/plan.js';
 import { EXIT, reasonOf, UsageError } from './cli-error.js';

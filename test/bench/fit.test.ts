@@ -5,11 +5,11 @@ import { describe, expect, test } from 'vitest';
 import { estimateLayers, mostLayers } from '#src/bench/fit/estimate.js';
 import { fitPolicy } from '#src/bench/fit/fit-policy.js';
 import type { FitOptions, FitTry } from '#src/bench/fit/fit-record.js';
-import { FIT_POLICIES, policyNamed } from '#src/bench/policies.js';
+import { FIT_POLICIES, policyNamed } from '#src/measure/policies.js';
 import { timeLeftMs } from '#src/bench/fit/time-left.js';
 import type { TryResult } from '#src/bench/fit/try-stack.js';
-import type { Failure } from '#src/bench/failure.js';
-import type { Ended } from '#src/bench/run-cell.js';
+import type { Failure } from '#src/measure/failure.js';
+import type { Ended } from '#src/measure/run-cell.js';
 import { GRADIENT_LIFETIMES, MOMENTS } from '#src/optimizers/step-options.js';
 
 const MIB = 2 ** 20;

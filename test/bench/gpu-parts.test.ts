@@ -6,10 +6,10 @@ import { delimiter, join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { afterEach, expect, test, vi } from 'vitest';
 
-import { startDriverMeter } from '#src/bench/driver-meter.js';
-import { Meters } from '#src/bench/meters.js';
+import { startDriverMeter } from '#src/measure/driver-meter.js';
+import { Meters } from '#src/measure/meters.js';
 import type { BenchRecord, CellRecord, ReferenceValues } from '#bench/gpu/record.js';
-import { spreadOf } from '#src/bench/statistics.js';
+import { spreadOf } from '#src/measure/statistics.js';
 import { summarize } from '#bench/gpu/summary.js';
 import { verdictsOf } from '#bench/gpu/verdict.js';
 

@@ -8,8 +8,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { CELLS } from '#bench/gpu/cells.js';
 import { lossDifference } from '#bench/gpu/parity.js';
 import type { BenchRecord } from '#bench/gpu/record.js';
-import { busBytes } from '#src/bench/bus.js';
-import { peakOf } from '#src/bench/peaks.js';
+import { busBytes } from '#src/measure/bus.js';
+import { peakOf } from '#src/measure/peaks.js';
 
 import { entry } from '../built.js';
 import { hasSwiftShader } from '../engines/webgpu/swiftshader.js';

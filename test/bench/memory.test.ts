@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from 'vitest';
 
-import { UNKNOWN } from '#src/bench/driver-meter.js';
+import { UNKNOWN } from '#src/measure/driver-meter.js';
 import { memoryCellOf } from '#src/bench/memory/memory-cell.js';
 import type { MemoryCounts } from '#src/bench/memory/memory-record.js';
 import {
@@ -11,7 +11,7 @@ import {
   FIT_POLICIES,
   lacksPolicy,
   policyNamed,
-} from '#src/bench/policies.js';
+} from '#src/measure/policies.js';
 import { CellsClock } from '#src/cli/bench-cells-progress.js';
 
 const COUNTS: MemoryCounts = {

@@ -6,8 +6,8 @@ import { describe, test } from 'vitest';
 import { formatBytes } from '#src/report/quantities.js';
 import type { FitRecord } from '#src/bench/fit/fit-record.js';
 import type { MemoryRecord } from '#src/bench/memory/memory-record.js';
-import { type BenchPolicy, policyNamed } from '#src/bench/policies.js';
-import { readBenchRecord } from '#src/bench/read-record.js';
+import { type BenchPolicy, policyNamed } from '#src/measure/policies.js';
+import { readBenchRecord } from '#src/measure/read-record.js';
 import { workloadOf } from '#src/cli/bench-table.js';
 import { CATEGORIES } from '#src/engine/categories.js';
 

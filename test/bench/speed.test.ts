@@ -2,9 +2,9 @@
 
 import { expect, test } from 'vitest';
 
-import { UNKNOWN } from '#src/bench/driver-meter.js';
+import { UNKNOWN } from '#src/measure/driver-meter.js';
 import { speedCellOf } from '#src/bench/speed/speed-cell.js';
-import { UntimedDriver } from '#src/bench/untimed-driver.js';
+import { UntimedDriver } from '#src/measure/untimed-driver.js';
 
 const TIMES = {
   parameters: 1000,

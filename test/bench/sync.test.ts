@@ -2,8 +2,8 @@
 
 import { expect, test } from 'vitest';
 
-import { HOST_FORMATS, isPacked, SLOW_PLACES } from '#src/bench/slow-places.js';
-import { costOfSync } from '#src/bench/sync-costs.js';
+import { HOST_FORMATS, isPacked, SLOW_PLACES } from '#src/measure/slow-places.js';
+import { costOfSync } from '#src/measure/sync-costs.js';
 import { syncCellOf } from '#src/bench/sync/sync-cell.js';
 import type { LookaheadStats } from '#src/index.js';
 

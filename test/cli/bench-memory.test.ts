@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 
 import type { MemoryCell, MemoryRecord } from '#src/bench/memory/memory-record.js';
-import { ALL_POLICIES } from '#src/bench/policies.js';
-import { readBenchRecord } from '#src/bench/read-record.js';
+import { ALL_POLICIES } from '#src/measure/policies.js';
+import { readBenchRecord } from '#src/measure/read-record.js';
 import { memoryText } from '#src/cli/bench-memory-text.js';
 
 import { MEMORY_CELL, MEMORY_RECORD, WASM_RECORD } from '../bench/records.js';

@@ -4,8 +4,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 
-import { ALL_POLICIES } from '#src/bench/policies.js';
-import { readBenchRecord } from '#src/bench/read-record.js';
+import { ALL_POLICIES } from '#src/measure/policies.js';
+import { readBenchRecord } from '#src/measure/read-record.js';
 import type { SpeedRecord } from '#src/bench/speed/speed-record.js';
 import { speedText } from '#src/cli/bench-speed-text.js';
 

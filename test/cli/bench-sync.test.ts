@@ -4,8 +4,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 
-import { readBenchRecord } from '#src/bench/read-record.js';
-import { SLOW_PLACES } from '#src/bench/slow-places.js';
+import { readBenchRecord } from '#src/measure/read-record.js';
+import { SLOW_PLACES } from '#src/measure/slow-places.js';
 import type { SyncRecord } from '#src/bench/sync/sync-record.js';
 import { syncText } from '#src/cli/bench-sync-text.js';
 

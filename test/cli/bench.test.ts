@@ -4,9 +4,9 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 
-import { FIT_POLICIES } from '#src/bench/policies.js';
+import { FIT_POLICIES } from '#src/measure/policies.js';
 import type { FitRecord } from '#src/bench/fit/fit-record.js';
-import { readBenchRecord } from '#src/bench/read-record.js';
+import { readBenchRecord } from '#src/measure/read-record.js';
 import { fitText } from '#src/cli/bench-fit-text.js';
 
 import { FIT_CELL, FIT_RECORD } from '../bench/records.js';

@@ -1,8 +1,8 @@
 // A hard budget for a backend that knows of none: tfjs's own.
 
 import { formatBytes } from '../../checks/bytes.js';
-import { listenToBuffers } from '../buffers.js';
-import type { Watcher } from '../devices.js';
+import { listenToBuffers } from '../../measure/buffers.js';
+import type { Watcher } from '../../measure/devices.js';
 
 /** The device would have had to make a buffer beyond the budget. */
 export class OverBudgetError extends Error {

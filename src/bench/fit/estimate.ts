@@ -5,7 +5,7 @@ import { policyBytes } from '../../plan/policy-bytes.js';
 import { ruleOf } from '../../plan/policies.js';
 import { largestThat } from '../../plan/search.js';
 import type { FitOptions } from './fit-record.js';
-import type { BenchPolicy } from '../policies.js';
+import type { BenchPolicy } from '../../measure/policies.js';
 
 const CHUNK_BYTES = 4 * 2 ** 20;
 

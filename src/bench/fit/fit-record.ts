@@ -1,7 +1,7 @@
 // What `bench fit` measures, as it is written.
 
-import type { Failure } from '../failure.js';
-import type { BenchRecord } from '../record.js';
+import type { Failure } from '../../measure/failure.js';
+import type { BenchRecord } from '../../measure/record.js';
 
 export interface FitOptions {
   readonly vramBytes: number;

@@ -1,12 +1,12 @@
 // One try, in a process of its own: does a stack of so many layers train within the budget?
 
 import { VramBudgetError } from '../../engines/webgpu/memory/vram-budget-error.js';
-import { openOurs, openStock, type TensorDevice } from '../devices.js';
+import { openOurs, openStock, type TensorDevice } from '../../measure/devices.js';
 import { BufferBudget, OverBudgetError } from './budget.js';
 import type { FitOptions, Trained } from './fit-record.js';
-import { type BenchPolicy, policyNamed } from '../policies.js';
-import { makeStack } from '../stack.js';
-import { trainPolicy } from '../train-policy.js';
+import { type BenchPolicy, policyNamed } from '../../measure/policies.js';
+import { makeStack } from '../../measure/stack.js';
+import { trainPolicy } from '../../measure/train-policy.js';
 
 export interface TryRequest extends Pick<
   FitOptions,

@@ -1,13 +1,13 @@
 // One policy, in a process of its own: what a few steps take at most, by each meter.
 
-import { OurDevice } from '../devices.js';
-import { makeWorkload } from '../make-workload.js';
-import { Meters } from '../meters.js';
-import { openDevice } from '../open-device.js';
-import { peakBytesOf } from '../peak-bytes.js';
-import type { Phase } from '../peaks.js';
-import { policyNamed } from '../policies.js';
-import { trainPolicy } from '../train-policy.js';
+import { OurDevice } from '../../measure/devices.js';
+import { makeWorkload } from '../../measure/make-workload.js';
+import { Meters } from '../../measure/meters.js';
+import { openDevice } from '../../measure/open-device.js';
+import { peakBytesOf } from '../../measure/peak-bytes.js';
+import type { Phase } from '../../measure/peaks.js';
+import { policyNamed } from '../../measure/policies.js';
+import { trainPolicy } from '../../measure/train-policy.js';
 import { CategoryPeaks } from './category-peaks.js';
 import type { MemoryCounts, MemoryOptions } from './memory-record.js';
 

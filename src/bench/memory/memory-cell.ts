@@ -1,9 +1,9 @@
 // What becomes of the process of one policy.
 
-import { withoutResult } from '../cell-end.js';
-import { perParameter } from '../peak-bytes.js';
-import type { DriverBytes } from '../peaks.js';
-import type { Ended } from '../run-cell.js';
+import { withoutResult } from '../../measure/cell-end.js';
+import { perParameter } from '../../measure/peak-bytes.js';
+import type { DriverBytes } from '../../measure/peaks.js';
+import type { Ended } from '../../measure/run-cell.js';
 import type { MemoryCell, MemoryCounts } from './memory-record.js';
 
 const NOTHING = {

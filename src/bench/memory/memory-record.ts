@@ -1,12 +1,12 @@
 // What `bench memory` measures, as it is written.
 
 import type { Breakdown } from '../../engines/webgpu/memory/vram-budget-error.js';
-import type { CellOptions } from '../cell-options.js';
-import type { Nullable } from '../cell-end.js';
-import type { Failure } from '../failure.js';
-import type { PeakBytes } from '../peak-bytes.js';
-import type { DriverBytes } from '../peaks.js';
-import type { BenchRecord } from '../record.js';
+import type { CellOptions } from '../../measure/cell-options.js';
+import type { Nullable } from '../../measure/cell-end.js';
+import type { Failure } from '../../measure/failure.js';
+import type { PeakBytes } from '../../measure/peak-bytes.js';
+import type { DriverBytes } from '../../measure/peaks.js';
+import type { BenchRecord } from '../../measure/record.js';
 
 export type MemoryOptions = CellOptions;
 

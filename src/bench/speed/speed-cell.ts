@@ -1,12 +1,12 @@
 // What becomes of the process of one policy.
 
-import { withoutResult } from '../cell-end.js';
-import { perParameter } from '../peak-bytes.js';
-import type { DriverBytes } from '../peaks.js';
-import type { Ended } from '../run-cell.js';
-import { spreadOf } from '../statistics.js';
-import { spreadsOfSyncs } from '../sync-costs.js';
-import { spreadsOf } from '../timed-steps.js';
+import { withoutResult } from '../../measure/cell-end.js';
+import { perParameter } from '../../measure/peak-bytes.js';
+import type { DriverBytes } from '../../measure/peaks.js';
+import type { Ended } from '../../measure/run-cell.js';
+import { spreadOf } from '../../measure/statistics.js';
+import { spreadsOfSyncs } from '../../measure/sync-costs.js';
+import { spreadsOf } from '../../measure/timed-steps.js';
 import type { SpeedCell, SpeedTimes } from './speed-record.js';
 
 const NOTHING = {

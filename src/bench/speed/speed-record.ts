@@ -1,15 +1,15 @@
 // What `bench speed` measures, as it is written. Raw times first; the others are made from them.
 
 import type { SlowFormat } from '../../slow/slow-format.js';
-import type { CellOptions } from '../cell-options.js';
-import type { Nullable } from '../cell-end.js';
-import type { Failure } from '../failure.js';
-import type { PeakBytes } from '../peak-bytes.js';
-import type { DriverBytes } from '../peaks.js';
-import type { BenchRecord } from '../record.js';
-import type { Spread } from '../statistics.js';
-import type { SyncCost, SyncSpreads } from '../sync-costs.js';
-import type { StepTimes } from '../timed-steps.js';
+import type { CellOptions } from '../../measure/cell-options.js';
+import type { Nullable } from '../../measure/cell-end.js';
+import type { Failure } from '../../measure/failure.js';
+import type { PeakBytes } from '../../measure/peak-bytes.js';
+import type { DriverBytes } from '../../measure/peaks.js';
+import type { BenchRecord } from '../../measure/record.js';
+import type { Spread } from '../../measure/statistics.js';
+import type { SyncCost, SyncSpreads } from '../../measure/sync-costs.js';
+import type { StepTimes } from '../../measure/timed-steps.js';
 
 export interface SpeedOptions extends CellOptions {
   /** Of the policies with slowlane's Lookahead. */

@@ -1,16 +1,16 @@
 // One policy, in a process of its own: warm-up, then steps waited for one by one.
 
-import type { TrainingDevice } from '../devices.js';
-import { makeWorkload } from '../make-workload.js';
-import { Meters } from '../meters.js';
-import { openDevice } from '../open-device.js';
-import { peakBytesOf } from '../peak-bytes.js';
-import type { Phase } from '../peaks.js';
-import { policyNamed } from '../policies.js';
-import type { Stepper } from '../steppers.js';
-import { costOfSync, type SyncCost } from '../sync-costs.js';
-import { timeSteps } from '../timed-steps.js';
-import { startPolicy } from '../train-policy.js';
+import type { TrainingDevice } from '../../measure/devices.js';
+import { makeWorkload } from '../../measure/make-workload.js';
+import { Meters } from '../../measure/meters.js';
+import { openDevice } from '../../measure/open-device.js';
+import { peakBytesOf } from '../../measure/peak-bytes.js';
+import type { Phase } from '../../measure/peaks.js';
+import { policyNamed } from '../../measure/policies.js';
+import type { Stepper } from '../../measure/steppers.js';
+import { costOfSync, type SyncCost } from '../../measure/sync-costs.js';
+import { timeSteps } from '../../measure/timed-steps.js';
+import { startPolicy } from '../../measure/train-policy.js';
 import type { SpeedOptions, SpeedTimes } from './speed-record.js';
 
 /** The first fills pools and compiles pipelines; in the second all is as it stays. */

@@ -1,14 +1,19 @@
 // One place of slow weights, in a process of its own: syncs alone, then the bus alone.
 
 import { adam, lookahead } from '../../index.js';
-import { timeBus } from '../bus.js';
-import { openBare, OurDevice, UNWATCHED } from '../devices.js';
-import { makeWorkload } from '../make-workload.js';
-import { openDevice } from '../open-device.js';
-import { policyNamed } from '../policies.js';
-import type { SlowPlace } from '../slow-places.js';
-import { type Cycle, lookaheadCycle, timeSyncs, variablesCycle } from '../timed-syncs.js';
-import type { Workload } from '../workloads.js';
+import { timeBus } from '../../measure/bus.js';
+import { openBare, OurDevice, UNWATCHED } from '../../measure/devices.js';
+import { makeWorkload } from '../../measure/make-workload.js';
+import { openDevice } from '../../measure/open-device.js';
+import { policyNamed } from '../../measure/policies.js';
+import type { SlowPlace } from '../../measure/slow-places.js';
+import {
+  type Cycle,
+  lookaheadCycle,
+  timeSyncs,
+  variablesCycle,
+} from '../../measure/timed-syncs.js';
+import type { Workload } from '../../measure/workloads.js';
 import type { BusTimes, SyncMeasured, SyncOptions } from './sync-record.js';
 
 /** The first fills pools and compiles pipelines, and host memory gets its pages; in the second all is as it stays. */

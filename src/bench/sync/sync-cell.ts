@@ -1,10 +1,10 @@
 // What becomes of the process of one place of slow weights.
 
-import { withoutResult } from '../cell-end.js';
-import type { Ended } from '../run-cell.js';
-import type { SlowPlace } from '../slow-places.js';
-import { spreadOf } from '../statistics.js';
-import { spreadsOfSyncs } from '../sync-costs.js';
+import { withoutResult } from '../../measure/cell-end.js';
+import type { Ended } from '../../measure/run-cell.js';
+import type { SlowPlace } from '../../measure/slow-places.js';
+import { spreadOf } from '../../measure/statistics.js';
+import { spreadsOfSyncs } from '../../measure/sync-costs.js';
 import type { SyncCell, SyncMeasured } from './sync-record.js';
 
 const NOTHING = {

@@ -6,14 +6,14 @@
 // that the sync moved, up and down, by the device's own copies. The bytes of both are the same, so the share of the
 // bus is the ratio of the times.
 
-import type { CellOptions } from '../cell-options.js';
-import type { Nullable } from '../cell-end.js';
-import type { Failure } from '../failure.js';
-import type { BenchRecord } from '../record.js';
-import type { SlowPlace } from '../slow-places.js';
-import type { Spread } from '../statistics.js';
-import type { SyncSpreads } from '../sync-costs.js';
-import type { SyncTimes } from '../timed-syncs.js';
+import type { CellOptions } from '../../measure/cell-options.js';
+import type { Nullable } from '../../measure/cell-end.js';
+import type { Failure } from '../../measure/failure.js';
+import type { BenchRecord } from '../../measure/record.js';
+import type { SlowPlace } from '../../measure/slow-places.js';
+import type { Spread } from '../../measure/statistics.js';
+import type { SyncSpreads } from '../../measure/sync-costs.js';
+import type { SyncTimes } from '../../measure/timed-syncs.js';
 
 export interface SyncOptions extends Pick<
   CellOptions,

@@ -3,7 +3,7 @@
 
 import { join } from 'node:path';
 
-import { askNvidia, bytesOf } from '../../bench/nvidia.js';
+import { askNvidia, bytesOf } from '../../measure/nvidia.js';
 import { isNotFound, reasonOf } from '../cli-error.js';
 import type { GpuReport } from './report.js';
 import type { Machine } from './machine.js';

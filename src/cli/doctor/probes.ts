@@ -2,7 +2,7 @@
 
 import { fileURLToPath } from 'node:url';
 
-import { runCell } from '../../bench/run-cell.js';
+import { runCell } from '../../measure/run-cell.js';
 import type {
   AdapterReport,
   GpuReport,

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 
 import type { MemoryRecord } from '#src/bench/memory/memory-record.js';
-import { readBenchRecord } from '#src/bench/read-record.js';
+import { readBenchRecord } from '#src/measure/read-record.js';
 
 import { slowlane, temporaryFolder } from '../../cli/run-cli.js';
 

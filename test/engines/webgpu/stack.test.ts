@@ -5,9 +5,9 @@ import * as tf from '@tensorflow/tfjs-core';
 import { adam, lookahead, type LookaheadOptions } from 'slowlane';
 import { describe, expect, test } from 'vitest';
 
-import { openStock } from '#src/bench/devices.js';
-import { onDevice } from '#src/bench/steppers.js';
-import { makeStack } from '#src/bench/stack.js';
+import { openStock } from '#src/measure/devices.js';
+import { onDevice } from '#src/measure/steppers.js';
+import { makeStack } from '#src/measure/stack.js';
 import { updateInPlaceOn } from '#src/engines/webgpu/update/update-in-place.js';
 import { VramBudgetError } from '#src/engines/webgpu/memory/vram-budget-error.js';
 

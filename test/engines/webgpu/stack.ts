@@ -1,13 +1,13 @@
-// The stack that README's bytes per parameter are of, as the benchmarks make it (src/bench/stack.ts): 16 dense layers
+// The stack that README's bytes per parameter are of, as the benchmarks make it (src/measure/stack.ts): 16 dense layers
 // of 512 × 512, batch 8, Adam. A sync after every other step, not every fifth: bytes are the same, and steps are slow here.
 
 import { readFileSync } from 'node:fs';
 
-import { OurDevice, UNWATCHED } from '#src/bench/devices.js';
+import { OurDevice, UNWATCHED } from '#src/measure/devices.js';
 import type { MemoryRecord } from '#src/bench/memory/memory-record.js';
-import { readBenchRecord } from '#src/bench/read-record.js';
-import { learningRateOf, makeStack, parametersOf } from '#src/bench/stack.js';
-import type { Workload } from '#src/bench/workloads.js';
+import { readBenchRecord } from '#src/measure/read-record.js';
+import { learningRateOf, makeStack, parametersOf } from '#src/measure/stack.js';
+import type { Workload } from '#src/measure/workloads.js';
 import type { WebGPUEngine } from '#src/engines/webgpu/index.js';
 
 import { entry } from '../../built.js';
