@@ -4,7 +4,7 @@
 
 import { createRequire } from 'node:module';
 import { Command, CommanderError } from 'commander';
-import { benchCommand } from './bench-command.js';
+import { benchCommand } from './bench/command.js';
 import { EXIT, reasonOf, RunError, UsageError } from './cli-error.js';
 import { doctorCommand } from './doctor-command.js';
 import { planCommand } from './plan-command.js';
@@ -52,38 +52,38 @@ program.addCommand(
       fit: async (request) => {
         checkWorkingFolder();
         const [{ runBenchmark }, { FIT }] = await Promise.all([
-          import('./bench-run.js'),
-          import('./bench-fit.js'),
+          import('./bench/run.js'),
+          import('./bench/fit/fit.js'),
         ]);
         process.exitCode = await runBenchmark(FIT, request);
       },
       memory: async (request) => {
         checkWorkingFolder();
         const [{ runBenchmark }, { MEMORY }] = await Promise.all([
-          import('./bench-run.js'),
-          import('./bench-memory.js'),
+          import('./bench/run.js'),
+          import('./bench/memory/memory.js'),
         ]);
         process.exitCode = await runBenchmark(MEMORY, request);
       },
       speed: async (request) => {
         checkWorkingFolder();
         const [{ runBenchmark }, { SPEED }] = await Promise.all([
-          import('./bench-run.js'),
-          import('./bench-speed.js'),
+          import('./bench/run.js'),
+          import('./bench/speed/speed.js'),
         ]);
         process.exitCode = await runBenchmark(SPEED, request);
       },
       sync: async (request) => {
         checkWorkingFolder();
         const [{ runBenchmark }, { SYNC }] = await Promise.all([
-          import('./bench-run.js'),
-          import('./bench-sync.js'),
+          import('./bench/run.js'),
+          import('./bench/sync/sync.js'),
         ]);
         process.exitCode = await runBenchmark(SYNC, request);
       },
       show: async (file) => {
         checkWorkingFolder();
-        const { showBench } = await import('./bench-show.js');
+        const { showBench } = await import('./bench/show.js');
         await showBench(file);
       },
     },

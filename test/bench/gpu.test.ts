@@ -13,7 +13,7 @@ import { peakOf } from '#src/measure/peaks.js';
 
 import { entry } from '../built.js';
 import { hasSwiftShader } from '../engines/webgpu/swiftshader.js';
-import { bench, cellOf, type Finished, readRecord } from './run-bench.js';
+import { bench, cellOf, type Finished, readRecord } from '../cli/bench/run-bench.js';
 
 const SIZE = '--layers 2 --width 64 --batch 4 --k 2 --steps 3 --repeats 2'.split(' ');
 const PARAMETERS = 2 * 64 * 64;

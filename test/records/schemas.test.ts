@@ -12,7 +12,7 @@ import {
   SPEED_RECORD,
   SYNC_RECORD,
   WASM_RECORD,
-} from '../bench/records.js';
+} from '../cli/bench/records.js';
 import { entry } from '../built.js';
 import { timedRun } from '../report/timelines.js';
 

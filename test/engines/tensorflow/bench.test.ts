@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 
-import type { MemoryRecord } from '#src/bench/memory/memory-record.js';
+import type { MemoryRecord } from '#src/cli/bench/memory/memory-record.js';
 import { readBenchRecord } from '#src/measure/read-record.js';
 
 import { slowlane, temporaryFolder } from '../../cli/run-cli.js';

@@ -1,0 +1,70 @@
+// One try, in a process of its own: does a stack of so many layers train within the budget?
+
+import { VramBudgetError } from '../../../engines/webgpu/memory/vram-budget-error.js';
+import { openOurs, openStock, type TensorDevice } from '../../../measure/devices.js';
+import { BufferBudget, OverBudgetError } from './budget.js';
+import type { FitOptions, Trained } from './fit-record.js';
+import { type BenchPolicy, policyNamed } from '../../../measure/policies.js';
+import { makeStack } from '../../../measure/stack.js';
+import { trainPolicy } from '../../../measure/train-policy.js';
+
+export interface TryRequest extends Pick<
+  FitOptions,
+  'vramBytes' | 'width' | 'batch' | 'steps' | 'syncPeriod' | 'adapter'
+> {
+  readonly policy: string;
+  readonly layers: number;
+}
+
+export type TryResult =
+  | ({ readonly fits: true } & Trained)
+  | { readonly fits: false; readonly reason: string };
+
+/** Rejects for any other reason than the budget. */
+export async function tryStack(request: TryRequest): Promise<TryResult> {
+  try {
+    return { fits: true, ...(await train(request, policyNamed(request.policy))) };
+  } catch (error) {
+    const budgetError = budgetErrorIn(error);
+    if (budgetError === null) throw error;
+    return { fits: false, reason: budgetError.message };
+  }
+}
+
+async function train(request: TryRequest, policy: BenchPolicy): Promise<Trained> {
+  const { device, memory } = await open(request, policy);
+  const stack = await makeStack(device, request);
+  const { losses } = await trainPolicy(device, stack, policy, request);
+  return { ...memory(), losses };
+}
+
+interface Opened {
+  readonly device: TensorDevice;
+  readonly memory: () => Pick<Trained, 'peakBytes' | 'hostBytes'>;
+}
+
+async function open({ adapter, vramBytes }: TryRequest, { ours }: BenchPolicy): Promise<Opened> {
+  const named = adapter ?? undefined;
+  const budget = new BufferBudget(ours === null ? vramBytes : Infinity);
+  if (ours === null) {
+    const device = await openStock(named, budget);
+    return { device, memory: () => ({ peakBytes: budget.peakBytes, hostBytes: 0 }) };
+  }
+  // The engine keeps its budget itself, and counts what it keeps in host memory apart.
+  const device = await openOurs(named, budget, vramBytes);
+  return {
+    device,
+    memory: () => {
+      const { peakBytes, hostBytes } = device.engine.memory();
+      return { peakBytes, hostBytes };
+    },
+  };
+}
+
+/** A sync may have wrapped it. */
+function budgetErrorIn(error: unknown): Error | null {
+  for (let one = error; one instanceof Error; one = one.cause) {
+    if (one instanceof VramBudgetError || one instanceof OverBudgetError) return one;
+  }
+  return null;
+}

@@ -1,0 +1,40 @@
+// One policy, in a process of its own: what a few steps take at most, by each meter.
+
+import { OurDevice } from '../../../measure/devices.js';
+import { makeWorkload } from '../../../measure/make-workload.js';
+import { Meters } from '../../../measure/meters.js';
+import { openDevice } from '../../../measure/open-device.js';
+import { peakBytesOf } from '../../../measure/peak-bytes.js';
+import type { Phase } from '../../../measure/peaks.js';
+import { policyNamed } from '../../../measure/policies.js';
+import { trainPolicy } from '../../../measure/train-policy.js';
+import { CategoryPeaks } from './category-peaks.js';
+import type { MemoryCounts, MemoryOptions } from './memory-record.js';
+
+export interface MemoryRequest extends Pick<
+  MemoryOptions,
+  'engine' | 'model' | 'layers' | 'width' | 'batch' | 'steps' | 'syncPeriod' | 'adapter'
+> {
+  readonly policy: string;
+}
+
+export async function countMemory(
+  request: MemoryRequest,
+  enter: (phase: Phase) => void,
+): Promise<MemoryCounts> {
+  const policy = policyNamed(request.policy);
+  const meters = new Meters('set-up', enter);
+  const device = await openDevice(request, policy, meters);
+  const categories = device instanceof OurDevice ? new CategoryPeaks(device.engine) : null;
+  const workload = await makeWorkload(device, request);
+  categories?.restartHighest();
+  meters.enter('training');
+  const { losses, stats } = await trainPolicy(device, workload, policy, request);
+  return {
+    parameters: workload.parameters,
+    ...peakBytesOf(device, meters, stats),
+    atPeak: categories?.atPeak ?? null,
+    highest: categories?.highest ?? null,
+    losses,
+  };
+}

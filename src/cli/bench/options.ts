@@ -1,0 +1,199 @@
+// Options that benchmarks share.
+
+import { Command, InvalidArgumentError, type Option } from 'commander';
+
+import type { CellOptions } from '../../measure/cell-options.js';
+import {
+  ALL_POLICIES,
+  BENCH_ENGINES,
+  type BenchPolicy,
+  policyNamed,
+} from '../../measure/policies.js';
+import { HOST_FORMATS, isPacked, type SlowPlace } from '../../measure/slow-places.js';
+import { WORKLOAD_NAMES } from '../../measure/workloads.js';
+import type { SlowFormat } from '../../slow/slow-format.js';
+import { checkCell, type GivenCell, policiesFor } from './cell-checks.js';
+import { UsageError } from '../cli-error.js';
+import { choice, parsed, syncPeriod } from '../command-options.js';
+import { wholeNumber } from '../option-values.js';
+
+const NO_LIMIT = 2 ** 31 - 1;
+const STACK = { layers: 4, width: 256 };
+
+/** A benchmark with its options, and what is done with its record. */
+export interface BenchRequest<Options> {
+  readonly options: Options;
+  /** Undefined: the record is not written. */
+  readonly json: string | undefined;
+}
+
+export function count(flags: string, description: string, max = NO_LIMIT): Option {
+  return parsed(flags, description, wholeNumber(1, max));
+}
+
+export function policyOption(policies: readonly BenchPolicy[]): Option {
+  return repeatable(
+    '--policy <name>',
+    policies.map(({ name }) => name),
+  );
+}
+
+/** Choices, of which one or more are given. */
+export function repeatable(flags: string, choices: readonly string[]): Option {
+  const option = choice(flags, 'only this one; may be given again', choices);
+  const parseOne = option.parseArg;
+  return option.argParser((text, earlier?: readonly string[]) => {
+    parseOne?.(text, undefined); // refuses what is none of them
+    return [...(earlier ?? []), text];
+  });
+}
+
+export function adapterOption(): Option {
+  return parsed(
+    '--adapter <name>',
+    "part of the WebGPU adapter's name (default: the fast one)",
+    notEmpty,
+  );
+}
+
+export function jsonOption(): Option {
+  return parsed('--json <file>', 'write the record to this file', notEmpty);
+}
+
+/** What commander hands over for `workloadOptions`; its parsers and choices make these types true. */
+export interface RawWorkload extends GivenCell {
+  readonly batch: number;
+}
+
+/** The same for `cellCommand`. */
+export interface RawCell extends RawWorkload {
+  readonly steps: number;
+  readonly syncPeriod: number;
+  readonly cellTimeout: number;
+  readonly json?: string;
+}
+
+/** Where, and what. */
+export function workloadOptions(): Option[] {
+  return [
+    choice('--engine <name>', 'where to train', BENCH_ENGINES).default('webgpu'),
+    choice(
+      '--model <name>',
+      'what to train: a stack of dense layers, or a model of slowlane train',
+      WORKLOAD_NAMES,
+    ).default('stack'),
+    count('--layers <n>', `of the stack (default: ${STACK.layers})`, 2 ** 16),
+    count(
+      '--width <n>',
+      `of its layers, which have n × n weights (default: ${STACK.width})`,
+      2 ** 16,
+    ),
+    count('--batch <n>', 'examples a step').default(8),
+  ];
+}
+
+export function cellTimeoutOption(description: string): Option {
+  return count('--cell-timeout <seconds>', description, 2 ** 20).default(1800);
+}
+
+/** A command that measures policy by policy; `own` options stand behind what is trained. */
+export function cellCommand(name: string, own: readonly Option[]): Command {
+  const command = new Command(name);
+  const options = [
+    ...workloadOptions(),
+    ...own,
+    syncPeriod(),
+    policyOption(ALL_POLICIES),
+    cellTimeoutOption('for one policy'),
+    adapterOption(),
+    jsonOption(),
+  ];
+  for (const option of options) command.addOption(option);
+  return command;
+}
+
+/** Throws a UsageError where options don't go together. */
+export function workloadOf(raw: RawWorkload) {
+  const { engine, model, batch } = raw;
+  checkCell(raw);
+  return {
+    engine,
+    model,
+    layers: model === 'stack' ? (raw.layers ?? STACK.layers) : null,
+    width: model === 'stack' ? (raw.width ?? STACK.width) : null,
+    batch,
+    adapter: raw.adapter?.trim() ?? null,
+  };
+}
+
+export function cellOptions(raw: RawCell): CellOptions {
+  return {
+    ...workloadOf(raw),
+    steps: raw.steps,
+    syncPeriod: raw.syncPeriod,
+    cellTimeoutMs: raw.cellTimeout * 1000,
+    policies: policiesFor(raw).map(({ name }) => name),
+  };
+}
+
+/** For --help. */
+export function policiesText(policies: readonly BenchPolicy[]): string {
+  return policies.map(({ name, title }) => `  ${name.padEnd(21)}${title}`).join('\n');
+}
+
+/** For --help. */
+export const ENGINES_TEXT = `A model trains on one batch, made from a seed, of the shape of its data. Policies with moments on the host need
+--engine webgpu; wasm trains no cnn. Bytes per parameter are the allocator's with --engine webgpu, else those of
+TensorFlow.js's own count: they don't compare.`;
+
+/** Names in the order of the table, each once; all if none was given. */
+export function chosenPolicies(
+  policies: readonly BenchPolicy[],
+  given: readonly string[] | undefined,
+): string[] {
+  return policies
+    .map(({ name }) => name)
+    .filter((name) => given === undefined || given.includes(name));
+}
+
+/** Without a sync there would be no Lookahead to measure. */
+export function checkHasSync(steps: number, syncPeriod: number): void {
+  if (steps >= syncPeriod) return;
+  throw new UsageError(
+    `--steps ${steps} ends before the first sync, with --sync-period ${syncPeriod}. ` +
+      `Give at least --steps ${syncPeriod}.`,
+  );
+}
+
+/** Of slow weights in host memory. */
+export function slowOption(): Option {
+  return choice('--slow <format>', "of slowlane's Lookahead", HOST_FORMATS).default('host:f32');
+}
+
+/** Throws a UsageError where the format would change nothing. */
+export function checkedSlow(
+  slow: SlowFormat,
+  { width, policies }: Pick<CellOptions, 'width' | 'policies'>,
+): SlowFormat {
+  checkIsPacked(slow, width);
+  const hasSlow = policies.some((name) => policyNamed(name).slow === 'host');
+  if (hasSlow || slow === 'host:f32') return slow;
+  throw new UsageError(
+    `--slow ${slow} is for slowlane's Lookahead, which none of these has: ${policies.join(', ')}. ` +
+      'Add a policy that has it, like --policy keep+device:f32, or leave --slow out.',
+  );
+}
+
+/** Measured again under another name, float32 would pass for the format. */
+export function checkIsPacked(slow: SlowPlace, width: number | null): void {
+  if (width === null || isPacked(slow, width)) return; // models have large layers
+  throw new UsageError(
+    `--slow ${slow} with --width ${width}: slow weights of a layer of ${width ** 2} weights stay float32, ` +
+      `from 4,096 on they are packed. Give at least --width 64, or --slow host:f32.`,
+  );
+}
+
+function notEmpty(text: string): string {
+  if (text.trim() !== '') return text;
+  throw new InvalidArgumentError('It must not be empty.');
+}

@@ -1,0 +1,133 @@
+// A benchmark from options to its record: what all of them share.
+
+import { measureCell } from './cells.js';
+import { describeMachine, type MachineRecord } from '../../measure/machine.js';
+import type { BenchEngine } from '../../measure/policies.js';
+import { type BenchRecord, SCHEMA, SCHEMA_VERSION } from '../../measure/record.js';
+import type { BenchRequest } from './options.js';
+import { type BenchFile, prepareBenchFile } from './file.js';
+import { EXIT, reasonOf, RunError } from '../cli-error.js';
+import { Interrupted, listenForInterrupt } from '../interrupt.js';
+
+const MACHINE_TIMEOUT_MS = 120_000;
+
+interface AnyOptions {
+  readonly adapter: string | null;
+  /** Left out where there is no choice: WebGPU. */
+  readonly engine?: BenchEngine;
+}
+
+interface AnyCell {
+  readonly status: 'done' | 'failed' | 'stopped';
+}
+
+export interface Benchmark<Name extends string, Options, Cell> {
+  readonly name: Name;
+  /** One cell after the other, until `signal` is aborted. */
+  measure(options: Options, signal: AbortSignal, machine: MachineRecord): AsyncIterable<Cell>;
+  /** For the terminal. */
+  text(record: BenchRecord<Name, Options, Cell>, columns: number | undefined): string;
+  /** False for a cell that would be nothing but its end. */
+  saysAnything(cell: Cell): boolean;
+}
+
+/** Measures, prints, writes; resolves to the exit code. */
+export async function runBenchmark<
+  Name extends string,
+  Options extends AnyOptions,
+  Cell extends AnyCell,
+>(
+  bench: Benchmark<Name, Options, Cell>,
+  { options, json }: BenchRequest<Options>,
+): Promise<number> {
+  const file = json === undefined ? null : await prepareBenchFile(json);
+  const interrupt = listenForInterrupt();
+  const { signal } = interrupt;
+  try {
+    const startedAt = new Date().toISOString();
+    const machine = await askMachine(options, signal);
+    if (machine.adapter?.software === true) {
+      say(`Software adapter: ${machine.adapter.name}. Bytes are exact, times mean nothing.`);
+    }
+    const cells: Cell[] = [];
+    const recordOf = (ended: string): BenchRecord<Name, Options, Cell> => ({
+      schema: SCHEMA,
+      schemaVersion: SCHEMA_VERSION,
+      bench: bench.name,
+      startedAt,
+      endedAt: new Date().toISOString(),
+      isPartial: ended !== 'done',
+      ended,
+      command: process.argv.slice(2),
+      machine,
+      options,
+      cells: [...cells],
+    });
+    for await (const cell of bench.measure(options, signal, machine)) {
+      cells.push(cell);
+      // After each: a machine that is taken away leaves what was measured.
+      if (bench.saysAnything(cell)) await writeOnTheWay(file, recordOf('running'));
+    }
+    const record = recordOf(signal.aborted ? reasonOf(signal.reason) : 'done');
+    console.log(bench.text(record, process.stdout.columns));
+    const isWorthWriting = !record.isPartial || cells.some((cell) => bench.saysAnything(cell));
+    if (isWorthWriting) await writeLast(file, record, json);
+    else if (file !== null) console.log(`Nothing was measured: ${json} is not written.`);
+    return exitCodeOf(cells, signal);
+  } catch (error) {
+    if (!(error instanceof Interrupted)) throw error;
+    say(`slowlane: ${error.message}`);
+    return error.exitCode;
+  } finally {
+    interrupt.release();
+  }
+}
+
+/** Asked of a process of its own, too: an engine in this one would take of what is measured. */
+async function askMachine(
+  { engine = 'webgpu', adapter }: AnyOptions,
+  signal: AbortSignal,
+): Promise<MachineRecord> {
+  const conditions = { timeoutMs: MACHINE_TIMEOUT_MS, signal };
+  const { result, failure } = await measureCell('machine', { engine, adapter }, conditions);
+  if (result !== null) return describeMachine(result);
+  signal.throwIfAborted();
+  if (engine !== 'webgpu') {
+    const reason = failure?.reason ?? `The engine ${engine} could not be started.`;
+    throw new RunError(
+      reason,
+      `Or use another engine: --engine ${engine === 'cpu' ? 'wasm' : 'cpu'}`,
+    );
+  }
+  throw new RunError(
+    failure?.reason ?? 'The WebGPU adapter could not be asked.',
+    'Bytes can be counted without a GPU: a software adapter does it, like SwiftShader; docs/benchmarks.md says how. ' +
+      'All but bench fit also take --engine wasm or cpu',
+  );
+}
+
+/** What could not be written now may be at the end, and the table is printed in any case. */
+async function writeOnTheWay(file: BenchFile | null, record: BenchRecord): Promise<void> {
+  try {
+    await file?.write(record);
+  } catch (error) {
+    say(`warning: ${reasonOf(error)}`);
+  }
+}
+
+async function writeLast(file: BenchFile | null, record: BenchRecord, path = ''): Promise<void> {
+  if (file === null) return;
+  await file.write(record);
+  console.log(`Record  ${path}`);
+}
+
+function exitCodeOf(cells: readonly AnyCell[], signal: AbortSignal): number {
+  const reason: unknown = signal.reason;
+  if (reason instanceof Interrupted) return reason.exitCode;
+  return cells.some(({ status }) => status === 'failed') ? EXIT.failed : 0;
+}
+
+/** On stderr: the result alone is on stdout. */
+function say(line: string): void {
+  process.stderr.write(`${line}\n`);
+}

@@ -1,0 +1,75 @@
+// One policy, in a process of its own: warm-up, then steps waited for one by one.
+
+import type { TrainingDevice } from '../../../measure/devices.js';
+import { makeWorkload } from '../../../measure/make-workload.js';
+import { Meters } from '../../../measure/meters.js';
+import { openDevice } from '../../../measure/open-device.js';
+import { peakBytesOf } from '../../../measure/peak-bytes.js';
+import type { Phase } from '../../../measure/peaks.js';
+import { policyNamed } from '../../../measure/policies.js';
+import type { Stepper } from '../../../measure/steppers.js';
+import { costOfSync, type SyncCost } from '../../../measure/sync-costs.js';
+import { timeSteps } from '../../../measure/timed-steps.js';
+import { startPolicy } from '../../../measure/train-policy.js';
+import type { SpeedOptions, SpeedTimes } from './speed-record.js';
+
+/** The first fills pools and compiles pipelines; in the second all is as it stays. */
+const WARM_UP_CYCLES = 2;
+
+export interface SpeedRequest extends Pick<
+  SpeedOptions,
+  | 'engine'
+  | 'model'
+  | 'layers'
+  | 'width'
+  | 'batch'
+  | 'steps'
+  | 'repeats'
+  | 'syncPeriod'
+  | 'slow'
+  | 'adapter'
+> {
+  readonly policy: string;
+}
+
+/** Memory is counted, which takes next to no time; nothing is read from the device while times are taken. */
+export async function timePolicy(
+  request: SpeedRequest,
+  enter: (phase: Phase) => void,
+): Promise<SpeedTimes> {
+  const { syncPeriod } = request;
+  const policy = policyNamed(request.policy);
+  const meters = new Meters('set-up', enter);
+  const device = await openDevice(request, policy, meters);
+  const workload = await makeWorkload(device, request);
+  meters.enter('warm-up');
+  const stepper = await startPolicy(workload, policy, request);
+  for (let step = 0; step < WARM_UP_CYCLES * syncPeriod; step++) {
+    await checkedStep(device, stepper);
+  }
+  meters.enter('awaited');
+  const syncs: SyncCost[] = [];
+  let before = stepper.stats?.();
+  const stepTimesMs = await timeSteps(device, stepper, request, (step) => {
+    if (before === undefined || step % syncPeriod !== 0) return;
+    const after = stepper.stats?.() ?? before;
+    syncs.push(costOfSync(before, after));
+    before = after;
+  });
+  await checkedStep(device, stepper);
+  return {
+    parameters: workload.parameters,
+    stepTimesMs,
+    syncs: before === undefined ? null : syncs,
+    ...peakBytesOf(device, meters, stepper.stats?.() ?? null),
+  };
+}
+
+/** Wrong numbers would be no training. */
+async function checkedStep(device: TrainingDevice, stepper: Stepper): Promise<void> {
+  const cost = await stepper.step(true);
+  const [loss = NaN] = (await cost?.data<'float32'>()) ?? [];
+  cost?.dispose();
+  await device.finished();
+  if (!Number.isFinite(loss)) throw new Error(`The loss is not finite: ${loss}.`);
+}

@@ -1,0 +1,111 @@
+// One place of slow weights, in a process of its own: syncs alone, then the bus alone.
+
+import { adam, lookahead } from '../../../index.js';
+import { timeBus } from '../../../measure/bus.js';
+import { openBare, OurDevice, UNWATCHED } from '../../../measure/devices.js';
+import { makeWorkload } from '../../../measure/make-workload.js';
+import { openDevice } from '../../../measure/open-device.js';
+import { policyNamed } from '../../../measure/policies.js';
+import type { SlowPlace } from '../../../measure/slow-places.js';
+import {
+  type Cycle,
+  lookaheadCycle,
+  timeSyncs,
+  variablesCycle,
+} from '../../../measure/timed-syncs.js';
+import type { Workload } from '../../../measure/workloads.js';
+import type { BusTimes, SyncMeasured, SyncOptions } from './sync-record.js';
+
+/** The first fills pools and compiles pipelines, and host memory gets its pages; in the second all is as it stays. */
+const WARM_UP_SYNCS = 2;
+
+export interface SyncRequest extends Pick<
+  SyncOptions,
+  'engine' | 'model' | 'layers' | 'width' | 'batch' | 'syncPeriod' | 'repeats' | 'adapter'
+> {
+  readonly place: SlowPlace;
+}
+
+export async function measureSyncs(request: SyncRequest): Promise<SyncMeasured> {
+  const { syncPeriod, repeats } = request;
+  const device = await openDevice(request, policyNamed('release-adam'), UNWATCHED);
+  const workload = await makeWorkload(device, request);
+  const pieces = device instanceof OurDevice ? uploadsOf(device) : null;
+  const { cycle, end } = await startCycle(workload, request);
+  await device.finished();
+  const warmUp = await timeSyncs(device, cycle, { syncs: WARM_UP_SYNCS, syncPeriod });
+  const times = await timeSyncs(device, cycle, { syncs: repeats, syncPeriod });
+  await checkLoss(workload);
+  // Before the bus is measured: nothing is to copy beside it, and its pieces are as large as these.
+  await end();
+  if (device instanceof OurDevice) device.engine.stop();
+  const bytes = bytesOfSync(times.costs, pieces);
+  return {
+    parameters: workload.parameters,
+    bytes,
+    warmUpMs: warmUp.doneMs,
+    times,
+    bus: bytes === 0 || pieces === null ? null : await measureBus(request, pieces),
+  };
+}
+
+/** Bytes of each piece of slow weights, as the engine makes them from now on. */
+function uploadsOf({ engine }: OurDevice): readonly number[] {
+  const { hostBuffers } = engine.backend;
+  const create = hostBuffers.create.bind(hostBuffers);
+  const pieces: number[] = [];
+  hostBuffers.create = (size, usage) => {
+    if ((usage & GPUBufferUsage.MAP_WRITE) !== 0) pieces.push(size);
+    return create(size, usage);
+  };
+  return pieces;
+}
+
+async function startCycle(
+  workload: Workload,
+  { place, syncPeriod }: SyncRequest,
+): Promise<{ cycle: Cycle; end: () => Promise<void> }> {
+  const inner = adam({ learningRate: workload.learningRate, gradients: 'release' });
+  if (place === 'variables') {
+    return { cycle: variablesCycle(workload, inner), end: async () => inner.dispose() };
+  }
+  const optimizer = lookahead(inner, { syncPeriod, slow: place });
+  const end = async () => {
+    await optimizer.finish();
+    optimizer.dispose();
+  };
+  return { cycle: await lookaheadCycle(workload, optimizer), end };
+}
+
+/** Wrong numbers would be no training. */
+async function checkLoss({ loss }: Workload): Promise<void> {
+  const scalar = loss();
+  const [value = NaN] = await scalar.data<'float32'>();
+  scalar.dispose();
+  if (!Number.isFinite(value)) throw new Error(`The loss is not finite: ${value}.`);
+}
+
+/** The same in each sync; throws where it is not, or the bus would be measured with other bytes. */
+function bytesOfSync(
+  costs: SyncMeasured['times']['costs'],
+  pieces: readonly number[] | null,
+): number {
+  const [first] = costs ?? [];
+  const oneWay = pieces?.reduce((sum, bytes) => sum + bytes, 0) ?? first?.bytesPulled ?? 0;
+  for (const { bytesPulled, bytesPushed } of costs ?? []) {
+    if (bytesPulled === oneWay && bytesPushed === oneWay) continue;
+    throw new Error(
+      `A sync moved ${bytesPulled} bytes down and ${bytesPushed} up, but ${oneWay} were expected.`,
+    );
+  }
+  return 2 * oneWay;
+}
+
+async function measureBus(
+  { adapter, repeats }: SyncRequest,
+  pieces: readonly number[],
+): Promise<BusTimes> {
+  const device = await openBare(adapter ?? undefined, UNWATCHED);
+  const { firstMs, ms } = await timeBus(device, pieces, repeats);
+  return { pieces: pieces.length, pieceBytes: Math.max(...pieces), firstMs, roundMs: ms };
+}

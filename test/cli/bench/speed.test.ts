@@ -1,0 +1,89 @@
+// `bench speed` but for its processes: what becomes of a cell's raw times.
+
+import { expect, test } from 'vitest';
+
+import { UNKNOWN } from '#src/measure/driver-meter.js';
+import { speedCellOf } from '#src/cli/bench/speed/speed-cell.js';
+import { UntimedDriver } from '#src/measure/untimed-driver.js';
+
+const TIMES = {
+  parameters: 1000,
+  stepTimesMs: [
+    [1, 4, 1, 6], // mean 3
+    [2, 8, 2, 8], // mean 5
+  ],
+  syncs: null,
+  logicalBytes: 20_000,
+  allocatorBytes: 16_500,
+  hostBytes: 0,
+  peakRssBytes: 1e8,
+};
+
+test('every kth step is a sync step, the mean is over whole cycles of a repeat', () => {
+  const ended = { result: TIMES, failure: null, phase: null, wallMs: 10.4 };
+  const cell = speedCellOf('tfjs-adam', ended, UNKNOWN, 2);
+  expect(cell).toMatchObject({ policy: 'tfjs-adam', status: 'done', wallMs: 10, ...TIMES });
+  expect(cell.stepMs).toMatchObject({ count: 4, median: 1.5, max: 2 });
+  expect(cell.syncStepMs).toMatchObject({ count: 4, median: 7, p95: 8, max: 8 });
+  expect(cell.cycleMs).toMatchObject({ count: 2, median: 4, min: 3, max: 5 });
+  expect(cell).toMatchObject({
+    allocatorBytesPerParameter: 16.5,
+    logicalBytesPerParameter: 20,
+    driver: UNKNOWN,
+    syncMs: null,
+  });
+});
+
+test('parts of syncs are spread each by itself', () => {
+  const cost = { wait: 0, pull: 0, blend: 1, push: 0, bytesPulled: 8, bytesPushed: 8 };
+  const syncs = [
+    { ...cost, total: 4, check: 3, turnAround: 9 },
+    { ...cost, total: 8, check: 1, turnAround: 7 },
+  ];
+  const ended = { result: { ...TIMES, syncs }, failure: null, phase: null, wallMs: 10 };
+  const { syncMs } = speedCellOf('keep+device:f32', ended, UNKNOWN, 2);
+  expect(syncMs).toMatchObject({
+    total: { count: 2, median: 6, p95: 8 },
+    check: { median: 2, p95: 3 },
+    turnAround: { median: 8, p95: 9 },
+  });
+});
+
+test('with a sync in every step there are no others', () => {
+  const ended = { result: TIMES, failure: null, phase: null, wallMs: 10 };
+  const cell = speedCellOf('tfjs-adam', ended, UNKNOWN, 1);
+  expect(cell.stepMs).toBeNull();
+  expect(cell.syncStepMs).toMatchObject({ count: 8 });
+});
+
+test('a process that fails or is stopped leaves no times, but the reason', () => {
+  const failure = { kind: 'interrupted', reason: 'the run was interrupted' } as const;
+  const stopped = { result: null, failure, phase: null, wallMs: 10 };
+  expect(speedCellOf('tfjs-adam', stopped, UNKNOWN, 2)).toMatchObject({
+    status: 'stopped',
+    stepTimesMs: null,
+    stepMs: null,
+    allocatorBytes: null,
+    failure,
+  });
+  const silent = { result: null, failure: null, phase: null, wallMs: 10 };
+  expect(speedCellOf('tfjs-adam', silent, UNKNOWN, 2)).toMatchObject({
+    status: 'failed',
+    failure: { kind: 'error', reason: 'it ended without a result' },
+  });
+});
+
+test('the driver is asked until times are taken, and not any more then', async () => {
+  const heard: unknown[] = [];
+  const said = { ...UNKNOWN, source: 'process', peakBytes: 7 } as const;
+  const driver = new UntimedDriver({
+    process: (pid) => void heard.push(pid),
+    enter: (phase) => void heard.push(phase),
+    stop: async () => (heard.push('stopped'), said),
+  });
+  driver.process(42);
+  for (const phase of ['set-up', 'warm-up', 'awaited', 'training'] as const) driver.enter(phase);
+  expect(await driver.stop()).toBe(said);
+  expect(heard).toEqual([42, 'set-up', 'warm-up', 'stopped']);
+  expect(await new UntimedDriver(null).stop()).toBe(UNKNOWN);
+});
