@@ -12,7 +12,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { openOurs, UNWATCHED } from '../src/measure/devices.js';
 import { learningRateOf, makeStack } from '../src/measure/stack.js';
 import { offloaded, plain, type Stepper } from '../src/measure/steppers.js';
-import { platformHere } from '../src/cli/record-of-run.js';
+import { platformHere } from '../src/cli/train/record.js';
 import { adam, lookahead, meter } from '../src/index.js';
 import {
   type LossPoint,

@@ -10,7 +10,7 @@ import { doctorCommand } from './doctor-command.js';
 import { planCommand } from './plan-command.js';
 import { reportCommand } from './report-command.js';
 import { outliveReaders } from './standard-streams.js';
-import { trainCommand } from './train-command.js';
+import { trainCommand } from './train/command.js';
 
 outliveReaders();
 
@@ -28,7 +28,7 @@ const program = new Command('slowlane')
 program.addCommand(
   trainCommand(async (options) => {
     checkWorkingFolder();
-    const { train } = await import('./train.js');
+    const { train } = await import('./train/train.js');
     process.exitCode = await train(options, version);
   }).copyInheritedSettings(program),
 );

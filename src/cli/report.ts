@@ -7,7 +7,7 @@ import { readRunRecord } from '../records/read-record.js';
 import { recipeOf } from '../report/parts.js';
 import { isReport, renderReport } from '../report/report.js';
 import { isNotFound, reasonOf, RunError } from './cli-error.js';
-import { readChartLibrary } from './output.js';
+import { readChartLibrary } from './train/output.js';
 import { replaceFile } from './own-file.js';
 import type { ReportRequest } from './report-command.js';
 

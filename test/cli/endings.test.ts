@@ -4,7 +4,7 @@ import type { ChildProcess } from 'node:child_process';
 import { existsSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { summaryText } from '#src/cli/summary-table.js';
+import { summaryText } from '#src/cli/train/summary-table.js';
 import { summarize } from '#src/report/summary.js';
 import { moduleAt } from '../built.js';
 import { RECORD } from '../report/records.js';
@@ -90,7 +90,7 @@ describe('a reader that goes away', () => {
 describe('a terminal', () => {
   const RESTORED = '\u001B[?25h\u001B[?7h';
   const withBar = (then: string): string =>
-    `const { startProgress } = await import(${JSON.stringify(moduleAt('src/cli/progress.js'))});
+    `const { startProgress } = await import(${JSON.stringify(moduleAt('src/cli/train/progress.js'))});
     process.stderr.isTTY = true;
     const controller = new AbortController();
     const progress = startProgress(10, process.stderr, controller.signal);

@@ -1,6 +1,6 @@
 // The data sets by name.
 
-import type { DataName } from '../choices.js';
+import type { DataName } from '../train/choices.js';
 import type { DataSet } from '../../models/dataset.js';
 import { loadFashionMnist } from './fashion-mnist.js';
 import { loadMnist } from './mnist.js';

@@ -3,8 +3,8 @@
 import { resolve } from 'node:path';
 
 import { reasonOf, RunError } from '../cli-error.js';
-import { makeFolder } from '../output.js';
-import type { RunSink } from '../run-sink.js';
+import { makeFolder } from '../train/output.js';
+import type { RunSink } from '../train/run-sink.js';
 import { EventFile, eventFilesIn } from './event-file.js';
 
 /** Makes `folder` if need be, and the file in it. `warn` hears what doesn't keep the run from going on. */

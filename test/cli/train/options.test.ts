@@ -1,7 +1,7 @@
 // What the command line says to requests, right and wrong, before it does anything.
 
 import { describe, expect, test } from 'vitest';
-import { expectRefusal, slowlane } from './run-cli.js';
+import { expectRefusal, slowlane } from '../run-cli.js';
 
 describe('help', () => {
   test('slowlane --help lists the commands', async () => {

@@ -1,13 +1,19 @@
 // `slowlane train`: its options as commander shows them in --help, and as TrainOptions.
 
 import { Command } from 'commander';
-import { MODEL_NAMES, type ModelName } from '../models/names.js';
-import { GRADIENT_LIFETIMES, MOMENTS } from '../optimizers/step-options.js';
-import { SLOW_FORMATS } from '../slow/slow-format.js';
+import { MODEL_NAMES, type ModelName } from '../../models/names.js';
+import { GRADIENT_LIFETIMES, MOMENTS } from '../../optimizers/step-options.js';
+import { SLOW_FORMATS } from '../../slow/slow-format.js';
 import { DATA_NAMES, DEFAULT_MODELS, defaultModel, ENGINE_NAMES } from './choices.js';
-import { choice, parsed, syncPeriod } from './command-options.js';
-import { folderName, positiveNumber, sizeInBytes, stepSize, wholeNumber } from './option-values.js';
-import { checkTogether, type RawTrainOptions } from './train-checks.js';
+import { choice, parsed, syncPeriod } from '../command-options.js';
+import {
+  folderName,
+  positiveNumber,
+  sizeInBytes,
+  stepSize,
+  wholeNumber,
+} from '../option-values.js';
+import { checkTogether, type RawTrainOptions } from './checks.js';
 import {
   BATCH_SIZES,
   type Duration,
@@ -16,7 +22,7 @@ import {
   INNER_STATES,
   LEARNING_RATES,
   type TrainOptions,
-} from './train-options.js';
+} from './options.js';
 
 const EXAMPLES = `
 Examples:

@@ -11,10 +11,10 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { prepareOutput } from '#src/cli/output.js';
-import { againstBuild, moduleAt } from '../built.js';
-import { RECORD } from '../report/records.js';
-import { evaluated, slowlane, temporaryFolder } from './run-cli.js';
+import { prepareOutput } from '#src/cli/train/output.js';
+import { againstBuild, moduleAt } from '../../built.js';
+import { RECORD } from '../../report/records.js';
+import { evaluated, slowlane, temporaryFolder } from '../run-cli.js';
 
 describe('a folder that cannot be written to ends the run before it starts', () => {
   const expectFailure = async (out: string, reason: string, remedy: string): Promise<void> => {

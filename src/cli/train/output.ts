@@ -4,11 +4,11 @@
 import { mkdir, readFile, stat } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
-import { recipeOf } from '../report/parts.js';
-import { type ChartLibrary, isReport, renderReport } from '../report/report.js';
-import { isRunRecord, type RunRecord, runRecordToJson } from '../records/run-record.js';
-import { reasonOf, RunError } from './cli-error.js';
-import { checkReplaceable, OTHER_FOLDER, type OwnFile, replaceFile } from './own-file.js';
+import { recipeOf } from '../../report/parts.js';
+import { type ChartLibrary, isReport, renderReport } from '../../report/report.js';
+import { isRunRecord, type RunRecord, runRecordToJson } from '../../records/run-record.js';
+import { reasonOf, RunError } from '../cli-error.js';
+import { checkReplaceable, OTHER_FOLDER, type OwnFile, replaceFile } from '../own-file.js';
 
 export interface Output {
   readonly recordPath: string;

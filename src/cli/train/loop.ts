@@ -2,14 +2,14 @@
 
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import * as tf from '@tensorflow/tfjs-core';
-import type { Meter } from '../meter/meter.js';
-import type { LossPoint } from '../records/run-record.js';
-import { smoothed } from '../report/smoothing.js';
-import { StepClock } from '../records/step-times.js';
-import { RunError } from './cli-error.js';
-import { type DataSet, disposeBatch } from '../models/dataset.js';
-import { meanCrossEntropy } from '../models/cross-entropy.js';
-import type { Model } from '../models/model.js';
+import type { Meter } from '../../meter/meter.js';
+import type { LossPoint } from '../../records/run-record.js';
+import { smoothed } from '../../report/smoothing.js';
+import { StepClock } from '../../records/step-times.js';
+import { RunError } from '../cli-error.js';
+import { type DataSet, disposeBatch } from '../../models/dataset.js';
+import { meanCrossEntropy } from '../../models/cross-entropy.js';
+import type { Model } from '../../models/model.js';
 import type { Trainer } from './trainer.js';
 
 /** So many losses at most are read, and kept for the curve. */

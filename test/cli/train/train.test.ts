@@ -3,7 +3,7 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { readRecord, slowlane, temporaryFolder } from './run-cli.js';
+import { readRecord, slowlane, temporaryFolder } from '../run-cli.js';
 
 /** Not started side by side: two cores, and each run uses more than one. */
 describe('slowlane train', () => {

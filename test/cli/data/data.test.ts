@@ -14,7 +14,7 @@ import { loadData } from '#src/cli/data/load.js';
 import { seededRandom, shuffle } from '#src/cli/data/random.js';
 import { textSet } from '#src/cli/data/text.js';
 import { readVerified } from '#src/cli/data/verified-file.js';
-import { temporaryFolder } from './run-cli.js';
+import { temporaryFolder } from '../run-cli.js';
 
 const PIXELS = 28 * 28;
 

@@ -1,8 +1,8 @@
 // The result of a run as a table for the terminal.
 
 import Table from 'cli-table3';
-import type { RunRecord } from '../records/run-record.js';
-import { summarize } from '../report/summary.js';
+import type { RunRecord } from '../../records/run-record.js';
+import { summarize } from '../../report/summary.js';
 
 /** The frame alone: lines between rows are left out. */
 const NO_INNER_LINES = { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' } as const;

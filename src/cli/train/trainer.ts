@@ -12,10 +12,10 @@ import {
   momentum,
   rmsprop,
   sgd,
-} from '../index.js';
-import type { HostMemory, SyncRecord } from '../records/run-record.js';
-import type { SyncTotals } from '../records/step-times.js';
-import type { InnerName, LookaheadOptions, TrainOptions } from './train-options.js';
+} from '../../index.js';
+import type { HostMemory, SyncRecord } from '../../records/run-record.js';
+import type { SyncTotals } from '../../records/step-times.js';
+import type { InnerName, LookaheadOptions, TrainOptions } from './options.js';
 
 const INNER = { sgd, momentum, rmsprop, adagrad, adam, adamw, lion } as const satisfies Record<
   InnerName,

@@ -1,9 +1,9 @@
 // The options of `slowlane train`: checked once, with defaults filled in, immutable from then on.
 
-import type { ModelName } from '../models/names.js';
+import type { ModelName } from '../../models/names.js';
 import type { DataName, EngineName } from './choices.js';
-import type { GradientLifetime, Moments } from '../optimizers/step-options.js';
-import type { SlowFormat } from '../slow/slow-format.js';
+import type { GradientLifetime, Moments } from '../../optimizers/step-options.js';
+import type { SlowFormat } from '../../slow/slow-format.js';
 
 export const INNER_NAMES = [
   'sgd',

@@ -1,9 +1,9 @@
 // What can be trained, and what goes together: data, models, engines. Names only, so that --help and
 // a refused request don't load TensorFlow.js.
 
-import type { DataShape } from '../models/dataset.js';
-import { MODEL_NAMES, type ModelName, needsConvolutions, WASM_LIMIT } from '../models/names.js';
-import { UsageError } from './cli-error.js';
+import type { DataShape } from '../../models/dataset.js';
+import { MODEL_NAMES, type ModelName, needsConvolutions, WASM_LIMIT } from '../../models/names.js';
+import { UsageError } from '../cli-error.js';
 
 export const DATA_NAMES = ['mnist', 'fashion-mnist', 'moby-dick'] as const;
 export type DataName = (typeof DATA_NAMES)[number];

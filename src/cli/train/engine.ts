@@ -6,12 +6,12 @@ import {
   BackendLoadError,
   type CpuBackendName,
   startCpuBackend,
-} from '../engines/portable/start.js';
-import { startTensorFlow, TensorFlowLoadError } from '../engines/tensorflow/index.js';
-import { startWebGPU } from '../engines/webgpu/index.js';
-import { type ModelName, needsConvolutions, WASM_LIMIT } from '../models/names.js';
+} from '../../engines/portable/start.js';
+import { startTensorFlow, TensorFlowLoadError } from '../../engines/tensorflow/index.js';
+import { startWebGPU } from '../../engines/webgpu/index.js';
+import { type ModelName, needsConvolutions, WASM_LIMIT } from '../../models/names.js';
 import type { EngineName } from './choices.js';
-import { reasonOf, RunError } from './cli-error.js';
+import { reasonOf, RunError } from '../cli-error.js';
 
 type RealEngineName = Exclude<EngineName, 'auto'>;
 

@@ -1,7 +1,7 @@
 // Whoever follows a run while it goes on: files for TensorBoard, and what may come beside them.
 
-import type { EvaluationRecord } from '../records/run-record.js';
-import type { LoopState } from './training-loop.js';
+import type { EvaluationRecord } from '../../records/run-record.js';
+import type { LoopState } from './loop.js';
 
 /** The run at a step whose loss was read. */
 export interface RunPoint {

@@ -1,10 +1,10 @@
 // Turns a run, finished or broken off, into the record that is written.
 
 import { arch, cpus, platform, totalmem } from 'node:os';
-import { RUN_RECORD_VERSION, type RunRecord } from '../records/run-record.js';
-import { countParameters } from '../models/model.js';
+import { RUN_RECORD_VERSION, type RunRecord } from '../../records/run-record.js';
+import { countParameters } from '../../models/model.js';
 import type { Run } from './run.js';
-import type { TrainOptions } from './train-options.js';
+import type { TrainOptions } from './options.js';
 
 const FLOAT32_BYTES = 4;
 

@@ -1,28 +1,28 @@
 // `slowlane train` from options to files: data, engine, model, loop, evaluation, record. What was
 // opened here is closed here, also when the run breaks off.
 
-import { reasonOf, RunError, UsageError } from './cli-error.js';
-import type { DataSet } from '../models/dataset.js';
-import { loadData } from './data/load.js';
+import { reasonOf, RunError, UsageError } from '../cli-error.js';
+import type { DataSet } from '../../models/dataset.js';
+import { loadData } from '../data/load.js';
 import { startEngine } from './engine.js';
-import { Interrupted, listenForInterrupt } from './interrupt.js';
-import { evaluate } from '../models/cross-entropy.js';
-import { makeModel } from '../models/make.js';
-import { countParameters } from '../models/model.js';
-import { type LivePage, startLivePage } from './live/server.js';
+import { Interrupted, listenForInterrupt } from '../interrupt.js';
+import { evaluate } from '../../models/cross-entropy.js';
+import { makeModel } from '../../models/make.js';
+import { countParameters } from '../../models/model.js';
+import { type LivePage, startLivePage } from '../live/server.js';
 import { type Output, prepareOutput } from './output.js';
 import { startProgress } from './progress.js';
-import { makeRecord } from './record-of-run.js';
+import { makeRecord } from './record.js';
 import { summaryText } from './summary-table.js';
-import { meter } from '../meter/meter.js';
-import { formatBytes, formatCount, formatMs } from '../report/quantities.js';
-import type { EvaluationRecord, RunRecord } from '../records/run-record.js';
+import { meter } from '../../meter/meter.js';
+import { formatBytes, formatCount, formatMs } from '../../report/quantities.js';
+import type { EvaluationRecord, RunRecord } from '../../records/run-record.js';
 import type { Run } from './run.js';
 import { allOf, pointTeller, type RunSink } from './run-sink.js';
-import { openTensorBoard } from './tensorboard/sink.js';
-import type { TrainOptions } from './train-options.js';
+import { openTensorBoard } from '../tensorboard/sink.js';
+import type { TrainOptions } from './options.js';
 import { makeTrainer } from './trainer.js';
-import { newLoopState, runLoop } from './training-loop.js';
+import { newLoopState, runLoop } from './loop.js';
 
 const EVALUATION_BATCH = 250;
 

@@ -1,12 +1,12 @@
 // Options of `slowlane train` that are right each for itself and wrong together.
 
 import type { Command } from 'commander';
-import type { GradientLifetime, Moments } from '../optimizers/step-options.js';
-import type { SlowFormat } from '../slow/slow-format.js';
-import type { ModelName } from '../models/names.js';
+import type { GradientLifetime, Moments } from '../../optimizers/step-options.js';
+import type { SlowFormat } from '../../slow/slow-format.js';
+import type { ModelName } from '../../models/names.js';
 import { checkCombination, type DataName, type EngineName } from './choices.js';
-import { UsageError } from './cli-error.js';
-import { INNER_WITH_CURVATURE, type InnerName, type InnerState } from './train-options.js';
+import { UsageError } from '../cli-error.js';
+import { INNER_WITH_CURVATURE, type InnerName, type InnerState } from './options.js';
 
 /** What commander hands over; its parsers and choices make these types true. */
 export interface RawTrainOptions {
