@@ -21,7 +21,7 @@ const SAME_IN_BUILD = [
   'test/optimizers/{moments,checkpoint*,release*,accumulate,parity}.test.ts',
   'test/bench/gpu*.test.ts',
   'test/cli/train/models.test.ts',
-  // The page of a report: its scripts are strings. That the built CLI writes it is in test/cli/report.test.ts.
+  // The page of a report: its scripts are strings. That the built CLI writes it is in test/cli/report/report.test.ts.
   'test/memory/report*.test.ts',
 ];
 

@@ -6,9 +6,9 @@ import { createRequire } from 'node:module';
 import { Command, CommanderError } from 'commander';
 import { benchCommand } from './bench/command.js';
 import { EXIT, reasonOf, RunError, UsageError } from './cli-error.js';
-import { doctorCommand } from './doctor-command.js';
-import { planCommand } from './plan-command.js';
-import { reportCommand } from './report-command.js';
+import { doctorCommand } from './doctor/command.js';
+import { planCommand } from './plan/command.js';
+import { reportCommand } from './report/command.js';
 import { outliveReaders } from './standard-streams.js';
 import { trainCommand } from './train/command.js';
 
@@ -35,14 +35,14 @@ program.addCommand(
 program.addCommand(
   reportCommand(async (request) => {
     checkWorkingFolder();
-    const { writeReport } = await import('./report.js');
+    const { writeReport } = await import('./report/report.js');
     process.exitCode = await writeReport(request);
   }).copyInheritedSettings(program),
 );
 program.addCommand(
   planCommand(async (request) => {
     checkWorkingFolder();
-    const { printPlan } = await import('./plan.js');
+    const { printPlan } = await import('./plan/plan.js');
     process.exitCode = await printPlan(request);
   }).copyInheritedSettings(program),
 );

@@ -1,11 +1,11 @@
 // `slowlane plan`: asks the driver and reads the model where the request says so, plans, prints.
 
-import { askNvidia, bytesOf } from '../measure/nvidia.js';
-import type { Plan } from '../plan/make-plan.js';
-import { plan, type PlanOptions } from '../plan/plan.js';
-import { EXIT, reasonOf, UsageError } from './cli-error.js';
-import type { PlanRequest } from './plan-command.js';
-import { planText } from './plan-text.js';
+import { askNvidia, bytesOf } from '../../measure/nvidia.js';
+import type { Plan } from '../../plan/make-plan.js';
+import { plan, type PlanOptions } from '../../plan/plan.js';
+import { EXIT, reasonOf, UsageError } from '../cli-error.js';
+import type { PlanRequest } from './command.js';
+import { planText } from './text.js';
 
 /** Prints the plan, and returns the exit code. */
 export async function printPlan(request: PlanRequest): Promise<number> {
@@ -36,7 +36,7 @@ async function subjectOf(
 ): Promise<Pick<PlanOptions, 'model' | 'weights' | 'layers' | 'activationBytes'>> {
   if (request.model !== undefined) {
     // Loaded only when needed: TensorFlow.js takes its time.
-    const { readModelFile } = await import('./plan-model-file.js');
+    const { readModelFile } = await import('./model-file.js');
     return { model: await readModelFile(request.model) };
   }
   return defined({

@@ -1,20 +1,20 @@
 // `slowlane plan`: its options as commander shows them in --help, and as PlanRequest.
 
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { parseBytes } from '../checks/bytes.js';
-import { BUS_BYTES_PER_SECOND, checkBus } from '../plan/bus.js';
+import { parseBytes } from '../../checks/bytes.js';
+import { BUS_BYTES_PER_SECOND, checkBus } from '../../plan/bus.js';
 import {
   AVAILABLE,
   type GradientsPolicy,
   type MomentsPolicy,
   PLANNED_INNERS,
   type PlannedInner,
-} from '../plan/policies.js';
-import type { SlowFormat } from '../slow/slow-format.js';
-import { parseCount } from '../plan/weights.js';
-import { UsageError } from './cli-error.js';
-import { choice, parsed, syncPeriod } from './command-options.js';
-import { wholeNumber } from './option-values.js';
+} from '../../plan/policies.js';
+import type { SlowFormat } from '../../slow/slow-format.js';
+import { parseCount } from '../../plan/weights.js';
+import { UsageError } from '../cli-error.js';
+import { choice, parsed, syncPeriod } from '../command-options.js';
+import { wholeNumber } from '../option-values.js';
 
 const EXAMPLES = `
 Examples:

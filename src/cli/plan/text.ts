@@ -2,12 +2,12 @@
 // moments with its slow weights, and slow weights with its gradients and moments.
 
 import Table from 'cli-table3';
-import { headOf, notesOf, verdictOf } from '../plan/describe.js';
-import type { Plan, PlannedPolicy } from '../plan/make-plan.js';
-import { formatBytes } from '../checks/bytes.js';
-import type { Policy } from '../plan/policies.js';
-import { formatCount } from '../plan/weights.js';
-import { wrapped } from './wrapped.js';
+import { headOf, notesOf, verdictOf } from '../../plan/describe.js';
+import type { Plan, PlannedPolicy } from '../../plan/make-plan.js';
+import { formatBytes } from '../../checks/bytes.js';
+import type { Policy } from '../../plan/policies.js';
+import { formatCount } from '../../plan/weights.js';
+import { wrapped } from '../wrapped.js';
 
 /** Names and values of the columns, and whether the plan picks it. */
 interface Row {

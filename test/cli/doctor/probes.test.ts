@@ -12,7 +12,7 @@ import { probeStarter } from '#src/cli/doctor/probes.js';
 import { examineTensorflow } from '#src/cli/doctor/tensorflow.js';
 import { examineVulkan } from '#src/cli/doctor/vulkan.js';
 
-import { temporaryFolder } from '../cli/run-cli.js';
+import { temporaryFolder } from '../run-cli.js';
 import { machine } from './machines.js';
 
 const MIB = 2 ** 20;

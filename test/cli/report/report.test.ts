@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 
 import { runRecordToJson } from '#src/records/run-record.js';
-import { RECORD } from '../report/records.js';
-import { readRecord, slowlane, temporaryFolder } from './run-cli.js';
+import { RECORD } from '../../report/records.js';
+import { readRecord, slowlane, temporaryFolder } from '../run-cli.js';
 
 test('folders and files, one of them of version 1 and one twice, become one page', async () => {
   const folder = temporaryFolder();

@@ -8,9 +8,9 @@ import '@tensorflow/tfjs-backend-cpu';
 import { plan, type Plan } from 'slowlane';
 import { describe, expect, test } from 'vitest';
 
-import { planText } from '#src/cli/plan-text.js';
+import { planText } from '#src/cli/plan/text.js';
 
-import { expectRefusal, slowlane, temporaryFolder } from './run-cli.js';
+import { expectRefusal, slowlane, temporaryFolder } from '../run-cli.js';
 
 const run = (args: string) => slowlane(['plan', ...args.split(' ')]);
 

@@ -2,14 +2,14 @@
 
 import { readFile, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import type { NamedRun } from '../report/data.js';
-import { readRunRecord } from '../records/read-record.js';
-import { recipeOf } from '../report/parts.js';
-import { isReport, renderReport } from '../report/report.js';
-import { isNotFound, reasonOf, RunError } from './cli-error.js';
-import { readChartLibrary } from './train/output.js';
-import { replaceFile } from './own-file.js';
-import type { ReportRequest } from './report-command.js';
+import type { NamedRun } from '../../report/data.js';
+import { readRunRecord } from '../../records/read-record.js';
+import { recipeOf } from '../../report/parts.js';
+import { isReport, renderReport } from '../../report/report.js';
+import { isNotFound, reasonOf, RunError } from '../cli-error.js';
+import { readChartLibrary } from '../train/output.js';
+import { replaceFile } from '../own-file.js';
+import type { ReportRequest } from './command.js';
 
 /** Resolves to the exit code. */
 export async function writeReport({ runs, output }: ReportRequest): Promise<number> {

@@ -6,8 +6,8 @@ import { describe, expect, test } from 'vitest';
 
 import type { DoctorReport } from '#src/cli/doctor/report.js';
 
-import { slowlane, temporaryFolder } from '../cli/run-cli.js';
-import { hasSwiftShader, swiftShaderEnvironment } from '../engines/webgpu/swiftshader.js';
+import { slowlane, temporaryFolder } from '../run-cli.js';
+import { hasSwiftShader, swiftShaderEnvironment } from '../../engines/webgpu/swiftshader.js';
 
 const NO_DRIVER = { VK_DRIVER_FILES: undefined, VK_ICD_FILENAMES: undefined };
 
