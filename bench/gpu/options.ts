@@ -2,8 +2,8 @@
 
 import { Command, InvalidArgumentError, type Option } from 'commander';
 
-import { parsed } from '../../src/cli/command-options.js';
-import { wholeNumber } from '../../src/cli/option-values.js';
+import { parsed } from '../../src/cli/terminal/command-options.js';
+import { wholeNumber } from '../../src/cli/terminal/option-values.js';
 import { type Cell, CELLS, cellNamed } from './cells.js';
 import type { CellOptions } from './record.js';
 

@@ -5,11 +5,11 @@
 import { createRequire } from 'node:module';
 import { Command, CommanderError } from 'commander';
 import { benchCommand } from './bench/command.js';
-import { EXIT, reasonOf, RunError, UsageError } from './cli-error.js';
+import { EXIT, reasonOf, RunError, UsageError } from './terminal/cli-error.js';
 import { doctorCommand } from './doctor/command.js';
 import { planCommand } from './plan/command.js';
 import { reportCommand } from './report/command.js';
-import { outliveReaders } from './standard-streams.js';
+import { outliveReaders } from './terminal/standard-streams.js';
 import { trainCommand } from './train/command.js';
 
 outliveReaders();

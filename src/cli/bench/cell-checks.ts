@@ -8,7 +8,7 @@ import {
 } from '../../measure/policies.js';
 import type { WorkloadName } from '../../measure/workloads.js';
 import { needsConvolutions, WASM_LIMIT } from '../../models/names.js';
-import { UsageError } from '../cli-error.js';
+import { UsageError } from '../terminal/cli-error.js';
 
 /** Undefined: not given. */
 export interface GivenCell {

@@ -1,7 +1,7 @@
 // How a benchmark goes whose cells take about the same time, on stderr: a bar on a terminal, lines elsewhere.
 
 import { formatClock, formatMs } from '../../report/quantities.js';
-import { startBar, type TerminalBar } from '../terminal-bar.js';
+import { startBar, type TerminalBar } from '../terminal/terminal-bar.js';
 
 interface CellsProgress {
   onStart(name: string): void;

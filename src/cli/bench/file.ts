@@ -5,8 +5,8 @@ import { resolve } from 'node:path';
 
 import { readBenchRecord } from '../../measure/read-record.js';
 import { type BenchRecord, isBenchRecord } from '../../measure/record.js';
-import { reasonOf, RunError } from '../cli-error.js';
-import { checkReplaceable, replaceFile } from '../own-file.js';
+import { reasonOf, RunError } from '../terminal/cli-error.js';
+import { checkReplaceable, replaceFile } from '../terminal/own-file.js';
 
 export interface BenchFile {
   write(record: BenchRecord): Promise<void>;

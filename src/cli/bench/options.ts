@@ -13,9 +13,9 @@ import { HOST_FORMATS, isPacked, type SlowPlace } from '../../measure/slow-place
 import { WORKLOAD_NAMES } from '../../measure/workloads.js';
 import type { SlowFormat } from '../../slow/slow-format.js';
 import { checkCell, type GivenCell, policiesFor } from './cell-checks.js';
-import { UsageError } from '../cli-error.js';
-import { choice, parsed, syncPeriod } from '../command-options.js';
-import { wholeNumber } from '../option-values.js';
+import { UsageError } from '../terminal/cli-error.js';
+import { choice, parsed, syncPeriod } from '../terminal/command-options.js';
+import { wholeNumber } from '../terminal/option-values.js';
 
 const NO_LIMIT = 2 ** 31 - 1;
 const STACK = { layers: 4, width: 256 };

@@ -6,8 +6,8 @@ import type { BenchEngine } from '../../measure/policies.js';
 import { type BenchRecord, SCHEMA, SCHEMA_VERSION } from '../../measure/record.js';
 import type { BenchRequest } from './options.js';
 import { type BenchFile, prepareBenchFile } from './file.js';
-import { EXIT, reasonOf, RunError } from '../cli-error.js';
-import { Interrupted, listenForInterrupt } from '../interrupt.js';
+import { EXIT, reasonOf, RunError } from '../terminal/cli-error.js';
+import { Interrupted, listenForInterrupt } from '../terminal/interrupt.js';
 
 const MACHINE_TIMEOUT_MS = 120_000;
 

@@ -6,7 +6,7 @@ import type { CellOptions } from '../../measure/cell-options.js';
 import type { Failure } from '../../measure/failure.js';
 import type { BenchRecord } from '../../measure/record.js';
 import { formatCount } from '../../report/quantities.js';
-import { wrapped } from '../wrapped.js';
+import { wrapped } from '../terminal/wrapped.js';
 
 /** The frame alone: lines between rows are left out. */
 const NO_INNER_LINES = { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' } as const;

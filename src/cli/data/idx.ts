@@ -2,7 +2,7 @@
 // sizes as big-endian 32-bit numbers, then the elements. Only unsigned bytes (type 8) are read.
 // Source: http://yann.lecun.com/exdb/mnist/
 
-import { RunError } from '../cli-error.js';
+import { RunError } from '../terminal/cli-error.js';
 
 const UNSIGNED_BYTE = 8;
 

@@ -2,7 +2,7 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 import { formatCount } from '../../report/quantities.js';
-import { RunError } from '../cli-error.js';
+import { RunError } from '../terminal/cli-error.js';
 import { type Batch, type ImageSet, MNIST_SHAPE } from '../../models/dataset.js';
 import { parseIdx } from './idx.js';
 import { seededRandom, shuffle } from './random.js';

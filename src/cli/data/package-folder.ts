@@ -2,7 +2,7 @@
 
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { RunError } from '../cli-error.js';
+import { RunError } from '../terminal/cli-error.js';
 
 export function packageFolder(name: string): string {
   for (const from of [import.meta.url, join(process.cwd(), 'package.json')]) {

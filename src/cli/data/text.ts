@@ -1,7 +1,7 @@
 // A text as a character-level data set: given the characters so far, predict the next one.
 
 import * as tf from '@tensorflow/tfjs-core';
-import { RunError } from '../cli-error.js';
+import { RunError } from '../terminal/cli-error.js';
 import { type Batch, MOBY_DICK_SHAPE, type TextSet } from '../../models/dataset.js';
 import { seededRandom, shuffle } from './random.js';
 

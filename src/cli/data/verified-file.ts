@@ -5,7 +5,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { formatBytes } from '../../report/quantities.js';
-import { codeOf, isNotFound, reasonOf, RunError } from '../cli-error.js';
+import { codeOf, isNotFound, reasonOf, RunError } from '../terminal/cli-error.js';
 
 export interface ExpectedFile {
   readonly path: string;

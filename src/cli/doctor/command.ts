@@ -2,9 +2,9 @@
 
 import { Command, Option } from 'commander';
 
-import { parsed } from '../command-options.js';
+import { parsed } from '../terminal/command-options.js';
 import type { DoctorRequest } from './doctor.js';
-import { wholeNumber } from '../option-values.js';
+import { wholeNumber } from '../terminal/option-values.js';
 
 const AFTER = `
 Every engine is started as slowlane train starts it, and takes two steps; what loads drivers or native code runs in

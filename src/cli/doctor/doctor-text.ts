@@ -3,7 +3,7 @@
 import Table from 'cli-table3';
 
 import { formatBytes, significant } from '../../report/quantities.js';
-import { wrapped } from '../wrapped.js';
+import { wrapped } from '../terminal/wrapped.js';
 import type { AdapterReport, DoctorReport, Finding, TensorflowReport } from './report.js';
 
 /** The frame alone: lines between rows are left out. */

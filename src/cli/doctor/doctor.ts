@@ -1,7 +1,7 @@
 // `slowlane doctor`: asks, prints, and says by its exit code whether training is possible.
 
-import { EXIT } from '../cli-error.js';
-import { Interrupted, listenForInterrupt } from '../interrupt.js';
+import { EXIT } from '../terminal/cli-error.js';
+import { Interrupted, listenForInterrupt } from '../terminal/interrupt.js';
 import { doctorText } from './doctor-text.js';
 import { examine } from './examine.js';
 import { probeStarter } from './probes.js';

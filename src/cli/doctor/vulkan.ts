@@ -3,7 +3,7 @@
 
 import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
 
-import { isNotFound, reasonOf } from '../cli-error.js';
+import { isNotFound, reasonOf } from '../terminal/cli-error.js';
 import type { VulkanDriver, VulkanReport } from './report.js';
 import type { Machine } from './machine.js';
 

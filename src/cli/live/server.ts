@@ -11,7 +11,7 @@ import {
   runningState,
 } from '../../report/report.js';
 import type { RunRecord } from '../../records/run-record.js';
-import { codeOf, reasonOf, RunError } from '../cli-error.js';
+import { codeOf, reasonOf, RunError } from '../terminal/cli-error.js';
 import { newToken, placeOf } from './address.js';
 import { LiveStreams } from './streams.js';
 

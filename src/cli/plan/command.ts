@@ -12,9 +12,9 @@ import {
 } from '../../plan/policies.js';
 import type { SlowFormat } from '../../slow/slow-format.js';
 import { parseCount } from '../../plan/weights.js';
-import { UsageError } from '../cli-error.js';
-import { choice, parsed, syncPeriod } from '../command-options.js';
-import { wholeNumber } from '../option-values.js';
+import { UsageError } from '../terminal/cli-error.js';
+import { choice, parsed, syncPeriod } from '../terminal/command-options.js';
+import { wholeNumber } from '../terminal/option-values.js';
 
 const EXAMPLES = `
 Examples:

@@ -5,7 +5,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
 import '@tensorflow/tfjs-backend-cpu';
 import type { PlannableModel } from '../../plan/model.js';
-import { isNotFound, reasonOf, UsageError } from '../cli-error.js';
+import { isNotFound, reasonOf, UsageError } from '../terminal/cli-error.js';
 
 /** @throws UsageError if there is no LayersModel in it. The weights of the file are not read. */
 export async function readModelFile(path: string): Promise<PlannableModel> {

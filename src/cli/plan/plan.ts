@@ -3,7 +3,7 @@
 import { askNvidia, bytesOf } from '../../measure/nvidia.js';
 import type { Plan } from '../../plan/make-plan.js';
 import { plan, type PlanOptions } from '../../plan/plan.js';
-import { EXIT, reasonOf, UsageError } from '../cli-error.js';
+import { EXIT, reasonOf, UsageError } from '../terminal/cli-error.js';
 import type { PlanRequest } from './command.js';
 import { planText } from './text.js';
 

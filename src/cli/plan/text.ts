@@ -7,7 +7,7 @@ import type { Plan, PlannedPolicy } from '../../plan/make-plan.js';
 import { formatBytes } from '../../checks/bytes.js';
 import type { Policy } from '../../plan/policies.js';
 import { formatCount } from '../../plan/weights.js';
-import { wrapped } from '../wrapped.js';
+import { wrapped } from '../terminal/wrapped.js';
 
 /** Names and values of the columns, and whether the plan picks it. */
 interface Row {

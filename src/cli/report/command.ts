@@ -1,8 +1,8 @@
 // `slowlane report`: its arguments as commander shows them in --help.
 
 import { Command } from 'commander';
-import { parsed } from '../command-options.js';
-import { fileName } from '../option-values.js';
+import { parsed } from '../terminal/command-options.js';
+import { fileName } from '../terminal/option-values.js';
 
 export interface ReportRequest {
   /** Files of runs, or their folders. */

@@ -6,9 +6,9 @@ import type { NamedRun } from '../../report/data.js';
 import { readRunRecord } from '../../records/read-record.js';
 import { recipeOf } from '../../report/parts.js';
 import { isReport, renderReport } from '../../report/report.js';
-import { isNotFound, reasonOf, RunError } from '../cli-error.js';
+import { isNotFound, reasonOf, RunError } from '../terminal/cli-error.js';
 import { readChartLibrary } from '../train/output.js';
-import { replaceFile } from '../own-file.js';
+import { replaceFile } from '../terminal/own-file.js';
 import type { ReportRequest } from './command.js';
 
 /** Resolves to the exit code. */

@@ -4,7 +4,7 @@ import { type FileHandle, open, readdir } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 
-import { codeOf, reasonOf } from '../cli-error.js';
+import { codeOf, reasonOf } from '../terminal/cli-error.js';
 import { type Scalars, scalarsEvent, versionEvent } from './event.js';
 import { framed } from './record.js';
 

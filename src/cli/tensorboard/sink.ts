@@ -2,7 +2,7 @@
 
 import { resolve } from 'node:path';
 
-import { reasonOf, RunError } from '../cli-error.js';
+import { reasonOf, RunError } from '../terminal/cli-error.js';
 import { makeFolder } from '../train/output.js';
 import type { RunSink } from '../train/run-sink.js';
 import { EventFile, eventFilesIn } from './event-file.js';

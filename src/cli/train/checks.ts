@@ -5,7 +5,7 @@ import type { GradientLifetime, Moments } from '../../optimizers/step-options.js
 import type { SlowFormat } from '../../slow/slow-format.js';
 import type { ModelName } from '../../models/names.js';
 import { checkCombination, type DataName, type EngineName } from './choices.js';
-import { UsageError } from '../cli-error.js';
+import { UsageError } from '../terminal/cli-error.js';
 import { INNER_WITH_CURVATURE, type InnerName, type InnerState } from './options.js';
 
 /** What commander hands over; its parsers and choices make these types true. */

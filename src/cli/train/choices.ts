@@ -3,7 +3,7 @@
 
 import type { DataShape } from '../../models/dataset.js';
 import { MODEL_NAMES, type ModelName, needsConvolutions, WASM_LIMIT } from '../../models/names.js';
-import { UsageError } from '../cli-error.js';
+import { UsageError } from '../terminal/cli-error.js';
 
 export const DATA_NAMES = ['mnist', 'fashion-mnist', 'moby-dick'] as const;
 export type DataName = (typeof DATA_NAMES)[number];

@@ -5,14 +5,14 @@ import { MODEL_NAMES, type ModelName } from '../../models/names.js';
 import { GRADIENT_LIFETIMES, MOMENTS } from '../../optimizers/step-options.js';
 import { SLOW_FORMATS } from '../../slow/slow-format.js';
 import { DATA_NAMES, DEFAULT_MODELS, defaultModel, ENGINE_NAMES } from './choices.js';
-import { choice, parsed, syncPeriod } from '../command-options.js';
+import { choice, parsed, syncPeriod } from '../terminal/command-options.js';
 import {
   folderName,
   positiveNumber,
   sizeInBytes,
   stepSize,
   wholeNumber,
-} from '../option-values.js';
+} from '../terminal/option-values.js';
 import { checkTogether, type RawTrainOptions } from './checks.js';
 import {
   BATCH_SIZES,

@@ -11,7 +11,7 @@ import { startTensorFlow, TensorFlowLoadError } from '../../engines/tensorflow/i
 import { startWebGPU } from '../../engines/webgpu/index.js';
 import { type ModelName, needsConvolutions, WASM_LIMIT } from '../../models/names.js';
 import type { EngineName } from './choices.js';
-import { reasonOf, RunError } from '../cli-error.js';
+import { reasonOf, RunError } from '../terminal/cli-error.js';
 
 type RealEngineName = Exclude<EngineName, 'auto'>;
 

@@ -6,7 +6,7 @@ import type { Meter } from '../../meter/meter.js';
 import type { LossPoint } from '../../records/run-record.js';
 import { smoothed } from '../../report/smoothing.js';
 import { StepClock } from '../../records/step-times.js';
-import { RunError } from '../cli-error.js';
+import { RunError } from '../terminal/cli-error.js';
 import { type DataSet, disposeBatch } from '../../models/dataset.js';
 import { meanCrossEntropy } from '../../models/cross-entropy.js';
 import type { Model } from '../../models/model.js';

@@ -7,8 +7,8 @@ import { dirname, join, resolve } from 'node:path';
 import { recipeOf } from '../../report/parts.js';
 import { type ChartLibrary, isReport, renderReport } from '../../report/report.js';
 import { isRunRecord, type RunRecord, runRecordToJson } from '../../records/run-record.js';
-import { reasonOf, RunError } from '../cli-error.js';
-import { checkReplaceable, OTHER_FOLDER, type OwnFile, replaceFile } from '../own-file.js';
+import { reasonOf, RunError } from '../terminal/cli-error.js';
+import { checkReplaceable, OTHER_FOLDER, type OwnFile, replaceFile } from '../terminal/own-file.js';
 
 export interface Output {
   readonly recordPath: string;

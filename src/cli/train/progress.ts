@@ -1,7 +1,7 @@
 // How training goes, on stderr: a bar on a terminal, a plain line every few seconds elsewhere.
 
 import { formatClock } from '../../report/quantities.js';
-import { startBar } from '../terminal-bar.js';
+import { startBar } from '../terminal/terminal-bar.js';
 
 const PLAIN_LINE_EVERY_MS = 3000;
 

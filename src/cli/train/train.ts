@@ -1,11 +1,11 @@
 // `slowlane train` from options to files: data, engine, model, loop, evaluation, record. What was
 // opened here is closed here, also when the run breaks off.
 
-import { reasonOf, RunError, UsageError } from '../cli-error.js';
+import { reasonOf, RunError, UsageError } from '../terminal/cli-error.js';
 import type { DataSet } from '../../models/dataset.js';
 import { loadData } from '../data/load.js';
 import { startEngine } from './engine.js';
-import { Interrupted, listenForInterrupt } from '../interrupt.js';
+import { Interrupted, listenForInterrupt } from '../terminal/interrupt.js';
 import { evaluate } from '../../models/cross-entropy.js';
 import { makeModel } from '../../models/make.js';
 import { countParameters } from '../../models/model.js';

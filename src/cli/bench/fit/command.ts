@@ -16,9 +16,9 @@ import {
   policiesText,
   policyOption,
 } from '../options.js';
-import { UsageError } from '../../cli-error.js';
-import { parsed, syncPeriod } from '../../command-options.js';
-import { sizeInBytes } from '../../option-values.js';
+import { UsageError } from '../../terminal/cli-error.js';
+import { parsed, syncPeriod } from '../../terminal/command-options.js';
+import { sizeInBytes } from '../../terminal/option-values.js';
 
 const FIT_AFTER = `
 Policies:

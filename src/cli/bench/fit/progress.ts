@@ -6,7 +6,7 @@ import { estimateLayers } from './estimate.js';
 import { type BenchPolicy, policyNamed } from '../../../measure/policies.js';
 import { timeLeftMs } from './time-left.js';
 import { formatBytes, formatClock, formatMs } from '../../../report/quantities.js';
-import { startBar, type TerminalBar } from '../../terminal-bar.js';
+import { startBar, type TerminalBar } from '../../terminal/terminal-bar.js';
 
 export interface FitProgress extends Required<FitListener> {
   onCell(cell: FitCell): void;

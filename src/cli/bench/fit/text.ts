@@ -4,7 +4,7 @@ import type { FitCell, FitRecord } from './fit-record.js';
 import { formatBytes } from '../../../report/quantities.js';
 import { formatCount } from '../../../plan/weights.js';
 import { headOf, NONE, tableText } from '../table.js';
-import { wrapped } from '../../wrapped.js';
+import { wrapped } from '../../terminal/wrapped.js';
 
 const HEAD = ['policy', 'layers', 'params', 'peak', 'of VRAM', 'B/param', 'tries'];
 

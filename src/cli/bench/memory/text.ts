@@ -3,7 +3,7 @@
 import type { MemoryCell, MemoryRecord } from './memory-record.js';
 import { mebibytes, metersHead, metersLegend, metersOf } from '../meters-text.js';
 import { failuresOf, headOf, tableText, workloadOf } from '../table.js';
-import { wrapped } from '../../wrapped.js';
+import { wrapped } from '../../terminal/wrapped.js';
 
 /** Short, for 80 columns. */
 const CATEGORIES = {

@@ -12,7 +12,7 @@ import {
 import { PARTS_HEAD, PARTS_LEGEND, partsOf } from '../parts-text.js';
 import { failuresOf, headOf, NONE, tableText, workloadOf } from '../table.js';
 import { msText } from '../bench-time-text.js';
-import { wrapped } from '../../wrapped.js';
+import { wrapped } from '../../terminal/wrapped.js';
 
 const STEPS = ['mean', 'of repeats', 'step', 'p95', 'max'];
 const SYNC_STEPS = ['policy', 'step', 'p95', 'max', 'copied'];

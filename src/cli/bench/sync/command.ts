@@ -15,8 +15,8 @@ import {
   workloadOf,
   workloadOptions,
 } from '../options.js';
-import { parsed, syncPeriod } from '../../command-options.js';
-import { wholeNumber } from '../../option-values.js';
+import { parsed, syncPeriod } from '../../terminal/command-options.js';
+import { wholeNumber } from '../../terminal/option-values.js';
 
 /** Fewer say nothing about a p95. */
 const LEAST_REPEATS = 5;

@@ -5,7 +5,7 @@ import { formatBytes } from '../../../report/quantities.js';
 import { PARTS_HEAD, PARTS_LEGEND, partsOf } from '../parts-text.js';
 import { failuresOf, headOf, NONE, tableText, workloadOf } from '../table.js';
 import { msText } from '../bench-time-text.js';
-import { wrapped } from '../../wrapped.js';
+import { wrapped } from '../../terminal/wrapped.js';
 
 const BUS = ['slow', 'bytes', 'sync', 'bus', 'sync GB/s', 'bus GB/s', 'share'];
 /** Without WebGPU nothing measures the bus, where there is one. */

@@ -12,7 +12,7 @@ import { EventFile } from '#src/cli/tensorboard/event-file.js';
 import { openTensorBoard } from '#src/cli/tensorboard/sink.js';
 
 import { crc32c, readEvents } from './event-reader.js';
-import { readRecord, slowlane, temporaryFolder } from './run-cli.js';
+import { readRecord, slowlane, temporaryFolder } from '../run-cli.js';
 
 const unexpected = (reason: string): void => {
   throw new Error(reason);

@@ -8,9 +8,9 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import { startLivePage } from '#src/cli/live/server.js';
 import type { RunRecord } from '#src/records/run-record.js';
-import { launchChromium } from '../browser/chromium.js';
-import { readRecord, slowlane, temporaryFolder } from '../cli/run-cli.js';
-import { timedRun } from '../report/timelines.js';
+import { launchChromium } from '../../browser/chromium.js';
+import { readRecord, slowlane, temporaryFolder } from '../run-cli.js';
+import { timedRun } from '../../report/timelines.js';
 import { listenTo } from './client.js';
 
 const read = (file: string) =>

@@ -1,7 +1,7 @@
 // Reads one value from the command line, or says what it must be; commander adds what was received.
 
 import { InvalidArgumentError } from 'commander';
-import { parseBytes } from '../checks/bytes.js';
+import { parseBytes } from '../../checks/bytes.js';
 
 /** `--steps 300`. */
 export function wholeNumber(min: number, max = Number.MAX_SAFE_INTEGER): (text: string) => number {

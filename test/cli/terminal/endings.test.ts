@@ -6,9 +6,9 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { summaryText } from '#src/cli/train/summary-table.js';
 import { summarize } from '#src/report/summary.js';
-import { moduleAt } from '../built.js';
-import { RECORD } from '../report/records.js';
-import { evaluated, readRecord, slowlane, temporaryFolder } from './run-cli.js';
+import { moduleAt } from '../../built.js';
+import { RECORD } from '../../report/records.js';
+import { evaluated, readRecord, slowlane, temporaryFolder } from '../run-cli.js';
 
 const SHORT = 'train --steps 3 --engine wasm --batch-size 16 --out ';
 

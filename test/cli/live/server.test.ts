@@ -10,7 +10,7 @@ import { type LivePage, startLivePage } from '#src/cli/live/server.js';
 import { LiveStreams } from '#src/cli/live/streams.js';
 import { endedState, runningState } from '#src/report/report.js';
 import type { RunRecord } from '#src/records/run-record.js';
-import { timedRun } from '../report/timelines.js';
+import { timedRun } from '../../report/timelines.js';
 import { ask, listenTo } from './client.js';
 
 const CHART = { script: '/* charts */', css: '' };
@@ -87,7 +87,7 @@ describe('whom it answers', () => {
       ...['/', '/favicon.ico', `/${token}`, `/${wrong}/`, `/${wrong}/events`, '//', '/%00/'].map(
         (path) => ask(origin + path),
       ),
-      ...['x', 'events/', 'events?x', '../', 'toString', '__proto__'].map((path) =>
+      ...['x', 'events/', 'events?x', '../../', 'toString', '__proto__'].map((path) =>
         ask(origin, { path: `/${token}/${path}` }),
       ),
       ask(origin, { path: page.url }),
