@@ -3,6 +3,8 @@
  * where they are given; nothing behind the door checks them again.
  */
 
+import { distance } from 'fastest-levenshtein';
+
 /** A received value as a message shows it: `"0.1" (string)`, `NaN`, `[1,2] (array)`. */
 export function shown(value: unknown): string {
   if (value === null || value === undefined || typeof value === 'number') return String(value);
@@ -110,7 +112,7 @@ export function nearest(word: string, allowed: readonly string[]): string | unde
   let best: string | undefined;
   let bestEdits = Math.max(1, Math.floor(plain.length / 3)) + 1;
   for (const name of allowed) {
-    const edits = editDistance(plain, simplified(name));
+    const edits = distance(plain, simplified(name));
     if (edits < bestEdits) [best, bestEdits] = [name, edits];
   }
   return best;
@@ -145,19 +147,6 @@ function listed(choices: readonly string[]): string {
 
 function simplified(name: string): string {
   return name.toLowerCase().replaceAll(/[^a-z0-9]/g, '');
-}
-
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const swap = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(swap, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row[b.length] ?? 0;
 }
 
 function asJson(value: object): string {

@@ -16,6 +16,7 @@ export type SlowlaneErrorCode =
   | 'STATE_MISMATCH'
   | 'NOT_SERIALIZABLE'
   | 'UNSUPPORTED_INNER'
+  | 'UNMATCHED_OVERRIDE'
   | 'ENGINE'
   | 'OVER_BUDGET'
   | 'DATA';
