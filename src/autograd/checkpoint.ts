@@ -14,7 +14,7 @@ import {
   checkSame,
   signature,
 } from './block-checks.js';
-import { Circumstances } from './circumstances.js';
+import { ReplayContext } from './replay-context.js';
 import {
   type TapeNode,
   addToTape,
@@ -77,7 +77,7 @@ interface Block<Inputs extends tf.Tensor[]> {
   readonly cloneOf: ReadonlyMap<tf.Tensor, tf.Tensor>;
   /** Everything from outside that `fn` read: inputs, variables, constants. */
   readonly sources: readonly tf.Tensor[];
-  readonly circumstances: Circumstances;
+  readonly replayContext: ReplayContext;
   readonly ops: readonly string[];
 }
 
@@ -85,24 +85,24 @@ function runBlock<Inputs extends tf.Tensor[], Output extends tf.Tensor>(
   fn: (...inputs: Inputs) => Output,
   inputs: Inputs,
 ): Output {
-  const circumstances = new Circumstances();
+  const replayContext = new ReplayContext();
   const firstId = nextTensorId();
-  const { value, tape } = recordAside(() => circumstances.first(() => checkOutput(fn(...inputs))));
+  const { value, tape } = recordAside(() => replayContext.first(() => checkOutput(fn(...inputs))));
   freeSaved(tape);
   const sources = sourcesOf(tape, firstId);
   const nodes = nodesBetween(tape, sources, value);
   if (nodes.length === 0) {
-    circumstances.dispose(); // an input, a variable or a constant: there is nothing to run again
+    replayContext.dispose(); // an input, a variable or a constant: there is nothing to run again
     return value;
   }
   try {
     checkCaptured(sources, inputs);
   } catch (error) {
-    circumstances.dispose();
+    replayContext.dispose();
     value.dispose();
     throw error;
   }
-  circumstances.read(sources.filter((source) => source instanceof tf.Variable));
+  replayContext.read(sources.filter((source) => source instanceof tf.Variable));
   // On the tape, which connects them to the inputs for gradients of gradients.
   const cloneOf = new Map<tf.Tensor, tf.Tensor>();
   for (const input of inputs) {
@@ -111,8 +111,8 @@ function runBlock<Inputs extends tf.Tensor[], Output extends tf.Tensor>(
   }
   const given = inputs.map((input) => cloneOf.get(input) ?? input) as Inputs;
   const ops = nodes.map(signature);
-  const block = { fn, output: value, given, cloneOf, sources, circumstances, ops };
-  const saved = [...cloneOf.values(), ...circumstances.held];
+  const block = { fn, output: value, given, cloneOf, sources, replayContext, ops };
+  const saved = [...cloneOf.values(), ...replayContext.held];
   addToTape([nodeOf(block, usesOf(nodes, sources), saved)]);
   return value;
 }
@@ -157,9 +157,9 @@ function recompute<Inputs extends tf.Tensor[]>(
   block: Block<Inputs>,
   wanted: readonly tf.Tensor[],
 ): TapeNode[] {
-  const { fn, output, given, cloneOf, sources, circumstances } = block;
+  const { fn, output, given, cloneOf, sources, replayContext } = block;
   checkAlive(sources, cloneOf);
-  const rerun = recordAside(() => circumstances.again(() => checkOutput(fn(...given))));
+  const rerun = recordAside(() => replayContext.again(() => checkOutput(fn(...given))));
   const { value, tape } = rerun;
   // An argument comes as its clone, and as itself where `fn` closes over it.
   const both = (found: readonly tf.Tensor[]) => found.flatMap((x) => [x, cloneOf.get(x) ?? x]);

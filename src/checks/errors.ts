@@ -7,7 +7,7 @@ export type SlowlaneErrorCode =
   | 'SYNC_RUNNING'
   | 'INSIDE_SLOW_WEIGHTS'
   | 'SYNC_FAILED'
-  | 'MOMENTS_AWAY'
+  | 'OFFLOAD_PENDING'
   | 'STEP_OPEN'
   | 'DISPOSED'
   | 'NON_FINITE'

@@ -2,26 +2,26 @@
 
 import type * as tf from '@tensorflow/tfjs-core';
 
-import type { Gate } from './gate.js';
+import type { CallGuard } from './call-guard.js';
 import type { LookaheadSync } from './syncing.js';
 import type { InnerOptimizer } from '../optimizers/inner.js';
 
 export interface StepParts {
   readonly inner: InnerOptimizer;
-  readonly gate: Gate;
+  readonly guard: CallGuard;
   readonly sync: LookaheadSync;
 }
 
 /** Arguments and result are those of `minimize`. */
 export function takeStep(
-  { inner, gate, sync }: StepParts,
+  { inner, guard, sync }: StepParts,
   f: () => tf.Scalar,
   returnCost: boolean,
   varList: tf.Variable[] | undefined,
 ): tf.Scalar | null {
   // Without a list only weights that get a gradient count: among all trainable variables may be
   // state of other optimizers (tfjs's Adam registers its own as trainable).
-  const cost = gate.stepping('minimize', () =>
+  const cost = guard.stepping('minimize', () =>
     inner.minimize(f, returnCost, varList, (weights) => sync.stepping(varList ?? weights)),
   );
   sync.stepped();

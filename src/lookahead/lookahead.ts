@@ -3,7 +3,7 @@
 //
 // Source: Zhang, Lucas, Hinton, Ba, "Lookahead Optimizer: k steps forward, 1 step back", NeurIPS 2019,
 // arXiv 1907.08610. Fast weights are the paper's θ, slow weights φ, `syncPeriod` k, `slowStepSize` α.
-// The optimizer as tfjs knows it; what a sync is about is in lookahead-sync.ts, who may call when in gate.ts.
+// The optimizer as tfjs knows it; what a sync is about is in lookahead-sync.ts, who may call when in guard.ts.
 
 import * as tf from '@tensorflow/tfjs-core';
 
@@ -11,11 +11,11 @@ import { FitCallback, type FitHooks } from '../tfjs/fit-callback.js';
 import { checkModel, type LayersModelLike, weightsOf } from './layers-model.js';
 import { checkGradients } from '../autograd/gradients.js';
 import { checkCounters } from './cycle.js';
-import { assertMayStep, assertNoSyncDue, Gate } from './gate.js';
+import { assertMayStep, assertNoSyncDue, CallGuard } from './call-guard.js';
 import { checkFunction } from '../checks/check.js';
 import { configOf, partsOf } from './config.js';
 import { checkLookaheadOptions, type LookaheadOptions, type LookaheadSettings } from './options.js';
-import { OwnPlan, type PlanHints } from './own-plan.js';
+import { AutoPlan, type PlanHints } from './auto-plan.js';
 import { takeStep } from './lookahead-step.js';
 import { LookaheadSync } from './syncing.js';
 import type { Plan } from '../plan/make-plan.js';
@@ -44,9 +44,9 @@ export class Lookahead extends tf.Optimizer {
 
   readonly #inner: InnerOptimizer;
   readonly #settings: LookaheadSettings;
-  readonly #gate = new Gate();
+  readonly #guard = new CallGuard();
   readonly #sync: LookaheadSync;
-  readonly #own: OwnPlan;
+  readonly #own: AutoPlan;
 
   /** Use `lookahead()`, which checks the options. */
   constructor(inner: tf.Optimizer, settings: LookaheadSettings) {
@@ -55,8 +55,8 @@ export class Lookahead extends tf.Optimizer {
     checkInner(this.#inner, settings);
     takeOver(inner);
     this.#settings = { ...settings };
-    this.#own = new OwnPlan(this.#inner, this.#settings);
-    this.#sync = new LookaheadSync(this.#inner, this.#settings, this.#gate);
+    this.#own = new AutoPlan(this.#inner, this.#settings);
+    this.#sync = new LookaheadSync(this.#inner, this.#settings, this.#guard);
   }
 
   static override [Symbol.hasInstance](instance: unknown): boolean {
@@ -117,14 +117,14 @@ export class Lookahead extends tf.Optimizer {
    * @returns the loss if `returnCost` (the caller disposes it), else null.
    */
   step(f: () => tf.Scalar, returnCost = false, varList?: tf.Variable[]): Promise<tf.Scalar | null> {
-    return this.#gate.turn('step', async () => {
-      await this.#sync.settle();
+    return this.#guard.turn('step', async () => {
+      await this.#sync.flush();
       this.#own.make(varList);
       // Where we can wait, new weights are captured at once: nothing of theirs is on the device twice.
       if (varList) await this.#sync.attach(varList);
       const cost = this.#step(f, returnCost, varList);
       try {
-        await this.#sync.settle();
+        await this.#sync.flush();
       } catch (cause) {
         cost?.dispose();
         throw cause;
@@ -171,20 +171,20 @@ export class Lookahead extends tf.Optimizer {
    */
   sync(options?: { early?: boolean }): Promise<void> {
     const sync = async () => {
-      await this.#sync.settle();
+      await this.#sync.flush();
       if (options?.early === true) await this.#sync.syncAll();
     };
-    return this.#gate.turn('sync', sync, 'go on');
+    return this.#guard.turn('sync', sync, 'go on');
   }
 
   /** Slow := fast, after weights were replaced by hand. A new cycle begins. */
   resync(): Promise<void> {
-    return this.#gate.turn('resync', () => this.#sync.recapture(), 'go on');
+    return this.#guard.turn('resync', () => this.#sync.recapture(), 'go on');
   }
 
   /** Fast := slow: gives up the steps since the last sync. A new cycle begins. */
   discard(): Promise<void> {
-    return this.#gate.turn('discard', () => this.#sync.discard(), 'replace');
+    return this.#guard.turn('discard', () => this.#sync.discard(), 'replace');
   }
 
   /**
@@ -193,11 +193,11 @@ export class Lookahead extends tf.Optimizer {
    */
   finish(): Promise<void> {
     const finish = async () => {
-      await this.#sync.settle();
+      await this.#sync.flush();
       await this.#sync.restore();
-      await this.#sync.rest();
+      await this.#sync.stopWorkers();
     };
-    return this.#gate.turn('finish', finish, 'go on');
+    return this.#guard.turn('finish', finish, 'go on');
   }
 
   /**
@@ -207,10 +207,10 @@ export class Lookahead extends tf.Optimizer {
   async withSlowWeights<T>(fn: () => T | Promise<T>): Promise<T> {
     checkFunction('withSlowWeights', fn);
     const swap = async () => {
-      await this.#sync.settle();
+      await this.#sync.flush();
       return this.#sync.showSlow();
     };
-    return this.#gate.swapped('withSlowWeights', swap, fn);
+    return this.#guard.swapped('withSlowWeights', swap, fn);
   }
 
   /** For `model.fit` and `fitDataset`: captures the weights, awaits syncs, lets the event loop run. */
@@ -219,7 +219,7 @@ export class Lookahead extends tf.Optimizer {
       checkModel(model, this, this.#settings);
       return this.#attach(model, hints);
     };
-    return [new FitCallback({ begin, settle: () => this.sync() })];
+    return [new FitCallback({ begin, flush: () => this.sync() })];
   }
 
   stats(): LookaheadStats {
@@ -242,9 +242,9 @@ export class Lookahead extends tf.Optimizer {
 
   /** Runs `save` with what `getWeights` gives, while no step can be taken: for what has to fit together. */
   saving<T>(save: (state: NamedTensor[]) => Promise<T>): Promise<T> {
-    return this.#gate.turn('getWeights', async () => {
+    return this.#guard.turn('getWeights', async () => {
       assertNoSyncDue('getWeights', this.#sync);
-      await this.#sync.settle();
+      await this.#sync.flush();
       const inner = await this.#inner.getWeights(); // first: it may refuse
       return save(toTensors({ ...(await this.#sync.save()), inner }));
     });
@@ -260,7 +260,7 @@ export class Lookahead extends tf.Optimizer {
       this.#sync.load(counters, slow);
     };
     try {
-      await this.#gate.turn('setWeights', load, 'replace');
+      await this.#guard.turn('setWeights', load, 'replace');
     } finally {
       taken.dispose();
     }
@@ -268,12 +268,12 @@ export class Lookahead extends tf.Optimizer {
 
   /** Frees slots, slow weights and workers; the model keeps its fast weights. Idempotent. */
   override dispose(): void {
-    this.#gate.dispose(() => this.#sync.dispose());
+    this.#guard.dispose(() => this.#sync.dispose());
   }
 
   #attach(source: LayersModelLike | readonly tf.Variable[], hints?: PlanHints): Promise<void> {
-    return this.#gate.turn('attach', async () => {
-      await this.#sync.settle();
+    return this.#guard.turn('attach', async () => {
+      await this.#sync.flush();
       const weights = weightsOf(source);
       this.#own.make(source, hints);
       await this.#sync.attach(weights);
@@ -281,12 +281,12 @@ export class Lookahead extends tf.Optimizer {
   }
 
   #step(f: () => tf.Scalar, returnCost: boolean, varList?: tf.Variable[]): tf.Scalar | null {
-    const parts = { inner: this.#inner, gate: this.#gate, sync: this.#sync };
+    const parts = { inner: this.#inner, guard: this.#guard, sync: this.#sync };
     return takeStep(parts, f, returnCost, varList);
   }
 
   #assertCanStep(call: string): void {
-    this.#gate.assertFree(call);
+    this.#guard.assertFree(call);
     assertMayStep(call, this.#sync);
   }
 }

@@ -38,7 +38,7 @@ export class NestedInner implements InnerOptimizer {
     return this.optimizer.completeStep();
   }
 
-  settle(): Promise<void> {
+  flush(): Promise<void> {
     return this.optimizer.sync();
   }
 

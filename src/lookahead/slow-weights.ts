@@ -67,8 +67,8 @@ export class SlowWeights {
   }
 
   /** True if it outgrew the format of the slow weights and is kept in float32. */
-  isOutgrown(tracked: Tracked): boolean {
-    return this.#store?.isOutgrown(tracked) ?? false;
+  isKeptInF32(tracked: Tracked): boolean {
+    return this.#store?.isKeptInF32(tracked) ?? false;
   }
 
   /** Lets go of variables that are gone, and of memory that holds nothing else. */
@@ -107,9 +107,9 @@ export class SlowWeights {
     return this.#store?.read(tracked) ?? new Float32Array(tracked.size);
   }
 
-  /** For what was added since the last blend. `isOutgrown`: it is to be kept in float32. */
-  write(tracked: Tracked, values: Float32Array, isOutgrown = false): void {
-    if (isOutgrown) this.#store?.outgrow(tracked);
+  /** For what was added since the last blend. `isKeptInF32`: it is to be kept in float32. */
+  write(tracked: Tracked, values: Float32Array, isKeptInF32 = false): void {
+    if (isKeptInF32) this.#store?.keepInF32(tracked);
     this.#store?.write(tracked, values);
   }
 
@@ -119,8 +119,8 @@ export class SlowWeights {
   }
 
   /** Lets what goes on in the background have a moment; throws if it failed. */
-  async breathe(): Promise<void> {
-    await this.#store?.breathe();
+  async yield(): Promise<void> {
+    await this.#store?.yield();
   }
 
   dispose(): void {

@@ -20,7 +20,7 @@ export interface LookaheadStats {
   /** Bytes that a sync takes on the device while it runs, at most. */
   readonly device: { readonly stagingBytes: number };
   /** Weights too large for the format of the slow weights, which are kept in float32 since. */
-  readonly outgrown: number;
+  readonly keptInF32: number;
   /** Of samples: how much of the wanted movement the stored slow weights showed. */
   readonly stall: StallStats;
   /** Where blends run: `'1 worker'`, `'inline'`, `'device'`. */

@@ -22,7 +22,7 @@ export interface SyncTimes {
   /** Copying to the device. */
   readonly push: number;
   /** Bringing downloaded slow weights back into place between syncs (device blends). Not in `total`. */
-  readonly turnAround: number;
+  readonly readback: number;
 }
 
 export class SyncClock implements StoreClock {
@@ -34,7 +34,7 @@ export class SyncClock implements StoreClock {
     pull: 0,
     blend: 0,
     push: 0,
-    turnAround: 0,
+    readback: 0,
   };
 
   /** Runs `work` and adds its time to `phase`. */

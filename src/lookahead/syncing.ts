@@ -1,5 +1,5 @@
 // The syncs of a Lookahead: which weights are due, with which α, what becomes of the inner state and
-// of non-finite weights. Called by one at a time (gate.ts).
+// of non-finite weights. Called by one at a time (guard.ts).
 
 import type * as tf from '@tensorflow/tfjs-core';
 
@@ -9,7 +9,7 @@ import { hasBadSlot, nonFinite } from './bad-values.js';
 import { firstNonFinite } from '../engines/finite.js';
 import { currentDevice } from '../engines/current-device.js';
 import { SlowlaneError } from '../checks/errors.js';
-import type { Gate } from './gate.js';
+import type { CallGuard } from './call-guard.js';
 import type { LookaheadSettings } from './options.js';
 import type { LookaheadStats } from './stats.js';
 import type { InnerOptimizer } from '../optimizers/inner.js';
@@ -27,7 +27,7 @@ import { Tracking } from './tracking.js';
 export class LookaheadSync {
   readonly #inner: InnerOptimizer;
   readonly #settings: LookaheadSettings;
-  readonly #gate: Gate;
+  readonly #guard: CallGuard;
   readonly #blender: Blender;
   readonly #store: Omit<SlowStoreOptions, 'format'>;
   readonly #clock = new SyncClock();
@@ -38,10 +38,10 @@ export class LookaheadSync {
   #bytesMoved = 0;
   #skipped = 0;
 
-  constructor(inner: InnerOptimizer, settings: LookaheadSettings, gate: Gate) {
+  constructor(inner: InnerOptimizer, settings: LookaheadSettings, guard: CallGuard) {
     this.#inner = inner;
     this.#settings = settings;
-    this.#gate = gate;
+    this.#guard = guard;
     this.#stepSizes = new StepSizes(inner, settings.slowStepSize);
     const { chunkBytes, workerTimeoutMs: timeoutMs, workerFile } = settings;
     const workers = settings.workers ?? defaultWorkers();
@@ -57,7 +57,7 @@ export class LookaheadSync {
     return this.#cycle.steps;
   }
 
-  /** True if `settle` has to be awaited before the next step; `syncDue`: if it will change weights. */
+  /** True if `flush` has to be awaited before the next step; `syncDue`: if it will change weights. */
   get due(): boolean {
     return this.#inner.due === true || this.syncDue;
   }
@@ -72,7 +72,7 @@ export class LookaheadSync {
     await this.#capture();
   }
 
-  /** `weights` are about to be updated. What was not captured waits for `settle`. */
+  /** `weights` are about to be updated. What was not captured waits for `flush`. */
   stepping(weights: readonly tf.Variable[]): void {
     for (const { syncPeriod } of this.#tracking.stepping(weights)) this.#cycle.join(syncPeriod);
   }
@@ -97,12 +97,12 @@ export class LookaheadSync {
   }
 
   /** Captures, and syncs what is due. */
-  async settle(): Promise<void> {
+  async flush(): Promise<void> {
     await this.#capture();
-    await this.#inner.settle?.();
+    await this.#inner.flush?.();
     const due = this.#cycle.due();
     if (due.length > 0) await this.#clock.timeSync(() => this.#sync(due));
-    else await this.#tracking.slow.breathe();
+    else await this.#tracking.slow.yield();
   }
 
   /** Syncs everything that has stepped since its last sync. */
@@ -122,7 +122,7 @@ export class LookaheadSync {
         'resync() would make it a slow weight; discard() goes back to the slow weights',
       );
     }
-    await this.#gate.attempt(async () => {
+    await this.#guard.attempt(async () => {
       await this.#tracking.recapture(this.steps);
       this.#tracking.startOver();
       this.#inner.abandonStep?.();
@@ -136,7 +136,7 @@ export class LookaheadSync {
     this.#assertMet();
     await this.#capture();
     await this.#tracking.addSlots();
-    await this.#gate.attempt(async () => {
+    await this.#guard.attempt(async () => {
       await this.#tracking.slow.restore(() => true);
       this.#inner.abandonStep?.();
       this.#cycle.restart();
@@ -161,14 +161,14 @@ export class LookaheadSync {
     try {
       await this.#tracking.slow.restore(isWeight);
     } catch (cause) {
-      await this.#gate.attempt(putBack);
+      await this.#guard.attempt(putBack);
       throw cause;
     }
     return putBack;
   }
 
   /** Stops the workers until the next sync. */
-  async rest(): Promise<void> {
+  async stopWorkers(): Promise<void> {
     await this.#blender.close();
   }
 
@@ -192,7 +192,7 @@ export class LookaheadSync {
       host: { slowBytes: slow.bytes.slow, stagingBytes: slow.bytes.staging },
       device: { stagingBytes: slow.bytes.device },
       stall: this.#stall.stats,
-      outgrown: this.#tracking.live((tracked) => slow.isOutgrown(tracked)).length,
+      keptInF32: this.#tracking.live((tracked) => slow.isKeptInF32(tracked)).length,
       workers: slow.description ?? this.#blender.description,
     };
   }
@@ -228,7 +228,7 @@ export class LookaheadSync {
       stepSizeOf: (tracked) => stepSizes.get(tracked) ?? 0,
       round: this.steps,
     });
-    await this.#gate.attempt(async () => {
+    await this.#guard.attempt(async () => {
       const bytesMoved = await blending.run();
       if (this.#settings.innerState === 'reset') {
         await this.#inner.reset(
@@ -277,7 +277,7 @@ export class LookaheadSync {
 
   async #capture(): Promise<void> {
     if (this.#tracking.needsCapture)
-      await this.#gate.attempt(() => this.#tracking.capture(this.steps));
+      await this.#guard.attempt(() => this.#tracking.capture(this.steps));
   }
 
   #track(restored?: readonly SavedSlow[]): Tracking {

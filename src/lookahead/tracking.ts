@@ -91,7 +91,7 @@ export class Tracking {
       this.slow.add(added);
       for (const tracked of added) {
         const saved = restored.get(tracked.weight);
-        if (saved) this.slow.write(tracked, saved.values, saved.isOutgrown);
+        if (saved) this.slow.write(tracked, saved.values, saved.isKeptInF32);
       }
     } catch (cause) {
       this.slow.drop(added); // what was restored can be claimed again
@@ -172,7 +172,7 @@ export class Tracking {
         // One after the other: reading from a device takes staging memory there.
         values: await this.slow.read(tracked),
         serial: tracked.serial,
-        isOutgrown: this.slow.isOutgrown(tracked),
+        isKeptInF32: this.slow.isKeptInF32(tracked),
       });
     }
     return [...saved, ...this.#restored];

@@ -3,12 +3,12 @@
 import type { LookaheadStats } from '../index.js';
 import { type Spread, spreadOf } from './statistics.js';
 
-const PARTS = ['total', 'check', 'wait', 'pull', 'blend', 'push', 'turnAround'] as const;
+const PARTS = ['total', 'check', 'wait', 'pull', 'blend', 'push', 'readback'] as const;
 type Part = (typeof PARTS)[number];
 
 /** Milliseconds of the main thread in one sync, and bytes over the bus. */
 export interface SyncCost extends Readonly<Record<Part, number>> {
-  /** The whole sync; of the parts all but `turnAround` are in it. */
+  /** The whole sync; of the parts all but `readback` are in it. */
   readonly total: number;
   /** Looking for weights that are not finite; waits for steps that the device has not done. */
   readonly check: number;
@@ -19,7 +19,7 @@ export interface SyncCost extends Readonly<Record<Part, number>> {
   readonly blend: number;
   readonly push: number;
   /** Between the sync before and this one: bringing slow weights back into place, beside the steps. */
-  readonly turnAround: number;
+  readonly readback: number;
   readonly bytesPulled: number;
   readonly bytesPushed: number;
 }
@@ -39,7 +39,7 @@ export function costOfSync(before: LookaheadStats, after: LookaheadStats): SyncC
     pull: to.pull - from.pull,
     blend: to.blend - from.blend,
     push: to.push - from.push,
-    turnAround: to.turnAround - from.turnAround,
+    readback: to.readback - from.readback,
     bytesPulled: after.bytesPulled - before.bytesPulled,
     bytesPushed: after.bytesPushed - before.bytesPushed,
   };
@@ -56,6 +56,6 @@ export function spreadsOfSyncs(costs: readonly SyncCost[] | null): SyncSpreads |
     pull: of('pull'),
     blend: of('blend'),
     push: of('push'),
-    turnAround: of('turnAround'),
+    readback: of('readback'),
   };
 }

@@ -78,11 +78,11 @@ export interface InnerOptimizer {
   /** Absent if a planner can decide nothing here. */
   plannable?(): Plannable;
 
-  /** True if `settle` has to be awaited before the next step: a sync inside, moments that are away. */
+  /** True if `flush` has to be awaited before the next step: a sync inside, moments that are away. */
   readonly due?: boolean;
-  /** True if `settle` will change weights. */
+  /** True if `flush` will change weights. */
   readonly syncDue?: boolean;
-  settle?(): Promise<void>;
+  flush?(): Promise<void>;
 
   /** Live slots and host-only tensors: nothing to dispose. */
   getWeights(): Promise<NamedTensor[]>;

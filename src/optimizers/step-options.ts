@@ -20,7 +20,7 @@ export interface StepOptions {
    * 'device:f32' (default): each slot takes 4 bytes an element. 'device:q8': 1.02 bytes, for weights of 4,096
    * elements or more; close to the same training, not the same numbers. 'host:f32' and 'host:q8': the same
    * numbers as these, but slots of such weights wait in host memory between steps, and are on the device one
-   * weight at a time; await `settle()` after each step, or pass `callbacks()` to `model.fit`. Other than the
+   * weight at a time; await `flush()` after each step, or pass `callbacks()` to `model.fit`. Other than the
    * default not together with Lookahead's `innerState: 'interpolate'` and `adaptive()` without a curvature.
    * Without a slot (sgd) all are the same.
    */

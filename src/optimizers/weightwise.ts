@@ -8,7 +8,7 @@ import { stepIsOpen } from './gradient-means.js';
 import { type BackwardPass, recordPass } from '../autograd/backward-pass.js';
 import { FitCallback } from '../tfjs/fit-callback.js';
 import { type Gradients, checkGradients, matchGradients } from '../autograd/gradients.js';
-import { momentsAway } from '../engine/moment-home.js';
+import { momentsAway } from '../engine/offloaded-state.js';
 import type { BeginStep, InnerOptimizer, InnerSlot, SecondMoment } from './inner.js';
 import type { NamedTensor } from '../tfjs/named-tensor.js';
 import { type LearningRate, checkLearningRate, rateAt, rateConfig } from './learning-rate.js';
@@ -67,7 +67,7 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
   /**
    * One step. Without `varList`: all trainable variables that `f` depends on.
    *
-   * @throws SlowlaneError MOMENTS_AWAY if moments wait on the host and `settle()` was not awaited.
+   * @throws SlowlaneError OFFLOAD_PENDING if moments wait on the host and `flush()` was not awaited.
    */
   override minimize(
     f: () => tf.Scalar,
@@ -124,19 +124,19 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
     this.#steps.abandon();
   }
 
-  /** True if `settle()` has to be awaited before the next step: moments that wait on the host are away. */
+  /** True if `flush()` has to be awaited before the next step: moments that wait on the host are away. */
   get due(): boolean {
-    return this.#states.isAway;
+    return this.#states.isPending;
   }
 
   /** Resolves at once unless moments wait on the host; then when they are back. Await it after each step. */
-  settle(): Promise<void> {
-    return this.#states.settle();
+  flush(): Promise<void> {
+    return this.#states.flush();
   }
 
-  /** For `model.fit` and `fitDataset`: awaits `settle()`, lets the event loop run. */
+  /** For `model.fit` and `fitDataset`: awaits `flush()`, lets the event loop run. */
   callbacks(): FitCallback[] {
-    return [new FitCallback({ begin: () => Promise.resolve(), settle: () => this.settle() })];
+    return [new FitCallback({ begin: () => Promise.resolve(), flush: () => this.flush() })];
   }
 
   adopt(variables: readonly tf.Variable[]): void {
@@ -175,7 +175,7 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
   }
 
   async hasBadSlots(): Promise<boolean> {
-    await this.settle();
+    await this.flush();
     return !this.#states.isFinite;
   }
 
@@ -196,7 +196,7 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
   override async getWeights(): Promise<NamedTensor[]> {
     this.#checkReady();
     // A step may begin, or all of it end, before it is our turn.
-    while (this.due && !this.isAccumulating) await this.settle();
+    while (this.due && !this.isAccumulating) await this.flush();
     if (this.#phase === 'disposed') this.#checkReady();
     if (this.isAccumulating)
       throw stepIsOpen('getWeights', this.#steps.taken, this.#policy.accumulate);
@@ -244,7 +244,7 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
   async #restore(saved: SavedState): Promise<void> {
     let isTaken = false;
     try {
-      await this.settle();
+      await this.flush();
       if (this.#phase === 'disposed') return;
       this.#states.restore(saved.weights);
       this.#steps.abandon();
@@ -280,7 +280,7 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
   #checkReady(call?: string): void {
     const name = this.#rule.name;
     if (call !== undefined && this.#phase === 'ready' && this.due)
-      throw momentsAway(call, 'settle()');
+      throw momentsAway(call, 'flush()');
     if (this.#phase === 'ready') return;
     if (this.#phase === 'disposed') {
       throw new SlowlaneError('DISPOSED', `This ${name} optimizer is disposed; make a new one.`);

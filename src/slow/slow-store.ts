@@ -53,7 +53,7 @@ export interface StoreBytes {
 }
 
 /** What a sync did, in the main thread's time. `wait`: until the slow weights were there. */
-export type StorePhase = 'wait' | 'pull' | 'blend' | 'push' | 'turnAround';
+export type StorePhase = 'wait' | 'pull' | 'blend' | 'push' | 'readback';
 
 export interface StoreClock {
   /** Runs `work` and adds its time to `phase`. */
@@ -75,10 +75,10 @@ export interface SlowStore<W extends Storable> {
   add(items: readonly W[]): void;
 
   /** True if `item` outgrew the format and is kept in float32 since. */
-  isOutgrown(item: W): boolean;
+  isKeptInF32(item: W): boolean;
 
   /** Keeps `item`, which was added since the last blend, in float32 from now on. */
-  outgrow(item: W): void;
+  keepInF32(item: W): void;
 
   /** Lets go of memory in which nothing is alive. */
   prune(isAlive: (item: W) => boolean): void;
@@ -111,7 +111,7 @@ export interface SlowStore<W extends Storable> {
   ready(): Promise<void>;
 
   /** Lets what goes on in the background have a moment; throws if it failed. */
-  breathe(): Promise<void>;
+  yield(): Promise<void>;
 
   /** Frees everything. */
   dispose(): void;

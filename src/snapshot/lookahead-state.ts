@@ -15,7 +15,7 @@ export interface SavedSlow extends SavedEntry {
   /** What random rounding tells it by: a run that is resumed draws the bits of the one that was saved. */
   readonly serial: number;
   /** Outgrew the format of the slow weights, and is kept in float32. */
-  readonly isOutgrown: boolean;
+  readonly isKeptInF32: boolean;
 }
 
 export interface SavedLookahead {
@@ -25,7 +25,7 @@ export interface SavedLookahead {
 }
 
 const COUNTERS = 'lookahead/counters';
-/** Int32, one row for each slow tensor: serial, isOutgrown. */
+/** Int32, one row for each slow tensor: serial, isKeptInF32. */
 const ROUNDING = 'lookahead/rounding';
 const INNER = 'inner/';
 const VERSION = 1;
@@ -33,7 +33,7 @@ const VERSION = 1;
 /** Tensors on the host only, and `inner` handed through: none has to be disposed. */
 export function toTensors({ counters, slow, inner }: SavedLookahead): NamedTensor[] {
   const numbers = Int32Array.of(VERSION, ...counters);
-  const rounding = slow.flatMap(({ serial, isOutgrown }) => [serial, isOutgrown ? 1 : 0]);
+  const rounding = slow.flatMap(({ serial, isKeptInF32 }) => [serial, isKeptInF32 ? 1 : 0]);
   return [
     { name: COUNTERS, tensor: hostTensor(numbers, [numbers.length]) },
     { name: ROUNDING, tensor: hostTensor(Int32Array.from(rounding), [slow.length, 2]) },
@@ -75,7 +75,7 @@ export class TakenTensors {
         shape: tensor.shape,
         values: Float32Array.from(await tensor.data<'float32'>()),
         serial: rounding[2 * slow.length] ?? 0,
-        isOutgrown: rounding[2 * slow.length + 1] === 1,
+        isKeptInF32: rounding[2 * slow.length + 1] === 1,
       });
     }
     if (rounding.length !== 2 * slow.length) throw mismatch('has slow weights that are incomplete');

@@ -16,7 +16,7 @@ import type {
 } from '../slow/slow-store.js';
 import type { Tracked } from '../lookahead/tracked.js';
 
-export class TensorSlowStore implements SlowStore<Tracked> {
+export class DeviceTensorStore implements SlowStore<Tracked> {
   readonly description = 'device';
   readonly #clock: StoreClock;
   /** May share its data with the variable: an update of that makes new data, or a copy first. */
@@ -35,11 +35,11 @@ export class TensorSlowStore implements SlowStore<Tracked> {
     for (const item of items) this.#put(item, tf.zeros(item.variable.shape));
   }
 
-  isOutgrown(): boolean {
+  isKeptInF32(): boolean {
     return false; // nothing outgrows float32
   }
 
-  outgrow(): void {}
+  keepInF32(): void {}
 
   prune(isAlive: (item: Tracked) => boolean): void {
     for (const [item, slow] of this.#slow) {
@@ -97,7 +97,7 @@ export class TensorSlowStore implements SlowStore<Tracked> {
 
   async ready(): Promise<void> {}
 
-  async breathe(): Promise<void> {}
+  async yield(): Promise<void> {}
 
   dispose(): void {
     this.prune(() => false);

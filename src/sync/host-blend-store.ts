@@ -39,12 +39,12 @@ export interface HostSlowStoreOptions extends HostStoreOptions {
   readonly stall: StallSink | null;
 }
 
-export class HostSlowStore implements SlowStore<Tracked> {
+export class HostBlendStore implements SlowStore<Tracked> {
   readonly #store: HostStore<Tracked>;
   readonly #blender: Blender;
   readonly #clock: StoreClock;
   readonly #format: SlowFormat;
-  readonly #outgrown = new WeakSet<Tracked>();
+  readonly #keptInF32 = new WeakSet<Tracked>();
   readonly #stall: StallSink | null;
   readonly #places = new SamplePlaces();
 
@@ -72,18 +72,18 @@ export class HostSlowStore implements SlowStore<Tracked> {
     this.#store.add(items);
   }
 
-  isOutgrown(item: Tracked): boolean {
-    return this.#outgrown.has(item);
+  isKeptInF32(item: Tracked): boolean {
+    return this.#keptInF32.has(item);
   }
 
-  outgrow(item: Tracked): void {
+  keepInF32(item: Tracked): void {
     if (this.#formatOf(item) === 'f32') return;
     const values = this.read(item);
-    this.#outgrown.add(item);
+    this.#keptInF32.add(item);
     try {
       this.#store.move(item, values, { item: item.serial, round: 0 });
     } catch (error) {
-      this.#outgrown.delete(item);
+      this.#keptInF32.delete(item);
       throw error;
     }
   }
@@ -179,20 +179,20 @@ export class HostSlowStore implements SlowStore<Tracked> {
   }
 
   write(item: Tracked, values: Float32Array): void {
-    if (!fitsIn(this.#formatOf(item), values)) this.outgrow(item);
+    if (!fitsIn(this.#formatOf(item), values)) this.keepInF32(item);
     this.#store.write(item, values, { item: item.serial, round: 0 });
   }
 
   async ready(): Promise<void> {}
 
-  async breathe(): Promise<void> {}
+  async yield(): Promise<void> {}
 
   dispose(): void {
     this.#store.prune(() => false);
   }
 
   #formatOf(item: Tracked): ValueFormat {
-    if (this.#outgrown.has(item)) return 'f32';
+    if (this.#keptInF32.has(item)) return 'f32';
     return valueFormat(this.#format, { slot: item.slot, shape: item.variable.shape });
   }
 
@@ -214,7 +214,7 @@ export class HostSlowStore implements SlowStore<Tracked> {
     const limit = first && limitOf(this.#formatOf(first)); // a store packs in one format
     if (limit === undefined || limit === null) return;
     const within = await areWithin(packed.map(tensorOf) as tf.Tensor[], limit);
-    for (const [i, item] of packed.entries()) if (!within[i]) this.outgrow(item);
+    for (const [i, item] of packed.entries()) if (!within[i]) this.keepInF32(item);
   }
 
   /** In layout order. A chunk holds only what was added together. */

@@ -4,14 +4,14 @@ import * as tf from '@tensorflow/tfjs-core';
 
 import type { SlowStore } from '../slow/slow-store.js';
 import { type StoreOptions, storeFactoryOf } from '../engine/store-factory.js';
-import { HostSlowStore, type HostSlowStoreOptions } from './host-blend-store.js';
-import { TensorSlowStore } from './device-tensor-store.js';
+import { HostBlendStore, type HostSlowStoreOptions } from './host-blend-store.js';
+import { DeviceTensorStore } from './device-tensor-store.js';
 import type { Tracked } from '../lookahead/tracked.js';
 
 export interface SlowStoreOptions extends StoreOptions, HostSlowStoreOptions {}
 
 export function makeSlowStore(options: SlowStoreOptions): SlowStore<Tracked> {
-  if (options.format === 'device:f32') return new TensorSlowStore(options.clock);
+  if (options.format === 'device:f32') return new DeviceTensorStore(options.clock);
   const onDevice = storeFactoryOf(tf.backend());
-  return onDevice ? onDevice<Tracked>(options) : new HostSlowStore(options);
+  return onDevice ? onDevice<Tracked>(options) : new HostBlendStore(options);
 }

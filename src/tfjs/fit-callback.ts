@@ -7,7 +7,7 @@ export interface FitHooks {
   /** Checks the model and captures its weights before the first step. */
   begin(model: tfl.LayersModel, of: { readonly batchSize?: number | undefined }): Promise<void>;
   /** Does the sync that is due. */
-  settle(): Promise<void>;
+  flush(): Promise<void>;
 }
 
 /** Without this `fit` would never let go of the event loop: tfjs yields only for callbacks given as plain objects. */
@@ -41,7 +41,7 @@ export class FitCallback extends tfl.Callback {
   }
 
   override async onBatchEnd(): Promise<void> {
-    await this.#hooks.settle();
+    await this.#hooks.flush();
     if (performance.now() - this.#yieldedAt < YIELD_EVERY_MS) return;
     await nextFrame();
     this.#yieldedAt = performance.now();

@@ -27,7 +27,7 @@ onEveryEngine(() => {
         onHost.applyGradients([{ name: b.name, tensor: gradient }]);
         expect(onHost.due).toBe(false);
       }
-      await onHost.settle();
+      await onHost.flush();
       expect(valuesOf(b)).toEqual(valuesOf(a));
       const again = adam({ moments: `host:${stored}` });
       await again.setWeights(await onDevice.getWeights());

@@ -45,7 +45,7 @@ function roundedIn(format: ValueFormat, x: number, r: number, largest: number): 
 /** The float32 after `from` on the way to `to`. */
 function nextFloat(from: number, to: number): number {
   value[0] = from;
-  const isAway = from === 0 || from > 0 === to > from;
-  bits[0] = bits[0]! + (isAway ? 1 : -1);
+  const isPending = from === 0 || from > 0 === to > from;
+  bits[0] = bits[0]! + (isPending ? 1 : -1);
   return value[0];
 }

@@ -5,7 +5,7 @@ import { msText } from './bench-time-text.js';
 
 export const PARTS_HEAD = ['of', 'at', 'sync', 'check', 'wait', 'pull', 'blend', 'push', 'turn'];
 
-const PARTS = ['total', 'check', 'wait', 'pull', 'blend', 'push', 'turnAround'] as const;
+const PARTS = ['total', 'check', 'wait', 'pull', 'blend', 'push', 'readback'] as const;
 
 export const PARTS_LEGEND =
   'sync: all of it on the main thread; the parts up to push are in it, each at its own p50 or p95, and so is a rest ' +

@@ -60,7 +60,7 @@ function innerAlone(inner: Inner, variables: readonly tf.Variable[]): Trainer {
   return {
     async step(loss, wantsLoss) {
       const cost = inner.minimize(loss, wantsLoss, [...variables]);
-      await inner.settle();
+      await inner.flush();
       return cost;
     },
     stats: () => undefined,

@@ -3,7 +3,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 
 import { SlowlaneError } from '../../checks/errors.js';
-import type { LeanBackend } from './lean-backend.js';
+import type { BudgetedBackend } from './budgeted-backend.js';
 
 interface Belongings {
   /** What is with the engine. */
@@ -15,7 +15,7 @@ interface Belongings {
 }
 
 /** Throws ENGINE if another backend is the current one, and the loss of the device if it is lost. */
-export function checkCurrent(backend: LeanBackend, { what, since, owner }: Belongings): void {
+export function checkCurrent(backend: BudgetedBackend, { what, since, owner }: Belongings): void {
   backend.errors.throwIfLost();
   if (tf.backend() === backend) return;
   throw new SlowlaneError(

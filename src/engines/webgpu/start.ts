@@ -9,7 +9,7 @@ import { registerMemoryBudget } from '../../engine/memory-budget.js';
 import { type AdapterWish, chooseAdapter, requestDevice } from './adapters.js';
 import type { DeviceMemory } from './memory/breakdown.js';
 import { registerGuardedKernels } from './guarded-kernels.js';
-import type { LeanBackend } from './lean-backend.js';
+import type { BudgetedBackend } from './budgeted-backend.js';
 import type { NodeGpu } from './node-gpu.js';
 import { blendOn } from './blend/device-blend-store.js';
 import { momentsWaitOn } from './host-memory/host-moments.js';
@@ -34,7 +34,7 @@ export interface WebGPUOptions {
 }
 
 export interface WebGPUEngine {
-  readonly backend: LeanBackend;
+  readonly backend: BudgetedBackend;
   readonly adapter: {
     readonly name: string;
     /** Computes on the CPU: slow. */
@@ -168,11 +168,11 @@ async function register(
   device: GPUDevice,
   info: GPUAdapterInfo,
   budgetBytes: number,
-): Promise<LeanBackend> {
+): Promise<BudgetedBackend> {
   // Not before WebGPU's globals are there: tfjs's module looks for them as it is loaded.
-  const { LeanBackend } = await importBackend();
+  const { BudgetedBackend } = await importBackend();
   registerGuardedKernels(BACKEND_NAME);
-  const backend = new LeanBackend(device, info, budgetBytes);
+  const backend = new BudgetedBackend(device, info, budgetBytes);
   tf.registerBackend(BACKEND_NAME, () => backend);
   if (!(await tf.setBackend(BACKEND_NAME))) {
     tf.removeBackend(BACKEND_NAME);
@@ -186,9 +186,9 @@ async function register(
   return backend;
 }
 
-async function importBackend(): Promise<typeof import('./lean-backend.js')> {
+async function importBackend(): Promise<typeof import('./budgeted-backend.js')> {
   try {
-    return await import('./lean-backend.js');
+    return await import('./budgeted-backend.js');
   } catch (cause) {
     throw new SlowlaneError(
       'ENGINE',

@@ -3,7 +3,7 @@ import type * as tf from '@tensorflow/tfjs-core';
 import { hostTensor } from '../../tfjs/host-tensor.js';
 import type { InnerSlot } from '../inner.js';
 import { BLOCK_WORDS, type MomentCode, blocksOf } from '../../formula/moment-code.js';
-import type { HeldMoment, MomentHome } from '../../engine/moment-home.js';
+import type { OffloadedTensor, OffloadedState } from '../../engine/offloaded-state.js';
 import { decodedNumbers, encodedNumbers } from '../../formula/moment-numbers.js';
 import type { SlotSpec } from '../../formula/update-rule.js';
 import { type HeldSlots, type WeightSlots, codesOf, slotName, unusedName } from './weight-slots.js';
@@ -14,9 +14,9 @@ export class HostSlots implements WeightSlots {
   readonly #specs: readonly SlotSpec[];
   readonly #codes: ReadonlyMap<string, MomentCode>;
   /** One a slot, in the order of the rule. */
-  readonly #slots: HeldMoment[] = [];
+  readonly #slots: OffloadedTensor[] = [];
   /** Of all slots; null if they are float32. */
-  #scales: HeldMoment | null = null;
+  #scales: OffloadedTensor | null = null;
   #lent: SlotVariables | null = null;
 
   /** Fresh, or with the values of `from`, one tensor a slot that can be read at once, which stay the caller's. */
@@ -24,7 +24,7 @@ export class HostSlots implements WeightSlots {
     weight: tf.Variable,
     specs: readonly SlotSpec[],
     isCoded: boolean,
-    home: MomentHome,
+    home: OffloadedState,
     from?: readonly tf.Tensor[],
   ) {
     this.#weight = weight;
@@ -129,16 +129,16 @@ export class HostSlots implements WeightSlots {
     for (const held of this.#all()) held.dispose();
   }
 
-  #all(): HeldMoment[] {
+  #all(): OffloadedTensor[] {
     return [...this.#slots, ...(this.#scales === null ? [] : [this.#scales])];
   }
 
   #lend(): SlotVariables {
-    const lend = (held: HeldMoment, name: string) =>
+    const lend = (held: OffloadedTensor, name: string) =>
       held.lend(unusedName(slotName(this.#weight, name)));
     try {
       const slots = new Map(
-        this.#specs.map(({ name }, s) => [name, lend(this.#slots[s] as HeldMoment, name)]),
+        this.#specs.map(({ name }, s) => [name, lend(this.#slots[s] as OffloadedTensor, name)]),
       );
       const scales = this.#scales === null ? null : lend(this.#scales, 'scales');
       return { slots, coded: scales === null ? null : { scales, codes: this.#codes } };

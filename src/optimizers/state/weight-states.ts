@@ -9,7 +9,7 @@ import { DeviceSlots } from './device-slots.js';
 import { HostSlots } from './host-slots.js';
 import type { InnerSlot } from '../inner.js';
 import { SMALLEST_CODED } from '../../formula/moment-code.js';
-import { type MomentHome, makeMomentHome } from '../../engine/moment-home.js';
+import { type OffloadedState, makeOffloadedState } from '../../engine/offloaded-state.js';
 import type { NamedTensor } from '../../tfjs/named-tensor.js';
 import { type Moments, waitsOnHost } from '../step-options.js';
 import type { SlotSpec } from '../../formula/update-rule.js';
@@ -38,7 +38,7 @@ export class WeightStates {
   readonly #known = new Map<tf.Variable, WeightState>();
   #pending: PendingState[] = [];
   /** Undefined: not asked yet. Null: moments stay on the device. */
-  #home: MomentHome | null | undefined;
+  #home: OffloadedState | null | undefined;
 
   /** `policy` is asked when a weight is first seen. */
   constructor(specs: readonly SlotSpec[], policy: { readonly moments: Moments }) {
@@ -55,9 +55,9 @@ export class WeightStates {
     return this.#known.get(weight);
   }
 
-  /** True if moments are on their way back to the host: until `settle`, nothing else is possible. */
-  get isAway(): boolean {
-    return this.#home?.isAway === true;
+  /** True if moments are on their way back to the host: until `flush`, nothing else is possible. */
+  get isPending(): boolean {
+    return this.#home?.isPending === true;
   }
 
   /** At the end of a step, however it ended. */
@@ -67,8 +67,8 @@ export class WeightStates {
   }
 
   /** Resolves when nothing is away; rejects once if the device failed. */
-  async settle(): Promise<void> {
-    await this.#home?.settle();
+  async flush(): Promise<void> {
+    await this.#home?.flush();
   }
 
   /** False if a slot that `list` does not reach has a NaN or an infinity. */
@@ -164,7 +164,7 @@ export class WeightStates {
     const isLarge = specs.length > 0 && weight.size >= SMALLEST_CODED;
     const isCoded = isLarge && (moments === 'device:q8' || moments === 'host:q8');
     const isOnHost = isLarge && waitsOnHost(moments);
-    const home = isOnHost ? (this.#home ??= makeMomentHome()) : null;
+    const home = isOnHost ? (this.#home ??= makeOffloadedState()) : null;
     if (home === null) return new DeviceSlots(weight, specs, isCoded, from);
     return new HostSlots(weight, specs, isCoded, home, from);
   }

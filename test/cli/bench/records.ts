@@ -167,7 +167,7 @@ const SYNC_COST = {
   pull: 1.5,
   blend: 0.5,
   push: 1.5,
-  turnAround: 2,
+  readback: 2,
   bytesPulled: 1_048_576,
   bytesPushed: 1_048_576,
 };
@@ -179,7 +179,7 @@ const SYNC_SPREADS = {
   pull: spread(3),
   blend: spread(4),
   push: spread(1),
-  turnAround: spread(12),
+  readback: spread(12),
 };
 
 export const SPEED_CELL: SpeedCell = {

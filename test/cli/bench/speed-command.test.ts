@@ -87,7 +87,7 @@ test.skipIf(!hasSwiftShader)(
       expect(moved).toMatchObject({ bytesPulled: bytes, bytesPushed: bytes });
       expect(check + wait + pull + blend + push).toBeLessThanOrEqual(total + 1e-6);
     }
-    expect(ours?.syncMs).toMatchObject({ total: { count: 4 }, turnAround: { count: 4 } });
+    expect(ours?.syncMs).toMatchObject({ total: { count: 4 }, readback: { count: 4 } });
     for (const cell of record.cells) {
       expect(cell.allocatorBytesPerParameter).toBe((cell.allocatorBytes ?? NaN) / parameters);
       expect(cell.logicalBytes).toBeGreaterThan(3 * 4 * parameters); // weights, m and v

@@ -37,15 +37,15 @@ test('every kth step is a sync step, the mean is over whole cycles of a repeat',
 test('parts of syncs are spread each by itself', () => {
   const cost = { wait: 0, pull: 0, blend: 1, push: 0, bytesPulled: 8, bytesPushed: 8 };
   const syncs = [
-    { ...cost, total: 4, check: 3, turnAround: 9 },
-    { ...cost, total: 8, check: 1, turnAround: 7 },
+    { ...cost, total: 4, check: 3, readback: 9 },
+    { ...cost, total: 8, check: 1, readback: 7 },
   ];
   const ended = { result: { ...TIMES, syncs }, failure: null, phase: null, wallMs: 10 };
   const { syncMs } = speedCellOf('keep+device:f32', ended, UNKNOWN, 2);
   expect(syncMs).toMatchObject({
     total: { count: 2, median: 6, p95: 8 },
     check: { median: 2, p95: 3 },
-    turnAround: { median: 8, p95: 9 },
+    readback: { median: 8, p95: 9 },
   });
 });
 

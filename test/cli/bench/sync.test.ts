@@ -59,7 +59,7 @@ test('the cost of a sync is what the counters rose by; none, or two, is an error
     const all = 10 * syncs;
     const syncMs = { total: all, last: 1, check: 1, wait: 2 * syncs, pull: 0, blend: 1, push: 0 };
     const moved = { bytesPulled: 100 * syncs, bytesPushed: 200 * syncs };
-    return { syncs, syncMs: { ...syncMs, turnAround: 3 * syncs }, ...moved } as LookaheadStats;
+    return { syncs, syncMs: { ...syncMs, readback: 3 * syncs }, ...moved } as LookaheadStats;
   };
   expect(costOfSync(statsAt(4), statsAt(5))).toEqual({
     total: 10,
@@ -68,7 +68,7 @@ test('the cost of a sync is what the counters rose by; none, or two, is an error
     pull: 0,
     blend: 0,
     push: 0,
-    turnAround: 3,
+    readback: 3,
     bytesPulled: 100,
     bytesPushed: 200,
   });

@@ -3,7 +3,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { expect, test } from 'vitest';
 
 import { GpuError } from '#src/engines/webgpu/gpu-error.js';
-import type { LeanBackend } from '#src/engines/webgpu/lean-backend.js';
+import type { BudgetedBackend } from '#src/engines/webgpu/budgeted-backend.js';
 
 import { TinyModel, describeWebGPU, errorOf, start } from './engine.js';
 
@@ -26,7 +26,7 @@ function program(shape: number[], isBroken: boolean): Program {
   };
 }
 
-function run(backend: LeanBackend, x: tf.Tensor, isBroken: boolean): tf.Tensor {
+function run(backend: BudgetedBackend, x: tf.Tensor, isBroken: boolean): tf.Tensor {
   const info = backend.runWebGPUProgram(program(x.shape, isBroken), [x], 'float32');
   return tf.engine().makeTensorFromTensorInfo(info, backend);
 }

@@ -23,8 +23,8 @@ import type {
 import { registerStoreFactory, type StoreOptions } from '../../../engine/store-factory.js';
 import { DeviceSamples } from './device-samples.js';
 import { LargestMagnitudes } from './largest.js';
-import type { LeanBackend } from '../lean-backend.js';
-import { type HandedOver, TurnAround } from '../host-memory/turn-around.js';
+import type { BudgetedBackend } from '../budgeted-backend.js';
+import { type HandedOver, Readback } from '../host-memory/readback.js';
 import { Piece } from './piece.js';
 import { type Command, PieceMover, STAGING_PIECES, stagingBytesOf } from './piece-mover.js';
 import { TensorBuffers } from '../update/tensor-buffers.js';
@@ -40,31 +40,31 @@ const STAGING_BYTES = 2 ** 20;
 const INFINITY_BITS = 0x7f80_0000;
 
 /** Slow weights made from now on while `backend` is the current one are blended by its device. */
-export function blendOn(backend: LeanBackend): void {
-  registerStoreFactory(backend, (options) => new DeviceSlowStore(backend, options));
+export function blendOn(backend: BudgetedBackend): void {
+  registerStoreFactory(backend, (options) => new DeviceBlendStore(backend, options));
 }
 
-class DeviceSlowStore<W extends Storable> implements SlowStore<W> {
+class DeviceBlendStore<W extends Storable> implements SlowStore<W> {
   readonly description = 'device';
-  readonly #backend: LeanBackend;
+  readonly #backend: BudgetedBackend;
   readonly #options: StoreOptions;
   readonly #buffers: TensorBuffers;
   readonly #mover: PieceMover<W>;
   readonly #largest: LargestMagnitudes;
-  readonly #turnAround: TurnAround<Piece<W>>;
+  readonly #readback: Readback<Piece<W>>;
   readonly #samples: DeviceSamples<W>;
   #pieces: Piece<W>[] = [];
-  readonly #outgrown = new WeakSet<W>();
+  readonly #keptInF32 = new WeakSet<W>();
 
-  constructor(backend: LeanBackend, options: StoreOptions) {
+  constructor(backend: BudgetedBackend, options: StoreOptions) {
     this.#backend = backend;
     this.#options = options;
     this.#buffers = new TensorBuffers(checkUpdateBackend(backend));
     this.#mover = new PieceMover(backend, this.#buffers);
     this.#largest = new LargestMagnitudes(backend, this.#buffers);
     this.#samples = new DeviceSamples(options.stall);
-    this.#turnAround = new TurnAround(backend.errors, {
-      took: (elapsedMs) => options.clock.add('turnAround', elapsedMs),
+    this.#readback = new Readback(backend.errors, {
+      took: (elapsedMs) => options.clock.add('readback', elapsedMs),
       // What was disposed while its piece was on its way can go then.
       over: () => this.prune(({ variable }) => !variable.isDisposed),
     });
@@ -82,25 +82,25 @@ class DeviceSlowStore<W extends Storable> implements SlowStore<W> {
     this.#pieces.push(...this.#make(items, pieceBytes));
   }
 
-  isOutgrown(item: W): boolean {
-    return this.#outgrown.has(item);
+  isKeptInF32(item: W): boolean {
+    return this.#keptInF32.has(item);
   }
 
-  outgrow(item: W): void {
+  keepInF32(item: W): void {
     const isPacked = this.#pieces.some(({ parts }) =>
       parts.some((part) => part.item === item && part.format !== 'f32'),
     );
     if (!isPacked) return;
     const values = this.read(item);
     const pieceBytes = Math.max(...this.#pieces.map(({ bytes }) => bytes));
-    this.#outgrown.add(item);
+    this.#keptInF32.add(item);
     try {
       const made = this.#make([item], pieceBytes);
       // There is room for it: only now its old places go.
       for (const piece of this.#pieces) piece.drop(item);
       this.#pieces.push(...made);
     } catch (error) {
-      this.#outgrown.delete(item);
+      this.#keptInF32.delete(item);
       throw error;
     }
     this.prune(() => true);
@@ -109,14 +109,14 @@ class DeviceSlowStore<W extends Storable> implements SlowStore<W> {
 
   prune(isAlive: (item: W) => boolean): void {
     const isGone = (piece: Piece<W>) =>
-      !piece.parts.some(({ item }) => isAlive(item)) && !this.#turnAround.isInFlight(piece);
+      !piece.parts.some(({ item }) => isAlive(item)) && !this.#readback.isInFlight(piece);
     const gone = new Set(this.#pieces.filter(isGone));
     for (const piece of gone) piece.destroy(this.#backend.hostBuffers);
     this.#pieces = this.#pieces.filter((piece) => !gone.has(piece));
   }
 
   async capture(source: ReadonlyMap<tf.Variable, tf.Tensor>, round: number): Promise<void> {
-    await this.#turnAround.over();
+    await this.#readback.over();
     const isGiven = ({ variable }: W) => source.get(variable)?.isDisposed === false;
     const items = this.#items().filter(isGiven);
     this.#checkBackend();
@@ -127,7 +127,7 @@ class DeviceSlowStore<W extends Storable> implements SlowStore<W> {
       async (tensorOf) => {
         const largest = await this.#largest.of(items.map(tensorOf));
         for (const [i, item] of items.entries()) {
-          if ((largest[i] as number) > this.#largestBits(item)) this.outgrow(item); // and what is not finite
+          if ((largest[i] as number) > this.#largestBits(item)) this.keepInF32(item); // and what is not finite
         }
         await this.#run({
           move: 'capture',
@@ -139,11 +139,11 @@ class DeviceSlowStore<W extends Storable> implements SlowStore<W> {
       },
     );
     const isAll = this.#items().every((item) => item.variable.isDisposed || isGiven(item));
-    if (isAll) this.#turnAround.forgive();
+    if (isAll) this.#readback.clearFailure();
   }
 
   async restore(isMeant: (item: W) => boolean): Promise<void> {
-    await this.#turnAround.over();
+    await this.#readback.over();
     await this.#run({
       move: 'restore',
       isMeant: (item) => !item.variable.isDisposed && isMeant(item),
@@ -151,7 +151,7 @@ class DeviceSlowStore<W extends Storable> implements SlowStore<W> {
       stepSizeOf: () => 0,
       round: 0,
     });
-    this.#turnAround.forgive();
+    this.#readback.clearFailure();
   }
 
   async inspect(items: readonly W[]): Promise<W | null> {
@@ -169,7 +169,7 @@ class DeviceSlowStore<W extends Storable> implements SlowStore<W> {
       for (const [i, item] of items.entries()) {
         const magnitude = largest[i] as number;
         if (magnitude >= INFINITY_BITS) found ??= item;
-        else if (magnitude > this.#largestBits(item)) this.outgrow(item);
+        else if (magnitude > this.#largestBits(item)) this.keepInF32(item);
       }
     });
     return found;
@@ -186,7 +186,7 @@ class DeviceSlowStore<W extends Storable> implements SlowStore<W> {
       const handedOver = await this.#options.clock.time('blend', () =>
         this.#handOver({ move: 'blend', isMeant, tensorOf, stepSizeOf, round }),
       );
-      this.#turnAround.begin({ ...handedOver, arrived });
+      this.#readback.begin({ ...handedOver, arrived });
       bytes = handedOver.pieces.reduce((sum, piece) => sum + piece.bytes, 0);
       return bytes;
     };
@@ -210,7 +210,7 @@ class DeviceSlowStore<W extends Storable> implements SlowStore<W> {
   }
 
   write(item: W, values: Float32Array): void {
-    if (!fitsIn(this.#formatOf(item), values)) this.outgrow(item);
+    if (!fitsIn(this.#formatOf(item), values)) this.keepInF32(item);
     const draw = { item: item.serial, round: 0 };
     for (const piece of this.#pieces) {
       for (const part of piece.parts) {
@@ -222,22 +222,22 @@ class DeviceSlowStore<W extends Storable> implements SlowStore<W> {
   }
 
   ready(): Promise<void> {
-    return this.#turnAround.done();
+    return this.#readback.done();
   }
 
-  breathe(): Promise<void> {
-    return this.#turnAround.breathe();
+  yield(): Promise<void> {
+    return this.#readback.yield();
   }
 
   dispose(): void {
-    this.#turnAround.stop();
+    this.#readback.stop();
     for (const piece of this.#pieces) piece.destroy(this.#backend.hostBuffers);
     this.#pieces = [];
   }
 
   /** Moves, and waits for the end. */
   async #run(command: Command<W>): Promise<void> {
-    await this.#turnAround.run(this.#handOver(command));
+    await this.#readback.run(this.#handOver(command));
   }
 
   /** Puts a move into the device's queue. */
@@ -267,7 +267,7 @@ class DeviceSlowStore<W extends Storable> implements SlowStore<W> {
   }
 
   #formatOf(item: W): ValueFormat {
-    if (this.#outgrown.has(item)) return 'f32';
+    if (this.#keptInF32.has(item)) return 'f32';
     const { slot, variable } = item;
     return valueFormat(this.#options.format, { slot, shape: variable.shape });
   }

@@ -4,7 +4,7 @@
 import type * as tf from '@tensorflow/tfjs-core';
 
 import { compileKernel } from '../update/kernel.js';
-import type { LeanBackend } from '../lean-backend.js';
+import type { BudgetedBackend } from '../budgeted-backend.js';
 import type { TensorBuffers } from '../update/tensor-buffers.js';
 import { WORKGROUP_SIZE, gridFor } from '../update/update-wgsl.js';
 
@@ -48,11 +48,11 @@ export interface Slice {
 }
 
 export class LargestMagnitudes {
-  readonly #backend: LeanBackend;
+  readonly #backend: BudgetedBackend;
   readonly #buffers: TensorBuffers;
   #pipeline: GPUComputePipeline | null = null;
 
-  constructor(backend: LeanBackend, buffers: TensorBuffers) {
+  constructor(backend: BudgetedBackend, buffers: TensorBuffers) {
     this.#backend = backend;
     this.#buffers = buffers;
   }

@@ -4,12 +4,12 @@ import type * as tf from '@tensorflow/tfjs-core';
 
 import { SlowlaneError } from '../../../checks/errors.js';
 import type { Storable } from '../../../slow/slow-store.js';
-import type { LeanBackend } from '../lean-backend.js';
+import type { BudgetedBackend } from '../budgeted-backend.js';
 import type { TensorBuffers } from '../update/tensor-buffers.js';
 import type { Move } from './blend-wgsl.js';
 import { type PartMove, PartMover } from './part-mover.js';
 import type { Piece } from './piece.js';
-import type { HandedOver } from '../host-memory/turn-around.js';
+import type { HandedOver } from '../host-memory/readback.js';
 
 /** Pieces on the device at a time: one going up, one being blended, one coming down, and one to spare. */
 export const STAGING_PIECES = 4;
@@ -24,11 +24,11 @@ export interface Command<W> {
 }
 
 export class PieceMover<W extends Storable> {
-  readonly #backend: LeanBackend;
+  readonly #backend: BudgetedBackend;
   readonly #buffers: TensorBuffers;
   readonly #parts: PartMover;
 
-  constructor(backend: LeanBackend, buffers: TensorBuffers) {
+  constructor(backend: BudgetedBackend, buffers: TensorBuffers) {
     this.#backend = backend;
     this.#buffers = buffers;
     this.#parts = new PartMover(backend.device);

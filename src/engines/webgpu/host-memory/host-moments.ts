@@ -8,47 +8,47 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { SlowlaneError } from '../../../checks/errors.js';
 import {
-  type HeldMoment,
-  type MomentHome,
-  registerMomentHome,
-} from '../../../engine/moment-home.js';
+  type OffloadedTensor,
+  type OffloadedState,
+  registerOffloadedState,
+} from '../../../engine/offloaded-state.js';
 import { checkCurrent } from '../check-current.js';
 import { MappedPair } from './mapped-pair.js';
-import { TurnAround } from './turn-around.js';
+import { Readback } from './readback.js';
 import { label } from '../memory/label.js';
-import type { LeanBackend } from '../lean-backend.js';
+import type { BudgetedBackend } from '../budgeted-backend.js';
 import { TensorBuffers } from '../update/tensor-buffers.js';
 import { checkUpdateBackend, type UpdateBackend } from '../../../tfjs/update-backend.js';
 
 /** Optimizers keep moments in host memory while `backend` is the current one, if they are asked to. */
-export function momentsWaitOn(backend: LeanBackend): void {
-  registerMomentHome(backend, () => new HostMoments(backend));
+export function momentsWaitOn(backend: BudgetedBackend): void {
+  registerOffloadedState(backend, () => new HostMoments(backend));
 }
 
-class HostMoments implements MomentHome {
-  readonly #backend: LeanBackend;
+class HostMoments implements OffloadedState {
+  readonly #backend: BudgetedBackend;
   /** The same, where its own commands are recorded. */
   readonly #recorder: UpdateBackend;
   readonly #buffers: TensorBuffers;
-  readonly #turnAround: TurnAround<MappedPair>;
+  readonly #readback: Readback<MappedPair>;
   /** Their way down is recorded, perhaps not submitted. */
   #leaving: MappedPair[] = [];
   /** Stands for what comes down in this step. */
   #descent = {};
 
-  constructor(backend: LeanBackend) {
+  constructor(backend: BudgetedBackend) {
     this.#backend = backend;
     this.#recorder = checkUpdateBackend(backend);
     this.#buffers = new TensorBuffers(this.#recorder);
     const hooks = { took: () => undefined, over: () => undefined };
-    this.#turnAround = new TurnAround(backend.errors, hooks);
+    this.#readback = new Readback(backend.errors, hooks);
   }
 
-  get isAway(): boolean {
-    return this.#leaving.length > 0 || this.#turnAround.isRunning;
+  get isPending(): boolean {
+    return this.#leaving.length > 0 || this.#readback.isRunning;
   }
 
-  hold(shape: readonly number[], dtype: 'float32' | 'int32'): HeldMoment {
+  hold(shape: readonly number[], dtype: 'float32' | 'int32'): OffloadedTensor {
     return new HostMoment(shape, dtype, {
       backend: this.#backend,
       upload: (pair, kind) => this.#upload(pair, kind),
@@ -64,20 +64,20 @@ class HostMoments implements MomentHome {
     this.#descent = {};
     this.#backend.flush();
     const submitted = this.#backend.errors.judged(descent);
-    this.#turnAround.begin({ pieces, submitted, comesDown: true });
+    this.#readback.begin({ pieces, submitted, comesDown: true });
   }
 
-  async settle(): Promise<void> {
+  async flush(): Promise<void> {
     this.turn();
     try {
-      await this.#turnAround.done();
+      await this.#readback.done();
     } finally {
-      this.#turnAround.forgive();
+      this.#readback.clearFailure();
     }
   }
 
   dispose(): void {
-    this.#turnAround.stop();
+    this.#readback.stop();
   }
 
   #upload(pair: MappedPair, { shape, dtype }: TensorKind): tf.Tensor {
@@ -115,13 +115,13 @@ interface TensorKind {
 }
 
 interface Ways {
-  readonly backend: LeanBackend;
+  readonly backend: BudgetedBackend;
   /** The pair is handed over; the tensor is the caller's, or its tidy's. */
   upload(pair: MappedPair, kind: TensorKind): tf.Tensor;
   download(variable: tf.Variable, pair: MappedPair): void;
 }
 
-class HostMoment implements HeldMoment {
+class HostMoment implements OffloadedTensor {
   readonly #kind: TensorKind;
   readonly #ways: Ways;
   readonly #pair: MappedPair;

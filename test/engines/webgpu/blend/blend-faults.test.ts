@@ -5,13 +5,13 @@ import * as tf from '@tensorflow/tfjs-core';
 import { adam, lookahead, sgd } from 'slowlane';
 import { expect, test } from 'vitest';
 
-import type { LeanBackend } from '#src/engines/webgpu/lean-backend.js';
+import type { BudgetedBackend } from '#src/engines/webgpu/budgeted-backend.js';
 
 import { halfSquare, noise, read, slowOf } from '../../../engines.js';
 import { describeWebGPU, errorOf, start, variable } from '../engine.js';
 
 /** Runs `work` while the device refuses what moves slow weights; it says so later. */
-async function whileFailing<T>(backend: LeanBackend, work: () => Promise<T>): Promise<T> {
+async function whileFailing<T>(backend: BudgetedBackend, work: () => Promise<T>): Promise<T> {
   const submit = backend.submitOwn.bind(backend);
   backend.submitOwn = (commands, written) => {
     // Only moves of pieces: the check of the weights is let through.
@@ -28,7 +28,7 @@ async function whileFailing<T>(backend: LeanBackend, work: () => Promise<T>): Pr
 }
 
 /** Runs `work` while there is no memory on the device for `bytes` or more. */
-async function withoutRoom<T>(backend: LeanBackend, bytes: number, work: () => Promise<T>) {
+async function withoutRoom<T>(backend: BudgetedBackend, bytes: number, work: () => Promise<T>) {
   backend.trim();
   const { pool } = backend;
   const make = pool.makeRoom.bind(pool);
@@ -44,7 +44,11 @@ async function withoutRoom<T>(backend: LeanBackend, bytes: number, work: () => P
 }
 
 /** Runs `work` while the system refuses the `n`-th buffer of host memory and those after it. */
-async function withoutHostMemory<T>({ device }: LeanBackend, n: number, work: () => Promise<T>) {
+async function withoutHostMemory<T>(
+  { device }: BudgetedBackend,
+  n: number,
+  work: () => Promise<T>,
+) {
   const create = device.createBuffer.bind(device);
   let made = 0;
   device.createBuffer = (descriptor) => {
@@ -145,11 +149,11 @@ describeWebGPU(() => {
     await withoutHostMemory(backend, 1, async () => {
       await expect(optimizer.sync()).rejects.toThrow(/no 8 KiB of host memory.*'exclude'/);
     });
-    expect(optimizer.stats().outgrown).toBe(0);
+    expect(optimizer.stats().keptInF32).toBe(0);
     await optimizer.sync();
     expect((await read(weight))[0]).toBeCloseTo(35_000 + first, 1);
     expect(await slowOf(optimizer)).toEqual([await read(weight)]);
-    expect(optimizer.stats()).toMatchObject({ outgrown: 1, host: { slowBytes: 4 * 4096 } });
+    expect(optimizer.stats()).toMatchObject({ keptInF32: 1, host: { slowBytes: 4 * 4096 } });
     optimizer.dispose();
     expect(backend.hostBuffers.bytes).toBe(0);
   });
@@ -202,7 +206,7 @@ describeWebGPU(() => {
       optimizer.applyGradients([{ name: weight.name, tensor: gradient }]);
       await optimizer.sync();
       expect(optimizer.stats()).toMatchObject({
-        outgrown: 0,
+        keptInF32: 0,
         skippedSyncs: 1,
         host: { slowBytes: 8192 },
       });
@@ -211,7 +215,7 @@ describeWebGPU(() => {
     },
   );
 
-  test('fp16, saved and resumed to the bit: one weight outgrown, one disposed, in another order', async () => {
+  test('fp16, saved and resumed to the bit: one weight keptInF32, one disposed, in another order', async () => {
     await start();
     const train = async (isResumed: boolean) => {
       const [gone, w, grown] = [1, 2, 3].map((seed) =>
@@ -234,7 +238,7 @@ describeWebGPU(() => {
         optimizer.dispose();
         optimizer = next;
         await optimizer.attach([grown, w]);
-        expect(optimizer.stats().outgrown).toBe(1);
+        expect(optimizer.stats().keptInF32).toBe(1);
       }
       for (let i = 0; i < 3; i++) await step(w, grown);
       await optimizer.sync();

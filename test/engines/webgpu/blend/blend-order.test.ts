@@ -5,7 +5,7 @@ import { adam, lookahead, sgd } from 'slowlane';
 import { expect, test, vi } from 'vitest';
 
 import { halfSquare, read, slowOf } from '../../../engines.js';
-import type { LeanBackend } from '#src/engines/webgpu/lean-backend.js';
+import type { BudgetedBackend } from '#src/engines/webgpu/budgeted-backend.js';
 import { updateInPlaceOn } from '#src/engines/webgpu/update/update-in-place.js';
 import { describeWebGPU, errorOf, start, variable } from '../engine.js';
 
@@ -28,7 +28,7 @@ function watchTransfers(device: GPUDevice, buffers: ReadonlySet<GPUBuffer>) {
 }
 
 /** The buffers that slow weights are in, those made from now on. */
-function watchPieces({ hostBuffers }: LeanBackend): ReadonlySet<GPUBuffer> {
+function watchPieces({ hostBuffers }: BudgetedBackend): ReadonlySet<GPUBuffer> {
   const create = hostBuffers.create.bind(hostBuffers);
   const pieces = new Set<GPUBuffer>();
   hostBuffers.create = (...given) => {

@@ -85,7 +85,7 @@ describeWebGPU(() => {
     const slotBytes = 4 * 4096 + 16_128 + 20_224;
     expect(optimizer.stats()).toMatchObject({
       host: { slowBytes: weightBytes + slotBytes, stagingBytes: weightBytes + slotBytes },
-      outgrown: 0,
+      keptInF32: 0,
       workers: 'device',
     });
     expect(memory().hostBytes).toBe(2 * (weightBytes + slotBytes));
@@ -98,13 +98,13 @@ describeWebGPU(() => {
     const optimizer = lookahead(sgd({ learningRate: 1 }), { syncPeriod: 1, slow: 'host:f16' });
     await optimizer.attach([weight]);
     await optimizer.sync();
-    expect([optimizer.stats().outgrown, optimizer.stats().host.slowBytes]).toEqual([0, 8192]);
+    expect([optimizer.stats().keptInF32, optimizer.stats().host.slowBytes]).toEqual([0, 8192]);
     const values = await read(weight);
     const push = tf.tidy(() => tf.mul(tf.ones([64, 64]), -200_000));
     optimizer.applyGradients([{ name: weight.name, tensor: push }]);
     await optimizer.sync();
     const [slow = []] = await slowOf(optimizer);
-    expect(optimizer.stats().outgrown).toBe(1);
+    expect(optimizer.stats().keptInF32).toBe(1);
     // From here on 100,000 away, and kept to the bit.
     expect(slow).toEqual(await read(weight));
     expect(slow.every((s, i) => Math.abs(s - 100_000 - (values[i] as number)) < 0.1)).toBe(true);
@@ -118,7 +118,7 @@ describeWebGPU(() => {
     await third.setWeights(await second.getWeights());
     await third.attach([large]);
     expect(await slowOf(third)).toEqual(await slowOf(second));
-    expect([second.stats().outgrown, third.stats().outgrown]).toEqual([1, 1]);
+    expect([second.stats().keptInF32, third.stats().keptInF32]).toEqual([1, 1]);
   });
 
   test.each(['host:f32', 'host:f16r8', 'host:f16', 'host:bf16', 'host:int8'] as const)(

@@ -4,7 +4,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { adam, lookahead, type LookaheadOptions, sgd } from 'slowlane';
 import { expect, test, vi } from 'vitest';
 
-import type { LeanBackend } from '#src/engines/webgpu/lean-backend.js';
+import type { BudgetedBackend } from '#src/engines/webgpu/budgeted-backend.js';
 
 import { halfSquare, read, slowOf } from '../../../engines.js';
 import { describeWebGPU, errorOf, start, variable } from '../engine.js';
@@ -16,7 +16,7 @@ const warnings = () =>
   vi.mocked(console.warn).mock.calls.filter(([text]) => String(text).includes('Slow weights in'));
 
 /** Bytes of the buffers that are made from now on to read from the device, and how often commands are submitted. */
-function watchReads({ pool, device }: LeanBackend) {
+function watchReads({ pool, device }: BudgetedBackend) {
   const seen = { bytes: 0, submits: 0 };
   const acquire = pool.acquireBuffer.bind(pool);
   pool.acquireBuffer = (size, usage, ...rest) => {

@@ -25,14 +25,14 @@ describeWebGPU(() => {
     const optimizer = adam({ moments: 'host:f32', accumulate: 2 });
     const take = () => optimizer.minimize(() => halfSquare(weight), false, [weight]);
     take();
-    await optimizer.settle();
+    await optimizer.flush();
     take();
-    const settled = optimizer.settle();
+    const settled = optimizer.flush();
     const saved = errorOf(() => optimizer.getWeights());
     await settled;
     take();
     expect(await saved).toMatchObject({ code: 'STEP_OPEN' });
-    await optimizer.settle();
+    await optimizer.flush();
     optimizer.completeStep();
     expect((await optimizer.getWeights()).length).toBe(3);
   });
@@ -44,7 +44,7 @@ describeWebGPU(() => {
     optimizer.minimize(() => halfSquare(weight), false, [weight]);
     const saved = await optimizer.getWeights();
     const tensors = tf.memory().numTensors;
-    vi.spyOn(optimizer, 'settle').mockRejectedValueOnce(new Error('the device failed'));
+    vi.spyOn(optimizer, 'flush').mockRejectedValueOnce(new Error('the device failed'));
     await expect(optimizer.setWeights(saved)).rejects.toThrow('the device failed');
     expect(tf.memory().numTensors).toBe(tensors);
     await optimizer.setWeights(saved);
@@ -57,7 +57,7 @@ describeWebGPU(() => {
     const [failing, other] = [0, 1].map(() => momentum({ moments: 'host:q8', accumulate: 2 }));
     const take = async (optimizer: typeof failing, trained: tf.Variable) => {
       optimizer?.minimize(() => halfSquare(trained), false, [trained]);
-      await optimizer?.settle();
+      await optimizer?.flush();
     };
     await take(failing, weight);
     const tensors = tf.memory().numTensors;
@@ -93,8 +93,8 @@ describeWebGPU(() => {
           [weight],
         );
       const steps = () => minimize(() => minimize(() => undefined));
-      expect(steps).toThrow(expect.objectContaining({ code: 'MOMENTS_AWAY' }));
-      await optimizer.settle();
+      expect(steps).toThrow(expect.objectContaining({ code: 'OFFLOAD_PENDING' }));
+      await optimizer.flush();
       expect(optimizer.iterations).toBe(1);
       const disposes = () => minimize(() => optimizer.dispose());
       expect(disposes).toThrow(expect.objectContaining({ code: 'DISPOSED' }));

@@ -36,7 +36,7 @@ class Pair {
   async train(optimizer: WeightwiseOptimizer, steps: number): Promise<void> {
     for (let step = 0; step < steps; step++) {
       optimizer.minimize(this.loss, false, this.weights);
-      await optimizer.settle();
+      await optimizer.flush();
     }
   }
 
@@ -129,12 +129,12 @@ describeWebGPU(() => {
     const early = () => optimizer.minimize(pair.loss, false, pair.weights);
     expect(early).toThrow(
       expect.objectContaining({
-        code: 'MOMENTS_AWAY',
-        message: expect.stringMatching(/minimize\(\).*Await settle\(\)/) as string,
+        code: 'OFFLOAD_PENDING',
+        message: expect.stringMatching(/minimize\(\).*Await flush\(\)/) as string,
       }),
     );
     expect(() => optimizer.reset()).toThrow(/reset\(\) was called while moments/);
-    await optimizer.settle();
+    await optimizer.flush();
     expect(optimizer.due).toBe(false);
     await pair.train(optimizer, 1);
     await reference.train(adam({ moments: 'device:q8' }), 2);
@@ -200,7 +200,7 @@ describeWebGPU(() => {
     const ballast = tf.fill([Math.floor(free / 4 - 2.8 * 72 * 72)], 1);
     expect(await errorOf(() => pair.train(optimizer, 1))).toBeInstanceOf(VramBudgetError);
     ballast.dispose();
-    await optimizer.settle();
+    await optimizer.flush();
     expect(await pair.values()).toEqual(before);
     await pair.train(optimizer, 1);
     expect(await pair.values()).not.toEqual(before);
@@ -215,8 +215,8 @@ describeWebGPU(() => {
     const { device } = engine.backend;
     // As if the commands of the step had failed.
     engine.backend.errors.report(new GpuError('internal', 'made to fail'));
-    expect(await errorOf(() => optimizer.settle())).toBeInstanceOf(GpuError);
-    await optimizer.settle(); // told once
+    expect(await errorOf(() => optimizer.flush())).toBeInstanceOf(GpuError);
+    await optimizer.flush(); // told once
     expect((await slotsOf(optimizer)).slice(1)).toEqual(before.slice(1));
     device.destroy();
     await device.lost;
@@ -235,7 +235,7 @@ describeWebGPU(() => {
     await model.fit(x, y, { ...options, callbacks: optimizer.callbacks() });
     expect(optimizer.iterations).toBe(3);
     await expect(model.fit(x, y, options)).rejects.toThrow(/optimizer\.callbacks\(\)/);
-    await optimizer.settle();
+    await optimizer.flush();
     optimizer.dispose();
     model.dispose();
   });

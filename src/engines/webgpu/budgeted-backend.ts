@@ -27,7 +27,7 @@ const POOLED_READ_BYTES = 64 * 1024;
 
 type Run = WebGPUBackend['runWebGPUProgram'];
 
-export class LeanBackend extends WebGPUBackend implements GuardedBackend, LabellingBackend {
+export class BudgetedBackend extends WebGPUBackend implements GuardedBackend, LabellingBackend {
   readonly budgetBytes: number;
   readonly hostBuffers: HostBuffers;
   readonly errors: DeviceErrors;

@@ -10,7 +10,7 @@ import { SlowlaneError } from '../checks/errors.js';
 
 type Values = Map<tf.Variable, tf.Tensor>;
 
-export class Circumstances {
+export class ReplayContext {
   /** What `Math.random` gave. */
   readonly #draws: number[] = [];
   /** Of variables: what the first run found. References to the data, which is copied nowhere. */

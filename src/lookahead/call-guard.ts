@@ -5,7 +5,7 @@
 // is in docs/decisions/0001-contract-of-the-core.md.
 
 import { SlowlaneError } from '../checks/errors.js';
-import { momentsAway } from '../engine/moment-home.js';
+import { momentsAway } from '../engine/offloaded-state.js';
 
 type State =
   | { readonly at: 'idle' }
@@ -22,7 +22,7 @@ type AfterFailure =
   /** It is replaced by this turn, if this turn succeeds. */
   | 'replace';
 
-export class Gate {
+export class CallGuard {
   #state: State = { at: 'idle' };
   /** Turns that wait or run. */
   #turns = 0;
@@ -193,7 +193,7 @@ export class Gate {
   }
 }
 
-/** Not states of the gate: the weights are where they should be, but the next step has to wait. */
+/** Not states of the guard: the weights are where they should be, but the next step has to wait. */
 interface Waits {
   /** For a sync. */
   readonly syncDue: boolean;
@@ -202,7 +202,7 @@ interface Waits {
   readonly steps: number;
 }
 
-/** Throws SYNC_DUE, or MOMENTS_AWAY. */
+/** Throws SYNC_DUE, or OFFLOAD_PENDING. */
 export function assertMayStep(call: string, waits: Waits): void {
   assertNoSyncDue(call, waits);
   if (waits.due) throw momentsAway(call, 'sync()');

@@ -9,21 +9,21 @@ import * as tf from '@tensorflow/tfjs-core';
 import { SlowlaneError } from '../checks/errors.js';
 
 /** Of one optimizer. */
-export interface MomentHome {
+export interface OffloadedState {
   /** Host memory for a tensor of zeros, float32 or int32. Throws ENGINE if there is none. */
-  hold(shape: readonly number[], dtype: 'float32' | 'int32'): HeldMoment;
+  hold(shape: readonly number[], dtype: 'float32' | 'int32'): OffloadedTensor;
   /** True if something that was lent is not back yet. */
-  readonly isAway: boolean;
+  readonly isPending: boolean;
   /** At the end of a step: what was taken back since the last time sets out. */
   turn(): void;
   /** Resolves when nothing is away. Rejects once if the device failed: it has the moments of before that step. */
-  settle(): Promise<void>;
+  flush(): Promise<void>;
   /** Before what it holds is disposed. */
   dispose(): void;
 }
 
 /** One tensor at home. All but `takeBack` only while it is here. */
-export interface HeldMoment {
+export interface OffloadedTensor {
   /** A variable on the device with its values; `takeBack` disposes it. If it throws, nothing has changed. */
   lend(name: string): tf.Variable;
   takeBack(): void;
@@ -33,10 +33,13 @@ export interface HeldMoment {
   dispose(): void;
 }
 
-const registered = new WeakMap<tf.KernelBackend, () => MomentHome>();
+const registered = new WeakMap<tf.KernelBackend, () => OffloadedState>();
 
 /** Optimizers with moments on the host keep them there while `backend` is the current one. */
-export function registerMomentHome(backend: tf.KernelBackend, make: () => MomentHome): void {
+export function registerOffloadedState(
+  backend: tf.KernelBackend,
+  make: () => OffloadedState,
+): void {
   registered.set(backend, make);
 }
 
@@ -45,7 +48,7 @@ export function registerMomentHome(backend: tf.KernelBackend, make: () => Moment
  *
  * @throws SlowlaneError ENGINE if it can keep moments on the device only.
  */
-export function makeMomentHome(): MomentHome | null {
+export function makeOffloadedState(): OffloadedState | null {
   const make = registered.get(tf.backend());
   if (make !== undefined) return make();
   const backend = tf.getBackend();
@@ -61,7 +64,7 @@ export function makeMomentHome(): MomentHome | null {
 /** Of a `call` that needs moments before `wait` was awaited. */
 export function momentsAway(call: string, wait: string): SlowlaneError {
   return new SlowlaneError(
-    'MOMENTS_AWAY',
+    'OFFLOAD_PENDING',
     `${call}() was called while moments of the last step are on their way back to host memory. Await ${wait} ` +
       `after each step; with model.fit(), pass callbacks: optimizer.callbacks().`,
   );

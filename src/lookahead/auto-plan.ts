@@ -32,7 +32,7 @@ export interface PlanHints {
   readonly hasGradients?: boolean;
 }
 
-export class OwnPlan {
+export class AutoPlan {
   readonly #inner: InnerOptimizer;
   readonly #settings: LookaheadSettings;
   #plan: Plan | null = null;

@@ -24,7 +24,7 @@ export interface TurnAroundHooks {
   over(): void;
 }
 
-export class TurnAround<P extends MappedPair> {
+export class Readback<P extends MappedPair> {
   readonly #errors: DeviceErrors;
   readonly #slices: Slices;
   readonly #hooks: TurnAroundHooks;
@@ -66,7 +66,7 @@ export class TurnAround<P extends MappedPair> {
     return running;
   }
 
-  /** The same in the background: `done` and `breathe` tell of a failure, until `forgive`. */
+  /** The same in the background: `done` and `yield` tell of a failure, until `clearFailure`. */
   begin(given: HandedOver<P>): void {
     this.run(given).catch((error: unknown) => {
       if (!this.#isStopped) this.#failure = error;
@@ -85,13 +85,13 @@ export class TurnAround<P extends MappedPair> {
   }
 
   /** Gives it one turn of the event loop; throws if it failed. */
-  async breathe(): Promise<void> {
+  async yield(): Promise<void> {
     if (this.#failure !== null) throw this.#failure;
     if (this.#running !== null) await pause();
   }
 
   /** What failed is made good. */
-  forgive(): void {
+  clearFailure(): void {
     this.#failure = null;
   }
 
