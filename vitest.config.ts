@@ -37,7 +37,7 @@ export default defineConfig({
         find: /^slowlane\/(webgpu|tensorflow)$/,
         replacement: `${at(root)}src/engines/$1/index${ext}`,
       },
-      { find: /^#worker-blender$/, replacement: at(`${root}src/sync/worker-blender${ext}`) },
+      { find: /^#worker-blender$/, replacement: at(`${root}src/sync/node/worker-blender${ext}`) },
       { find: /^#(src|workers|bench)\/(.*)\.js$/, replacement: `${at(root)}$1/$2${ext}` },
     ],
   },

@@ -7,7 +7,7 @@
  * own, so that all of them come from memory and not from a cache.
  */
 import { cpus } from 'node:os';
-import { createBlender } from '../src/sync/worker-blender.js';
+import { createBlender } from '../src/sync/node/worker-blender.js';
 import {
   beginChunk,
   BLOCK_BYTES,

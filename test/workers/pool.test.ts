@@ -8,7 +8,7 @@ import {
   createBlender as createInlineOnly,
   defaultWorkers as noWorkers,
 } from '#src/sync/no-worker-blender.js';
-import { createBlender, defaultWorkers } from '#src/sync/worker-blender.js';
+import { createBlender, defaultWorkers } from '#src/sync/node/worker-blender.js';
 import { bits, blended, BLOCK_LENGTH, type Chunk, chunkOf, noise } from './chunk.js';
 import type { Fault } from './faulty/worker.js';
 import { recordThreads, type ThreadRecord } from './threads.js';

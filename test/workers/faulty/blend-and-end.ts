@@ -1,10 +1,12 @@
 /** Blends twice, does what its argument says, and ends. Nothing here ends the process. */
-import type * as WorkerBlender from '../../../src/sync/worker-blender.js';
+import type * as WorkerBlender from '../../../src/sync/node/worker-blender.js';
 import { recordThreads } from '../threads.js';
 
 const built = process.env['SLOWLANE_TARGET'] === 'build';
 const { createBlender } = (await import(
-  built ? '../../../dist/src/sync/worker-blender.js' : '../../../src/sync/worker-blender.js'
+  built
+    ? '../../../dist/src/sync/node/worker-blender.js'
+    : '../../../src/sync/node/worker-blender.js'
 )) as typeof WorkerBlender;
 
 const threads = recordThreads();

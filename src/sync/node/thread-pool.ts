@@ -5,7 +5,7 @@
  */
 import type { Worker } from 'node:worker_threads';
 import { Piscina } from 'piscina';
-import type { BlendJob } from '../../workers/blend.js';
+import type { BlendJob } from '../../../workers/blend.js';
 
 export class ThreadPool {
   readonly #piscina: Piscina<BlendJob, void>;

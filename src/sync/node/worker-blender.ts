@@ -4,9 +4,9 @@
  * the caller's thread takes over.
  */
 import { availableParallelism } from 'node:os';
-import { type BlendJob, blendChunk } from '../../workers/blend.js';
-import { isShared } from '../../workers/simd-kernels.js';
-import { type Blender, type BlenderOptions, InlineBlender } from './blender.js';
+import { type BlendJob, blendChunk } from '../../../workers/blend.js';
+import { isShared } from '../../../workers/simd-kernels.js';
+import { type Blender, type BlenderOptions, InlineBlender } from '../blender.js';
 import { ThreadPool } from './thread-pool.js';
 
 /**
