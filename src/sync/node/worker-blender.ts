@@ -16,7 +16,7 @@ const MAX_RECOVERIES = 3;
 
 // The same place relative to this file in the sources and in dist/.
 const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js';
-const blendWorker = new URL(`../../workers/blend-worker${extension}`, import.meta.url);
+const blendWorker = new URL(`../../../workers/blend-worker${extension}`, import.meta.url);
 
 /** One core is left to the thread that trains. */
 export function defaultWorkers(): number {
