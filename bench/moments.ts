@@ -151,7 +151,7 @@ async function train(data: DataSet, seed: number, steps: number, code: Code | nu
     losses.push((await cost?.data<'float32'>())?.[0] ?? NaN);
     cost?.dispose();
     disposeBatch(batch);
-    for (const { variable } of code === null ? [] : optimizer.slots()) {
+    for (const { variable } of code === null ? [] : optimizer.state()) {
       if (variable.size < SMALLEST) continue;
       const values = await variable.data<'float32'>();
       const decoded = throughCode(values, code as Code, variable.name.endsWith('/v'));
@@ -159,7 +159,7 @@ async function train(data: DataSet, seed: number, steps: number, code: Code | nu
     }
   }
   const moments = new Map<string, Float32Array>();
-  for (const { variable } of optimizer.slots()) {
+  for (const { variable } of optimizer.state()) {
     if (variable.size >= SMALLEST) {
       moments.set(variable.name, (await variable.data<'float32'>()).slice());
     }

@@ -1,6 +1,6 @@
 // What is trained, and with which moments.
 
-import type { Moments } from '../../src/optimizers/step-options.js';
+import type { MomentPolicy } from '../../src/optimizers/step-options.js';
 
 export interface Condition {
   readonly name: string;
@@ -32,6 +32,6 @@ export type Contender = (typeof CONTENDERS)[number];
 /** The control's initial weights are multiplied by 1 ± so much: 16 units in the last place of float32. */
 export const DISTURBANCE = 1e-6;
 
-export function momentsOf(contender: Contender): Moments {
+export function momentsOf(contender: Contender): MomentPolicy {
   return contender === 'q8' ? 'device:q8' : 'device:f32';
 }

@@ -6,50 +6,56 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Algebra } from './algebra.js';
 import { clipGradient } from './clipping.js';
-import { checkExactIntegers, decodedTensor, encodedTensors } from './moment-tensors.js';
-import type { CodedSlots, WeightUpdate } from './weight-update.js';
+import { checkExactIntegers, dequantizeTensor, quantizeTensor } from './quantized-tensors.js';
+import type { QuantizedState, WeightUpdate } from './weight-update.js';
 
 export function updateWithTensors(update: WeightUpdate): void {
   const clipped = clipGradient(update.gradient, update.clip);
   if (clipped !== null && update.takesGradient) update.gradient.dispose();
   const gradient = clipped ?? update.gradient;
   try {
-    if (update.coded === null) assignAll(update, update.slots, gradient);
-    else assignDecoded(update, update.coded, gradient);
+    if (update.quantized === null) assignAll(update, update.state, gradient);
+    else assignQuantized(update, update.quantized, gradient);
   } finally {
     if (clipped !== null || update.takesGradient) gradient.dispose();
   }
 }
 
-/** Slots of this weight in float32 for as long as the update takes; encoded again where they were assigned. */
-function assignDecoded(update: WeightUpdate, coded: CodedSlots, gradient: tf.Tensor): void {
+/** Dequantizes the state for the time of the update; quantizes again what the formula assigned. */
+function assignQuantized(
+  update: WeightUpdate,
+  quantized: QuantizedState,
+  gradient: tf.Tensor,
+): void {
   checkExactIntegers();
-  const { weight, slots, formula } = update;
-  const decoded = new Map<string, tf.Variable>();
+  const { weight, state, formula } = update;
+  const values = new Map<string, tf.Variable>();
   const before = weight.clone(); // shares the data
   let isDone = false;
   try {
-    const rows = tf.tidy(() => tf.split(coded.scales, coded.scales.shape[0] ?? 0, 0).map(tf.keep));
-    const named = [...slots].map(([name, words], s) => ({
+    const rows = tf.tidy(() =>
+      tf.split(quantized.scales, quantized.scales.shape[0] ?? 0, 0).map(tf.keep),
+    );
+    const named = [...state].map(([name, words], s) => ({
       name,
       words,
-      code: coded.codes.get(name) ?? 'signed',
+      kind: quantized.kinds.get(name) ?? 'signed',
       row: rows[s] as tf.Tensor,
     }));
     try {
-      for (const { name, words, code, row } of named) {
-        const make = () => tf.variable(decodedTensor(code, words, row, weight.shape), false);
-        decoded.set(name, tf.tidy(make));
+      for (const { name, words, kind, row } of named) {
+        const make = () => tf.variable(dequantizeTensor(kind, words, row, weight.shape), false);
+        values.set(name, tf.tidy(make));
       }
-      assignAll(update, decoded, gradient);
+      assignAll(update, values, gradient);
       tf.tidy(() => {
         const assigned = new Set(formula.map(({ target }) => target));
-        const stored = named.map(({ name, words, code, row }) => {
-          const values = decoded.get(name);
-          const isKept = values === undefined || !assigned.has(name);
+        const stored = named.map(({ name, words, kind, row }) => {
+          const found = values.get(name);
+          const isKept = found === undefined || !assigned.has(name);
           const { words: next, scales } = isKept
             ? { words, scales: row }
-            : encodedTensors(code, values, update.rounding);
+            : quantizeTensor(kind, found, update.rounding);
           return { words, next, scales };
         });
         const scales = tf.concat(
@@ -58,7 +64,7 @@ function assignDecoded(update: WeightUpdate, coded: CodedSlots, gradient: tf.Ten
         );
         // All that needs memory is there: now they change together.
         for (const { words, next } of stored) if (next !== words) words.assign(next);
-        coded.scales.assign(scales);
+        quantized.scales.assign(scales);
       });
       isDone = true;
     } finally {
@@ -66,20 +72,20 @@ function assignDecoded(update: WeightUpdate, coded: CodedSlots, gradient: tf.Ten
     }
   } finally {
     if (!isDone) weight.assign(before);
-    tf.dispose([before, ...decoded.values()]);
+    tf.dispose([before, ...values.values()]);
   }
 }
 
 function assignAll(
   update: WeightUpdate,
-  slots: ReadonlyMap<string, tf.Variable>,
+  state: ReadonlyMap<string, tf.Variable>,
   gradient: tf.Tensor,
 ): void {
   for (const assignment of update.formula) {
-    const target = assignment.target === 'weight' ? update.weight : slots.get(assignment.target);
-    if (target === undefined) throw new Error(`The rule has no slot '${assignment.target}'.`);
+    const target = assignment.target === 'weight' ? update.weight : state.get(assignment.target);
+    if (target === undefined) throw new Error(`The rule has no state '${assignment.target}'.`);
     tf.tidy(() => {
-      const operands = operandsOf(update, slots, gradient);
+      const operands = operandsOf(update, state, gradient);
       target.assign(assignment.value(operands, temporaries()));
     });
   }
@@ -87,11 +93,11 @@ function assignAll(
 
 function operandsOf(
   update: WeightUpdate,
-  slots: ReadonlyMap<string, tf.Variable>,
+  state: ReadonlyMap<string, tf.Variable>,
   gradient: tf.Tensor,
 ): Record<string, tf.Tensor> {
   const operands: Record<string, tf.Tensor> = { weight: update.weight, gradient };
-  for (const [name, slot] of slots) operands[name] = slot;
+  for (const [name, variable] of state) operands[name] = variable;
   for (const [name, value] of Object.entries(update.scalars)) operands[name] = tf.scalar(value);
   return operands;
 }

@@ -1,28 +1,28 @@
 /** One weight in one step, as the optimizer hands it to whatever carries the update out. */
 import type * as tf from '@tensorflow/tfjs-core';
 import type { Clip } from './clipping.js';
-import type { MomentCode } from './moment-code.js';
+import type { QuantizedKind } from './quantization.js';
 import type { Assignment } from './update-rule.js';
 
-/** What slots of a weight need beside their words, when they are 8-bit. */
-export interface CodedSlots {
-  /** [slots, blocks]. */
+/** What state of a weight need beside their words, when they are 8-bit. */
+export interface QuantizedState {
+  /** One row for each state tensor: [tensors, blocks]. */
   readonly scales: tf.Variable;
-  readonly codes: ReadonlyMap<string, MomentCode>;
+  readonly kinds: ReadonlyMap<string, QuantizedKind>;
 }
 
-export interface SlotVariables {
+export interface StateVariables {
   /** By the names of the rule, in its order. */
-  readonly slots: ReadonlyMap<string, tf.Variable>;
-  /** Null if the slots are float32 of the weight's shape. Else they are words, and only storage is different. */
-  readonly coded: CodedSlots | null;
+  readonly state: ReadonlyMap<string, tf.Variable>;
+  /** null: `state` is float32, of the weight's shape. Else `state` is int32 words, each with the bytes of four elements. */
+  readonly quantized: QuantizedState | null;
 }
 
-export interface WeightUpdate extends SlotVariables {
+export interface WeightUpdate extends StateVariables {
   /** The same array in every step of an optimizer. */
   readonly formula: readonly Assignment[];
   readonly weight: tf.Variable;
-  /** How 8-bit slots are rounded in this step (`moment-code.ts`). */
+  /** How quantized state is rounded in this step (`quantization.ts`). */
   readonly rounding: number;
   /** Not clipped yet; the updater's to dispose if `takesGradient`, else the caller's. */
   readonly gradient: tf.Tensor;

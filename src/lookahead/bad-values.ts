@@ -14,9 +14,9 @@ export function nonFinite(name: string, step: number, consequence: string): Slow
 
 /** A slot that holds a NaN or an infinity, or that a failing device spoilt: reading that throws. */
 export async function hasBadSlot(inner: InnerOptimizer): Promise<boolean> {
-  const slots = await inner.slots();
+  const slots = await inner.state();
   try {
-    if (await inner.hasBadSlots?.()) return true;
+    if (await inner.hasBadState?.()) return true;
     return (await firstNonFinite(slots.map(({ variable }) => variable))) !== null;
   } catch {
     return true;

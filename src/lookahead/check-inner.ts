@@ -34,7 +34,7 @@ export function checkInner(inner: InnerOptimizer, settings: LookaheadSettings): 
       `innerState '${innerState}' needs an inner optimizer whose state can be reached, which ${name}'s cannot. Use 'maintain', or one of slowlane's own optimizers.`,
     );
   }
-  if (innerState === 'interpolate' && inner.hidesSlots) {
+  if (innerState === 'interpolate' && inner.hidesState) {
     refuse(
       `innerState 'interpolate' needs moments in float32 on the device, and this ${name} has others. Use moments: 'device:f32', or innerState 'maintain' or 'reset'.`,
     );
@@ -53,7 +53,7 @@ export function checkInner(inner: InnerOptimizer, settings: LookaheadSettings): 
       `innerState 'reset' with a syncPeriod of some weights' own needs an inner optimizer that can reset by weight, which ${name} cannot. Use one of slowlane's own optimizers.`,
     );
   }
-  if (isAdaptive(slowStepSize) && !slowStepSize.curvature && inner.hidesSlots) {
+  if (isAdaptive(slowStepSize) && !slowStepSize.curvature && inner.hidesState) {
     refuse(
       `adaptive() needs a second moment in float32 on the device, and this ${name} has others. Use moments: 'device:f32', or the option 'curvature'.`,
     );

@@ -64,7 +64,7 @@ export class NestedInner implements InnerOptimizer {
   /** Weights are known from their first step on. */
   adopt(): void {}
 
-  slots(): readonly [] {
+  state(): readonly [] {
     return [];
   }
 

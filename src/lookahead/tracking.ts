@@ -111,7 +111,7 @@ export class Tracking {
     if (this.#settings.innerState !== 'interpolate') return;
     const counts = new Map<tf.Variable, number>();
     const added: { tracked: Tracked; initial: number }[] = [];
-    for (const { variable, weight, initial } of await this.#inner.slots()) {
+    for (const { variable, weight, initial } of await this.#inner.state()) {
       const slot = counts.get(weight) ?? 0;
       counts.set(weight, slot + 1);
       const owner = this.slow.get(weight);

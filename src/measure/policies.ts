@@ -3,8 +3,8 @@
 import {
   GRADIENT_LIFETIMES,
   type GradientLifetime,
-  type Moments,
-  MOMENTS,
+  type MomentPolicy,
+  MOMENT_POLICIES,
 } from '../optimizers/step-options.js';
 
 /** Engines of `slowlane bench`. */
@@ -15,7 +15,7 @@ export interface BenchPolicy {
   readonly name: string;
   readonly title: string;
   /** Null: tfjs's own Adam on tfjs's own backend. */
-  readonly ours: { readonly gradients: GradientLifetime; readonly moments: Moments } | null;
+  readonly ours: { readonly gradients: GradientLifetime; readonly moments: MomentPolicy } | null;
   /** Null: no Lookahead. `variables`: as one writes it without slowlane, in plain ops on the device. */
   readonly slow: 'variables' | 'host' | null;
 }
@@ -51,7 +51,7 @@ const OUR_BASELINES: readonly BenchPolicy[] = [
   },
 ];
 
-const OURS = MOMENTS.flatMap((moments) =>
+const OURS = MOMENT_POLICIES.flatMap((moments) =>
   GRADIENT_LIFETIMES.map((gradients): BenchPolicy => ({
     name: `${gradients}+${moments}`,
     title: `lookahead(adam({ gradients: '${gradients}', moments: '${moments}' }))`,

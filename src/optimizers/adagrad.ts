@@ -26,7 +26,7 @@ export const adagradRule: UpdateRule<Constants, 'accumulator', 'learningRate' | 
   name: 'adagrad',
   secondMoment: 'accumulator',
   secondMomentScale: (_, step) => 1 / step,
-  slots: ({ initialAccumulatorValue }) => [
+  state: ({ initialAccumulatorValue }) => [
     { name: 'accumulator', initial: initialAccumulatorValue, neverNegative: true },
   ],
   scalars: ({ epsilon }, learningRate) => ({ learningRate, epsilon }),

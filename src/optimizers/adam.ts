@@ -26,7 +26,7 @@ export interface AdamOptions extends StepOptions {
 }
 
 export type AdamConstants = Required<Omit<AdamOptions, keyof StepOptions>>;
-export type AdamSlot = 'm' | 'v';
+export type AdamState = 'm' | 'v';
 export type AdamScalar =
   | 'beta1'
   | 'oneMinusBeta1'
@@ -36,11 +36,11 @@ export type AdamScalar =
   | 'correction2'
   | 'epsilon';
 
-export const adamRule: UpdateRule<AdamConstants, AdamSlot, AdamScalar> = {
+export const adamRule: UpdateRule<AdamConstants, AdamState, AdamScalar> = {
   name: 'adam',
   secondMoment: 'v',
   secondMomentScale: ({ beta2 }, step) => 1 / (1 - beta2 ** step),
-  slots: () => [
+  state: () => [
     { name: 'm', initial: 0 },
     { name: 'v', initial: 0, neverNegative: true },
   ],
@@ -49,7 +49,7 @@ export const adamRule: UpdateRule<AdamConstants, AdamSlot, AdamScalar> = {
   accumulation: () => ({ formula: [...adamMoments, ADAM_WEIGHT], scalars: adamShare }),
 };
 
-const ADAM_WEIGHT: Assignment<AdamSlot, AdamScalar> = {
+const ADAM_WEIGHT: Assignment<AdamState, AdamScalar> = {
   target: 'weight',
   value: (x, o) => o.sub(x.weight, adamMove(x, o)),
 };
@@ -84,7 +84,7 @@ export function adamScalars(
   };
 }
 
-export const adamMoments: readonly Assignment<AdamSlot, AdamScalar>[] = [
+export const adamMoments: readonly Assignment<AdamState, AdamScalar>[] = [
   {
     target: 'm',
     value: (x, o) => o.add(o.mul(x.m, x.beta1), o.mul(x.gradient, x.oneMinusBeta1)),
@@ -96,7 +96,7 @@ export const adamMoments: readonly Assignment<AdamSlot, AdamScalar>[] = [
 ];
 
 /** γ (m / (1 − β₁ᵗ)) / (√(v / (1 − β₂ᵗ)) + ε). */
-export function adamMove<T>(x: Operands<AdamSlot | AdamScalar, T>, o: Algebra<T>): T {
+export function adamMove<T>(x: Operands<AdamState | AdamScalar, T>, o: Algebra<T>): T {
   const root = o.add(o.sqrt(o.div(x.v, x.correction2)), x.epsilon);
   return o.mul(o.div(x.m, root), x.stepSize);
 }

@@ -13,7 +13,7 @@ import {
   type AdamConstants,
   type AdamOptions,
   type AdamScalar,
-  type AdamSlot,
+  type AdamState,
   adamConstants,
   adamMoments,
   adamMove,
@@ -31,11 +31,11 @@ export interface AdamwOptions extends AdamOptions {
 
 type Constants = AdamConstants & { readonly weightDecay: number };
 
-export const adamwRule: UpdateRule<Constants, AdamSlot, AdamScalar | 'keptShare'> = {
+export const adamwRule: UpdateRule<Constants, AdamState, AdamScalar | 'keptShare'> = {
   name: 'adamw',
   secondMoment: 'v',
   secondMomentScale: ({ beta2 }, step) => 1 / (1 - beta2 ** step),
-  slots: () => [
+  state: () => [
     { name: 'm', initial: 0 },
     { name: 'v', initial: 0, neverNegative: true },
   ],
@@ -47,7 +47,7 @@ export const adamwRule: UpdateRule<Constants, AdamSlot, AdamScalar | 'keptShare'
   accumulation: () => ({ formula: [...adamMoments, WEIGHT], scalars: adamShare }),
 };
 
-const WEIGHT: Assignment<AdamSlot, AdamScalar | 'keptShare'> = {
+const WEIGHT: Assignment<AdamState, AdamScalar | 'keptShare'> = {
   target: 'weight',
   value: (x, o) => o.sub(o.mul(x.weight, x.keptShare), adamMove(x, o)),
 };

@@ -13,7 +13,7 @@ import {
   gradientNames,
   matchGradients,
 } from '../autograd/gradients.js';
-import type { BeginStep, InnerOptimizer, InnerSlot, SecondMoment } from './inner.js';
+import type { BeginStep, InnerOptimizer, StateTensor, SecondMoment } from './inner.js';
 import type { NamedTensor } from '../tfjs/named-tensor.js';
 import { WeightwiseOptimizer } from './weightwise.js';
 
@@ -106,7 +106,7 @@ export class ForeignInner implements InnerOptimizer {
     this.#weights = this.#places(variables);
   }
 
-  async slots(): Promise<readonly InnerSlot[]> {
+  async state(): Promise<readonly StateTensor[]> {
     const entries = await this.#slotEntries();
     return this.#placed(entries).map(({ variable, weight }) => ({
       variable,
@@ -127,7 +127,7 @@ export class ForeignInner implements InnerOptimizer {
         { optimizer: this.optimizer.getClassName() },
       );
     }
-    const slots = await this.slots();
+    const slots = await this.state();
     for (const { variable, initial } of slots) {
       tf.tidy(() => variable.assign(tf.fill(variable.shape, initial)));
     }

@@ -24,9 +24,9 @@ export interface Share {
 }
 
 /** How a rule takes micro-batches into its slots. */
-export interface Accumulation<Slot extends string = string, Scalar extends string = string> {
+export interface Accumulation<State extends string = string, Scalar extends string = string> {
   /** The last micro-batch runs all of it, the others what is not the weight's. */
-  readonly formula: readonly Assignment<Slot, Scalar | 'share'>[];
+  readonly formula: readonly Assignment<State, Scalar | 'share'>[];
   /** From the numbers of the whole step. */
   scalars(
     step: Readonly<Record<Scalar, number>>,

@@ -5,11 +5,11 @@ import type { Gradients } from '../autograd/gradients.js';
 import type { Plannable } from './step-policy.js';
 
 /**
- * One slot of one weight: `weight`'s momentum, say. Same shape as the weight. If `hidesSlots`, larger
+ * One slot of one weight: `weight`'s momentum, say. Same shape as the weight. If `hidesState`, larger
  * weights have one entry, the scales of their slots, which are finite if the slots are and not to be
  * written, or none.
  */
-export interface InnerSlot {
+export interface StateTensor {
   readonly variable: tf.Variable;
   readonly weight: tf.Variable;
   /** Every element of a fresh slot. */
@@ -29,7 +29,7 @@ export type BeginStep = (weights: readonly tf.Variable[]) => void;
 type MaybePromise<T> = T | Promise<T>;
 
 /**
- * Guarantees: what throws has changed nothing; `slots()` keeps its order as long as no new weight is
+ * Guarantees: what throws has changed nothing; `state()` keeps its order as long as no new weight is
  * seen, and `reset()` keeps the slots' variables; gradients handed in stay the caller's.
  */
 export interface InnerOptimizer {
@@ -38,9 +38,9 @@ export interface InnerOptimizer {
   /** False if slots can be neither listed, saved nor reset: those calls throw UNSUPPORTED_INNER. */
   readonly supportsState: boolean;
   /** True if slots are in 8 bits or on the host: saved, restored and reset, but not reached as tensors. */
-  readonly hidesSlots?: boolean;
-  /** Looks for a NaN or an infinity in slots that `slots()` does not list. Rejects if they are spoilt. */
-  hasBadSlots?(): Promise<boolean>;
+  readonly hidesState?: boolean;
+  /** Looks for a NaN or an infinity in slots that `state()` does not list. Rejects if they are spoilt. */
+  hasBadState?(): Promise<boolean>;
   /** True if `secondMoment` gives something once steps were taken. */
   readonly hasSecondMoment: boolean;
   /** Steps taken so far. */
@@ -58,7 +58,7 @@ export interface InnerOptimizer {
   /** Makes these weights known, in this order, and their slots where that can be done before a step. */
   adopt(variables: readonly tf.Variable[]): void;
   /** The slots that exist by now. The variables stay the optimizer's: write to them, never dispose. */
-  slots(): MaybePromise<readonly InnerSlot[]>;
+  state(): MaybePromise<readonly StateTensor[]>;
   /**
    * Slots and bias corrections of `weights` (default: all) as freshly made; a schedule of the learning
    * rate goes on. Throws UNSUPPORTED_INNER for a part of the weights if `resetsByWeight` is false.

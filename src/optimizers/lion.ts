@@ -27,7 +27,7 @@ type Scalar = 'learningRate' | 'keptShare' | 'beta1' | 'oneMinusBeta1' | 'beta2'
 
 export const lionRule: UpdateRule<Constants, 'm', Scalar> = {
   name: 'lion',
-  slots: () => [{ name: 'm', initial: 0 }],
+  state: () => [{ name: 'm', initial: 0 }],
   scalars: ({ beta1, beta2, weightDecay }, learningRate) => ({
     learningRate,
     keptShare: 1 - learningRate * weightDecay,

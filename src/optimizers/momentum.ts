@@ -25,7 +25,7 @@ type Scalar = 'learningRate' | 'momentum';
 
 export const momentumRule: UpdateRule<Constants, 'm', Scalar> = {
   name: 'momentum',
-  slots: () => [{ name: 'm', initial: 0 }],
+  state: () => [{ name: 'm', initial: 0 }],
   scalars: ({ momentum }, learningRate) => ({ learningRate, momentum }),
   formula: ({ nesterov }) => [
     { target: 'm', value: (x, o) => o.add(o.mul(x.m, x.momentum), x.gradient) },

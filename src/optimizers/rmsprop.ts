@@ -29,14 +29,14 @@ export interface RmspropOptions extends StepOptions {
 }
 
 type Constants = Required<Omit<RmspropOptions, keyof StepOptions>>;
-type Slot = 'rms' | 'mg' | 'momentum';
+type State = 'rms' | 'mg' | 'momentum';
 type Scalar = 'learningRate' | 'decay' | 'oneMinusDecay' | 'mu' | 'epsilon';
 
-export const rmspropRule: UpdateRule<Constants, Slot, Scalar> = {
+export const rmspropRule: UpdateRule<Constants, State, Scalar> = {
   name: 'rmsprop',
   secondMoment: 'rms',
   secondMomentScale: ({ decay }, step) => 1 / (1 - decay ** step),
-  slots: ({ centered, momentum }) => [
+  state: ({ centered, momentum }) => [
     { name: 'rms', initial: 0, neverNegative: true },
     ...(centered ? [{ name: 'mg', initial: 0 } as const] : []),
     ...(momentum > 0 ? [{ name: 'momentum', initial: 0 } as const] : []),
@@ -60,17 +60,17 @@ export const rmspropRule: UpdateRule<Constants, Slot, Scalar> = {
           {
             target: 'weight',
             value: (x, o) => o.sub(x.weight, move(x, o, centered)),
-          } satisfies Assignment<Slot, Scalar>,
+          } satisfies Assignment<State, Scalar>,
         ]),
   ],
 };
 
-const MEAN: Assignment<Slot, Scalar> = {
+const MEAN: Assignment<State, Scalar> = {
   target: 'mg',
   value: (x, o) => o.add(o.mul(x.mg, x.decay), o.mul(x.gradient, x.oneMinusDecay)),
 };
 
-function withMomentum(centered: boolean): Assignment<Slot, Scalar>[] {
+function withMomentum(centered: boolean): Assignment<State, Scalar>[] {
   return [
     {
       target: 'momentum',
@@ -81,7 +81,7 @@ function withMomentum(centered: boolean): Assignment<Slot, Scalar>[] {
 }
 
 /** γ g / √(r − h² + ε). Rounding may take r − h² below 0, hence its absolute value. */
-function move<T>(x: Operands<Slot | Scalar, T>, o: Algebra<T>, centered: boolean): T {
+function move<T>(x: Operands<State | Scalar, T>, o: Algebra<T>, centered: boolean): T {
   const spread = centered ? o.abs(o.sub(x.rms, o.square(x.mg))) : x.rms;
   return o.mul(o.div(x.gradient, o.sqrt(o.add(spread, x.epsilon))), x.learningRate);
 }

@@ -15,7 +15,7 @@ export type SgdOptions = StepOptions;
 
 export const sgdRule: UpdateRule<RuleConstants, never, 'learningRate'> = {
   name: 'sgd',
-  slots: () => [],
+  state: () => [],
   scalars: (_, learningRate) => ({ learningRate }),
   formula: () => [
     { target: 'weight', value: (x, o) => o.sub(x.weight, o.mul(x.gradient, x.learningRate)) },

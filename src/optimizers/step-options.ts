@@ -24,7 +24,7 @@ export interface StepOptions {
    * default not together with Lookahead's `innerState: 'interpolate'` and `adaptive()` without a curvature.
    * Without a slot (sgd) all are the same.
    */
-  readonly moments?: Moments;
+  readonly moments?: MomentPolicy;
   /**
    * Micro-batches to a step, default 1: each call of `minimize` is one, and every n-th changes the weights, by
    * the mean of the n gradients. adam, adamw and momentum without Nesterov take gradients into their first
@@ -37,10 +37,10 @@ export interface StepOptions {
 export const GRADIENT_LIFETIMES = ['keep', 'release'] as const;
 export type GradientLifetime = (typeof GRADIENT_LIFETIMES)[number];
 
-export const MOMENTS = ['device:f32', 'device:q8', 'host:f32', 'host:q8'] as const;
-export type Moments = (typeof MOMENTS)[number];
+export const MOMENT_POLICIES = ['device:f32', 'device:q8', 'host:f32', 'host:q8'] as const;
+export type MomentPolicy = (typeof MOMENT_POLICIES)[number];
 
-export function waitsOnHost(moments: Moments): boolean {
+export function waitsOnHost(moments: MomentPolicy): boolean {
   return moments === 'host:f32' || moments === 'host:q8';
 }
 
@@ -62,6 +62,6 @@ export function checkLifetime(given: unknown, { by }: Clipping): GradientLifetim
   );
 }
 
-export function checkMoments(given: unknown): Moments {
-  return checkChoice('moments', given, MOMENTS);
+export function checkMoments(given: unknown): MomentPolicy {
+  return checkChoice('moments', given, MOMENT_POLICIES);
 }

@@ -6,7 +6,7 @@ import { checkAccumulate } from './gradient-means.js';
 import { type Clipping, checkClipping } from '../formula/clipping.js';
 import {
   type GradientLifetime,
-  type Moments,
+  type MomentPolicy,
   checkLifetime,
   checkMoments,
 } from './step-options.js';
@@ -14,7 +14,7 @@ import {
 /** The parts that a planner decides. */
 export interface Lifetimes {
   readonly gradients: GradientLifetime;
-  readonly moments: Moments;
+  readonly moments: MomentPolicy;
 }
 
 /** What a planner has to know of an optimizer before its first step. */
@@ -58,7 +58,7 @@ export class StepPolicy {
     return this.#given.gradients ?? this.#chosen.gradients ?? 'keep';
   }
 
-  get moments(): Moments {
+  get moments(): MomentPolicy {
     return this.#given.moments ?? this.#chosen.moments ?? 'device:f32';
   }
 

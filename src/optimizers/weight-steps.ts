@@ -8,7 +8,7 @@ import type { BackwardPass } from '../autograd/backward-pass.js';
 import { type Clip, type Clipping, clipFor, disposeClip } from '../formula/clipping.js';
 import type { WeightGradient } from '../autograd/gradients.js';
 import type { BeginStep } from './inner.js';
-import { roundingAt } from '../formula/moment-code.js';
+import { roundingAt } from '../formula/quantization.js';
 import type { Assignment, RuleConstants, UpdateRule } from '../formula/update-rule.js';
 import { updaterFor } from '../engine/updater.js';
 import type { WeightState, WeightStates } from './state/weight-states.js';
@@ -208,7 +208,7 @@ export class WeightSteps {
 
   /** 8 bits round away what is small beside the sum: those moments take the mean. */
   #isInSlots({ slots }: WeightState): boolean {
-    return this.#accumulation !== null && !slots.isCoded;
+    return this.#accumulation !== null && !slots.isQuantized;
   }
 
   #intoSlots(given: Gradient, { learningRate, clip, isLast }: Batch): void {

@@ -9,7 +9,7 @@ import { type BackwardPass, recordPass } from '../autograd/backward-pass.js';
 import { FitCallback } from '../tfjs/fit-callback.js';
 import { type Gradients, checkGradients, matchGradients } from '../autograd/gradients.js';
 import { momentsAway } from '../engine/offloaded-state.js';
-import type { BeginStep, InnerOptimizer, InnerSlot, SecondMoment } from './inner.js';
+import type { BeginStep, InnerOptimizer, StateTensor, SecondMoment } from './inner.js';
 import type { NamedTensor } from '../tfjs/named-tensor.js';
 import { type LearningRate, checkLearningRate, rateAt, rateConfig } from './learning-rate.js';
 import { type SavedState, loadState, saveState } from './state/saved-state.js';
@@ -45,7 +45,7 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
     this.#policy = new StepPolicy(given);
     this.#rule = rule;
     this.#constants = constants;
-    this.#states = new WeightStates(rule.slots(constants), this.#policy);
+    this.#states = new WeightStates(rule.state(constants), this.#policy);
     this.#steps = new WeightSteps(rule, constants, this.#states, this.#policy);
     this.iterations_ = 0;
   }
@@ -144,7 +144,7 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
     this.#states.adopt(variables);
   }
 
-  slots(): readonly InnerSlot[] {
+  state(): readonly StateTensor[] {
     return this.#states.list();
   }
 
@@ -154,8 +154,8 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
     this.#states.reset(weights);
   }
 
-  get hidesSlots(): boolean {
-    return this.#policy.moments !== 'device:f32' && this.#rule.slots(this.#constants).length > 0;
+  get hidesState(): boolean {
+    return this.#policy.moments !== 'device:f32' && this.#rule.state(this.#constants).length > 0;
   }
 
   /** For a Lookahead with a budget. */
@@ -164,7 +164,7 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
     const inSlots = policy.clipping.by === 'nothing' && this.#rule.accumulation?.(this.#constants);
     return {
       name: this.#rule.name,
-      slots: this.#rule.slots(this.#constants).length,
+      slots: this.#rule.state(this.#constants).length,
       takesGradients: Boolean(inSlots),
       accumulate: policy.accumulate,
       fixed: policy.fixed,
@@ -174,20 +174,20 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
     };
   }
 
-  async hasBadSlots(): Promise<boolean> {
+  async hasBadState(): Promise<boolean> {
     await this.flush();
     return !this.#states.isFinite;
   }
 
   get hasSecondMoment(): boolean {
-    return this.#rule.secondMoment !== undefined && !this.hidesSlots;
+    return this.#rule.secondMoment !== undefined && !this.hidesState;
   }
 
   secondMoment(weight: tf.Variable): SecondMoment | null {
     const state = this.#states.of(weight);
-    if (!state || state.steps === 0 || this.hidesSlots) return null;
+    if (!state || state.steps === 0 || this.hidesState) return null;
     const name = this.#rule.secondMoment ?? '';
-    const diagonal = state.slots.use(({ slots }) => slots.get(name));
+    const diagonal = state.slots.use(({ state }) => state.get(name));
     if (diagonal === undefined) return null;
     const scale = this.#rule.secondMomentScale?.(this.#constants, state.steps) ?? 1;
     return { diagonal, scale };
@@ -207,7 +207,7 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
   /** Weights not seen yet take their state, by order and shape, when they are. Await it before a step. */
   override async setWeights(weights: NamedTensor[]): Promise<void> {
     this.#checkReady();
-    const slotsPerWeight = this.#rule.slots(this.#constants).length;
+    const slotsPerWeight = this.#rule.state(this.#constants).length;
     this.#phase = 'restoring';
     try {
       const onHost = waitsOnHost(this.#policy.moments) || this.#policy.awaitsChoice;

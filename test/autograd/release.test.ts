@@ -44,7 +44,7 @@ function trained(
     cost?.dispose();
     return value;
   });
-  const slots = (optimizer as ReturnType<typeof adam>).slots();
+  const slots = (optimizer as ReturnType<typeof adam>).state();
   const result = {
     losses,
     weights: weights.map(valuesOf),

@@ -32,7 +32,7 @@ function inNumbers(
   gradients: readonly number[],
 ): number[] {
   const state: Record<string, number> = { weight: start, gradient: 0 };
-  for (const { name, initial } of rule.slots(constants)) state[name] = initial;
+  for (const { name, initial } of rule.state(constants)) state[name] = initial;
   return gradients.map((gradient, i) => {
     const scalars = rule.scalars(constants, learningRate, i + 1);
     state['gradient'] = gradient;

@@ -85,7 +85,7 @@ onEveryEngine(() => {
     const frozen = model.layers[0] as tfl.layers.Layer;
     const slotOf = () =>
       optimizer
-        .slots()
+        .state()
         .filter(({ weight }) => weight.shape[0] === 4)
         .map(({ variable }) => valuesOf(variable));
     const kernelOf = (layer: number) => valuesOf(model.layers[layer]?.getWeights()[0] as tf.Tensor);
@@ -100,7 +100,7 @@ onEveryEngine(() => {
     compile(model, optimizer);
     await model.fit(xs, ys, { ...QUIET, epochs: 1 });
     expect(kernelOf(0)).not.toEqual(kernels[0]);
-    expect(optimizer.slots()).toHaveLength(4);
+    expect(optimizer.state()).toHaveLength(4);
     tf.dispose([xs, ys]);
     tf.disposeVariables();
   });

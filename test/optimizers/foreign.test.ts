@@ -33,10 +33,10 @@ onEveryEngine(() => {
     const [a, b] = [weight([1, 2], 'a'), weight([3], 'b')];
     const inner = asInner(tf.train.adam(0.1));
     inner.adopt([a, b]);
-    expect(await inner.slots()).toEqual([]); // TensorFlow.js makes them in the first step
+    expect(await inner.state()).toEqual([]); // TensorFlow.js makes them in the first step
     step(inner, a, b);
     const tensors = tf.memory().numTensors;
-    const slots = await inner.slots();
+    const slots = await inner.state();
     expect(tf.memory().numTensors).toBe(tensors);
     expect(slots.map((slot) => slot.weight)).toEqual([a, b, a, b]);
     expect(slots.map((slot) => slot.variable.shape)).toEqual([[2], [1], [2], [1]]);
@@ -59,7 +59,7 @@ onEveryEngine(() => {
       const a = weight([1, -2]);
       const inner = asInner(make());
       for (let i = 0; i < 4; i++) step(inner, a);
-      const slots = await inner.slots();
+      const slots = await inner.state();
       expect(slots.every((slot) => slot.initial === initial)).toBe(true);
       const found = await inner.secondMoment(a);
       expect(found === null).toBe(moment === null);
@@ -184,7 +184,7 @@ onEveryEngine(() => {
       code: 'UNSUPPORTED_INNER',
       message: expect.stringContaining('Adamax cannot list') as string,
     };
-    await expect(Promise.resolve(inner.slots())).rejects.toMatchObject(refusal);
+    await expect(Promise.resolve(inner.state())).rejects.toMatchObject(refusal);
     await expect(Promise.resolve(inner.reset())).rejects.toMatchObject(refusal);
     await expect(inner.getWeights()).rejects.toMatchObject(refusal);
     await expect(inner.setWeights([])).rejects.toMatchObject(refusal);
@@ -197,7 +197,7 @@ onEveryEngine(() => {
     step(inner, a);
     expect(valuesOf(a)).toEqual([2]);
     expect(inner.supportsState).toBe(false);
-    await expect(Promise.resolve(inner.slots())).rejects.toMatchObject({
+    await expect(Promise.resolve(inner.state())).rejects.toMatchObject({
       code: 'UNSUPPORTED_INNER',
     });
   });

@@ -29,7 +29,7 @@ describe('the option', () => {
   });
 
   test('sgd has no moments and takes either', () => {
-    expect(sgd(q8).hidesSlots).toBe(false);
+    expect(sgd(q8).hidesState).toBe(false);
     expect(() => lookahead(sgd(q8), { innerState: 'interpolate' })).not.toThrow();
   });
 
@@ -91,7 +91,7 @@ onEveryEngine(() => {
       ['small/m', 'float32', [4095]],
       ['small/v', 'float32', [4095]],
     ]);
-    expect(optimizer.slots().map(({ variable }) => variable.name)).toEqual([
+    expect(optimizer.state().map(({ variable }) => variable.name)).toEqual([
       'large/scales',
       'small/m',
       'small/v',
@@ -176,14 +176,14 @@ onEveryEngine(() => {
     const a = weightOf(5000);
     for (const optimizer of [adam(q8), adagrad({ initialAccumulatorValue: 0.5, ...q8 })]) {
       step(optimizer, a);
-      const variables = optimizer.slots().map(({ variable }) => variable);
+      const variables = optimizer.state().map(({ variable }) => variable);
       optimizer.reset();
       const initial =
         optimizer instanceof Object && (await slotsOf(optimizer)).map((x) => new Set(x));
       expect(initial).toEqual(
         variables[0]?.shape[0] === 2 ? [new Set([0]), new Set([0])] : [new Set([0.5])],
       );
-      expect(optimizer.slots().map(({ variable }) => variable)).toEqual(variables);
+      expect(optimizer.state().map(({ variable }) => variable)).toEqual(variables);
       optimizer.dispose();
     }
   });

@@ -53,7 +53,7 @@ onEveryEngine(() => {
         engine.makeVariable = make;
       }
       step(optimizer, w);
-      const values = [valuesOf(w), ...optimizer.slots().map(({ variable }) => valuesOf(variable))];
+      const values = [valuesOf(w), ...optimizer.state().map(({ variable }) => valuesOf(variable))];
       optimizer.dispose();
       w.dispose();
       return values;
@@ -72,7 +72,7 @@ onEveryEngine(() => {
     expect(saved.map(({ name }) => name)).toEqual(['adam/counters', 'a/m', 'a/v', 'b/m', 'b/v']);
     expect(await saved[0]?.tensor.data()).toEqual(Int32Array.of(2, 2, 2, 1));
     expect(saved.slice(1).map(({ tensor }) => tensor)).toEqual(
-      optimizer.slots().map((s) => s.variable),
+      optimizer.state().map((s) => s.variable),
     );
   });
 
@@ -81,9 +81,9 @@ onEveryEngine(() => {
     const [first, second] = [momentum(), momentum()];
     step(first, a);
     step(second, a);
-    const names = [...first.slots(), ...second.slots()].map((slot) => slot.variable.name);
+    const names = [...first.state(), ...second.state()].map((slot) => slot.variable.name);
     expect(names).toEqual(['shared/m', 'shared/m_1']);
-    expect(first.slots()[0]?.variable.trainable).toBe(false);
+    expect(first.state()[0]?.variable.trainable).toBe(false);
   });
 
   test.each<[string, () => WeightwiseOptimizer]>([
@@ -117,7 +117,7 @@ onEveryEngine(() => {
     expect(waiting.map(({ name }) => name)).toEqual(['momentum/counters', 'left/m', 'right/m']);
     expect(valuesOf(waiting[1]?.tensor as tf.Tensor)).toEqual([1, 2]);
     restored.adopt([b]); // by name, though it was saved second
-    expect(restored.slots().map(({ variable }) => valuesOf(variable))).toEqual([[3]]);
+    expect(restored.state().map(({ variable }) => valuesOf(variable))).toEqual([[3]]);
     const halfway = await restored.getWeights();
     expect(halfway.map(({ name }) => name)).toEqual(['momentum/counters', 'right/m', 'left/m']);
     expect(await halfway[0]?.tensor.data()).toEqual(Int32Array.of(1, 2, 1, 1));
@@ -167,9 +167,9 @@ onEveryEngine(() => {
     step(optimizer, a); // m of a: 1
     const saved = await fromFile(optimizer);
     step(optimizer, a, b);
-    const variables = optimizer.slots().map((slot) => slot.variable);
+    const variables = optimizer.state().map((slot) => slot.variable);
     await load(optimizer, saved);
-    expect(optimizer.slots().map((slot) => slot.variable)).toEqual(variables);
+    expect(optimizer.state().map((slot) => slot.variable)).toEqual(variables);
     expect(variables.map(valuesOf)).toEqual([[1], [0]]);
     expect(optimizer.iterations).toBe(1);
   });
@@ -201,7 +201,7 @@ onEveryEngine(() => {
     const optimizer = adagrad({ initialAccumulatorValue: 0.5 });
     optimizer.adopt([b, a]);
     optimizer.adopt([a, b]);
-    const slots = optimizer.slots();
+    const slots = optimizer.state();
     expect(slots.map((slot) => slot.weight)).toEqual([b, a]);
     expect(slots.map((slot) => slot.initial)).toEqual([0.5, 0.5]);
     expect(slots.map((slot) => valuesOf(slot.variable))).toEqual([[0.5], [0.5, 0.5]]);
@@ -212,13 +212,13 @@ onEveryEngine(() => {
     const a = weight([1]);
     const optimizer = adam({ learningRate: (i) => (i < 3 ? 0.1 : 0.25) });
     for (let i = 0; i < 3; i++) step(optimizer, a);
-    const variables = optimizer.slots().map((slot) => slot.variable);
+    const variables = optimizer.state().map((slot) => slot.variable);
     optimizer.reset();
     expect(variables.map(valuesOf)).toEqual([[0], [0]]);
     const value = valuesOf(a)[0] ?? NaN;
     step(optimizer, a); // a first step of Adam moves by the rate
     expect(valuesOf(a)[0]).toBeCloseTo(value - 0.25, 5);
-    expect(optimizer.slots().map((slot) => slot.variable)).toEqual(variables);
+    expect(optimizer.state().map((slot) => slot.variable)).toEqual(variables);
     expect(optimizer.iterations).toBe(4);
   });
 
@@ -242,7 +242,7 @@ onEveryEngine(() => {
     for (let i = 0; i < 3; i++) {
       const a = weight([1], 'same-name');
       step(optimizer, a);
-      expect(optimizer.slots()).toHaveLength(1);
+      expect(optimizer.state()).toHaveLength(1);
       expect(valuesOf(a)[0]).toBeCloseTo(0.99, 6); // a fresh momentum
       a.dispose();
     }

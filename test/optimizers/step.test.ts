@@ -72,7 +72,7 @@ onEveryEngine(() => {
     const optimizer = momentum({ learningRate: 0.5 });
     optimizer.minimize(loss(a, frozen));
     expect([a, frozen, unused].map((w) => valuesOf(w)[0])).toEqual([1, 2, 2]);
-    expect(optimizer.slots().map((slot) => slot.weight)).toEqual([a]);
+    expect(optimizer.state().map((slot) => slot.weight)).toEqual([a]);
   });
 
   test('state goes with the variable, whatever the list', () => {

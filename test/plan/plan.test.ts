@@ -100,7 +100,7 @@ describe('bytes', () => {
     for (const [name, make] of Object.entries(rules)) {
       const optimizer = make();
       optimizer.adopt([weight]);
-      expect([name, optimizer.slots().length]).toEqual([name, SLOTS[name as keyof typeof SLOTS]]);
+      expect([name, optimizer.state().length]).toEqual([name, SLOTS[name as keyof typeof SLOTS]]);
       optimizer.dispose();
     }
     weight.dispose();

@@ -52,9 +52,9 @@ export function textSet(name: string, text: string, path: string, remedy: string
 function encode(text: string): { codes: Int32Array; vocabulary: string[] } {
   const characters = Array.from(text);
   const vocabulary = [...new Set(characters)].toSorted();
-  const codeOf = new Map(vocabulary.map((character, code) => [character, code]));
+  const kindOf = new Map(vocabulary.map((character, code) => [character, code]));
   return {
-    codes: Int32Array.from(characters, (character) => codeOf.get(character) ?? 0),
+    codes: Int32Array.from(characters, (character) => kindOf.get(character) ?? 0),
     vocabulary,
   };
 }

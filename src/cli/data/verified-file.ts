@@ -5,7 +5,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { formatBytes } from '../../report/quantities.js';
-import { codeOf, isNotFound, reasonOf, RunError } from '../terminal/cli-error.js';
+import { kindOf, isNotFound, reasonOf, RunError } from '../terminal/cli-error.js';
 
 export interface ExpectedFile {
   readonly path: string;
@@ -68,7 +68,7 @@ function unpack(file: ExpectedFile, content: Buffer): Buffer {
   try {
     return gunzipSync(content, { maxOutputLength: maxBytes });
   } catch (error) {
-    if (codeOf(error) === 'ERR_BUFFER_TOO_LARGE') {
+    if (kindOf(error) === 'ERR_BUFFER_TOO_LARGE') {
       throw new RunError(
         `${file.path}: it unpacks to more than ${formatBytes(maxBytes)}.`,
         file.remedy,

@@ -11,7 +11,7 @@ import {
   runningState,
 } from '../../report/report.js';
 import type { RunRecord } from '../../records/run-record.js';
-import { codeOf, reasonOf, RunError } from '../terminal/cli-error.js';
+import { kindOf, reasonOf, RunError } from '../terminal/cli-error.js';
 import { newToken, placeOf } from './address.js';
 import { LiveStreams } from './streams.js';
 
@@ -128,7 +128,7 @@ async function listen(server: Server, port: number): Promise<void> {
       });
     });
   } catch (error) {
-    const reason = codeOf(error) === 'EADDRINUSE' ? 'something listens there' : reasonOf(error);
+    const reason = kindOf(error) === 'EADDRINUSE' ? 'something listens there' : reasonOf(error);
     throw new RunError(
       `--live ${port} can't be used: ${reason}.`,
       'Give another port, or --live alone, which takes a free one',

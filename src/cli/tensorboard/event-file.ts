@@ -4,7 +4,7 @@ import { type FileHandle, open, readdir } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 
-import { codeOf, reasonOf } from '../terminal/cli-error.js';
+import { kindOf, reasonOf } from '../terminal/cli-error.js';
 import { type Scalars, scalarsEvent, versionEvent } from './event.js';
 import { framed } from './record.js';
 
@@ -91,7 +91,7 @@ async function openNew(
     try {
       return { path, handle: await open(path, 'wx') };
     } catch (error) {
-      if (codeOf(error) !== 'EEXIST') throw error;
+      if (kindOf(error) !== 'EEXIST') throw error;
     }
   }
 }

@@ -28,11 +28,11 @@ export function reasonOf(thrown: unknown): string {
 }
 
 /** The code that the system or Node gave an error: `ENOENT`, `ERR_BUFFER_TOO_LARGE`. */
-export function codeOf(thrown: unknown): unknown {
+export function kindOf(thrown: unknown): unknown {
   return thrown instanceof Error && 'code' in thrown ? thrown.code : undefined;
 }
 
 /** Whether the system said that a file or folder doesn't exist. */
 export function isNotFound(thrown: unknown): boolean {
-  return codeOf(thrown) === 'ENOENT';
+  return kindOf(thrown) === 'ENOENT';
 }

@@ -2,7 +2,7 @@
 // terminal that was closed. Without a listener each of them ends the process with a stack, and with the
 // record unwritten.
 
-import { codeOf, EXIT, reasonOf } from './cli-error.js';
+import { kindOf, EXIT, reasonOf } from './cli-error.js';
 
 /** A reader that has seen enough; that isn't a failure. */
 const CLOSED_BY_READER = 'EPIPE';
@@ -11,7 +11,7 @@ const CLOSED_BY_READER = 'EPIPE';
 export function outliveReaders(): void {
   onFirstError(process.stderr, () => {}); // nowhere to say it
   onFirstError(process.stdout, (error) => {
-    if (codeOf(error) === CLOSED_BY_READER) return;
+    if (kindOf(error) === CLOSED_BY_READER) return;
     console.error(`slowlane: stdout: ${reasonOf(error)}.`);
     process.once('exit', () => {
       process.exitCode ||= EXIT.failed; // not sooner: the run decides first

@@ -1,7 +1,7 @@
 // Options of `slowlane train` that are right each for itself and wrong together.
 
 import type { Command } from 'commander';
-import type { GradientLifetime, Moments } from '../../optimizers/step-options.js';
+import type { GradientLifetime, MomentPolicy } from '../../optimizers/step-options.js';
 import type { SlowFormat } from '../../slow/slow-format.js';
 import type { ModelName } from '../../models/names.js';
 import { checkCombination, type DataName, type EngineName } from './choices.js';
@@ -16,7 +16,7 @@ export interface RawTrainOptions {
   readonly inner: InnerName;
   readonly learningRate?: number;
   readonly gradients: GradientLifetime;
-  readonly moments: Moments;
+  readonly moments: MomentPolicy;
   readonly accumulate: number;
   readonly lookahead: boolean;
   readonly syncPeriod: number;

@@ -2,7 +2,7 @@
 
 import { Command } from 'commander';
 import { MODEL_NAMES, type ModelName } from '../../models/names.js';
-import { GRADIENT_LIFETIMES, MOMENTS } from '../../optimizers/step-options.js';
+import { GRADIENT_LIFETIMES, MOMENT_POLICIES } from '../../optimizers/step-options.js';
 import { SLOW_FORMATS } from '../../slow/slow-format.js';
 import { DATA_NAMES, DEFAULT_MODELS, defaultModel, ENGINE_NAMES } from './choices.js';
 import { choice, parsed, syncPeriod } from '../terminal/command-options.js';
@@ -76,7 +76,7 @@ export function trainCommand(run: (options: TrainOptions) => Promise<void>): Com
       choice(
         '--moments <where:format>',
         "where and how the inner optimizer's state is kept; host is for --engine webgpu, on wasm and cpu it is the same memory, and 8 bits take more of it and of time",
-        MOMENTS,
+        MOMENT_POLICIES,
       ).default('device:f32'),
     )
     .addOption(

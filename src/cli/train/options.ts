@@ -2,7 +2,7 @@
 
 import type { ModelName } from '../../models/names.js';
 import type { DataName, EngineName } from './choices.js';
-import type { GradientLifetime, Moments } from '../../optimizers/step-options.js';
+import type { GradientLifetime, MomentPolicy } from '../../optimizers/step-options.js';
 import type { SlowFormat } from '../../slow/slow-format.js';
 
 export const INNER_NAMES = [
@@ -43,7 +43,7 @@ export interface TrainOptions {
   readonly inner: InnerName;
   readonly learningRate: number;
   readonly gradients: GradientLifetime;
-  readonly moments: Moments;
+  readonly moments: MomentPolicy;
   /** Micro-batches to a step. */
   readonly accumulate: number;
   /** Undefined: the inner optimizer alone. */

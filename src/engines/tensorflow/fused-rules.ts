@@ -22,8 +22,8 @@ export interface FusedRule {
   inputs(x: Scalars): readonly FusedInput[];
 }
 
-const MOMENTUM_SLOT = 'm = ((m * momentum) + gradient)';
-const ADAM_SLOTS =
+const MOMENTUM_STATE = 'm = ((m * momentum) + gradient)';
+const ADAM_STATE =
   'm = ((m * beta1) + (gradient * oneMinusBeta1)); ' +
   'v = ((v * beta2) + (square(gradient) * oneMinusBeta2))';
 const ADAM_MOVE = '((m / (sqrt((v / correction2)) + epsilon)) * stepSize)';
@@ -34,11 +34,11 @@ const RULES: Readonly<Record<string, FusedRule>> = {
     flags: {},
     inputs: (x) => ['weight', of(x, 'learningRate'), 'gradient'],
   },
-  [`${MOMENTUM_SLOT}; weight = (weight - (m * learningRate))`]: momentum(false),
-  [`${MOMENTUM_SLOT}; weight = (weight - ((gradient + (m * momentum)) * learningRate))`]:
+  [`${MOMENTUM_STATE}; weight = (weight - (m * learningRate))`]: momentum(false),
+  [`${MOMENTUM_STATE}; weight = (weight - ((gradient + (m * momentum)) * learningRate))`]:
     momentum(true),
-  [`${ADAM_SLOTS}; weight = (weight - ${ADAM_MOVE})`]: adam(),
-  [`${ADAM_SLOTS}; weight = ((weight * keptShare) - ${ADAM_MOVE})`]: {
+  [`${ADAM_STATE}; weight = (weight - ${ADAM_MOVE})`]: adam(),
+  [`${ADAM_STATE}; weight = ((weight * keptShare) - ${ADAM_MOVE})`]: {
     ...adam(),
     keptShare: ({ keptShare = NaN }) => keptShare,
   },

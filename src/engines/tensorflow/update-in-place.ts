@@ -1,7 +1,7 @@
 /**
  * Updates weights in place with TensorFlow's own fused ops: one op a weight, no temporaries.
  *
- * Those ops write resources, and tfjs's variables are tensors. So a weight and its slots are lent to resources for the
+ * Those ops write resources, and tfjs's variables are tensors. So a weight and its state are lent to resources for the
  * time of an update: the resource takes hold of the memory, the tensor lets go of it, the op writes it, and a new
  * tensor over the same memory takes its place. TensorFlow counts who holds a piece of memory and copies first what
  * somebody else holds too: a view, a clone, an array of the program that it reads in place.
@@ -19,7 +19,7 @@ import {
 import { type FusedRule, fusedRuleOf } from './fused-rules.js';
 import { Ops } from './ops.js';
 
-/** A weight and at most two slots. */
+/** A weight and at most two tensors of state. */
 const RESOURCES = ['slowlane/0', 'slowlane/1', 'slowlane/2'];
 
 /** All numbers of a step, for weights that are at different steps too. */
@@ -65,16 +65,16 @@ class InPlaceUpdates {
 
   run(update: WeightUpdate): void {
     const rule = this.#ruleFor(update.formula);
-    const isPlain = update.coded === null && update.gradient.dtype === 'float32';
+    const isPlain = update.quantized === null && update.gradient.dtype === 'float32';
     if (rule === 'none' || !isPlain || update.weight.size === 0) {
       updateWithTensors(update);
       return;
     }
-    const { weight, slots, takesGradient } = update;
+    const { weight, state, takesGradient } = update;
     const clipped = clipGradient(update.gradient, update.clip);
     if (clipped !== null && takesGradient) update.gradient.dispose();
     const gradient = clipped ?? update.gradient;
-    const named = new Map<string, tf.Variable>([['weight', weight], ...slots]);
+    const named = new Map<string, tf.Variable>([['weight', weight], ...state]);
     // One that is the weight itself would lose its memory with it.
     const isWritten = [...named.values()].some(({ dataId }) => dataId === gradient.dataId);
     const read = isWritten ? tf.reshape(gradient, gradient.shape) : gradient;
@@ -121,7 +121,7 @@ class InPlaceUpdates {
     try {
       for (const [i, [name, data]] of written.entries()) {
         const resource = this.#resources[i];
-        if (resource === undefined) throw new Error(`${rule.op} writes too many slots.`);
+        if (resource === undefined) throw new Error(`${rule.op} writes too many tensors.`);
         lent.push(this.#lend(name, data, resource, name === 'weight' ? share : null));
       }
       const ids = inputs.map((input, i) => {

@@ -1,43 +1,45 @@
 /** The slots of one weight in host memory, on the device only while they are updated. */
 import type * as tf from '@tensorflow/tfjs-core';
 import { hostTensor } from '../../tfjs/host-tensor.js';
-import type { InnerSlot } from '../inner.js';
-import { BLOCK_WORDS, type MomentCode, blocksOf } from '../../formula/moment-code.js';
+import type { StateTensor } from '../inner.js';
+import { BLOCK_WORDS, type QuantizedKind, blocksOf } from '../../formula/quantization.js';
 import type { OffloadedTensor, OffloadedState } from '../../engine/offloaded-state.js';
-import { decodedNumbers, encodedNumbers } from '../../formula/moment-numbers.js';
-import type { SlotSpec } from '../../formula/update-rule.js';
-import { type HeldSlots, type WeightSlots, codesOf, slotName, unusedName } from './weight-slots.js';
-import type { SlotVariables } from '../../formula/weight-update.js';
+import { dequantizeNumbers, quantizeNumbers } from '../../formula/quantized-numbers.js';
+import type { StateSpec } from '../../formula/update-rule.js';
+import { type HeldSlots, type WeightSlots, kindsOf, slotName, unusedName } from './weight-slots.js';
+import type { StateVariables } from '../../formula/weight-update.js';
 
 export class HostSlots implements WeightSlots {
   readonly #weight: tf.Variable;
-  readonly #specs: readonly SlotSpec[];
-  readonly #codes: ReadonlyMap<string, MomentCode>;
+  readonly #specs: readonly StateSpec[];
+  readonly #kinds: ReadonlyMap<string, QuantizedKind>;
   /** One a slot, in the order of the rule. */
   readonly #slots: OffloadedTensor[] = [];
   /** Of all slots; null if they are float32. */
   #scales: OffloadedTensor | null = null;
-  #lent: SlotVariables | null = null;
+  #lent: StateVariables | null = null;
 
   /** Fresh, or with the values of `from`, one tensor a slot that can be read at once, which stay the caller's. */
   constructor(
     weight: tf.Variable,
-    specs: readonly SlotSpec[],
-    isCoded: boolean,
+    specs: readonly StateSpec[],
+    isQuantized: boolean,
     home: OffloadedState,
     from?: readonly tf.Tensor[],
   ) {
     this.#weight = weight;
     this.#specs = specs;
-    this.#codes = codesOf(specs);
+    this.#kinds = kindsOf(specs);
     const blocks = blocksOf(weight.size);
     try {
       for (let s = 0; s < specs.length; s++) {
         this.#slots.push(
-          isCoded ? home.hold([blocks, BLOCK_WORDS], 'int32') : home.hold(weight.shape, 'float32'),
+          isQuantized
+            ? home.hold([blocks, BLOCK_WORDS], 'int32')
+            : home.hold(weight.shape, 'float32'),
         );
       }
-      if (isCoded) this.#scales = home.hold([specs.length, blocks], 'float32');
+      if (isQuantized) this.#scales = home.hold([specs.length, blocks], 'float32');
       if (from !== undefined || specs.some(({ initial }) => initial !== 0)) this.write(from);
     } catch (error) {
       this.dispose();
@@ -45,7 +47,7 @@ export class HostSlots implements WeightSlots {
     }
   }
 
-  get isCoded(): boolean {
+  get isQuantized(): boolean {
     return this.#scales !== null;
   }
 
@@ -53,10 +55,10 @@ export class HostSlots implements WeightSlots {
     this.#lent ??= this.#lend();
   }
 
-  use<T>(work: (slots: SlotVariables) => T): T {
+  use<T>(work: (slots: StateVariables) => T): T {
     this.prepare();
     try {
-      return work(this.#lent as SlotVariables);
+      return work(this.#lent as StateVariables);
     } finally {
       this.takeBack();
     }
@@ -83,7 +85,7 @@ export class HostSlots implements WeightSlots {
         this.#slots[s]?.write(new Int32Array(blocksOf(size) * BLOCK_WORDS));
         continue; // and scales of 0, as freshly made
       }
-      const { words, scales } = encodedNumbers(this.#codes.get(name) ?? 'signed', values);
+      const { words, scales } = quantizeNumbers(this.#kinds.get(name) ?? 'signed', values);
       this.#slots[s]?.write(words);
       allScales.set(scales, s * scales.length);
     }
@@ -91,7 +93,7 @@ export class HostSlots implements WeightSlots {
   }
 
   /** None can be reached between steps. */
-  list(): InnerSlot[] {
+  list(): StateTensor[] {
     return [];
   }
 
@@ -111,7 +113,7 @@ export class HostSlots implements WeightSlots {
       const held = slots[s] as Float32Array | Int32Array;
       if (held instanceof Float32Array) return held;
       const own = (scales as Float32Array).subarray(s * blocks, (s + 1) * blocks);
-      return decodedNumbers(this.#codes.get(name) ?? 'signed', held, own, size);
+      return dequantizeNumbers(this.#kinds.get(name) ?? 'signed', held, own, size);
     };
     return {
       read: () =>
@@ -133,7 +135,7 @@ export class HostSlots implements WeightSlots {
     return [...this.#slots, ...(this.#scales === null ? [] : [this.#scales])];
   }
 
-  #lend(): SlotVariables {
+  #lend(): StateVariables {
     const lend = (held: OffloadedTensor, name: string) =>
       held.lend(unusedName(slotName(this.#weight, name)));
     try {
@@ -141,7 +143,7 @@ export class HostSlots implements WeightSlots {
         this.#specs.map(({ name }, s) => [name, lend(this.#slots[s] as OffloadedTensor, name)]),
       );
       const scales = this.#scales === null ? null : lend(this.#scales, 'scales');
-      return { slots, coded: scales === null ? null : { scales, codes: this.#codes } };
+      return { state: slots, quantized: scales === null ? null : { scales, kinds: this.#kinds } };
     } catch (error) {
       for (const held of this.#all()) held.takeBack();
       throw error;

@@ -1,5 +1,5 @@
 /**
- * The slots of one weight: float32 of its shape, or 8-bit (`moment-code.ts`), then one int32 tensor of packed
+ * The slots of one weight: float32 of its shape, or 8-bit (`quantization.ts`), then one int32 tensor of packed
  * bytes a slot and one float32 tensor with the scales of all of them, because a shader sees eight buffers at
  * most. They stay on the device (`device-slots.ts`) or wait on the host (`host-slots.ts`).
  *
@@ -7,22 +7,22 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import type { NamedTensor } from '../../tfjs/named-tensor.js';
-import type { InnerSlot } from '../inner.js';
-import type { MomentCode } from '../../formula/moment-code.js';
-import type { SlotSpec } from '../../formula/update-rule.js';
-import type { SlotVariables } from '../../formula/weight-update.js';
+import type { StateTensor } from '../inner.js';
+import type { QuantizedKind } from '../../formula/quantization.js';
+import type { StateSpec } from '../../formula/update-rule.js';
+import type { StateVariables } from '../../formula/weight-update.js';
 
 export interface WeightSlots {
   /** In 8 bits. */
-  readonly isCoded: boolean;
+  readonly isQuantized: boolean;
   /** An update is about to need them: now is the time to bring them to the device. */
   prepare(): void;
   /** Runs `work`, which updates them in place. */
-  use<T>(work: (slots: SlotVariables) => T): T;
+  use<T>(work: (slots: StateVariables) => T): T;
   /** The values of `from`, one tensor a slot (on the host: to be read at once), the caller's; or as freshly made. */
   write(from?: readonly tf.Tensor[]): void;
   /** What can be reached as tensors at any time. */
-  list(): InnerSlot[];
+  list(): StateTensor[];
   /** Takes hold of the values as they are now: a step may come before they are read. */
   hold(): HeldSlots;
   dispose(): void;
@@ -35,7 +35,7 @@ export interface HeldSlots {
   dispose(): void;
 }
 
-export function codesOf(specs: readonly SlotSpec[]): Map<string, MomentCode> {
+export function kindsOf(specs: readonly StateSpec[]): Map<string, QuantizedKind> {
   return new Map(
     specs.map(({ name, neverNegative }) => [name, neverNegative ? 'positive' : 'signed']),
   );

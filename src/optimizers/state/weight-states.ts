@@ -7,12 +7,12 @@ import * as tf from '@tensorflow/tfjs-core';
 import { matchSaved } from './match-saved.js';
 import { DeviceSlots } from './device-slots.js';
 import { HostSlots } from './host-slots.js';
-import type { InnerSlot } from '../inner.js';
-import { SMALLEST_CODED } from '../../formula/moment-code.js';
+import type { StateTensor } from '../inner.js';
+import { SMALLEST_QUANTIZED } from '../../formula/quantization.js';
 import { type OffloadedState, makeOffloadedState } from '../../engine/offloaded-state.js';
 import type { NamedTensor } from '../../tfjs/named-tensor.js';
-import { type Moments, waitsOnHost } from '../step-options.js';
-import type { SlotSpec } from '../../formula/update-rule.js';
+import { type MomentPolicy, waitsOnHost } from '../step-options.js';
+import type { StateSpec } from '../../formula/update-rule.js';
 import type { WeightSlots } from './weight-slots.js';
 
 export interface WeightState {
@@ -33,15 +33,15 @@ export interface PendingState {
 }
 
 export class WeightStates {
-  readonly #specs: readonly SlotSpec[];
-  readonly #policy: { readonly moments: Moments };
+  readonly #specs: readonly StateSpec[];
+  readonly #policy: { readonly moments: MomentPolicy };
   readonly #known = new Map<tf.Variable, WeightState>();
   #pending: PendingState[] = [];
   /** Undefined: not asked yet. Null: moments stay on the device. */
   #home: OffloadedState | null | undefined;
 
   /** `policy` is asked when a weight is first seen. */
-  constructor(specs: readonly SlotSpec[], policy: { readonly moments: Moments }) {
+  constructor(specs: readonly StateSpec[], policy: { readonly moments: MomentPolicy }) {
     this.#specs = specs;
     this.#policy = policy;
   }
@@ -120,7 +120,7 @@ export class WeightStates {
     }
   }
 
-  list(): InnerSlot[] {
+  list(): StateTensor[] {
     return [...this.#known.values()].flatMap(({ slots }) => slots.list());
   }
 
@@ -161,12 +161,12 @@ export class WeightStates {
   #slotsOf(weight: tf.Variable, from: readonly tf.Tensor[] | undefined): WeightSlots {
     const specs = this.#specs;
     const { moments } = this.#policy;
-    const isLarge = specs.length > 0 && weight.size >= SMALLEST_CODED;
-    const isCoded = isLarge && (moments === 'device:q8' || moments === 'host:q8');
+    const isLarge = specs.length > 0 && weight.size >= SMALLEST_QUANTIZED;
+    const isQuantized = isLarge && (moments === 'device:q8' || moments === 'host:q8');
     const isOnHost = isLarge && waitsOnHost(moments);
     const home = isOnHost ? (this.#home ??= makeOffloadedState()) : null;
-    if (home === null) return new DeviceSlots(weight, specs, isCoded, from);
-    return new HostSlots(weight, specs, isCoded, home, from);
+    if (home === null) return new DeviceSlots(weight, specs, isQuantized, from);
+    return new HostSlots(weight, specs, isQuantized, home, from);
   }
 
   /** For each weight its saved state; throws STATE_MISMATCH. Without slots there is nothing to match. */

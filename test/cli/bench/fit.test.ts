@@ -10,7 +10,7 @@ import { timeLeftMs } from '#src/cli/bench/fit/time-left.js';
 import type { TryResult } from '#src/cli/bench/fit/try-stack.js';
 import type { Failure } from '#src/measure/failure.js';
 import type { Ended } from '#src/measure/run-cell.js';
-import { GRADIENT_LIFETIMES, MOMENTS } from '#src/optimizers/step-options.js';
+import { GRADIENT_LIFETIMES, MOMENT_POLICIES } from '#src/optimizers/step-options.js';
 
 const MIB = 2 ** 20;
 const OPTIONS: FitOptions = {
@@ -45,7 +45,7 @@ const taking16MiB =
 const tfjs = policyNamed('tfjs-adam');
 
 test('there is a policy for each kind of moments and of gradients, and two of tfjs', () => {
-  expect(FIT_POLICIES).toHaveLength(2 + MOMENTS.length * GRADIENT_LIFETIMES.length);
+  expect(FIT_POLICIES).toHaveLength(2 + MOMENT_POLICIES.length * GRADIENT_LIFETIMES.length);
   expect(new Set(FIT_POLICIES.map(({ name }) => name)).size).toBe(FIT_POLICIES.length);
   expect(() => policyNamed('adam')).toThrow(/no policy 'adam'.*tfjs-adam, tfjs-adam-lookahead/);
 });

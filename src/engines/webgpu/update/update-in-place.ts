@@ -9,7 +9,7 @@
  * `step()` and `callbacks()` capture first and copy none.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { BLOCK, blocksOf } from '../../../formula/moment-code.js';
+import { BLOCK, blocksOf } from '../../../formula/quantization.js';
 import { registerUpdater } from '../../../engine/updater.js';
 import type { WeightUpdate } from '../../../formula/weight-update.js';
 import { type Binding, compileKernel } from './kernel.js';
@@ -19,7 +19,11 @@ import {
   type UpdateBackend,
   checkUpdateBackend,
 } from '../../../tfjs/update-backend.js';
-import { type CodedKernelSpec, codedBindingsOf, codedKernelSource } from './update-q8-wgsl.js';
+import {
+  type QuantizedKernelSpec,
+  quantizedBindingsOf,
+  quantizedKernelSource,
+} from './update-q8-wgsl.js';
 import { bindingsOf, gridFor, kernelSource } from './update-wgsl.js';
 
 /** What happened so far. */
@@ -62,11 +66,15 @@ class InPlaceUpdates {
   }
 
   run(update: WeightUpdate): void {
-    const { weight, slots, coded, gradient, takesGradient } = update;
+    const { weight, state, quantized, gradient, takesGradient } = update;
     if (weight.size > 0) {
       this.#buffers.checkSize(weight);
-      const written = [weight, ...slots.values(), ...(coded === null ? [] : [coded.scales])];
-      const words = new Set(coded === null ? [] : slots.values());
+      const written = [
+        weight,
+        ...state.values(),
+        ...(quantized === null ? [] : [quantized.scales]),
+      ];
+      const words = new Set(quantized === null ? [] : state.values());
       for (const variable of written) this.#makeOwn(variable, words.has(variable));
       const read = this.#readable(gradient, written);
       try {
@@ -80,19 +88,19 @@ class InPlaceUpdates {
 
   #dispatch(update: WeightUpdate, written: readonly tf.Variable[], gradient: tf.Tensor): void {
     const backend = this.#backend;
-    const { weight, clip, scalars, coded, rounding } = update;
+    const { weight, clip, scalars, quantized, rounding } = update;
     const width = weight.size % 4 === 0 ? 4 : 1;
     const pipeline = this.#pipelineFor(update, width);
     // A workgroup does 256 invocations of `width` elements, or one block of 256 elements.
     const blocks = blocksOf(weight.size);
-    const count = coded === null ? weight.size / width : weight.size;
-    const [x, y] = gridFor(coded === null ? count : blocks * BLOCK, this.#maxWorkgroups);
-    const [, ...slots] = written;
-    const tensors = [weight, gradient, ...slots];
+    const count = quantized === null ? weight.size / width : weight.size;
+    const [x, y] = gridFor(quantized === null ? count : blocks * BLOCK, this.#maxWorkgroups);
+    const [, ...state] = written;
+    const tensors = [weight, gradient, ...state];
     if (clip.by === 'scale') tensors.push(clip.scale);
     const bound = tensors.map((tensor) => this.#bind(tensor));
     const numbers: Uniform[] = [{ type: 'uint32', data: [count] }];
-    if (coded !== null) {
+    if (quantized !== null) {
       numbers.push({ type: 'uint32', data: [blocks] }, { type: 'float32', data: [rounding] });
     }
     if (clip.by === 'value') numbers.push({ type: 'float32', data: [clip.limit] });
@@ -148,28 +156,28 @@ class InPlaceUpdates {
   }
 
   #pipelineFor(update: WeightUpdate, width: 1 | 4): GPUComputePipeline {
-    const { coded } = update;
-    const variant = `${update.clip.by} ${coded === null ? width : 'q8'}`;
+    const { quantized } = update;
+    const variant = `${update.clip.by} ${quantized === null ? width : 'q8'}`;
     const variants = this.#known.get(update.formula) ?? new Map<string, GPUComputePipeline>();
     this.#known.set(update.formula, variants);
     const known = variants.get(variant);
     if (known !== undefined) return known;
     const spec = {
       formula: update.formula,
-      slots: [...update.slots.keys()],
+      state: [...update.state.keys()],
       scalars: Object.keys(update.scalars),
       clip: update.clip.by,
     };
     const pipeline =
-      coded === null
+      quantized === null
         ? this.#compile(kernelSource({ ...spec, width }), bindingsOf({ ...spec, width }))
-        : this.#compileCoded({ ...spec, codes: coded.codes });
+        : this.#compileQuantized({ ...spec, kinds: quantized.kinds });
     variants.set(variant, pipeline);
     return pipeline;
   }
 
-  #compileCoded(spec: CodedKernelSpec): GPUComputePipeline {
-    return this.#compile(codedKernelSource(spec), codedBindingsOf(spec));
+  #compileQuantized(spec: QuantizedKernelSpec): GPUComputePipeline {
+    return this.#compile(quantizedKernelSource(spec), quantizedBindingsOf(spec));
   }
 
   #compile(code: string, bindings: readonly Binding[]): GPUComputePipeline {

@@ -1,6 +1,6 @@
 /**
- * The kernel of an update rule whose slots are 8-bit (`optimizers/moment-code.ts`): decode, the formula of
- * `update-wgsl.ts`, the new scale of the block, encode. Nothing in between leaves the workgroup.
+ * The kernel of an update rule whose state is quantized (`formula/quantization.ts`): dequantize, the formula of
+ * `update-wgsl.ts`, the new scale of the block, quantize. Nothing in between leaves the workgroup.
  *
  * One workgroup is one block of 256 elements, one invocation one word: its four elements, 64 apart, are a
  * vector, and neighbouring invocations read neighbouring elements.
@@ -8,28 +8,28 @@
 import {
   BLOCK_WORDS,
   BLOCK,
-  type CodeAlgebra,
-  LEAST,
-  type MomentCode,
-  decoded,
-  encoded,
-} from '../../../formula/moment-code.js';
+  type QuantizationAlgebra,
+  LEAST_SCALE,
+  type QuantizedKind,
+  dequantize,
+  quantize,
+} from '../../../formula/quantization.js';
 import type { Binding } from './kernel.js';
 import { CLIPPED, type KernelSpec, lettering, statements } from './update-wgsl.js';
 
-export interface CodedKernelSpec extends Omit<KernelSpec, 'width'> {
-  readonly codes: ReadonlyMap<string, MomentCode>;
+export interface QuantizedKernelSpec extends Omit<KernelSpec, 'width'> {
+  readonly kinds: ReadonlyMap<string, QuantizedKind>;
 }
 
-/** In order: weight, gradient, words of each slot, scales of all, the scale of the clipping if any, the numbers. */
-export function codedBindingsOf(spec: CodedKernelSpec): readonly Binding[] {
-  const words = spec.slots.map(() => 'storage' as const);
+/** In order: weight, gradient, words of each state tensor, scales of all, the scale of the clipping if any, the numbers. */
+export function quantizedBindingsOf(spec: QuantizedKernelSpec): readonly Binding[] {
+  const words = spec.state.map(() => 'storage' as const);
   const clip = spec.clip === 'scale' ? ['read-only-storage' as const] : [];
   return ['storage', 'read-only-storage', ...words, 'storage', ...clip, 'uniform'];
 }
 
 /** Uniforms: the elements (u32), the blocks (u32), the rounding (f32), the limit of clipValue if any, the scalars (f32). */
-export function codedKernelSource(spec: CodedKernelSpec): string {
+export function quantizedKernelSource(spec: QuantizedKernelSpec): string {
   const numbers = [
     'count: u32',
     'blocks: u32',
@@ -40,14 +40,14 @@ export function codedKernelSource(spec: CodedKernelSpec): string {
   const variables = [
     'var<storage, read_write> all_weight: array<f32>',
     'var<storage, read> all_gradient: array<f32>',
-    ...spec.slots.map((name) => `var<storage, read_write> words_${name}: array<u32>`),
+    ...spec.state.map((name) => `var<storage, read_write> words_${name}: array<u32>`),
     'var<storage, read_write> scales: array<f32>',
     ...(spec.clip === 'scale' ? ['var<storage, read> scale: array<f32>'] : []),
     'var<uniform> numbers: Numbers',
   ];
   const stored = new Set(spec.formula.map(({ target }) => target));
-  const storedSlots = spec.slots.filter((name) => stored.has(name));
-  const scaleAt = (name: string) => `${spec.slots.indexOf(name)}u * numbers.blocks + block`;
+  const storedState = spec.state.filter((name) => stored.has(name));
+  const scaleAt = (name: string) => `${spec.state.indexOf(name)}u * numbers.blocks + block`;
   const body = [
     'let block = group.y * grid.x + group.x;',
     'if (block >= numbers.blocks) { return; }',
@@ -59,25 +59,25 @@ export function codedKernelSource(spec: CodedKernelSpec): string {
     `var x_weight = ${gathered('all_weight')};`,
     `let g = ${gathered('all_gradient')};`,
     `let x_gradient = ${CLIPPED[spec.clip]};`,
-    ...spec.slots.flatMap((name) => {
-      const code = codeOf(spec, name);
-      const byte = `${code}_bytes(words_${name}[word])`;
+    ...spec.state.flatMap((name) => {
+      const kind = kindOf(spec, name);
+      const byte = `${kind}_bytes(words_${name}[word])`;
       const scale = `Value(scales[${scaleAt(name)}])`;
       const lines: string[] = [];
-      const value = decoded(code, byte, scale, codeLettering(lines, `d_${name}`));
+      const value = dequantize(kind, byte, scale, quantizationLettering(lines, `d_${name}`));
       return [...lines, `var x_${name} = ${value};`];
     }),
     ...statements(spec),
-    ...storedSlots.flatMap((name) => [
+    ...storedState.flatMap((name) => [
       `x_${name} = select(Value(0.0), x_${name}, inside);`,
       `atomicMax(&top_${name}, top(x_${name}));`,
     ]),
-    ...(storedSlots.length > 0 ? ['workgroupBarrier();'] : []),
-    ...storedSlots.flatMap((name) => {
+    ...(storedState.length > 0 ? ['workgroupBarrier();'] : []),
+    ...storedState.flatMap((name) => {
       const lines: string[] = [];
-      const o = codeLettering(lines, `e_${name}`);
-      const byte = encoded(
-        codeOf(spec, name),
+      const o = quantizationLettering(lines, `e_${name}`);
+      const byte = quantize(
+        kindOf(spec, name),
         `x_${name}`,
         `r_${name}`,
         'Value(numbers.rounding)',
@@ -99,7 +99,7 @@ export function codedKernelSource(spec: CodedKernelSpec): string {
 alias Bits = vec4<u32>;
 struct Numbers { ${numbers.join(', ')} }
 ${variables.map((variable, i) => `@group(0) @binding(${i}) ${variable};`).join('\n')}
-${storedSlots.map((name) => `var<workgroup> top_${name}: atomic<u32>;`).join('\n')}
+${storedState.map((name) => `var<workgroup> top_${name}: atomic<u32>;`).join('\n')}
 ${FUNCTIONS}
 @compute @workgroup_size(${BLOCK_WORDS})
 fn update(
@@ -112,8 +112,8 @@ fn update(
 `;
 }
 
-function codeOf(spec: CodedKernelSpec, slot: string): MomentCode {
-  return spec.codes.get(slot) ?? 'signed';
+function kindOf(spec: QuantizedKernelSpec, name: string): QuantizedKind {
+  return spec.kinds.get(name) ?? 'signed';
 }
 
 const ELEMENTS = ['x', 'y', 'z', 'w'];
@@ -123,7 +123,7 @@ function gathered(array: string): string {
 }
 
 /** The bits of 2⁻¹²⁶, the least scale. */
-const LEAST_BITS = `0x${new Uint32Array(Float32Array.of(LEAST).buffer)[0]?.toString(16).padStart(8, '0')}u`;
+const LEAST_BITS = `0x${new Uint32Array(Float32Array.of(LEAST_SCALE).buffer)[0]?.toString(16).padStart(8, '0')}u`;
 
 /**
  * `top`: magnitudes as bits are in the order of the numbers, a NaN above all, which `max` may drop.
@@ -154,7 +154,7 @@ fn greater(a: Value, b: Value) -> Value {
 }
 `;
 
-function codeLettering(lines: string[], prefix: string): CodeAlgebra<string> {
+function quantizationLettering(lines: string[], prefix: string): QuantizationAlgebra<string> {
   const name = (expression: string): string => {
     const result = `${prefix}_${lines.length}`;
     lines.push(`let ${result} = ${expression};`);

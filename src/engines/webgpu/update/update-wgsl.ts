@@ -1,7 +1,7 @@
 /**
  * The kernel of an update rule: its formula, written out in WGSL. The same formula runs as tensor
- * operations elsewhere (`optimizers/tensor-algebra.ts`); here every operation becomes one `let` in the
- * order of evaluation, and each weight, slot and gradient is read once and written at most once.
+ * operations elsewhere (`formula/tensor-algebra.ts`); here every operation becomes one `let` in the
+ * order of evaluation, and each weight, state tensor and gradient is read once and written at most once.
  *
  * Not bit-exact by promise: WGSL lets a compiler fuse a·b + c, flush denormals, and round a division to
  * 2.5 units in the last place. Between two kernels of one device that is a few units a step.
@@ -16,7 +16,7 @@ export const WORKGROUP_SIZE = 256;
 export interface KernelSpec {
   readonly formula: readonly Assignment[];
   /** In the order of their bindings. */
-  readonly slots: readonly string[];
+  readonly state: readonly string[];
   /** In the order of the uniforms. */
   readonly scalars: readonly string[];
   readonly clip: Clip['by'];
@@ -24,11 +24,11 @@ export interface KernelSpec {
   readonly width: 1 | 4;
 }
 
-/** What is bound, in order: weight, gradient, the slots, the scale of the clipping if any, the numbers. */
+/** What is bound, in order: weight, gradient, the state tensors, the scale of the clipping if any, the numbers. */
 export function bindingsOf(spec: KernelSpec): readonly Binding[] {
-  const slots = spec.slots.map(() => 'storage' as const);
+  const state = spec.state.map(() => 'storage' as const);
   const scale = spec.clip === 'scale' ? ['read-only-storage' as const] : [];
-  return ['storage', 'read-only-storage', ...slots, ...scale, 'uniform'];
+  return ['storage', 'read-only-storage', ...state, ...scale, 'uniform'];
 }
 
 /** Uniforms: the count in units of `width` (u32), the limit of clipValue if any, the scalars (f32). */
@@ -43,7 +43,7 @@ export function kernelSource(spec: KernelSpec): string {
   const variables = [
     'var<storage, read_write> all_weight: array<Value>',
     'var<storage, read> all_gradient: array<Value>',
-    ...spec.slots.map((name) => `var<storage, read_write> all_${name}: array<Value>`),
+    ...spec.state.map((name) => `var<storage, read_write> all_${name}: array<Value>`),
     ...(spec.clip === 'scale' ? ['var<storage, read> scale: array<f32>'] : []),
     'var<uniform> numbers: Numbers',
   ];
@@ -52,7 +52,7 @@ export function kernelSource(spec: KernelSpec): string {
     `let i = (group.y * grid.x + group.x) * ${WORKGROUP_SIZE}u + lane;`,
     'if (i >= numbers.count) { return; }',
     'var x_weight = all_weight[i];',
-    ...spec.slots.map((name) => `var x_${name} = all_${name}[i];`),
+    ...spec.state.map((name) => `var x_${name} = all_${name}[i];`),
     'let g = all_gradient[i];',
     `let x_gradient = ${CLIPPED[spec.clip]};`,
     ...statements(spec),
@@ -83,11 +83,11 @@ export const CLIPPED: Readonly<Record<Clip['by'], string>> = {
   scale: 'g * scale[0]',
 };
 
-/** The formula: reads and writes `x_weight` and `x_…` of each slot, `x_gradient`, `numbers.x_…`. */
+/** The formula: reads and writes `x_weight` and `x_…` of each state tensor, `x_gradient`, `numbers.x_…`. */
 export function statements(spec: Omit<KernelSpec, 'width'>): string[] {
   const lines: string[] = [];
   const operands: Record<string, string> = { weight: 'x_weight', gradient: 'x_gradient' };
-  for (const name of spec.slots) operands[name] = `x_${name}`;
+  for (const name of spec.state) operands[name] = `x_${name}`;
   for (const name of spec.scalars) operands[name] = `numbers.x_${name}`;
   for (const assignment of spec.formula) {
     const result = assignment.value(operands, lettering(lines));

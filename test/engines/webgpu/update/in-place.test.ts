@@ -39,7 +39,7 @@ describe('what a step costs', () => {
     expect(newBuffers).toBe(0);
     expect(weights.map(bufferOf)).toEqual(buffers);
     expect(counts).toMatchObject({ dispatches: 22 * 3, copies: 0, pipelines: 2 }); // both widths
-    expect(optimizer.slots()).toHaveLength(3 * slots);
+    expect(optimizer.state()).toHaveLength(3 * slots);
     optimizer.dispose();
     tf.dispose(gradients);
   });
@@ -129,7 +129,7 @@ describe('nothing but its elements', () => {
     const { device } = backend;
     const spec = {
       formula: sgdRule.formula({}) as readonly Assignment[],
-      slots: [],
+      state: [],
       scalars: ['learningRate'],
       clip: 'nothing',
       width,

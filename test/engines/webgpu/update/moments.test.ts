@@ -4,11 +4,11 @@ import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, test } from 'vitest';
 import { lookahead } from 'slowlane';
 import { type UpdateCounts, updateInPlaceOn } from '#src/engines/webgpu/update/update-in-place.js';
-import type { MomentCode } from '#src/formula/moment-code.js';
+import type { QuantizedKind } from '#src/formula/quantization.js';
 import { adagrad, adam, rmsprop } from '#src/optimizers/index.js';
 import type { WeightwiseOptimizer } from '#src/optimizers/weightwise.js';
 import { hostTensor } from '#src/tfjs/host-tensor.js';
-import { bytesIn, encodedNumbers, spread } from '../../../formula/moment-reference.js';
+import { bytesIn, quantizeNumbers, spread } from '../../../formula/quantization-reference.js';
 import {
   type Backend,
   type Make,
@@ -86,8 +86,8 @@ describe('the code of the kernel', () => {
     const values = { signed: spread(size, 'signed'), positive: spread(size, 'positive') };
     values.signed.subarray(512, 768).fill(0);
     const { words, scales } = await loaded(values.signed, values.positive);
-    for (const [s, code] of (['signed', 'positive'] as MomentCode[]).entries()) {
-      const expected = encodedNumbers(code, values[code]);
+    for (const [s, code] of (['signed', 'positive'] as QuantizedKind[]).entries()) {
+      const expected = quantizeNumbers(code, values[code]);
       const blocks = expected.scales.length;
       expect(scales.slice(s * blocks, (s + 1) * blocks)).toEqual(expected.scales);
       const found = bytesIn(words[s] ?? new Int32Array(), size);
@@ -106,8 +106,8 @@ describe('the code of the kernel', () => {
       values[code] = values[code].map((x) => x * scale);
     }
     const { words, scales, back } = await loaded(values.signed, values.positive);
-    for (const [s, code] of (['signed', 'positive'] as MomentCode[]).entries()) {
-      const expected = encodedNumbers(code, values[code]);
+    for (const [s, code] of (['signed', 'positive'] as QuantizedKind[]).entries()) {
+      const expected = quantizeNumbers(code, values[code]);
       expect(scales.slice(s * 16, (s + 1) * 16)).toEqual(expected.scales);
       // SwiftShader takes numbers below 2⁻¹²⁶ for 0, where 1e-37 leaves little room.
       const least = scale < 1 ? 2 ** -126 : 0;

@@ -62,7 +62,7 @@ describe('copy on write', () => {
     steps(restored, again);
     expect(await values(again)).toEqual(await values(weight));
     const slots = async (of: typeof original) =>
-      Promise.all(of.slots().map(({ variable }) => values(variable)));
+      Promise.all(of.state().map(({ variable }) => values(variable)));
     expect(await slots(restored)).toEqual(await slots(original));
     original.dispose();
     restored.dispose();

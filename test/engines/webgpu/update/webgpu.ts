@@ -115,7 +115,7 @@ export async function trained(
       const gradient = gradients[step % 4] ?? null;
       optimizer.applyGradients([{ name: weight.name, tensor: gradient }]);
     }
-    const results = [weight, ...optimizer.slots().map(({ variable }) => variable)];
+    const results = [weight, ...optimizer.state().map(({ variable }) => variable)];
     const values: Float32Array[] = [];
     for (const tensor of results) values.push(await tensor.data<'float32'>());
     return values;

@@ -8,16 +8,16 @@ import {
 } from '#src/engines/webgpu/update/update-wgsl.js';
 import { adamConstants, adamRule } from '#src/optimizers/adam.js';
 import {
-  type CodedKernelSpec,
-  codedBindingsOf,
-  codedKernelSource,
+  type QuantizedKernelSpec,
+  quantizedBindingsOf,
+  quantizedKernelSource,
 } from '#src/engines/webgpu/update/update-q8-wgsl.js';
 import { momentumRule } from '#src/optimizers/momentum.js';
 import type { Assignment } from '#src/formula/update-rule.js';
 
 const momentum: KernelSpec = {
   formula: momentumRule.formula({ momentum: 0.9, nesterov: false }) as readonly Assignment[],
-  slots: ['m'],
+  state: ['m'],
   scalars: ['learningRate', 'momentum'],
   clip: 'nothing',
   width: 4,
@@ -40,7 +40,7 @@ describe('the kernel', () => {
     ]);
   });
 
-  test('weight, gradient, slots, scale, numbers: at most 7 bindings for three slots', () => {
+  test('weight, gradient, state, scale, numbers: at most 7 bindings for three state', () => {
     expect(bindingsOf({ ...momentum, clip: 'scale' })).toEqual([
       'storage',
       'read-only-storage',
@@ -48,17 +48,17 @@ describe('the kernel', () => {
       'read-only-storage',
       'uniform',
     ]);
-    expect(bindingsOf({ ...momentum, slots: ['a', 'b', 'c'], clip: 'scale' })).toHaveLength(7);
+    expect(bindingsOf({ ...momentum, state: ['a', 'b', 'c'], clip: 'scale' })).toHaveLength(7);
   });
 });
 
-describe('the kernel of 8-bit slots', () => {
-  const adam: CodedKernelSpec = {
+describe('the kernel of 8-bit state', () => {
+  const adam: QuantizedKernelSpec = {
     formula: adamRule.formula(adamConstants({})) as readonly Assignment[],
-    slots: ['m', 'v'],
+    state: ['m', 'v'],
     scalars: ['beta1'],
     clip: 'nothing',
-    codes: new Map([
+    kinds: new Map([
       ['m', 'signed'],
       ['v', 'positive'],
     ]),
@@ -69,15 +69,15 @@ describe('the kernel of 8-bit slots', () => {
     const plain = lines(kernelSource({ ...adam, width: 4 }));
     const start = plain.findIndex((line) => line.startsWith('let t0 '));
     const formula = plain.slice(start, plain.indexOf('all_m[i] = x_m;'));
-    const coded = lines(codedKernelSource(adam));
-    const at = coded.findIndex((line) => line.startsWith('let t0 '));
+    const quantized = lines(quantizedKernelSource(adam));
+    const at = quantized.findIndex((line) => line.startsWith('let t0 '));
     expect(formula.length).toBeGreaterThan(10);
-    expect(coded.slice(at, at + formula.length)).toEqual(formula);
-    expect(coded.slice(0, at)).toContain('var x_m = d_m_3;');
+    expect(quantized.slice(at, at + formula.length)).toEqual(formula);
+    expect(quantized.slice(0, at)).toContain('var x_m = d_m_3;');
   });
 
-  test('weight, gradient, words, scales, scale, numbers: 7 storage buffers for three slots', () => {
-    const bindings = codedBindingsOf({ ...adam, slots: ['a', 'b', 'c'], clip: 'scale' });
+  test('weight, gradient, words, scales, scale, numbers: 7 storage buffers for three state', () => {
+    const bindings = quantizedBindingsOf({ ...adam, state: ['a', 'b', 'c'], clip: 'scale' });
     expect(bindings.filter((kind) => kind !== 'uniform')).toHaveLength(7);
     expect(bindings.at(-1)).toBe('uniform');
   });

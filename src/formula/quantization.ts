@@ -34,7 +34,7 @@
  * block would keep its byte for ever. v changes by 0.1 % a step where the bytes are 0.8 % apart or more, and
  * small m never dies: a weight whose only gradient is 0.003 of its neighbours' would drift for good. So r goes
  * evenly through (0, 1) from step to step (`roundingAt`), the same for all elements. It follows from the
- * weight's count of steps, which is saved. Measured, of float32's (`moment-rounding.test.ts`):
+ * weight's count of steps, which is saved. Measured, of float32's (`quantization-rounding.test.ts`):
  *
  *                                                                         nearest   this
  *   step of weights whose gradients fell to 1/10, while others' did not,
@@ -47,8 +47,8 @@
  *
  * The table above and the losses below it are from rounding to nearest.
  *
- * Written once over an algebra, as the update rules are: numbers (`moment-numbers.ts`), tensors
- * (`moment-tensors.ts`), WGSL. Where a compiler fuses or a device rounds roots in its own way, a ratio
+ * Written once over an algebra, as the update rules are: numbers (`quantized-numbers.ts`), tensors
+ * (`quantized-tensors.ts`), WGSL. Where a compiler fuses or a device rounds roots in its own way, a ratio
  * within a few units in the last place of the threshold between two bytes may become the other one.
  */
 import type { Algebra } from './algebra.js';
@@ -58,14 +58,14 @@ export const BLOCK = 256;
 /** A word has four bytes, lowest first: of elements i, i + 64, i + 128 and i + 192 of the block. */
 export const BLOCK_WORDS = BLOCK / 4;
 /** Moments of smaller weights stay float32: they are few, and biases and norms are sensitive. */
-export const SMALLEST_CODED = 4096;
+export const SMALLEST_QUANTIZED = 4096;
 /** The least scale, so that no block is divided by 0, nor by what a GPU may take for 0. */
-export const LEAST = 2 ** -126;
+export const LEAST_SCALE = 2 ** -126;
 
-/** `positive` for slots that are never below 0. */
-export type MomentCode = 'signed' | 'positive';
+/** `positive` for state that is never below 0. */
+export type QuantizedKind = 'signed' | 'positive';
 
-export interface CodeAlgebra<T> extends Algebra<T> {
+export interface QuantizationAlgebra<T> extends Algebra<T> {
   constant(value: number): T;
   floor(a: T): T;
   /** NaN if one of them is. */
@@ -86,27 +86,32 @@ export function roundingAt(step: number): number {
  * The byte as a number, −127…127 or 0…255, of `value`, which is `ratio` times the scale of its block.
  * `rounding` is added before magnitudes are rounded down.
  */
-export function encoded<T>(
-  code: MomentCode,
+export function quantize<T>(
+  kind: QuantizedKind,
   value: T,
   ratio: T,
   rounding: T,
-  o: CodeAlgebra<T>,
+  o: QuantizationAlgebra<T>,
 ): T {
   const rounded = (steps: number, bent: T) =>
     o.floor(o.add(o.mul(bent, o.constant(steps)), rounding));
-  if (code === 'signed') return o.mul(o.sign(ratio), rounded(127, o.sqrt(o.abs(ratio))));
+  if (kind === 'signed') return o.mul(o.sign(ratio), rounded(127, o.sqrt(o.abs(ratio))));
   return o.max(rounded(255, o.sqrt(o.sqrt(ratio))), o.sign(value));
 }
 
 /** The value of a byte. Multiplies by 1/127 and 1/255, because WGSL's division need not be exact. */
-export function decoded<T>(code: MomentCode, byte: T, scale: T, o: CodeAlgebra<T>): T {
-  if (code === 'signed') {
+export function dequantize<T>(
+  kind: QuantizedKind,
+  byte: T,
+  scale: T,
+  o: QuantizationAlgebra<T>,
+): T {
+  if (kind === 'signed') {
     const y = o.mul(byte, o.constant(Math.fround(1 / 127)));
     return o.mul(o.mul(o.abs(y), y), scale);
   }
   const ratio = o.square(o.square(o.mul(byte, o.constant(Math.fround(1 / 255)))));
-  return o.max(o.mul(ratio, scale), o.mul(o.sign(byte), o.constant(LEAST)));
+  return o.max(o.mul(ratio, scale), o.mul(o.sign(byte), o.constant(LEAST_SCALE)));
 }
 
 export function blocksOf(size: number): number {

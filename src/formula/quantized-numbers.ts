@@ -2,18 +2,18 @@
 import {
   BLOCK,
   BLOCK_WORDS,
-  type CodeAlgebra,
-  LEAST,
-  type MomentCode,
+  type QuantizationAlgebra,
+  LEAST_SCALE,
+  type QuantizedKind,
   NEAREST,
   blocksOf,
-  decoded,
-  encoded,
-} from './moment-code.js';
+  dequantize,
+  quantize,
+} from './quantization.js';
 
 const { fround } = Math;
 
-export const float32: CodeAlgebra<number> = {
+export const float32: QuantizationAlgebra<number> = {
   add: (a, b) => fround(a + b),
   sub: (a, b) => fround(a - b),
   mul: (a, b) => fround(a * b),
@@ -27,9 +27,9 @@ export const float32: CodeAlgebra<number> = {
   max: Math.max,
 };
 
-/** The `size` values of one slot; `scales` has one number a block. */
-export function decodedNumbers(
-  code: MomentCode,
+/** The `size` values of one state tensor; `scales` has one number a block. */
+export function dequantizeNumbers(
+  kind: QuantizedKind,
   words: Int32Array,
   scales: Float32Array,
   size: number,
@@ -39,15 +39,15 @@ export function decodedNumbers(
     const [block, at] = [Math.floor(i / BLOCK), i % BLOCK];
     const word = words[block * BLOCK_WORDS + (at % BLOCK_WORDS)] ?? 0;
     const byte = (word >> (8 * Math.floor(at / BLOCK_WORDS))) & 0xff;
-    const number = code === 'signed' ? (byte << 24) >> 24 : byte;
-    values[i] = decoded(code, number, scales[block] ?? 0, float32);
+    const number = kind === 'signed' ? (byte << 24) >> 24 : byte;
+    values[i] = dequantize(kind, number, scales[block] ?? 0, float32);
   }
   return values;
 }
 
-/** What `values` of one slot encode to. */
-export function encodedNumbers(
-  code: MomentCode,
+/** What `values` are quantized to. */
+export function quantizeNumbers(
+  kind: QuantizedKind,
   values: Float32Array,
   rounding = NEAREST,
 ): { readonly words: Int32Array; readonly scales: Float32Array } {
@@ -56,11 +56,11 @@ export function encodedNumbers(
   const scales = new Float32Array(blocks);
   for (let block = 0; block < blocks; block++) {
     const own = values.subarray(block * BLOCK, (block + 1) * BLOCK);
-    const scale = own.reduce((most, x) => Math.max(most, Math.abs(x)), LEAST);
+    const scale = own.reduce((most, x) => Math.max(most, Math.abs(x)), LEAST_SCALE);
     scales[block] = scale;
     for (let at = 0; at < own.length; at++) {
       const value = own[at] ?? 0;
-      const byte = encoded(code, value, fround(value / scale), rounding, float32);
+      const byte = quantize(kind, value, fround(value / scale), rounding, float32);
       const word = block * BLOCK_WORDS + (at % BLOCK_WORDS);
       words[word] = (words[word] ?? 0) | ((byte & 0xff) << (8 * Math.floor(at / BLOCK_WORDS)));
     }

@@ -5,16 +5,16 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { correlation } from '#bench/correlation.js';
 import { seededRandom } from '#src/cli/data/random.js';
 import { adam, schedules } from '#src/optimizers/index.js';
-import { type MomentCode, decoded, encoded, roundingAt } from '#src/formula/moment-code.js';
-import { float32 } from '#src/formula/moment-numbers.js';
-import type { Moments } from '#src/optimizers/step-options.js';
+import { type QuantizedKind, dequantize, quantize, roundingAt } from '#src/formula/quantization.js';
+import { float32 } from '#src/formula/quantized-numbers.js';
+import type { MomentPolicy } from '#src/optimizers/step-options.js';
 
 const STEPS = Array.from({ length: 256 }, (_, i) => i + 1);
-const byteOf = (code: MomentCode, value: number, rounding: number) =>
-  encoded(code, Math.fround(value), Math.fround(value), rounding, float32);
-const bytesOf = (code: MomentCode) =>
-  Array.from({ length: 256 }, (_, i) => (code === 'signed' ? i - 128 : i)).slice(
-    code === 'signed' ? 1 : 0,
+const byteOf = (kind: QuantizedKind, value: number, rounding: number) =>
+  quantize(kind, Math.fround(value), Math.fround(value), rounding, float32);
+const bytesOf = (kind: QuantizedKind) =>
+  Array.from({ length: 256 }, (_, i) => (kind === 'signed' ? i - 128 : i)).slice(
+    kind === 'signed' ? 1 : 0,
   );
 
 describe('the rounding of a step', () => {
@@ -31,18 +31,18 @@ describe('the rounding of a step', () => {
     }
   });
 
-  test.each(['signed', 'positive'] as const)('never moves what was decoded: %s', (code) => {
-    for (const byte of bytesOf(code)) {
-      const value = decoded(code, byte, 1, float32);
-      const found = new Set(STEPS.map((step) => byteOf(code, value, roundingAt(step))));
+  test.each(['signed', 'positive'] as const)('never moves what was decoded: %s', (kind) => {
+    for (const byte of bytesOf(kind)) {
+      const value = dequantize(kind, byte, 1, float32);
+      const found = new Set(STEPS.map((step) => byteOf(kind, value, roundingAt(step))));
       expect([...found]).toEqual([byte]);
     }
   });
 
   test('a ratio between two bytes becomes the upper one in proportion to where it lies', () => {
     // Bent by the roots, the bytes are even: 100.25 of 127, and 200.75 of 255.
-    const mean = (code: MomentCode, value: number) =>
-      STEPS.reduce((sum, step) => sum + byteOf(code, value, roundingAt(step)), 0) / 256;
+    const mean = (kind: QuantizedKind, value: number) =>
+      STEPS.reduce((sum, step) => sum + byteOf(kind, value, roundingAt(step)), 0) / 256;
     expect(mean('signed', (100.25 / 127) ** 2)).toBeCloseTo(100.25, 2);
     expect(mean('signed', -((100.25 / 127) ** 2))).toBeCloseTo(-100.25, 2);
     expect(mean('positive', (200.75 / 255) ** 4)).toBeCloseTo(200.75, 2);
@@ -56,21 +56,21 @@ test('second moments follow gradients that become smaller, beside others that do
   const random = seededRandom(1);
   const normal = () => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
   const exact = new Float64Array(64);
-  const coded = new Float64Array(64);
+  const quantized = new Float64Array(64);
   for (let step = 1; step <= 2500; step++) {
-    for (const i of coded.keys()) {
+    for (const i of quantized.keys()) {
       const square = (normal() * (step > 500 && i % 2 === 1 ? 0.1 : 1)) ** 2;
       exact[i] = 0.999 * (exact[i] ?? NaN) + 0.001 * square;
-      coded[i] = 0.999 * (coded[i] ?? NaN) + 0.001 * square;
+      quantized[i] = 0.999 * (quantized[i] ?? NaN) + 0.001 * square;
     }
-    const scale = Math.max(...coded);
-    for (const [i, v] of coded.entries()) {
-      coded[i] =
-        scale * decoded('positive', byteOf('positive', v / scale, roundingAt(step)), 1, float32);
+    const scale = Math.max(...quantized);
+    for (const [i, v] of quantized.entries()) {
+      quantized[i] =
+        scale * dequantize('positive', byteOf('positive', v / scale, roundingAt(step)), 1, float32);
     }
   }
   // Of the steps, which go by 1 / √v; rounded to nearest they would be a third.
-  const ratios = [...coded].map((v, i) => Math.sqrt((exact[i] ?? NaN) / v));
+  const ratios = [...quantized].map((v, i) => Math.sqrt((exact[i] ?? NaN) / v));
   const smaller = ratios.filter((_, i) => i % 2 === 1);
   const mean = smaller.reduce((sum, ratio) => sum + ratio, 0) / smaller.length;
   expect(mean).toBeGreaterThan(0.85);
@@ -89,7 +89,7 @@ describe('training with features that are rare', () => {
     await tf.setBackend('wasm');
   });
 
-  async function trained(moments: Moments, learningRate: number) {
+  async function trained(moments: MomentPolicy, learningRate: number) {
     const kernels = (from: number) =>
       [0, 1].map((i) =>
         tf.randomNormal([SIZES[i] ?? 0, SIZES[i + 1] ?? 0], 0, 1 / 8, 'float32', from + i),
@@ -126,17 +126,17 @@ describe('training with features that are rare', () => {
   // Rounded to nearest, the first is 1.3 % off; with v linear in its byte they are 6.6 and 12.
   test.each([3e-3, 1e-2])('at a rate of %f: as with float32 moments', async (learningRate) => {
     const plain = await trained('device:f32', learningRate);
-    const coded = await trained('device:q8', learningRate);
+    const quantized = await trained('device:q8', learningRate);
     expect(plain.testLoss).toBeLessThan(0.5 * (plain.losses[0] ?? NaN));
-    expect(Math.abs(coded.testLoss / plain.testLoss - 1)).toBeLessThan(0.005);
-    expect(correlation(coded.losses, plain.losses)).toBeGreaterThan(0.9999);
+    expect(Math.abs(quantized.testLoss / plain.testLoss - 1)).toBeLessThan(0.005);
+    expect(correlation(quantized.losses, plain.losses)).toBeGreaterThan(0.9999);
   });
 });
 
 describe('weights with a single gradient', () => {
   // In each block a quarter of the weights have one at every step, and the others one of 0.003 to 0.09 times
   // as much, at a step between 20 and 59.
-  async function movedBy(moments: Moments): Promise<number> {
+  async function movedBy(moments: MomentPolicy): Promise<number> {
     const weight = tf.tidy(() => tf.variable(tf.zeros([4096])));
     const optimizer = adam({ learningRate: 1e-3, moments });
     for (let step = 1; step <= 200; step++) {

@@ -7,15 +7,15 @@ import { SlowlaneError } from '../checks/errors.js';
 import {
   BLOCK,
   BLOCK_WORDS,
-  type CodeAlgebra,
-  LEAST,
-  type MomentCode,
+  type QuantizationAlgebra,
+  LEAST_SCALE,
+  type QuantizedKind,
   blocksOf,
-  decoded,
-  encoded,
-} from './moment-code.js';
+  dequantize,
+  quantize,
+} from './quantization.js';
 
-export interface CodedTensors {
+export interface QuantizedTensor {
   /** Int32, [blocks, 64]. */
   readonly words: tf.Tensor;
   /** Float32, [1, blocks]. */
@@ -23,35 +23,40 @@ export interface CodedTensors {
 }
 
 /** Both the caller's, or its tidy's. `values` of any shape; `rounding` in (0, 1). */
-export function encodedTensors(
-  code: MomentCode,
+export function quantizeTensor(
+  kind: QuantizedKind,
   values: tf.Tensor,
   rounding: number,
-): CodedTensors {
+): QuantizedTensor {
   const blocks = blocksOf(values.size);
   const [words, scales] = tf.tidy(() => {
     const flat = tf.reshape<tf.Rank.R1>(values, [values.size]);
     const padding = blocks * BLOCK - values.size;
     const whole = padding === 0 ? flat : tf.pad1d(flat, [0, padding]);
     const inBlocks = tf.reshape(whole, [blocks, BLOCK]);
-    const scales = tf.maximum(tf.max(tf.abs(inBlocks), 1, true), LEAST);
+    const scales = tf.maximum(tf.max(tf.abs(inBlocks), 1, true), LEAST_SCALE);
     const ratios = tf.div(inBlocks, scales);
-    const bytes = encoded(code, inBlocks, ratios, tf.scalar(rounding), tensors);
+    const bytes = quantize(kind, inBlocks, ratios, tf.scalar(rounding), tensors);
     return [packed(tf.cast(bytes, 'int32')), tf.reshape(scales, [1, blocks])] as const;
   });
   return { words, scales };
 }
 
 /** The caller's, or its tidy's. `scales` has one number a block. */
-export function decodedTensor(
-  code: MomentCode,
+export function dequantizeTensor(
+  kind: QuantizedKind,
   words: tf.Tensor,
   scales: tf.Tensor,
   shape: readonly number[],
 ): tf.Tensor {
   return tf.tidy(() => {
     const blocks = scales.size;
-    const values = decoded(code, unpacked(code, words), tf.reshape(scales, [blocks, 1]), tensors);
+    const values = dequantize(
+      kind,
+      unpacked(kind, words),
+      tf.reshape(scales, [blocks, 1]),
+      tensors,
+    );
     const size = tf.util.sizeFromShape([...shape]);
     const flat = tf.reshape<tf.Rank.R1>(values, [blocks * BLOCK]);
     return tf.reshape(size === flat.size ? flat : tf.slice1d(flat, 0, size), [...shape]);
@@ -71,7 +76,7 @@ function lowByte(byte: tf.Tensor): tf.Tensor {
 }
 
 /** The lowest byte first: shifted to the top it is all that is left, with its sign. */
-function unpacked(code: MomentCode, words: tf.Tensor): tf.Tensor {
+function unpacked(kind: QuantizedKind, words: tf.Tensor): tf.Tensor {
   const bytes: tf.Tensor[] = [];
   let rest = words;
   for (let k = 0; k < 4; k++) {
@@ -79,7 +84,7 @@ function unpacked(code: MomentCode, words: tf.Tensor): tf.Tensor {
     const signed = tf.mul(tf.cast(top, 'float32'), 2 ** -24);
     const positive = tf.where(tf.less(signed, 0), tf.add(signed, 256), signed);
     rest = tf.sub(rest, tf.mul(tf.cast(positive, 'int32'), int32(2 ** (8 * k))));
-    bytes.push(code === 'signed' ? signed : positive);
+    bytes.push(kind === 'signed' ? signed : positive);
   }
   return tf.reshape(tf.concat(bytes, 1), [words.size / BLOCK_WORDS, BLOCK]);
 }
@@ -88,7 +93,7 @@ function int32(value: number): tf.Scalar {
   return tf.scalar(value, 'int32');
 }
 
-const tensors: CodeAlgebra<tf.Tensor> = {
+const tensors: QuantizationAlgebra<tf.Tensor> = {
   add: tf.add,
   sub: tf.sub,
   mul: tf.mul,

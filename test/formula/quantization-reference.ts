@@ -1,15 +1,15 @@
-import { BLOCK, BLOCK_WORDS, type MomentCode, NEAREST } from '#src/formula/moment-code.js';
-import { encodedNumbers as encodedWords } from '#src/formula/moment-numbers.js';
+import { BLOCK, BLOCK_WORDS, type QuantizedKind, NEAREST } from '#src/formula/quantization.js';
+import { quantizeNumbers as wordsOf } from '#src/formula/quantized-numbers.js';
 
 /** What `values` encode to, with the bytes one by one. */
-export function encodedNumbers(
-  code: MomentCode,
+export function quantizeNumbers(
+  kind: QuantizedKind,
   values: Float32Array,
   rounding = NEAREST,
 ): { words: Int32Array; scales: Float32Array; bytes: number[] } {
-  const { words, scales } = encodedWords(code, values, rounding);
+  const { words, scales } = wordsOf(kind, values, rounding);
   const bytes = [...bytesIn(words, values.length)];
-  return { words, scales, bytes: code === 'signed' ? bytes.map((b) => (b << 24) >> 24) : bytes };
+  return { words, scales, bytes: kind === 'signed' ? bytes.map((b) => (b << 24) >> 24) : bytes };
 }
 
 /** The bytes in the words, in the order of the elements; what fills the last block is left out. */
@@ -23,7 +23,7 @@ export function bytesIn(words: Int32Array, size: number): Uint8Array {
 }
 
 /** The same numbers on every run: of both signs (or squares), over `decades` powers of 10. */
-export function spread(size: number, code: MomentCode, decades = 8): Float32Array {
+export function spread(size: number, kind: QuantizedKind, decades = 8): Float32Array {
   let state = size + 12_345;
   const random = () => {
     state = (Math.imul(state, 1_664_525) + 1_013_904_223) | 0;
@@ -32,6 +32,6 @@ export function spread(size: number, code: MomentCode, decades = 8): Float32Arra
   return Float32Array.from({ length: size }, () => {
     const magnitude = 10 ** (-decades * random());
     const sign = random() < 0.5 ? -1 : 1;
-    return random() < 0.02 ? 0 : code === 'signed' ? sign * magnitude : magnitude;
+    return random() < 0.02 ? 0 : kind === 'signed' ? sign * magnitude : magnitude;
   });
 }
