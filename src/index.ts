@@ -4,7 +4,8 @@ export { describePlan } from './plan/describe.js';
 export { SlowlaneError, type SlowlaneErrorCode } from './checks/errors.js';
 export type { Phase, Place } from './engine/categories.js';
 export { type Meter, meter, type MeterOptions } from './meter/meter.js';
-export type { MeterEvent, TimelineData } from './meter/timeline.js';
+export type { TimelineData } from './meter/timeline-data.js';
+export type { MeterEvent } from './meter/timeline.js';
 export type { FitCallback } from './tfjs/fit-callback.js';
 export { Lookahead, lookahead } from './lookahead/lookahead.js';
 export type {

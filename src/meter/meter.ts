@@ -9,7 +9,8 @@ import * as tf from '@tensorflow/tfjs-core';
 import { SlowlaneError } from '../checks/errors.js';
 import { checkFunction, checkKeys } from '../checks/check.js';
 import type { Breakdown } from '../engine/categories.js';
-import { type MeterEvent, type MeterSource, Timeline, type TimelineData } from './timeline.js';
+import type { MeterSource, TimelineData } from './timeline-data.js';
+import { type MeterEvent, Timeline } from './timeline.js';
 import { TensorCount } from './tensor-count.js';
 
 export interface MeterOptions {

@@ -1,6 +1,7 @@
 // Moves in columns of fixed length: the first ones, then a ring of the last ones.
 
 import { CATEGORIES, PLACES } from '../engine/categories.js';
+import type { MoveColumns } from './timeline-data.js';
 
 /** One allocation or release, or a change of what a buffer is for: `bytes` leave one place for another. */
 export interface Move {
@@ -11,17 +12,6 @@ export interface Move {
   readonly from: number;
   readonly to: number;
   readonly bytes: number;
-}
-
-/** Consecutive moves. What a category holds after each is `start` and the moves up to it. */
-export interface MoveColumns {
-  /** Bytes by category before the first move. */
-  readonly start: readonly number[];
-  readonly step: readonly number[];
-  readonly phase: readonly number[];
-  readonly from: readonly number[];
-  readonly to: readonly number[];
-  readonly bytes: readonly number[];
 }
 
 /** So many of the first moves are kept, and as many of the last. */

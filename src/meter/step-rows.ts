@@ -2,19 +2,7 @@
 // was in use, the pool left out: what is allocated in all hardly changes once a run is under way. If the rows run out, each two neighbours become one.
 
 import { CATEGORIES } from '../engine/categories.js';
-
-export interface StepColumns {
-  readonly stepsPerRow: number;
-  /** The first step of each row. */
-  readonly step: readonly number[];
-  /** Bytes when that step began: one column a category, in the order of CATEGORIES. */
-  readonly begin: readonly (readonly number[])[];
-  /** Bytes when most of them were in use. */
-  readonly peak: readonly (readonly number[])[];
-  /** The phase (at in PHASES) of that, and its step. */
-  readonly peakPhase: readonly number[];
-  readonly peakStep: readonly number[];
-}
+import type { StepColumns } from './timeline-data.js';
 
 /** Rows of a run are never more. */
 export const MAX_ROWS = 512;

@@ -9,44 +9,9 @@ import {
   type Place,
   PLACES,
 } from '../engine/categories.js';
-import { applyMove, type MoveColumns, MoveRing } from './move-log.js';
-import { type StepColumns, StepRows } from './step-rows.js';
-
-/** Rises when the layout changes in a way that readers must know of. */
-export const TIMELINE_VERSION = 1;
-
-/** Plain data. Numbers in `phase`, `from` and `to` are places in the lists of names. */
-export interface TimelineData {
-  readonly version: typeof TIMELINE_VERSION;
-  /**
-   * What was counted: `allocator`: every buffer of the device, at every event; `tensors`: what TensorFlow.js
-   * says it holds, when each step begins, for an allocator that is not ours.
-   */
-  readonly source: MeterSource;
-  readonly categories: readonly string[];
-  readonly phases: readonly string[];
-  /** The categories, then `free`. */
-  readonly places: readonly string[];
-  /** Null for none. */
-  readonly budgetBytes: number | null;
-  /** Moves seen in all. */
-  readonly moves: number;
-  /** When most was allocated, the pool too; of several such times the one with most in use. */
-  readonly peak: PeakData;
-  readonly steps: StepColumns;
-  readonly first: MoveColumns;
-  /** Begins where `first` ends, or later; null if `first` holds everything. */
-  readonly last: MoveColumns | null;
-}
-
-export interface PeakData {
-  readonly step: number;
-  readonly phase: number;
-  /** By category. */
-  readonly bytes: readonly number[];
-}
-
-export type MeterSource = 'allocator' | 'tensors';
+import { applyMove, MoveRing } from './move-log.js';
+import { StepRows } from './step-rows.js';
+import type { MeterSource, TimelineData } from './timeline-data.js';
 
 /** What a listener gets. */
 export interface MeterEvent {
@@ -120,7 +85,7 @@ export class Timeline {
   data(source: MeterSource, budgetBytes: number): TimelineData {
     if (this.#complaint !== null) throw this.#complaint.thrown;
     return {
-      version: TIMELINE_VERSION,
+      version: 1,
       source,
       categories: CATEGORIES,
       phases: PHASES,

@@ -1,25 +1,23 @@
-// What a record has to be, by JSON Schema; in words that say where it is not.
+// Checks a record against its JSON Schema, and says in words where it does not fit.
 
 import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js';
 
 import { shown } from '../checks/check.js';
 
-export type JsonSchema = Readonly<Record<string, unknown>>;
-
-/** A word that JSON Schema does not know throws. Conditions name parts that are defined elsewhere. */
+/** A keyword that JSON Schema does not have throws. Conditions may name properties that are defined elsewhere. */
 const STRICT = { strict: true, strictTypes: false, strictRequired: false } as const;
 
 /** What is wrong with `value` and where, as half a sentence; null if nothing is. */
-export function problemOf(value: unknown, schema: JsonSchema): string | null {
+export function problemOf(value: unknown, schema: object): string | null {
   const validate = compiled(schema);
   if (validate(value)) return null;
   const [first] = validate.errors ?? [];
   return first === undefined ? 'the record is not valid' : inWords(first);
 }
 
-const known = new WeakMap<JsonSchema, ValidateFunction>();
+const known = new WeakMap<object, ValidateFunction>();
 
-function compiled(schema: JsonSchema): ValidateFunction {
+function compiled(schema: object): ValidateFunction {
   const validate = known.get(schema) ?? new Ajv2020({ ...STRICT, verbose: true }).compile(schema);
   known.set(schema, validate);
   return validate;

@@ -3,8 +3,7 @@
 import { SlowlaneError } from '../checks/errors.js';
 import { shown } from '../checks/check.js';
 import { problemOf } from './json-schema.js';
-import { publishedSchema } from './published-schema.js';
-import { RUN_RECORD_VERSION, type RunRecord } from './run-record.js';
+import { RUN_RECORD, RUN_RECORD_VERSION, type RunRecord } from './run-record.js';
 
 /** Throws DATA where `text` is no record of a run, one of a newer version, or damaged. */
 export function readRunRecord(text: string): RunRecord {
@@ -28,7 +27,7 @@ export function readRunRecord(text: string): RunRecord {
   }
   const record: unknown = version === 1 ? fromVersion1(value as unknown as RunRecord) : value;
   const problem =
-    problemOf(record, publishedSchema('run-record')) ??
+    problemOf(record, RUN_RECORD) ??
     unevenColumns(record as RunRecord) ??
     unknownNames((record as RunRecord).timeline);
   if (problem !== null) throw new SlowlaneError('DATA', `This record is damaged: ${problem}.`);

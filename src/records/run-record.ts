@@ -1,128 +1,147 @@
-// What one training run was and what came of it: the content of run.json, and all that the report
-// knows. Plain data, so that it survives JSON unchanged.
+// What one training run was and what came of it: the content of run.json, and all that the report shows.
 
-import type { TimelineData } from '../meter/timeline.js';
-import type { StepTimes } from './step-times.js';
+import { Type } from 'typebox';
+
+import {
+  amount,
+  count,
+  type Described,
+  list,
+  nullable,
+  object,
+  recordSchema,
+  text,
+} from '../checks/schema.js';
+import { TIMELINE } from '../meter/timeline-data.js';
+import { STEP_TIMES } from './step-times.js';
 
 /** Rises when the layout changes in a way that readers must know of. */
 export const RUN_RECORD_VERSION = 2;
 
-export interface RunRecord {
-  readonly version: typeof RUN_RECORD_VERSION;
-  readonly tool: 'slowlane';
-  readonly toolVersion: string;
-  /** True when the run was stopped or failed before its end; `ended` says how. */
-  readonly partial: boolean;
-  /** `'done'`, or why it stopped. */
-  readonly ended: string;
-  /** ISO 8601. */
-  readonly startedAt: string;
-  /** Arguments as they were given. */
-  readonly command: readonly string[];
-  /** Every option with its value, defaults too. */
-  readonly options: Readonly<Record<string, string | number | boolean>>;
-  readonly engine: EngineRecord;
-  /** Version of Node. */
-  readonly node: string;
-  readonly platform: PlatformRecord;
-  readonly seed: number;
-  readonly data: DataRecord;
-  readonly model: ModelRecord;
-  readonly steps: { readonly planned: number; readonly done: number };
-  /** Milliseconds: `training` is the loop with its syncs, `total` is everything from start to end. */
-  readonly wallMs: { readonly training: number; readonly total: number };
-  readonly losses: readonly LossPoint[];
-  readonly evaluations: readonly EvaluationRecord[];
-  readonly validation: ValidationRecord;
-  /** Null in records of version 1. */
-  readonly stepTimes: StepTimes | null;
-  /** Null without `--timeline`. */
-  readonly timeline: TimelineData | null;
-  readonly memory: MemoryRecord;
-  /** Null without Lookahead. */
-  readonly sync: SyncRecord | null;
-}
+const loss = (description?: string) => nullable(Type.Number(), description);
 
-export interface EngineRecord {
-  readonly name: string;
-  /** Why preferred ones were passed over; empty where none was. */
-  readonly note: string;
-}
+const LOSS_POINT = object({
+  step: count(),
+  loss: loss(
+    "Mean cross-entropy of the step's batch before the step; null where it was not finite.",
+  ),
+});
 
-export interface PlatformRecord {
-  /** `linux x64`. */
-  readonly system: string;
-  readonly cpu: string;
-  readonly cores: number;
-  readonly memoryBytes: number;
-}
+const EVALUATION = object({
+  weights: Type.Enum(['fast', 'slow']),
+  loss: loss(),
+  accuracy: Type.Number({
+    description: 'Share of correct answers, 0 to 1.',
+    minimum: 0,
+    maximum: 1,
+  }),
+});
 
-export interface DataRecord {
-  readonly name: string;
-  readonly trainCount: number;
-  readonly testCount: number;
-  /** Which examples were evaluated on. */
-  readonly testNote: string;
-}
+const HOST_MEMORY = object({
+  slowBytes: count('All slow weights.'),
+  stagingBytes: count('Staging buffers that chunks pass through during a sync.'),
+});
 
-export interface ModelRecord {
-  readonly name: string;
-  readonly description: string;
-  readonly parameters: number;
-}
+const MEMORY = object({
+  weightBytes: count('One copy of the trained weights.'),
+  deviceBytes: count(
+    'The most that tfjs held between two batches: weights, optimizer state, sums of micro-batches. What lives only inside a batch is not included.',
+  ),
+  host: nullable(HOST_MEMORY, 'Null without Lookahead.'),
+  reachedHostBytes: Type.Optional(
+    count(
+      'Host memory that the device can reach at the end: slow weights with their staging buffers, and offloaded moments. Absent where the engine keeps none.',
+    ),
+  ),
+});
 
-export interface LossPoint {
-  readonly step: number;
-  /** Mean cross-entropy of the step's batch before the step; null where it was not finite. */
-  readonly loss: number | null;
-}
+const SYNC = object({
+  syncs: count(),
+  totalMs: amount(),
+  pullMs: amount(),
+  blendMs: amount(),
+  pushMs: amount(),
+  checkMs: amount('Looking for weights that are not finite.'),
+  bytesPulled: count(),
+  bytesPushed: count(),
+  workers: text("Where blends ran: '1 worker', 'inline'."),
+});
 
-export interface EvaluationRecord {
-  readonly weights: 'fast' | 'slow';
-  readonly loss: number | null;
-  /** Share of right answers, 0 to 1. */
-  readonly accuracy: number;
-}
+export const RUN_RECORD = recordSchema(
+  {
+    name: 'run-record',
+    version: RUN_RECORD_VERSION,
+    title: 'The record of a training run',
+    description:
+      'What `slowlane train` writes to run.json, and what `slowlane report` reads. Bytes are whole numbers, times are milliseconds.',
+  },
+  {
+    version: Type.Literal(RUN_RECORD_VERSION),
+    tool: Type.Literal('slowlane'),
+    toolVersion: text(),
+    partial: Type.Boolean({
+      description: "True when the run was stopped or failed before its end; 'ended' says how.",
+    }),
+    ended: text("'done', or why the run stopped."),
+    startedAt: text('ISO 8601.'),
+    command: list(text(), 'Arguments as they were given.'),
+    // TypeBox has no type for "any names, but `inner` is one of them".
+    options: Type.Unsafe<Record<string, string | number | boolean>>({
+      description: 'Every option with its value, defaults included.',
+      type: 'object',
+      required: ['inner'],
+      additionalProperties: { type: ['string', 'number', 'boolean'] },
+    }),
+    engine: object({
+      name: text(),
+      note: text('Why preferred engines were passed over; empty where none was.'),
+    }),
+    node: text('Version of Node.'),
+    platform: object({
+      system: text("'linux x64'."),
+      cpu: text(),
+      cores: count(),
+      memoryBytes: count(),
+    }),
+    seed: Type.Integer(),
+    data: object({
+      name: text(),
+      trainCount: count(),
+      testCount: count(),
+      testNote: text('Which examples the evaluation used.'),
+    }),
+    model: object({ name: text(), description: text(), parameters: count() }),
+    steps: object({ planned: count(), done: count() }),
+    wallMs: object({
+      training: amount('The training loop with its syncs.'),
+      total: amount('Everything from start to end.'),
+    }),
+    losses: list(LOSS_POINT),
+    evaluations: list(EVALUATION),
+    validation: object(
+      {
+        step: list(count()),
+        fast: list(loss()),
+        slow: list(loss(), 'Nulls without Lookahead.'),
+      },
+      'Loss on test data during training, in columns; the last row is that of evaluations.',
+    ),
+    stepTimes: nullable(
+      STEP_TIMES,
+      'Columns with one row for one or more steps. Null in a record that was of version 1.',
+    ),
+    timeline: nullable(TIMELINE),
+    memory: MEMORY,
+    sync: nullable(SYNC, 'All syncs together; null without Lookahead.'),
+  },
+);
 
-/** Loss on test data in the course of training, in columns; the last is that of `evaluations`. */
-export interface ValidationRecord {
-  readonly step: readonly number[];
-  readonly fast: readonly (number | null)[];
-  /** Nulls without Lookahead. */
-  readonly slow: readonly (number | null)[];
-}
-
-export interface HostMemory {
-  /** All slow weights. */
-  readonly slowBytes: number;
-  /** Slots that chunks pass through during a sync. */
-  readonly stagingBytes: number;
-}
-
-export interface MemoryRecord {
-  /** Bytes of one copy of the trained weights. */
-  readonly weightBytes: number;
-  /** Highest number of bytes tfjs held between two batches: weights, inner state, sums of micro-batches; not what lives inside a batch. */
-  readonly deviceBytes: number;
-  /** Null without Lookahead. */
-  readonly host: HostMemory | null;
-  /** Host memory that the device reaches at the end: slow weights with their staging, and moments. Left out where the engine keeps none. */
-  readonly reachedHostBytes?: number;
-}
-
-export interface SyncRecord {
-  readonly syncs: number;
-  readonly totalMs: number;
-  readonly pullMs: number;
-  readonly blendMs: number;
-  readonly pushMs: number;
-  /** Looking for non-finite weights. */
-  readonly checkMs: number;
-  readonly bytesPulled: number;
-  readonly bytesPushed: number;
-  /** Where blends ran: `1 worker`, `inline`. */
-  readonly workers: string;
-}
+export type RunRecord = Described<typeof RUN_RECORD>;
+export type LossPoint = Described<typeof LOSS_POINT>;
+export type EvaluationRecord = Described<typeof EVALUATION>;
+export type HostMemory = Described<typeof HOST_MEMORY>;
+export type MemoryRecord = Described<typeof MEMORY>;
+export type SyncRecord = Described<typeof SYNC>;
 
 /** The text of run.json. */
 export function runRecordToJson(record: RunRecord): string {

@@ -1,25 +1,35 @@
-// How long each step took and what its syncs took of that, in a bounded number of rows: if they run out,
-// each two neighbours become one.
+// How long each step took and how much of that its syncs took, in a bounded number of rows. When the rows run out,
+// each pair of neighbours is merged into one.
+
+import { Type } from 'typebox';
+
+import { amount, count, type Described, list, object } from '../checks/schema.js';
 
 export const SYNC_PHASES = ['check', 'wait', 'pull', 'blend', 'push'] as const;
 export type SyncPhase = (typeof SYNC_PHASES)[number];
 
-/** Milliseconds of all syncs so far, by what they went into. */
+/** Milliseconds of all syncs so far, by phase. */
 export type SyncMs = Readonly<Record<SyncPhase, number>>;
 
-/** Columns; milliseconds to the hundredth. */
-export interface StepTimes {
-  readonly stepsPerRow: number;
-  /** Steps that the last row holds; as many as the others, or fewer. */
-  readonly stepsInLastRow: number;
-  /** Mean of the row's steps, syncs included. */
-  readonly ms: readonly number[];
-  readonly slowestMs: readonly number[];
-  readonly syncs: readonly number[];
-  /** Of all the row's syncs together; one column a phase. Phases may overlap: they can add up to more. */
-  readonly syncMs: readonly number[];
-  readonly syncPhases: Readonly<Record<SyncPhase, readonly number[]>>;
-}
+const column = (description?: string) => list(Type.Number(), description);
+
+export const STEP_TIMES = object(
+  {
+    stepsPerRow: Type.Integer({ minimum: 1 }),
+    stepsInLastRow: count('Steps in the last row: as many as in the others, or fewer.'),
+    ms: list(amount(), "Mean of the row's steps, syncs included."),
+    slowestMs: list(amount(), "The slowest of the row's steps."),
+    syncs: list(count()),
+    syncMs: column("All of the row's syncs together."),
+    syncPhases: object(
+      { check: column(), wait: column(), pull: column(), blend: column(), push: column() },
+      'The parts of syncMs. Phases may overlap, so they can add up to more than syncMs.',
+    ),
+  },
+  'Columns with one row for one or more steps; milliseconds to the hundredth.',
+);
+
+export type StepTimes = Described<typeof STEP_TIMES>;
 
 export const MAX_TIME_ROWS = 2048;
 

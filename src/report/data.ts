@@ -1,6 +1,6 @@
 // What the charts of a report draw, as it stands in the page.
 
-import type { TimelineData } from '../meter/timeline.js';
+import type { TimelineData } from '../meter/timeline-data.js';
 import { type MemoryPoints, memoryPoints } from './memory-points.js';
 import type { RunRecord } from '../records/run-record.js';
 import { centeredMeans } from './smoothing.js';

@@ -1,8 +1,8 @@
 // A timeline as the points of one chart over steps: single moves where they are known, spread over their
 // step in their order, and between them the rows of steps. Step 0 is what was before the first one.
 
-import type { MoveColumns } from '../meter/move-log.js';
-import type { TimelineData } from '../meter/timeline.js';
+import type { MoveColumns } from '../meter/timeline-data.js';
+import type { TimelineData } from '../meter/timeline-data.js';
 
 /** Columns, one entry a point. */
 export interface MemoryPoints {

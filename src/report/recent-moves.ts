@@ -1,7 +1,7 @@
 // A live page is sent its data again and again: of the single moves at the end of a long timeline it gets fewer.
 
 import { applyMove } from '../meter/move-log.js';
-import type { TimelineData } from '../meter/timeline.js';
+import type { TimelineData } from '../meter/timeline-data.js';
 
 /** `timeline` with at most `kept` of its last moves; those before them are in its rows. */
 export function withRecentMoves(timeline: TimelineData, kept: number): TimelineData {

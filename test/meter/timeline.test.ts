@@ -7,7 +7,8 @@ import { adam, meter } from 'slowlane';
 import { expect, test } from 'vitest';
 
 import { CATEGORIES, PHASES, PLACES } from '#src/engine/categories.js';
-import { MOVES_KEPT, type MoveColumns } from '#src/meter/move-log.js';
+import { MOVES_KEPT } from '#src/meter/move-log.js';
+import type { MoveColumns } from '#src/meter/timeline-data.js';
 import { MAX_ROWS } from '#src/meter/step-rows.js';
 import { Timeline } from '#src/meter/timeline.js';
 

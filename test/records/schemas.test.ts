@@ -3,7 +3,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 
-import { type JsonSchema, problemOf } from '#src/records/json-schema.js';
+import { problemOf } from '#src/records/json-schema.js';
 import { readRunRecord } from '#src/records/read-record.js';
 
 import {
@@ -20,15 +20,15 @@ type Names = Readonly<Record<string, unknown>>;
 
 const RESULTS = entry('bench/results');
 const read = (file: string) => JSON.parse(readFileSync(file, 'utf8')) as Names;
-const SCHEMAS: readonly JsonSchema[] = readdirSync(entry('docs'))
+const SCHEMAS: readonly Names[] = readdirSync(entry('docs'))
   .filter((name) => name.endsWith('.schema.json'))
   .map((name) => read(entry(`docs/${name}`)));
 const files = readdirSync(RESULTS).filter((name) => name.endsWith('.json'));
 
 /** The schema that fits what `record` says of itself: the names at its top whose value is fixed. */
-function schemaOf(record: Names): JsonSchema {
+function schemaOf(record: Names): Names {
   const claiming = SCHEMAS.filter(({ properties }) =>
-    Object.entries(properties as Readonly<Record<string, JsonSchema>>).every(
+    Object.entries(properties as Readonly<Record<string, Names>>).every(
       ([name, part]) => !('const' in part) || record[name] === part['const'],
     ),
   );
@@ -36,7 +36,7 @@ function schemaOf(record: Names): JsonSchema {
     claiming.map(({ $id }) => $id),
     'schemas that claim the record',
   ).toHaveLength(1);
-  return claiming[0] as JsonSchema;
+  return claiming[0] as Names;
 }
 
 describe('committed results', () => {

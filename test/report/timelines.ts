@@ -1,6 +1,7 @@
 // Timelines and step times for tests, made as a run makes them.
 
-import { Timeline, type TimelineData } from '#src/meter/timeline.js';
+import { Timeline } from '#src/meter/timeline.js';
+import type { TimelineData } from '#src/meter/timeline-data.js';
 import type { RunRecord } from '#src/records/run-record.js';
 import { StepClock } from '#src/records/step-times.js';
 import { RECORD } from './records.js';

@@ -1,0 +1,18 @@
+// Writes docs/*.schema.json from the definitions in src. `--check` writes nothing and exits with 1 if a committed
+// file is not what the definitions give.
+import { readFileSync, writeFileSync } from 'node:fs';
+
+import { RUN_RECORD } from '../src/records/run-record.js';
+
+const RECORDS = [RUN_RECORD];
+
+for (const schema of RECORDS) {
+  const name = `docs/${schema.$id.split(':')[2]}.schema.json`;
+  const file = new URL(`../${name}`, import.meta.url);
+  const fresh = `${JSON.stringify(schema, null, 2)}\n`;
+  if (!process.argv.includes('--check')) writeFileSync(file, fresh);
+  else if (readFileSync(file, 'utf8') !== fresh) {
+    console.error(`${name} is not what its definition in src gives: run \`npm run schemas\`.`);
+    process.exitCode = 1;
+  }
+}
