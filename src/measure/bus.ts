@@ -1,11 +1,10 @@
 // What the bus can do: bytes from pinned host memory to the device and back into pinned host memory, piece
 // by piece, by the GPU's own copies alone. Nothing on the main thread touches them: the floor of any sync.
 
+import { STAGING_PIECES, stagingBytesOf } from '../slow/packed-layout.js';
 import type { BareDevice } from './devices.js';
 import type { Phase } from './peaks.js';
 
-/** Pieces on the device at a time, as a sync has them: a copy down may still run while the next one comes up. */
-const STAGING_PIECES = 4;
 /** In what goes up, so that what comes down can be told from memory that nobody wrote. */
 const MARK = 1;
 
@@ -47,7 +46,7 @@ export async function timeBus(
 export function busBytes(pieces: readonly number[]) {
   return {
     mappableBytes: 2 * sum(pieces),
-    deviceLocalBytes: Math.min(STAGING_PIECES, pieces.length) * Math.max(...pieces),
+    deviceLocalBytes: stagingBytesOf(pieces.map((bytes) => ({ bytes }))),
   };
 }
 

@@ -31,38 +31,84 @@ export interface PackedItem<W> {
   readonly size: number;
 }
 
+/** Equal pieces in a row. In each further one, the parts begin where they end in the previous one. */
+export interface PieceRun<W> extends PackedPiece<W> {
+  readonly times: number;
+}
+
+/** Pieces that are on the device at the same time: one goes up, one is blended, one comes down, one is spare. */
+export const STAGING_PIECES = 4;
+/** Staging takes at most this share of the weights, or the bytes below if those are more. */
+const STAGING_SHARE = 0.05;
+const STAGING_BYTES = 2 ** 20;
+
+/** The `pieceBytes` for weights that take `weightBytes` in float32: at most `chunkBytes`. */
+export function stagedPieceBytes(weightBytes: number, chunkBytes: number): number {
+  return Math.min(
+    chunkBytes,
+    Math.max(STAGING_BYTES, STAGING_SHARE * weightBytes) / STAGING_PIECES,
+  );
+}
+
+/** What the pieces take on the device at most while they move: each staging buffer holds the largest one. */
+export function stagingBytesOf(
+  pieces: readonly { readonly bytes: number; readonly times?: number }[],
+): number {
+  const count = pieces.reduce((sum, { times = 1 }) => sum + times, 0);
+  const largest = pieces.reduce((most, { bytes }) => Math.max(most, bytes), 0);
+  return Math.min(STAGING_PIECES, count) * largest;
+}
+
 /**
- * Pieces of at most `pieceBytes`, which is rounded to a multiple of 512: the least that holds what may not be
- * cut, a block of int8. Items without elements get no part.
+ * Pieces of at most `pieceBytes`, which is rounded to a multiple of 512, the smallest size that holds a block of
+ * int8. Items without elements get no part.
  */
 export function layOutPacked<W>(
   items: readonly PackedItem<W>[],
   pieceBytes: number,
 ): PackedPiece<W>[] {
-  const capacity = Math.max(512, Math.floor(pieceBytes / 512) * 512);
   const pieces: PackedPiece<W>[] = [];
-  let parts: PackedPart<W>[] = [];
-  let filled = 0;
-  const close = () => {
-    if (filled > 0) pieces.push({ parts, bytes: filled });
-    parts = [];
-    filled = 0;
-  };
-  for (const { item, format, size } of items) {
-    if (packedBytes(format, size) > capacity - filled) close();
-    for (let start = 0; start < size;) {
-      const left = size - start;
-      const room = capacity - filled;
-      const fits = packedBytes(format, left) <= room;
-      const length = fits ? left : cuttable(format, room);
-      parts.push({ item, format, start, length, offset: filled });
-      filled += Math.ceil(packedBytes(format, length) / ALIGN_BYTES) * ALIGN_BYTES;
-      start += length;
-      if (!fits) close();
+  for (const { parts, bytes, times } of pieceRuns(items, pieceBytes)) {
+    for (let i = 0; i < times; i++) {
+      const moved = parts.map((part) => ({ ...part, start: part.start + i * part.length }));
+      pieces.push({ parts: moved, bytes });
     }
   }
-  close();
   return pieces;
+}
+
+/** The same pieces, with equal ones in one run, so that sizes alone cost no work per piece. */
+export function* pieceRuns<W>(
+  items: readonly PackedItem<W>[],
+  pieceBytes: number,
+): Generator<PieceRun<W>> {
+  const capacity = Math.max(512, Math.floor(pieceBytes / 512) * 512);
+  let parts: PackedPart<W>[] = [];
+  let filled = 0;
+  for (const { item, format, size } of items) {
+    if (filled > 0 && packedBytes(format, size) > capacity - filled) {
+      yield { parts, bytes: filled, times: 1 };
+      parts = [];
+      filled = 0;
+    }
+    // Only an item that begins a piece is larger than the room that is left.
+    const cut = cuttable(format, capacity);
+    const fitting = Math.floor(capacity / GROUPS[format].bytes) * GROUPS[format].elements;
+    const times = filled > 0 ? 0 : Math.max(0, Math.ceil((size - fitting) / cut));
+    const part = { item, format, offset: filled };
+    if (times > 0) {
+      const bytes = aligned(packedBytes(format, cut));
+      yield { parts: [{ ...part, start: 0, length: cut }], bytes, times };
+    }
+    const length = size - times * cut;
+    if (length > 0) parts.push({ ...part, start: times * cut, length });
+    filled += aligned(packedBytes(format, length));
+  }
+  if (filled > 0) yield { parts, bytes: filled, times: 1 };
+}
+
+function aligned(bytes: number): number {
+  return Math.ceil(bytes / ALIGN_BYTES) * ALIGN_BYTES;
 }
 
 /** The elements that fit into `bytes`, such that the next one begins where its variable may be bound. */

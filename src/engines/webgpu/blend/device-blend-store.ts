@@ -11,7 +11,7 @@ import type * as tf from '@tensorflow/tfjs-core';
 
 import { fitsIn, largestIn, type ValueFormat } from '../../../../workers/codecs/value-format.js';
 import { valueFormat } from '../../../slow/slow-format.js';
-import { layOutPacked } from '../../../slow/packed-layout.js';
+import { layOutPacked, stagedPieceBytes, stagingBytesOf } from '../../../slow/packed-layout.js';
 import type {
   BlendOptions,
   Blending,
@@ -26,15 +26,11 @@ import { LargestMagnitudes } from './largest.js';
 import type { BudgetedBackend } from '../budgeted-backend.js';
 import { type HandedOver, Readback } from '../host-memory/readback.js';
 import { Piece } from './piece.js';
-import { type Command, PieceMover, STAGING_PIECES, stagingBytesOf } from './piece-mover.js';
+import { type Command, PieceMover } from './piece-mover.js';
 import { TensorBuffers } from '../update/tensor-buffers.js';
 import { checkCurrent } from '../check-current.js';
 import { checkUpdateBackend } from '../../../tfjs/update-backend.js';
 import { withFloats } from './with-floats.js';
-
-/** Staging takes at most this share of the weights, or the bytes below if those are more. */
-const STAGING_SHARE = 0.05;
-const STAGING_BYTES = 2 ** 20;
 
 /** Bits of infinity; above are the NaNs. */
 const INFINITY_BITS = 0x7f80_0000;
@@ -77,8 +73,7 @@ class DeviceBlendStore<W extends Storable> implements SlowStore<W> {
 
   add(items: readonly W[]): void {
     const weightBytes = items.reduce((sum, { size }) => sum + size * 4, 0);
-    const stagingBytes = Math.max(STAGING_BYTES, STAGING_SHARE * weightBytes);
-    const pieceBytes = Math.min(this.#options.chunkBytes, stagingBytes / STAGING_PIECES);
+    const pieceBytes = stagedPieceBytes(weightBytes, this.#options.chunkBytes);
     this.#pieces.push(...this.#make(items, pieceBytes));
   }
 

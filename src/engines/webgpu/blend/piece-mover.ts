@@ -3,6 +3,7 @@
 import type * as tf from '@tensorflow/tfjs-core';
 
 import { SlowlaneError } from '../../../checks/errors.js';
+import { STAGING_PIECES } from '../../../slow/packed-layout.js';
 import type { Storable } from '../../../slow/slow-store.js';
 import type { BudgetedBackend } from '../budgeted-backend.js';
 import type { TensorBuffers } from '../update/tensor-buffers.js';
@@ -10,9 +11,6 @@ import type { Move } from './blend-wgsl.js';
 import { type PartMove, PartMover } from './part-mover.js';
 import type { Piece } from './piece.js';
 import type { HandedOver } from '../host-memory/readback.js';
-
-/** Pieces on the device at a time: one going up, one being blended, one coming down, and one to spare. */
-export const STAGING_PIECES = 4;
 
 export interface Command<W> {
   readonly move: Move;
@@ -144,12 +142,6 @@ function checkHere<W>(pieces: readonly Piece<W>[]): void {
     'ENGINE',
     'The device did not give all slow weights back after an earlier sync. Load the last saved state into a new Lookahead.',
   );
-}
-
-/** Of the device, while all pieces move. */
-export function stagingBytesOf(pieces: readonly { readonly bytes: number }[]): number {
-  const largest = pieces.reduce((most, { bytes }) => Math.max(most, bytes), 0);
-  return Math.min(STAGING_PIECES, pieces.length) * largest;
 }
 
 function variablesIn<W extends Storable>(

@@ -1,0 +1,89 @@
+// If no policy fits: how much is missing, and what would help.
+
+import { formatBytes } from '../checks/bytes.js';
+import { checkpointed } from './activations.js';
+import { PLANNED_INNERS } from './inner-names.js';
+import { ruleOf } from './inner-rules.js';
+import { type Budgets, doesFit, largestBatch } from './largest.js';
+import type { Policy } from './policies.js';
+import { policyBytes, type PolicyBytes, type Training } from './policy-bytes.js';
+
+/** A change of the request after which something fits. */
+export interface Remedy {
+  readonly change: 'batchSize' | 'checkpoint' | 'inner' | 'vramBudget' | 'hostBudget';
+  /** The value to give instead. */
+  readonly to: string | number;
+  /** What the device needs after the change. */
+  readonly neededDeviceBytes: number;
+  /** The change in words. */
+  readonly text: string;
+}
+
+/** How much the policy that lacks least is over the budgets. */
+export interface Shortfall {
+  readonly policy: Policy;
+  /** Missing on the device and on the host. One of them may be 0. */
+  readonly deviceBytes: number;
+  readonly hostBytes: number;
+  /** Each of them suffices by itself. The smallest change comes first. */
+  readonly remedies: readonly Remedy[];
+}
+
+/** null if there are no `plans`. */
+export function shortfallOf(
+  plans: readonly (PolicyBytes & { readonly policy: Policy })[],
+  training: Training,
+  budgets: Budgets,
+): Shortfall | null {
+  const missing = plans.map((plan) => ({
+    policy: plan.policy,
+    deviceBytes: Math.max(0, plan.neededDeviceBytes - budgets.deviceBytes),
+    hostBytes: Math.max(0, plan.hostBytes - budgets.hostBytes),
+  }));
+  const [closest] = missing.toSorted(
+    (a, b) => a.deviceBytes + a.hostBytes - (b.deviceBytes + b.hostBytes),
+  );
+  if (closest === undefined) return null;
+  return { ...closest, remedies: remediesFor(closest.policy, training, budgets) };
+}
+
+function remediesFor(policy: Policy, training: Training, budgets: Budgets): Remedy[] {
+  const remedies: Remedy[] = [];
+  const add = (change: Remedy['change'], to: string | number, changed: Training, text: string) => {
+    const bytes = policyBytes(policy, changed);
+    if (!doesFit(bytes, budgets)) return;
+    const { neededDeviceBytes } = bytes;
+    const needs = `${formatBytes(neededDeviceBytes)} of VRAM`;
+    remedies.push({ change, to, neededDeviceBytes, text: `${text} (${needs})` });
+  };
+
+  const batchSize = largestBatch(policy, training, budgets);
+  if (batchSize !== null && batchSize < training.batchSize) {
+    add('batchSize', batchSize, { ...training, batchSize }, `a batch of ${batchSize}`);
+  }
+  const layers = training.layers === null ? null : checkpointed(training.layers);
+  if (layers !== null) {
+    const blocks = 'activation checkpointing (checkpoint()) in blocks of √layers';
+    add('checkpoint', 'blocks of √layers', { ...training, layers }, blocks);
+  }
+  for (let slots = training.rule.slots - 1; slots >= 0; slots--) {
+    const name = PLANNED_INNERS.find((inner) => ruleOf(inner).slots === slots);
+    if (name === undefined) continue;
+    const text = `${name}, a rule with ${slots === 0 ? 'no slot' : 'one slot'} a weight`;
+    add('inner', name, { ...training, rule: ruleOf(name) }, text);
+  }
+  const { neededDeviceBytes, hostBytes } = policyBytes(policy, training);
+  const lacks = {
+    device: neededDeviceBytes > budgets.deviceBytes,
+    host: hostBytes > budgets.hostBytes,
+  };
+  const vram = `a VRAM budget of ${formatBytes(neededDeviceBytes)}`;
+  const host = `a host budget of ${formatBytes(hostBytes)}`;
+  if (lacks.device) {
+    const text = lacks.host ? `${vram} and ${host}` : vram;
+    remedies.push({ change: 'vramBudget', to: neededDeviceBytes, neededDeviceBytes, text });
+  } else if (lacks.host) {
+    remedies.push({ change: 'hostBudget', to: hostBytes, neededDeviceBytes, text: host });
+  }
+  return remedies;
+}
