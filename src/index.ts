@@ -16,6 +16,7 @@ export type {
 } from './lookahead/options.js';
 export type { LookaheadStats } from './lookahead/stats.js';
 export type { Plan, PlannedPolicy } from './plan/make-plan.js';
+export type { PlanOverride } from './plan/overrides.js';
 export { checkpoint } from './autograd/checkpoint.js';
 export * from './optimizers/index.js';
 export { plan, type PlanOptions } from './plan/plan.js';

@@ -76,6 +76,7 @@ export class AutoPlan {
       },
       busBytesPerSecond: null,
       fixed: this.#fixed(inner, hints),
+      overrides: [],
       layers: EQUAL_LAYERS,
       assumptions: subject.assumptions,
     });

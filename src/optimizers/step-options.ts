@@ -1,6 +1,7 @@
 /** Options of every optimizer here. */
 import { checkChoice } from '../checks/check.js';
 import type { Clipping } from '../formula/clipping.js';
+import { SMALLEST_CODED } from '../formula/moment-code.js';
 import type { LearningRate } from './learning-rate.js';
 
 export interface StepOptions {
@@ -42,6 +43,18 @@ export type MomentPolicy = (typeof MOMENT_POLICIES)[number];
 
 export function waitsOnHost(moments: MomentPolicy): boolean {
   return moments === 'host:f32' || moments === 'host:q8';
+}
+
+/** How the slots of a weight are kept. Slots of small weights stay float32 on the device. */
+export function slotStorage(
+  moments: Moments,
+  elements: number,
+): { readonly isQuantized: boolean; readonly isOnHost: boolean } {
+  const isLarge = elements >= SMALLEST_CODED;
+  return {
+    isQuantized: isLarge && moments.endsWith(':q8'),
+    isOnHost: isLarge && waitsOnHost(moments),
+  };
 }
 
 export const STEP_OPTIONS = [

@@ -6,7 +6,7 @@
 // tensor in between), with released ones only those of the layer that it is at, and of the one before while
 // they are small.
 
-import type { GradientsPolicy } from './policies.js';
+import type { GradientLifetime } from '../optimizers/step-options.js';
 
 /** One layer of a model. Elements are those of its output, for one example. */
 export interface PlannedLayer {
@@ -41,7 +41,7 @@ export interface ActivationBytes {
 export function activationBytes(
   { inputElements, layers }: PlannedLayers,
   batchSize: number,
-  gradients: GradientsPolicy,
+  gradients: GradientLifetime,
 ): ActivationBytes {
   const outputs = layers.map(({ outputElements }) => outputElements);
   const targets = outputs.at(-1) ?? 0;

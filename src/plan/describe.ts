@@ -1,23 +1,30 @@
 // A plan in sentences. The command line puts its tables in between.
 
-import type { Plan } from './make-plan.js';
 import { formatBytes } from '../checks/bytes.js';
+import { shortCount } from '../checks/counts.js';
+import type { Plan } from './make-plan.js';
+import type { DescribedOverride } from './overrides.js';
 import type { DeviceBytes } from './policy-bytes.js';
-import type { Shortfall } from './choice.js';
-import type { Policy } from './policies.js';
-import { formatCount } from './weights.js';
+import type { Shortfall } from './shortfall.js';
 
-/** What was asked for, what the plan picks and what that takes, or what is missing, and what was taken for granted. */
+/**
+ * The request, the pick and what it takes (or what is missing), and the plan's assumptions.
+ *
+ * @example
+ * import { describePlan, plan } from 'slowlane';
+ *
+ * console.log(describePlan(plan({ weights: '1M', vramBudget: '64MiB' })));
+ */
 export function describePlan(plan: Plan): string {
   return [headOf(plan), ...verdictOf(plan), ...notesOf(plan)].join('\n');
 }
 
-/** What was asked for. */
+/** The request. */
 export function headOf(plan: Plan): string {
   const { parameters, inner, syncPeriod, batchSize, accumulate } = plan;
   const { vramBudgetBytes, hostBudgetBytes } = plan;
   return [
-    `${formatCount(parameters)} parameters`,
+    `${shortCount(parameters)} parameters`,
     inner,
     accumulate === 1 ? `batch ${batchSize}` : `${accumulate} micro-batches of ${batchSize}`,
     `a sync every ${syncPeriod} steps`,
@@ -26,34 +33,37 @@ export function headOf(plan: Plan): string {
   ].join(', ');
 }
 
-/** What the plan picks, or what is missing. */
+/** The pick, or what is missing. */
 export function verdictOf(plan: Plan): string[] {
-  const { pick, shortfall } = plan;
+  const { pick, shortfall, overrides } = plan;
   if (pick !== null) {
     const { count, bytes } = pick.chunks;
     return [
-      `→ ${codeOf(plan, pick.policy)}`,
+      `→ ${codeOf(plan)}`,
+      ...overrides.map(
+        (one) => `  override ${one.weights} (${weightsText(one.count)}): ${settingsOf(one)}`,
+      ),
       `  on the device: ${partsOf(pick.device)}`,
       `  on the host: ${formatBytes(pick.hostBytes)}; over the bus: ${formatBytes(pick.bus.meanBytesPerStep)} a step`,
       ...(count === 0
         ? []
-        : [`  slow weights cross the bus in pieces of ${formatBytes(bytes)}: ${count} of them`]),
+        : [`  slow weights cross the bus in ${count} pieces of at most ${formatBytes(bytes)}`]),
     ];
   }
   if (shortfall === null) return [];
   return [
     `Nothing fits. ${closest(shortfall)}`,
-    'Each of these would be enough by itself:',
+    'Each of these changes would suffice:',
     ...shortfall.remedies.map(({ text }) => `  - ${text}`),
   ];
 }
 
-/** What is missing, in one line; empty if nothing is. */
+/** What is missing, in one line. Empty if something fits. */
 export function describeShortfall({ shortfall, vramBudgetBytes }: Plan): string {
   if (shortfall === null) return '';
   return (
     `Nothing fits into the VRAM budget of ${formatBytes(vramBudgetBytes)}. ${closest(shortfall)} ` +
-    `Each of these would be enough by itself: ${shortfall.remedies.map(({ text }) => text).join('; ')}.`
+    `Each of these changes would suffice: ${shortfall.remedies.map(({ text }) => text).join('; ')}.`
   );
 }
 
@@ -69,27 +79,56 @@ function closest(shortfall: Shortfall): string {
   );
 }
 
-/** The call that makes it so. */
-function codeOf(
-  { inner, accumulate }: Pick<Plan, 'inner' | 'accumulate'>,
-  { gradients, moments, slow }: Policy,
-): string {
-  const options = [
+/** The call that trains with the pick. */
+function codeOf({ pick, inner, accumulate, overrides }: Plan): string {
+  if (pick === null) return '';
+  const { gradients, moments, slow } = pick.policy;
+  const list = (entries: readonly (string | null)[]) =>
+    entries.length === 0 ? [] : [`overrides: [${entries.join(', ')}]`];
+  const entry = ({ weights }: DescribedOverride, values: string) =>
+    `{ weights: ${weights}, ${values} }`;
+  const ofInner = overrides.filter((one) => one.moments !== undefined);
+  const innerOptions = [
     ...(gradients === 'keep' ? [] : [`gradients: '${gradients}'`]),
     ...(moments === 'device:f32' ? [] : [`moments: '${moments}'`]),
     ...(accumulate === 1 ? [] : [`accumulate: ${accumulate}`]),
+    ...list(ofInner.map((one) => entry(one, `moments: '${one.moments}'`))),
   ];
-  const innerOptions = options.length === 0 ? '' : `{ ${options.join(', ')} }`;
-  return `lookahead(${inner}(${innerOptions}), { slow: '${slow}' })`;
+  const ofLookahead = overrides.map((one) => ({ one, values: lookaheadValues(one) }));
+  const lookaheadOptions = [
+    `slow: '${slow}'`,
+    ...list(
+      ofLookahead
+        .filter(({ values }) => values !== '')
+        .map(({ one, values }) => entry(one, values)),
+    ),
+  ];
+  const innerText = innerOptions.length === 0 ? '' : `{ ${innerOptions.join(', ')} }`;
+  return `lookahead(${inner}(${innerText}), { ${lookaheadOptions.join(', ')} })`;
 }
 
-/** What was taken for granted. */
+function lookaheadValues({ slow, slowStepSize, exclude }: DescribedOverride): string {
+  return [
+    ...(slow === undefined ? [] : [`slow: '${slow}'`]),
+    ...(slowStepSize === undefined ? [] : [`slowStepSize: ${slowStepSize}`]),
+    ...(exclude === undefined ? [] : [`exclude: ${exclude}`]),
+  ].join(', ');
+}
+
+function settingsOf(one: DescribedOverride): string {
+  const moments = one.moments === undefined ? [] : [`moments: '${one.moments}'`];
+  return [lookaheadValues(one), ...moments].filter((text) => text !== '').join(', ');
+}
+
+function weightsText(count: number): string {
+  return count === 1 ? '1 weight' : `${count} weights`;
+}
+
+/** The assumptions. */
 export function notesOf(plan: Plan): string[] {
-  const time = 'ms/step is time on the bus alone, as if none of it were hidden behind the steps';
+  const time = 'ms/step is the time on the bus if none of it were hidden behind the steps';
   const notes = [...plan.assumptions, ...(plan.busBytesPerSecond === null ? [] : [time])];
-  return notes.length === 0
-    ? []
-    : ['', 'Taken for granted:', ...notes.map((note) => `  - ${note}`)];
+  return notes.length === 0 ? [] : ['', 'Assumed:', ...notes.map((note) => `  - ${note}`)];
 }
 
 function partsOf(device: DeviceBytes): string {

@@ -1,6 +1,8 @@
 // A `tf.LayersModel` as the planner sees it: its weights, and what each layer leaves for the backward pass.
 // Reads shapes and configurations; runs nothing.
 
+import type * as tf from '@tensorflow/tfjs-core';
+
 import type { PlannedLayer, PlannedLayers } from './activations.js';
 import type { PlannedWeight } from './policies.js';
 import { shown } from '../checks/check.js';
@@ -10,6 +12,8 @@ type Shape = readonly (number | null)[];
 interface ModelWeight {
   readonly name: string;
   readonly shape: Shape;
+  /** Its variable. */
+  read?(): tf.Tensor;
 }
 
 interface ModelLayer {
@@ -42,7 +46,14 @@ export function readModel(model: PlannableModel): ModelShapes {
   const trained = new Set(model.trainableWeights);
   const weights = model.weights.map((weight): PlannedWeight => {
     const shape = weight.shape.map((length) => length ?? 0);
-    return { name: weight.name, shape, elements: productOf(shape), isTrained: trained.has(weight) };
+    const variable = weight.read?.() as tf.Variable | undefined;
+    return {
+      name: weight.name,
+      shape,
+      elements: productOf(shape),
+      isTrained: trained.has(weight),
+      ...(variable === undefined ? {} : { variable }),
+    };
   });
   const doubts: Doubts = { unknown: new Set(), recurrent: new Set() };
   const layers = leavesOf(model).map((layer) => planLayer(layer, doubts));

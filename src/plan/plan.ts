@@ -1,56 +1,63 @@
-// `plan()`: what training will take, before anything is allocated, and where everything is best kept.
+// `plan()`: what training will take, before anything is allocated, and the best place for everything.
 
-import { makePlan, type Plan } from './make-plan.js';
-import { checkChoice, checkKeys, checkNumber, shown } from '../checks/check.js';
-import { type PlannableModel, readModel } from './model.js';
 import { parseBytes } from '../checks/bytes.js';
+import { checkChoice, checkKeys, checkNumber, shown } from '../checks/check.js';
+import type { GradientLifetime, Moments } from '../optimizers/step-options.js';
+import type { SlowFormat } from '../slow/slow-format.js';
 import type { PlannedLayers } from './activations.js';
 import { type BusName, checkBus } from './bus.js';
-import type { Training } from './policy-bytes.js';
-import type { Budgets } from './choice.js';
+import { PLANNED_INNERS, type PlannedInner } from './inner-names.js';
+import { ruleOf } from './inner-rules.js';
+import { makePlan, type Plan } from './make-plan.js';
+import { type PlannableModel, readModel } from './model.js';
 import {
-  checkFixed,
-  type GradientsPolicy,
-  type MomentsPolicy,
-  PLANNED_INNERS,
-  type PlannedInner,
-  type PlannedWeight,
-  ruleOf,
-} from './policies.js';
+  checkPlanMatches,
+  checkPlanOverrides,
+  describeOverrides,
+  type PlanOverride,
+  withOverrides,
+} from './overrides.js';
+import { checkFixed, type PlannedWeight } from './policies.js';
 import { checkWeights, type PlanWeights } from './weights.js';
-import type { SlowFormat } from '../slow/slow-format.js';
 
 export interface PlanOptions {
-  /** The weights, or how many parameters. Either these or `model`. */
+  /** The weights, or how many parameters. Give either these or `model`. */
   weights?: PlanWeights;
-  /** A built `tf.LayersModel`: its weights, and its activations from the shapes of its layers. */
+  /** A built `tf.LayersModel`. Its layers also give the bytes of activations. */
   model?: PlannableModel;
-  /** Of a bare number of parameters: how many weights of the same size they are. Default 16. */
+  /** How many equal weights a bare number of parameters stands for. Default 16. */
   layers?: number;
-  /** The inner rule. Default `'adam'`. */
+  /** The inner optimizer. Default `'adam'`. */
   inner?: PlannedInner;
   /** `'4GiB'` or bytes; `'auto'`: all of `deviceMemoryBytes`. */
   vramBudget: number | string;
-  /** What a driver reports, for `vramBudget: 'auto'`. WebGPU doesn't tell. */
+  /** The memory that a driver reports, for `vramBudget: 'auto'`. WebGPU does not report it. */
   deviceMemoryBytes?: number;
-  /** For slow weights and moments; `'8GiB'` or bytes. Default: no limit. */
+  /** For slow weights and moments on the host: `'8GiB'` or bytes. Default: no limit. */
   hostBudget?: number | string;
-  /** Default 32; matters for a `model`. With `accumulate` of a micro-batch. */
+  /** Examples per batch, with `accumulate` per micro-batch. Default 32. It matters for a `model`. */
   batchSize?: number;
-  /** Micro-batches to a step, as in the options of the inner rule. Default 1. */
+  /** Micro-batches per step, as in the options of the inner optimizer. Default 1. */
   accumulate?: number;
-  /** With `weights`: what activations and their gradients take at this batch, if you have measured it. Default 0. */
+  /** With `weights`: the measured bytes of activations and their gradients at this batch size. Default 0. */
   activationBytes?: number | string;
-  /** Default 5. */
+  /** Steps between syncs. Default 5. */
   syncPeriod?: number;
   /** Bytes that a sync moves at a time. Default 4 MiB. */
   chunkBytes?: number;
-  /** `'pcie4x16'`, `'12GB/s'` or bytes a second. Without it no time is given. */
+  /** `'pcie4x16'`, `'12GB/s'` or bytes per second. Without it the plan gives no time. */
   bus?: BusName | number | (string & {});
-  /** Decided by you instead of the planner. */
-  gradients?: GradientsPolicy;
-  moments?: MomentsPolicy;
+  /** Plan only with this lifetime of gradients. */
+  gradients?: GradientLifetime;
+  /** Plan only with moments kept like this. */
+  moments?: Moments;
+  /** Plan only with slow weights kept like this. */
   slow?: SlowFormat;
+  /**
+   * Other policies for some weights: the `overrides` of `lookahead()` and of the inner optimizer in one list. The
+   * plan chooses what they leave open. They need the names of the weights: a `model`, or `weights` with names.
+   */
+  overrides?: readonly PlanOverride[];
 }
 
 const KEYS = [
@@ -70,49 +77,76 @@ const KEYS = [
   'gradients',
   'moments',
   'slow',
+  'overrides',
 ];
 const MIB = 2 ** 20;
 
 /**
- * Plans Lookahead on the WebGPU engine: bytes on the device, on the host and over the bus for every policy,
- * and the fastest that fits. Pure arithmetic: allocates nothing, asks no device.
+ * Plans Lookahead on the WebGPU engine: the bytes on the device, on the host and over the bus for each policy, and
+ * the fastest policy that fits. Pure arithmetic: it allocates nothing and asks no device.
  *
- * @throws TypeError or RangeError that says which option was wrong, what was received and what is allowed.
+ * @throws TypeError or RangeError that says which option was wrong, what was received and what is allowed;
+ * SlowlaneError UNMATCHED_OVERRIDE if an entry of `overrides` matches no trained weight.
+ * @example
+ * import { describePlan, plan } from 'slowlane';
+ *
+ * const made = plan({ weights: '350M', inner: 'adam', vramBudget: '6GiB' });
+ * console.log(describePlan(made)); // → lookahead(adam(), { slow: 'host:f16' }) …
  */
 export function plan(options: PlanOptions): Plan {
   const given = checkKeys('plan()', options, KEYS);
-  const { inner = 'adam', syncPeriod = 5, batchSize = 32, accumulate = 1, layers = 16 } = given;
-  const layerCount = checkNumber('layers', layers, { min: 1, max: 100_000, whole: true });
+  const { inner = 'adam', hostBudget } = given;
+  const count = (name: string, fallback: number, max = 2 ** 31 - 1, min = 1) =>
+    checkNumber(name, given[name] ?? fallback, { min, max, whole: true });
+  const layers = count('layers', 16, 100_000);
   const name = checkChoice('inner', inner, PLANNED_INNERS);
-  const subject = subjectOf(given, layerCount);
-  const training: Training = {
-    weights: subject.weights,
-    layers: subject.layers,
-    givenActivationBytes: subject.activationBytes,
-    batchSize: checkNumber('batchSize', batchSize, { min: 1, max: 2 ** 31 - 1, whole: true }),
-    accumulate: checkNumber('accumulate', accumulate, { min: 1, max: 2 ** 20, whole: true }),
-    rule: ruleOf(name),
-    syncPeriod: checkNumber('syncPeriod', syncPeriod, { min: 1, max: 2 ** 31 - 1, whole: true }),
-    chunkBytes: checkNumber('chunkBytes', given['chunkBytes'] ?? 4 * MIB, {
-      min: 512,
-      max: 256 * MIB,
-      whole: true,
-    }),
-  };
-  const budgets: Budgets = {
-    deviceBytes: vramBudgetOf(given),
-    hostBytes:
-      given['hostBudget'] === undefined ? Infinity : parseBytes('hostBudget', given['hostBudget']),
-  };
+  const subject = subjectOf(given, layers);
+  const overrides = overridesOf(given, subject);
   return makePlan({
     inner: name,
-    training,
-    budgets,
+    training: {
+      weights: withOverrides(subject.weights, overrides),
+      layers: subject.layers,
+      givenActivationBytes: subject.activationBytes,
+      batchSize: count('batchSize', 32),
+      accumulate: count('accumulate', 1, 2 ** 20),
+      rule: ruleOf(name),
+      syncPeriod: count('syncPeriod', 5),
+      chunkBytes: count('chunkBytes', 4 * MIB, 256 * MIB, 512),
+    },
+    budgets: {
+      deviceBytes: vramBudgetOf(given),
+      hostBytes: hostBudget === undefined ? Infinity : parseBytes('hostBudget', hostBudget),
+    },
     busBytesPerSecond: checkBus('bus', given['bus']),
     fixed: checkFixed(given),
-    layers: layerCount,
+    overrides: describeOverrides(subject.weights, overrides),
+    layers,
     assumptions: subject.assumptions,
   });
+}
+
+function overridesOf(
+  given: Readonly<Record<string, unknown>>,
+  { weights }: Subject,
+): readonly PlanOverride[] {
+  const overrides = checkPlanOverrides(given['overrides']);
+  if (overrides.length === 0) return overrides;
+  const list = given['weights'];
+  const isNamed = (weight: unknown) =>
+    typeof (weight as { name?: unknown } | null)?.name === 'string';
+  if (list !== undefined && !(Array.isArray(list) && list.every(isNamed))) {
+    throw new TypeError(
+      "overrides pick weights by name, and these weights have none. Give a model, or weights: [{ name: 'dense/kernel', shape: [512, 512] }, …].",
+    );
+  }
+  if (list !== undefined && overrides.some((entry) => typeof entry.weights === 'function')) {
+    throw new TypeError(
+      'overrides with a function need variables, and weights have only names. Give a model, a name or a RegExp.',
+    );
+  }
+  checkPlanMatches(weights, overrides);
+  return overrides;
 }
 
 interface Subject {
@@ -131,7 +165,7 @@ function subjectOf(given: Readonly<Record<string, unknown>>, layerCount: number)
   if (model !== undefined) {
     if (activationBytes !== undefined) {
       throw new TypeError(
-        'activationBytes goes with weights: of a model they follow from its layers.',
+        'activationBytes goes with weights. For a model they follow from its layers: leave it out.',
       );
     }
     return { ...readModel(model as PlannableModel), activationBytes: 0 };
@@ -159,7 +193,7 @@ function vramBudgetOf(given: Readonly<Record<string, unknown>>): number {
   if (vramBudget !== 'auto') return parseBytes('vramBudget', vramBudget);
   if (deviceMemoryBytes !== undefined) return parseBytes('deviceMemoryBytes', deviceMemoryBytes);
   throw new TypeError(
-    `vramBudget: 'auto' needs deviceMemoryBytes, the memory that the driver reports; WebGPU doesn't tell. ` +
+    `vramBudget: 'auto' needs deviceMemoryBytes, the memory that the driver reports: WebGPU does not report it. ` +
       `Give that, or the budget itself, got deviceMemoryBytes ${shown(deviceMemoryBytes)}.`,
   );
 }

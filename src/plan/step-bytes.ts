@@ -1,43 +1,39 @@
-// Gradients and moments of one step: what is on the device at a time, and what waits on the host.
+// Bytes of gradients and moments in one step: the most on the device at a time, and those offloaded to the host.
 
-import { packedBytes } from '../../workers/codecs/value-format.js';
-import { isCoded, momentsPlace, type PlannedWeight, type Policy } from './policies.js';
+import { BLOCK, blocksOf } from '../formula/moment-code.js';
+import { type Moments, slotStorage } from '../optimizers/step-options.js';
+import type { Plannable } from '../optimizers/step-policy.js';
+import { momentsOf, type PlannedWeight, type Policy } from './policies.js';
 
-/** What the update rule is to the planner. */
-export interface PlannedRule {
-  /** Each of the size of the weight. */
-  readonly slots: number;
-  /** True if slots in float32 take gradients of micro-batches; else one sum a weight does. */
-  readonly takesGradients: boolean;
-}
+/** What the bytes depend on in an update rule. */
+export type PlannedRule = Pick<Plannable, 'slots' | 'takesGradients'>;
 
 export interface StepBytes {
-  /** With sums of micro-batches. */
+  /** Includes the sums of micro-batches. */
   readonly gradients: number;
-  /** Those that stay on the device, and of one weight those that visit it. */
+  /** Those that stay on the device, and the offloaded ones of one weight while it is updated. */
   readonly moments: number;
-  /** Freed buffers of sizes that serve nothing else at the peak. */
+  /** Freed buffers of sizes that nothing else needs at the peak. */
   readonly pool: number;
-  /** Up and down, as slow weights. */
+  /** Upload and download buffers together. */
   readonly hostMoments: number;
-  /** Both ways. */
+  /** Both directions together. */
   readonly busPerStep: number;
 }
 
-/** Sizes of buffers that one weight needs in a step. */
+/** Sizes of the buffers that one weight needs in a step. */
 interface Needs {
   readonly gradient: number;
-  /** The sum of micro-batches, if there is one. */
+  /** The sum of micro-batches; 0 if the slots take the gradients. */
   readonly sum: number;
   readonly residentMoments: number;
-  /** Up before the update, down after it. */
-  readonly visitors: readonly number[];
+  /** Uploaded before the update, downloaded after it. */
+  readonly offloaded: readonly number[];
+  /** How often they cross the bus in each direction. */
   readonly trips: number;
 }
 
 const FLOAT_BYTES = 4;
-/** Codes of a block; its scale is with those of the weight's other slots. */
-const BLOCK = 256;
 /** Tensors of a weight's size between its sum and its update: the sum with the last gradient, and their mean. */
 const MEAN_TENSORS = 2;
 
@@ -48,7 +44,9 @@ export function stepBytes(
   rule: PlannedRule,
   accumulate: number,
 ): StepBytes {
-  const needs = weights.map(({ elements }) => needsOf(policy, elements, rule, accumulate));
+  const needs = weights.map((weight) =>
+    needsOf(momentsOf(policy, weight), weight, rule, accumulate),
+  );
   const largest = (size: (one: Needs) => number) =>
     needs.reduce((most, one) => Math.max(most, size(one)), 0);
   const total = (size: (one: Needs) => number) => needs.reduce((sum, one) => sum + size(one), 0);
@@ -58,46 +56,44 @@ export function stepBytes(
       : largest(({ gradient }) => gradient)) +
     total(({ sum }) => sum) +
     MEAN_TENSORS * largest(({ sum }) => sum);
-  const visiting = largest(({ visitors }) => sumOf(visitors));
-  const atPeak = gradients + visiting;
+  const moving = largest(({ offloaded }) => sumOf(offloaded));
+  const atPeak = gradients + moving;
   return {
     gradients,
-    moments: total(({ residentMoments }) => residentMoments) + visiting,
+    moments: total(({ residentMoments }) => residentMoments) + moving,
     pool: Math.max(0, allocatedIn(policy, needs) - atPeak),
-    hostMoments: 2 * total(({ visitors }) => sumOf(visitors)),
-    busPerStep: 2 * total(({ visitors, trips }) => trips * sumOf(visitors)),
+    hostMoments: 2 * total(({ offloaded }) => sumOf(offloaded)),
+    busPerStep: 2 * total(({ offloaded, trips }) => trips * sumOf(offloaded)),
   };
 }
 
 function needsOf(
-  { moments }: Policy,
-  elements: number,
+  moments: Moments,
+  { elements }: PlannedWeight,
   { slots, takesGradients }: PlannedRule,
   accumulate: number,
 ): Needs {
   const gradient = FLOAT_BYTES * elements;
-  const isRounded = isCoded(moments, elements);
-  const sizes = isRounded ? codedSizes(elements, slots) : Array<number>(slots).fill(gradient);
-  const waitsOnHost = momentsPlace(moments, elements) === 'host';
-  const isInSlots = takesGradients && !isRounded;
+  const { isQuantized, isOnHost } = slotStorage(moments, elements);
+  const sizes = isQuantized ? quantizedSizes(elements, slots) : Array<number>(slots).fill(gradient);
+  const isInSlots = takesGradients && !isQuantized;
   return {
     gradient,
     sum: accumulate > 1 && !isInSlots ? gradient : 0,
-    residentMoments: waitsOnHost ? 0 : sumOf(sizes),
-    visitors: waitsOnHost ? sizes : [],
+    residentMoments: isOnHost ? 0 : sumOf(sizes),
+    offloaded: isOnHost ? sizes : [],
     trips: isInSlots ? accumulate : 1,
   };
 }
 
-/** The codes of each slot, and the scales of all of them. */
-function codedSizes(elements: number, slots: number): number[] {
+/** One buffer of bytes for each slot, and one buffer with the scales of all slots. */
+function quantizedSizes(elements: number, slots: number): number[] {
   if (slots === 0) return [];
-  const blocks = Math.ceil(elements / BLOCK);
-  const scales = slots * (packedBytes('int8', elements) - blocks * BLOCK);
-  return [...Array<number>(slots).fill(blocks * BLOCK), scales];
+  const blocks = blocksOf(elements);
+  return [...Array<number>(slots).fill(blocks * BLOCK), slots * blocks * FLOAT_BYTES];
 }
 
-/** What is allocated by the end of a step: a freed buffer serves only what has its size. */
+/** Bytes allocated by the end of a step. A freed buffer is reused only for the same size. */
 function allocatedIn({ gradients }: Policy, needs: readonly Needs[]): number {
   const free = new Map<number, number>();
   let allocated = 0;
@@ -110,9 +106,9 @@ function allocatedIn({ gradients }: Policy, needs: readonly Needs[]): number {
 
   for (const { sum } of needs) take(sum);
   if (gradients === 'keep') for (const { gradient } of needs) take(gradient);
-  for (const { gradient, sum, visitors } of needs) {
+  for (const { gradient, sum, offloaded } of needs) {
     const means = Array<number>(MEAN_TENSORS).fill(sum);
-    const used = [...visitors, ...means, ...(gradients === 'keep' ? [] : [gradient])];
+    const used = [...offloaded, ...means, ...(gradients === 'keep' ? [] : [gradient])];
     used.forEach(take);
     used.forEach(give);
     give(sum);

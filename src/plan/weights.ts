@@ -1,48 +1,19 @@
-// The weights of a plan: a list of shapes or sizes, or a count alone.
+// The `weights` of a plan: a list of shapes or sizes, or only a count.
 
 import { shown } from '../checks/check.js';
+import { parseCount } from '../checks/counts.js';
 import type { PlannedWeight } from './policies.js';
 
 /**
- * A list of shapes or of numbers of elements, or a number of parameters: `350e6`, `'350M'`, `'1.3B'`. Of a
- * count it isn't known how large the largest weight is: it is planned as equal matrices, one a layer.
+ * A list of shapes or of numbers of elements, or a number of parameters: `350e6`, `'350M'`, `'1.3B'`. A number of
+ * parameters is planned as equal matrices, one per layer, because the size of the largest weight is not known.
  */
 export type PlanWeights =
   | number
   | string
   | readonly (number | { readonly shape: readonly number[]; readonly name?: string })[];
 
-const COUNT = /^(\d+(?:\.\d+)?(?:e\d+)?) ?([kmbg]?)$/i;
-const UNITS: Readonly<Record<string, number>> = { '': 1, k: 1e3, m: 1e6, b: 1e9, g: 1e9 };
-const COUNT_ALLOWED = `a number of parameters ('350M', '1.3B', 350e6)`;
-
-/** Returns the parameters that `value` stands for; `name` is the option's. */
-export function parseCount(name: string, value: unknown): number {
-  const [, digits = 'NaN', unit = ''] = COUNT.exec(String(value).trim()) ?? [];
-  const count =
-    typeof value === 'string'
-      ? Math.round(Number(digits) * (UNITS[unit.toLowerCase()] ?? NaN))
-      : value;
-  if (typeof count === 'number' && Number.isSafeInteger(count) && count >= 1) return count;
-  const kind = typeof value === 'number' ? RangeError : TypeError;
-  throw new kind(`${name} must be ${COUNT_ALLOWED}, got ${shown(value)}.`);
-}
-
-/** `1.3B`, `350M`, `8.2k`: three digits at most, rounded down, so that what it says fits. */
-export function formatCount(count: number): string {
-  for (const [unit, one] of [
-    ['B', 1e9],
-    ['M', 1e6],
-    ['k', 1e3],
-  ] as const) {
-    if (count < one) continue;
-    const digits = Math.max(0, 2 - Math.floor(Math.log10(count / one)));
-    return `${Math.floor((count / one) * 10 ** digits + 1e-9) / 10 ** digits}${unit}`;
-  }
-  return String(Math.floor(count));
-}
-
-/** `count` parameters as `layers` matrices of the same size, but for what is left over. */
+/** `count` parameters as `layers` matrices whose sizes differ by one element at most. */
 export function equalWeights(count: number, layers: number): PlannedWeight[] {
   const each = Math.floor(count / layers);
   return Array.from({ length: layers }, (_, i) =>
@@ -50,7 +21,7 @@ export function equalWeights(count: number, layers: number): PlannedWeight[] {
   ).filter(({ elements }) => elements > 0);
 }
 
-/** The list, checked. */
+/** @throws TypeError or RangeError on a wrong value. */
 export function checkWeights(weights: unknown, layers: number): PlannedWeight[] {
   if (!Array.isArray(weights)) return equalWeights(parseCount('weights', weights), layers);
   if (weights.length === 0) {

@@ -5,16 +5,12 @@ import { BUS_BYTES_PER_SECOND } from '#src/plan/bus.js';
 import { policyBytes } from '#src/plan/policy-bytes.js';
 import { largestModel } from '#src/plan/largest.js';
 import { formatBytes } from '#src/checks/bytes.js';
-import {
-  AVAILABLE,
-  availablePolicies,
-  type PlannedInner,
-  type Policy,
-  PLANNED_INNERS,
-  ruleOf,
-  SLOTS,
-} from '#src/plan/policies.js';
-import { equalWeights, formatCount } from '#src/plan/weights.js';
+import { shortCount } from '#src/checks/counts.js';
+import { PLANNED_INNERS, type PlannedInner } from '#src/plan/inner-names.js';
+import { ruleOf } from '#src/plan/inner-rules.js';
+import { availablePolicies, type Policy } from '#src/plan/policies.js';
+import { equalWeights } from '#src/plan/weights.js';
+import { SLOW_FORMATS } from '#src/slow/slow-format.js';
 
 const GIB = 2 ** 30;
 const MIB = 2 ** 20;
@@ -30,12 +26,12 @@ export function cardTable(): string {
   const rows = PLANNED_INNERS.filter(isFirstOfItsSlots).flatMap((inner) =>
     // Where slow weights are on the host makes no difference to the device.
     availablePolicies({ slow: 'host:f32' })
-      .filter(({ moments }) => SLOTS[inner] > 0 || moments === 'device:f32')
+      .filter(({ moments }) => ruleOf(inner).slots > 0 || moments === 'device:f32')
       .map((policy) => [
         namesOf(inner),
-        SLOTS[inner] === 0 ? '–' : policy.moments,
+        ruleOf(inner).slots === 0 ? '–' : policy.moments,
         policy.gradients,
-        ...CARDS_GIB.map((gib) => formatCount(largestOn(gib, inner, policy))),
+        ...CARDS_GIB.map((gib) => shortCount(largestOn(gib, inner, policy))),
       ]),
   );
   const head = ['inner rule', 'moments', 'gradients', ...CARDS_GIB.map((gib) => `${gib} GiB`)];
@@ -47,7 +43,7 @@ const BUSES = ['pcie3x8', 'pcie3x16', 'pcie4x16', 'pcie5x16'] as const;
 
 /** Of 100 M parameters. */
 export function slowTable(): string {
-  const rows = AVAILABLE.slow.map((slow) => {
+  const rows = SLOW_FORMATS.map((slow) => {
     const { hostBytes, bus } = policyBytes(
       { gradients: 'keep', moments: 'device:f32', slow },
       {
@@ -71,19 +67,21 @@ export function slowTable(): string {
 
 function largestOn(gib: number, inner: PlannedInner, policy: Policy): number {
   const training = { rule: ruleOf(inner), accumulate: 1, chunkBytes: 4 * MIB };
-  return largestModel(policy, training, {
-    budgets: { deviceBytes: Math.floor(gib * GIB * (1 - RESERVED_SHARE)), hostBytes: Infinity },
-    activationBytes: ACTIVATION_BYTES,
-    layers: LAYERS,
-  });
+  const deviceBytes = Math.floor(gib * GIB * (1 - RESERVED_SHARE));
+  return largestModel(
+    policy,
+    training,
+    { deviceBytes, hostBytes: Infinity },
+    { activationBytes: ACTIVATION_BYTES, layers: LAYERS },
+  );
 }
 
 function namesOf(inner: PlannedInner): string {
-  return PLANNED_INNERS.filter((other) => SLOTS[other] === SLOTS[inner]).join(', ');
+  return PLANNED_INNERS.filter((other) => ruleOf(other).slots === ruleOf(inner).slots).join(', ');
 }
 
 function isFirstOfItsSlots(inner: PlannedInner): boolean {
-  return PLANNED_INNERS.find((other) => SLOTS[other] === SLOTS[inner]) === inner;
+  return PLANNED_INNERS.find((other) => ruleOf(other).slots === ruleOf(inner).slots) === inner;
 }
 
 /** As oxfmt formats it. */

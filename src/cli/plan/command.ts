@@ -3,15 +3,11 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { parseBytes } from '../../checks/bytes.js';
 import { BUS_BYTES_PER_SECOND, checkBus } from '../../plan/bus.js';
-import {
-  AVAILABLE,
-  type GradientsPolicy,
-  type MomentsPolicy,
-  PLANNED_INNERS,
-  type PlannedInner,
-} from '../../plan/policies.js';
+import { parseCount } from '../../checks/counts.js';
+import type { GradientLifetime, Moments } from '../../optimizers/step-options.js';
+import { PLANNED_INNERS, type PlannedInner } from '../../plan/inner-names.js';
+import { CHOICES } from '../../plan/policies.js';
 import type { SlowFormat } from '../../slow/slow-format.js';
-import { parseCount } from '../../plan/weights.js';
 import { UsageError } from '../terminal/cli-error.js';
 import { choice, parsed, syncPeriod } from '../terminal/command-options.js';
 import { wholeNumber } from '../terminal/option-values.js';
@@ -39,8 +35,8 @@ export interface PlanRequest {
   readonly host?: number;
   readonly syncPeriod: number;
   readonly bus?: number;
-  readonly gradients?: GradientsPolicy;
-  readonly moments?: MomentsPolicy;
+  readonly gradients?: GradientLifetime;
+  readonly moments?: Moments;
   readonly slow?: SlowFormat;
   readonly json: boolean;
 }
@@ -100,9 +96,9 @@ export function planCommand(run: (request: PlanRequest) => Promise<void>): Comma
         bus,
       ),
     )
-    .addOption(choice('--gradients <policy>', 'only plans with these', AVAILABLE.gradients))
-    .addOption(choice('--moments <where:format>', 'only plans with these', AVAILABLE.moments))
-    .addOption(choice('--slow <where:format>', 'only plans with these', AVAILABLE.slow))
+    .addOption(choice('--gradients <policy>', 'only plans with these', CHOICES.gradients))
+    .addOption(choice('--moments <where:format>', 'only plans with these', CHOICES.moments))
+    .addOption(choice('--slow <where:format>', 'only plans with these', CHOICES.slow))
     .addOption(new Option('--json', 'print the plan as JSON').default(false))
     .addHelpText('after', EXAMPLES);
   return command.action(() => run(checked(command.opts<PlanRequest>())));

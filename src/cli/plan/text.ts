@@ -6,7 +6,7 @@ import { headOf, notesOf, verdictOf } from '../../plan/describe.js';
 import type { Plan, PlannedPolicy } from '../../plan/make-plan.js';
 import { formatBytes } from '../../checks/bytes.js';
 import type { Policy } from '../../plan/policies.js';
-import { formatCount } from '../../plan/weights.js';
+import { shortCount } from '../../checks/counts.js';
 import { wrapped } from '../terminal/wrapped.js';
 
 /** Names and values of the columns, and whether the plan picks it. */
@@ -38,7 +38,7 @@ function momentsRows(plan: Plan): Row[] {
       ['VRAM', formatBytes(one.neededDeviceBytes)],
       ['fits', fitOf(one, plan)],
       ...when(movesMoments, 'bus/step', formatBytes(one.bus.bytesPerStep)),
-      ['max model', one.largestModel === 0 ? 'none' : formatCount(one.largestModel)],
+      ['max model', one.largestModel === 0 ? 'none' : shortCount(one.largestModel)],
       ...when(one.largestBatch !== null, 'max batch', String(one.largestBatch)),
     ],
   }));

@@ -2,8 +2,8 @@
 
 import type { PlannedLayer } from '../../../plan/activations.js';
 import { policyBytes } from '../../../plan/policy-bytes.js';
-import { ruleOf } from '../../../plan/policies.js';
-import { largestThat } from '../../../plan/search.js';
+import { ruleOf } from '../../../plan/inner-rules.js';
+import { largestThat } from '../../../plan/largest.js';
 import type { FitOptions } from './fit-record.js';
 import type { BenchPolicy } from '../../../measure/policies.js';
 

@@ -2,7 +2,7 @@
 
 import type { FitCell, FitRecord } from './fit-record.js';
 import { formatBytes } from '../../../report/quantities.js';
-import { formatCount } from '../../../plan/weights.js';
+import { shortCount } from '../../../checks/counts.js';
 import { headOf, NONE, tableText } from '../table.js';
 import { wrapped } from '../../terminal/wrapped.js';
 
@@ -33,7 +33,7 @@ function rowOf(cell: FitCell, { options }: FitRecord): string[] {
   return [
     policy,
     isKnown ? `${isLargest ? '' : '≥ '}${layers}` : '?',
-    isKnown ? formatCount(parameters) : '?',
+    isKnown ? shortCount(parameters) : '?',
     peakBytes === null ? NONE : formatBytes(peakBytes),
     peakBytes === null ? NONE : `${((100 * peakBytes) / options.vramBytes).toFixed(1)} %`,
     bytesPerParameter === null ? NONE : bytesPerParameter.toFixed(2),
