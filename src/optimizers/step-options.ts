@@ -1,7 +1,7 @@
 /** Options of every optimizer here. */
 import { checkChoice } from '../checks/check.js';
 import type { Clipping } from '../formula/clipping.js';
-import { SMALLEST_CODED } from '../formula/moment-code.js';
+import { SMALLEST_QUANTIZED } from '../formula/quantization.js';
 import type { LearningRate } from './learning-rate.js';
 
 export interface StepOptions {
@@ -47,10 +47,10 @@ export function waitsOnHost(moments: MomentPolicy): boolean {
 
 /** How the slots of a weight are kept. Slots of small weights stay float32 on the device. */
 export function slotStorage(
-  moments: Moments,
+  moments: MomentPolicy,
   elements: number,
 ): { readonly isQuantized: boolean; readonly isOnHost: boolean } {
-  const isLarge = elements >= SMALLEST_CODED;
+  const isLarge = elements >= SMALLEST_QUANTIZED;
   return {
     isQuantized: isLarge && moments.endsWith(':q8'),
     isOnHost: isLarge && waitsOnHost(moments),

@@ -4,7 +4,7 @@ import type * as tf from '@tensorflow/tfjs-core';
 
 import { checkBoolean, checkChoice, checkNumber } from '../checks/check.js';
 import { checkAllMatch, checkOverrides, type ForWeights, overrideOf } from '../checks/overrides.js';
-import { type Moments, MOMENTS } from '../optimizers/step-options.js';
+import { type MomentPolicy, MOMENT_POLICIES } from '../optimizers/step-options.js';
 import { SLOW_FORMATS, type SlowFormat } from '../slow/slow-format.js';
 import type { PlannedWeight, WeightPolicy } from './policies.js';
 
@@ -19,7 +19,7 @@ export interface PlanOverride extends ForWeights {
   /** true: Lookahead leaves these weights alone. */
   exclude?: boolean;
   /** Where the inner optimizer's slots are kept, and in which precision. */
-  moments?: Moments;
+  moments?: MomentPolicy;
 }
 
 /** An override as a plan reports it. */
@@ -45,7 +45,9 @@ export function checkPlanOverrides(value: unknown): readonly Readonly<PlanOverri
         ? {}
         : { slowStepSize: checkNumber(`${at}.slowStepSize`, slowStepSize, { min: 0, max: 1 }) }),
       ...(exclude === undefined ? {} : { exclude: checkBoolean(`${at}.exclude`, exclude) }),
-      ...(moments === undefined ? {} : { moments: checkChoice(`${at}.moments`, moments, MOMENTS) }),
+      ...(moments === undefined
+        ? {}
+        : { moments: checkChoice(`${at}.moments`, moments, MOMENT_POLICIES) }),
     };
   });
 }

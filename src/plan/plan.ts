@@ -2,7 +2,7 @@
 
 import { parseBytes } from '../checks/bytes.js';
 import { checkChoice, checkKeys, checkNumber, shown } from '../checks/check.js';
-import type { GradientLifetime, Moments } from '../optimizers/step-options.js';
+import type { GradientLifetime, MomentPolicy } from '../optimizers/step-options.js';
 import type { SlowFormat } from '../slow/slow-format.js';
 import type { PlannedLayers } from './activations.js';
 import { type BusName, checkBus } from './bus.js';
@@ -50,7 +50,7 @@ export interface PlanOptions {
   /** Plan only with this lifetime of gradients. */
   gradients?: GradientLifetime;
   /** Plan only with moments kept like this. */
-  moments?: Moments;
+  moments?: MomentPolicy;
   /** Plan only with slow weights kept like this. */
   slow?: SlowFormat;
   /**

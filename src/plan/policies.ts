@@ -6,20 +6,20 @@ import { checkChoice } from '../checks/check.js';
 import {
   GRADIENT_LIFETIMES,
   type GradientLifetime,
-  type Moments,
-  MOMENTS,
+  type MomentPolicy,
+  MOMENT_POLICIES,
 } from '../optimizers/step-options.js';
 import { SLOW_FORMATS, type SlowFormat } from '../slow/slow-format.js';
 
 export interface Policy {
   readonly gradients: GradientLifetime;
-  readonly moments: Moments;
+  readonly moments: MomentPolicy;
   readonly slow: SlowFormat;
 }
 
 /** What overrides set for one weight. The plan chooses the rest. */
 export interface WeightPolicy {
-  readonly moments?: Moments;
+  readonly moments?: MomentPolicy;
   /** null: excluded from Lookahead, so the weight has no slow values. */
   readonly slow?: SlowFormat | null;
 }
@@ -38,7 +38,7 @@ export interface PlannedWeight {
 
 /** The choices of each part. Where the bytes on the bus decide nothing, an earlier choice is preferred. */
 export const CHOICES = {
-  moments: MOMENTS,
+  moments: MOMENT_POLICIES,
   gradients: GRADIENT_LIFETIMES,
   slow: SLOW_FORMATS,
 } as const;
@@ -73,7 +73,7 @@ export function checkFixed(given: Readonly<Record<string, unknown>>): Partial<Po
   );
 }
 
-export function momentsOf(policy: Policy, { own }: PlannedWeight): Moments {
+export function momentsOf(policy: Policy, { own }: PlannedWeight): MomentPolicy {
   return own?.moments ?? policy.moments;
 }
 

@@ -1,7 +1,7 @@
 // Bytes of gradients and moments in one step: the most on the device at a time, and those offloaded to the host.
 
-import { BLOCK, blocksOf } from '../formula/moment-code.js';
-import { type Moments, slotStorage } from '../optimizers/step-options.js';
+import { BLOCK, blocksOf } from '../formula/quantization.js';
+import { type MomentPolicy, slotStorage } from '../optimizers/step-options.js';
 import type { Plannable } from '../optimizers/step-policy.js';
 import { momentsOf, type PlannedWeight, type Policy } from './policies.js';
 
@@ -68,7 +68,7 @@ export function stepBytes(
 }
 
 function needsOf(
-  moments: Moments,
+  moments: MomentPolicy,
   { elements }: PlannedWeight,
   { slots, takesGradients }: PlannedRule,
   accumulate: number,

@@ -4,7 +4,7 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { parseBytes } from '../../checks/bytes.js';
 import { BUS_BYTES_PER_SECOND, checkBus } from '../../plan/bus.js';
 import { parseCount } from '../../checks/counts.js';
-import type { GradientLifetime, Moments } from '../../optimizers/step-options.js';
+import type { GradientLifetime, MomentPolicy } from '../../optimizers/step-options.js';
 import { PLANNED_INNERS, type PlannedInner } from '../../plan/inner-names.js';
 import { CHOICES } from '../../plan/policies.js';
 import type { SlowFormat } from '../../slow/slow-format.js';
@@ -36,7 +36,7 @@ export interface PlanRequest {
   readonly syncPeriod: number;
   readonly bus?: number;
   readonly gradients?: GradientLifetime;
-  readonly moments?: Moments;
+  readonly moments?: MomentPolicy;
   readonly slow?: SlowFormat;
   readonly json: boolean;
 }

@@ -8,10 +8,9 @@ import { matchSaved } from './match-saved.js';
 import { DeviceSlots } from './device-slots.js';
 import { HostSlots } from './host-slots.js';
 import type { StateTensor } from '../inner.js';
-import { SMALLEST_QUANTIZED } from '../../formula/quantization.js';
 import { type OffloadedState, makeOffloadedState } from '../../engine/offloaded-state.js';
 import type { NamedTensor } from '../../tfjs/named-tensor.js';
-import { type MomentPolicy, waitsOnHost } from '../step-options.js';
+import { type MomentPolicy, slotStorage } from '../step-options.js';
 import type { StateSpec } from '../../formula/update-rule.js';
 import type { WeightSlots } from './weight-slots.js';
 
@@ -161,9 +160,7 @@ export class WeightStates {
   #slotsOf(weight: tf.Variable, from: readonly tf.Tensor[] | undefined): WeightSlots {
     const specs = this.#specs;
     const { moments } = this.#policy;
-    const isLarge = specs.length > 0 && weight.size >= SMALLEST_QUANTIZED;
-    const isQuantized = isLarge && (moments === 'device:q8' || moments === 'host:q8');
-    const isOnHost = isLarge && waitsOnHost(moments);
+    const { isQuantized, isOnHost } = slotStorage(moments, specs.length === 0 ? 0 : weight.size);
     const home = isOnHost ? (this.#home ??= makeOffloadedState()) : null;
     if (home === null) return new DeviceSlots(weight, specs, isQuantized, from);
     return new HostSlots(weight, specs, isQuantized, home, from);
