@@ -28,7 +28,6 @@ export {
   type SavableOptimizer,
   saveTraining,
 } from './snapshot/training-state.js';
-export type { StallPolicy, StallStats } from './lookahead/stall-watch.js';
 export {
   adaptive,
   type AdaptiveOptions,

@@ -11,7 +11,6 @@ export type SlowlaneErrorCode =
   | 'STEP_OPEN'
   | 'DISPOSED'
   | 'NON_FINITE'
-  | 'STALLED'
   | 'NO_GRADIENT'
   | 'STATE_MISMATCH'
   | 'NOT_SERIALIZABLE'

@@ -4,7 +4,6 @@
 import type * as tf from '@tensorflow/tfjs-core';
 
 import type { SlowFormat } from '../slow/slow-format.js';
-import type { StallSink } from '../slow/stall.js';
 import type { SlowStore, Storable, StoreClock } from '../slow/slow-store.js';
 
 export interface StoreOptions {
@@ -12,8 +11,6 @@ export interface StoreOptions {
   /** Bytes that move at a time, at most. */
   readonly chunkBytes: number;
   readonly clock: StoreClock;
-  /** Takes samples of each sync; null: none are wanted. */
-  readonly stall: StallSink | null;
 }
 
 export type StoreFactory = <W extends Storable>(options: StoreOptions) => SlowStore<W>;

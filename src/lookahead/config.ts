@@ -17,7 +17,7 @@ type Config = tf.serialization.ConfigDict;
 
 /** @throws SlowlaneError NOT_SERIALIZABLE if an option is a function. */
 export function configOf(inner: tf.Optimizer, settings: LookaheadSettings): Config {
-  const { syncPeriod, innerState, slow, nonFinite, stall, workers, chunkBytes, workerTimeoutMs } =
+  const { syncPeriod, innerState, slow, nonFinite, workers, chunkBytes, workerTimeoutMs } =
     settings;
   return {
     inner: { className: inner.getClassName(), config: inner.getConfig() },
@@ -27,7 +27,6 @@ export function configOf(inner: tf.Optimizer, settings: LookaheadSettings): Conf
     slow: settings.budget !== null && !settings.isSlowGiven ? null : slow,
     ...settings.budget,
     nonFinite,
-    stall,
     overrides: settings.overrides.map((override) => ({
       weights: matcherConfig(override.weights),
       syncPeriod: override.syncPeriod ?? null,
@@ -53,7 +52,6 @@ export function partsOf(config: Config): { inner: tf.Optimizer; options: Lookahe
       ...(saved.slow !== null && { slow: saved.slow }),
       ...budgetFrom(saved),
       nonFinite: saved.nonFinite,
-      stall: saved.stall,
       overrides: saved.overrides.map((override) => ({
         weights: matcherFrom(override.weights),
         ...(override.syncPeriod !== null && { syncPeriod: override.syncPeriod }),
@@ -80,7 +78,7 @@ interface SavedConfig
     Required<
       Pick<
         LookaheadOptions,
-        'syncPeriod' | 'innerState' | 'nonFinite' | 'stall' | 'chunkBytes' | 'workerTimeoutMs'
+        'syncPeriod' | 'innerState' | 'nonFinite' | 'chunkBytes' | 'workerTimeoutMs'
       >
     > {
   inner: { className: string; config: Config };

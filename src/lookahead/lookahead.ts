@@ -166,8 +166,7 @@ export class Lookahead extends tf.Optimizer {
   /**
    * Does the sync that is due; resolves at once if none is. Goes on with one that broke off. With
    * `early` all weights sync now, in mid-cycle, and begin a new cycle (not with adaptive(), which needs
-   * the gradient that the last step of a cycle leaves). NON_FINITE is thrown before anything changes, STALLED
-   * once the sync is complete.
+   * the gradient that the last step of a cycle leaves). NON_FINITE is thrown before anything changes.
    */
   sync(options?: { early?: boolean }): Promise<void> {
     const sync = async () => {

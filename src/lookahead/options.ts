@@ -11,7 +11,6 @@ import {
 import { checkChoice, checkKeys, checkNumber, shown } from '../checks/check.js';
 import { checkSlowFormat, type SlowFormat } from '../slow/slow-format.js';
 import { checkMatcher, matches, type WeightMatcher } from '../checks/weight-matcher.js';
-import { STALL_POLICIES, type StallPolicy } from './stall-watch.js';
 import {
   checkStepSize,
   isAdaptive,
@@ -46,11 +45,6 @@ export interface LookaheadOptions extends BudgetOptions {
    * `'restore'`: fast := slow, and the inner state starts afresh.
    */
   nonFinite?: NonFinitePolicy;
-  /**
-   * When stored slow weights do not show the movement that syncs want of them. `'throw'` (default): a warning above
-   * 5 % of it, an error above 50 %, after a sync that is complete; `'warn'`: the warning alone; `'ignore'`: nobody looks.
-   */
-  stall?: StallPolicy;
   /** Other values for some weights. The first entry that matches a weight counts. */
   overrides?: readonly WeightOverride[];
   /** Weights that only the inner optimizer sees. */
@@ -79,7 +73,6 @@ export interface LookaheadSettings {
   /** Null: nothing is to be planned, or not any more. */
   budget: BudgetSettings | null;
   readonly nonFinite: NonFinitePolicy;
-  readonly stall: StallPolicy;
   readonly overrides: readonly Readonly<WeightOverride>[];
   readonly exclude: readonly WeightMatcher[];
   readonly workers: number | undefined;
@@ -95,7 +88,6 @@ const KEYS = [
   'innerState',
   'slow',
   'nonFinite',
-  'stall',
   'overrides',
   'exclude',
   'workers',
@@ -113,7 +105,6 @@ export function checkLookaheadOptions(options: LookaheadOptions | undefined): Lo
     innerState = 'maintain',
     slow = 'host:f32',
     nonFinite = 'throw',
-    stall = 'throw',
     overrides = [],
     exclude = [],
     workers,
@@ -128,7 +119,6 @@ export function checkLookaheadOptions(options: LookaheadOptions | undefined): Lo
     isSlowGiven: options?.slow !== undefined,
     budget: checkBudget(options),
     nonFinite: checkChoice('nonFinite', nonFinite, NON_FINITE),
-    stall: checkChoice('stall', stall, STALL_POLICIES),
     overrides: checkOverrides(overrides),
     exclude: [exclude].flat().map((matcher) => checkMatcher('exclude', matcher)),
     workers:

@@ -1,6 +1,5 @@
 // Numbers of a Lookahead's life so far.
 
-import type { StallStats } from './stall-watch.js';
 import type { SyncTimes } from './sync-clock.js';
 
 export interface LookaheadStats {
@@ -21,8 +20,6 @@ export interface LookaheadStats {
   readonly device: { readonly stagingBytes: number };
   /** Weights too large for the format of the slow weights, which are kept in float32 since. */
   readonly keptInF32: number;
-  /** Of samples: how much of the wanted movement the stored slow weights showed. */
-  readonly stall: StallStats;
   /** Where blends run: `'1 worker'`, `'inline'`, `'device'`. */
   readonly workers: string;
 }

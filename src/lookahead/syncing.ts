@@ -14,7 +14,6 @@ import type { LookaheadSettings } from './options.js';
 import type { LookaheadStats } from './stats.js';
 import type { InnerOptimizer } from '../optimizers/inner.js';
 import type { SavedSlow } from '../snapshot/lookahead-state.js';
-import { StallWatch } from './stall-watch.js';
 import { StepSizes } from './step-sizes.js';
 import type { Blender } from '../sync/blender.js';
 import { makeSlowStore, type SlowStoreOptions } from '../sync/make-slow-store.js';
@@ -32,7 +31,6 @@ export class LookaheadSync {
   readonly #store: Omit<SlowStoreOptions, 'format'>;
   readonly #clock = new SyncClock();
   readonly #stepSizes: StepSizes;
-  readonly #stall: StallWatch;
   #tracking: Tracking;
   #cycle = new SyncCycle();
   #bytesMoved = 0;
@@ -47,9 +45,7 @@ export class LookaheadSync {
     const workers = settings.workers ?? defaultWorkers();
     this.#blender = createBlender({ workers, timeoutMs, ...(workerFile && { workerFile }) });
     const slots = workers + 2; // one for each worker, one being pulled, one being pushed
-    this.#stall = new StallWatch(settings.stall);
-    const [blender, clock, stall] = [this.#blender, this.#clock, this.#stall.sink];
-    this.#store = { chunkBytes, slots, blender, clock, stall };
+    this.#store = { chunkBytes, slots, blender: this.#blender, clock: this.#clock };
     this.#tracking = this.#track();
   }
 
@@ -191,7 +187,6 @@ export class LookaheadSync {
       bytesPushed: this.#bytesMoved,
       host: { slowBytes: slow.bytes.slow, stagingBytes: slow.bytes.staging },
       device: { stagingBytes: slow.bytes.device },
-      stall: this.#stall.stats,
       keptInF32: this.#tracking.live((tracked) => slow.isKeptInF32(tracked)).length,
       workers: slow.description ?? this.#blender.description,
     };
@@ -208,7 +203,6 @@ export class LookaheadSync {
     this.#cycle = cycle;
     this.#tracking.dispose();
     this.#tracking = this.#track(slow);
-    this.#stall.startOver();
     this.#stepSizes.dropGradients();
   }
 
@@ -241,7 +235,6 @@ export class LookaheadSync {
       for (const period of periods) this.#cycle.synced(period);
       this.#stepSizes.dropGradients();
     });
-    this.#stall.judge(this.steps);
   }
 
   /** False if the policy for non-finite weights has dealt with this sync. */

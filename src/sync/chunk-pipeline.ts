@@ -12,7 +12,6 @@ import { beginChunk, type BlendRun } from '../../workers/blend.js';
 import type { Device, DeviceWriter } from '../engine/engine.js';
 import { type StoredChunk, weightOf } from './chunk-memory.js';
 import type { Part } from '../slow/layout.js';
-import type { HostSamples } from './host-samples.js';
 import type { Blender } from './blender.js';
 import type { StoreClock } from '../slow/slow-store.js';
 import type { Tracked } from '../lookahead/tracked.js';
@@ -21,8 +20,6 @@ export interface SyncTools {
   readonly device: Device;
   readonly blender: Blender;
   readonly clock: StoreClock;
-  /** Looks at some weights before and after. */
-  readonly samples: HostSamples | null;
 }
 
 export class Sync {
@@ -77,7 +74,7 @@ export class Sync {
     slot: number,
     before: Promise<void>,
     writer: DeviceWriter,
-    { device, blender, clock, samples }: SyncTools,
+    { device, blender, clock }: SyncTools,
   ): Promise<void> {
     const { segment, chunk } = stored;
     const staging = segment.staging(slot, chunk.length);
@@ -85,12 +82,10 @@ export class Sync {
       for (const part of chunk.parts) staging.set(segment.values(chunk, part), part.offset);
     } else {
       await clock.time('pull', () => pull(stored, staging, device));
-      await samples?.before(stored, ({ offset, length }) => staging.slice(offset, offset + length));
       const job = segment.job(chunk, slot, this.#runs(stored), this.#round);
       beginChunk(job);
       await blender.blend(job); // until it settles, the slot is the worker's
       this.#blended.add(stored);
-      samples?.after(stored);
     }
     await before;
     const values = ({ offset, length }: Part) => staging.subarray(offset, offset + length);

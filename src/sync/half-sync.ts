@@ -3,22 +3,15 @@
 // If it breaks off, `run` may be called again: a weight that is blended is not blended a second time, and what was
 // rounded is rounded again by the same draw.
 
-import type { Device, HalfTransfers } from '../engine/engine.js';
+import type { HalfTransfers } from '../engine/engine.js';
 import { type StoredChunk, weightOf } from './chunk-memory.js';
 import type { Part } from '../slow/layout.js';
 import type { StoreClock } from '../slow/slow-store.js';
-import type { HostSamples } from './host-samples.js';
 import type { Tracked } from '../lookahead/tracked.js';
 
 interface Place {
   readonly stored: StoredChunk<Tracked>;
   readonly part: Part;
-}
-
-export interface HalfSyncTools {
-  readonly device: Device;
-  readonly clock: StoreClock;
-  readonly samples: HostSamples | null;
 }
 
 export class HalfSync {
@@ -28,7 +21,6 @@ export class HalfSync {
   readonly #halves: HalfTransfers;
   readonly #blended = new Set<Tracked>();
   readonly #stored = new Set<Tracked>();
-  #isBegun = false;
 
   /** `chunks` hold fp16. `stepSizeOf` must not change its answer. `round`: what rounding draws by. */
   constructor(
@@ -43,9 +35,7 @@ export class HalfSync {
     this.#halves = halves;
   }
 
-  async run({ device, clock, samples }: HalfSyncTools): Promise<void> {
-    if (!this.#isBegun) await this.#look(device, samples);
-    this.#isBegun = true;
+  async run(clock: StoreClock): Promise<void> {
     for (const [tracked, places] of this.#weights()) {
       const { variable, serial: item } = tracked;
       if (variable.isDisposed || this.#stored.has(tracked)) continue;
@@ -65,18 +55,6 @@ export class HalfSync {
         }
       });
       this.#stored.add(tracked);
-    }
-    for (const stored of this.#chunks) samples?.after(stored);
-  }
-
-  /** Before anything changes. */
-  async #look(device: Device, samples: HostSamples | null): Promise<void> {
-    for (const stored of this.#chunks) {
-      await samples?.before(stored, async ({ weight, start, length }) => {
-        const fast = new Float32Array(length);
-        await device.pull(weightOf(stored.weights, weight).variable, start, fast);
-        return fast;
-      });
     }
   }
 

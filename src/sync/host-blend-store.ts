@@ -19,12 +19,9 @@ import type {
   StoreBytes,
   StoreClock,
 } from '../slow/slow-store.js';
-import { SamplePlaces } from '../slow/sample-places.js';
-import type { StallSink } from '../slow/stall.js';
 import { type SlowFormat, valueFormat } from '../slow/slow-format.js';
 import type { Blender } from './blender.js';
 import { HalfSync } from './half-sync.js';
-import { HostSamples } from './host-samples.js';
 import { areWithin } from '../engines/magnitudes.js';
 import { push, Sync } from './chunk-pipeline.js';
 import type { Tracked } from '../lookahead/tracked.js';
@@ -36,7 +33,6 @@ export interface HostSlowStoreOptions extends HostStoreOptions {
   readonly format: SlowFormat;
   readonly blender: Blender;
   readonly clock: StoreClock;
-  readonly stall: StallSink | null;
 }
 
 export class HostBlendStore implements SlowStore<Tracked> {
@@ -45,15 +41,12 @@ export class HostBlendStore implements SlowStore<Tracked> {
   readonly #clock: StoreClock;
   readonly #format: SlowFormat;
   readonly #keptInF32 = new WeakSet<Tracked>();
-  readonly #stall: StallSink | null;
-  readonly #places = new SamplePlaces();
 
   constructor(options: HostSlowStoreOptions) {
     this.#format = options.format;
     this.#store = new HostStore(options, (item) => this.#formatOf(item));
     this.#blender = options.blender;
     this.#clock = options.clock;
-    this.#stall = options.stall;
   }
 
   get bytes(): StoreBytes {
@@ -147,17 +140,14 @@ export class HostBlendStore implements SlowStore<Tracked> {
     const floats = chunks.filter((stored) => !isHalf(stored));
     const sync = new Sync(floats, stepSizeOf, round);
     const halfSync = halves && new HalfSync(halved, stepSizeOf, round, halves);
-    const samples = this.#stall && new HostSamples(chunks, stepSizeOf, this.#places);
     let bytes: number | null = null;
     return {
       run: async () => {
         // Not twice: what is pushed again is rounded, and the fast weights keep what rounding takes.
         if (bytes !== null) return bytes;
         const [blender, clock] = [this.#blender, this.#clock];
-        const device = currentDevice();
-        await sync.run({ device, blender, clock, samples });
-        await halfSync?.run({ device, clock, samples });
-        if (samples) this.#stall?.add(samples.all);
+        await sync.run({ device: currentDevice(), blender, clock });
+        await halfSync?.run(clock);
         bytes = FLOAT_BYTES * elementsOf(floats) + HALF_BYTES * elementsOf(halved);
         return bytes;
       },

@@ -32,7 +32,6 @@ const wrong: [unknown, string][] = [
     "slow must be 'host:f32', 'host:f16r8', 'host:f16', 'host:bf16', 'host:int8' or 'device:f32', got \"gpu\" (string).",
   ],
   [{ nonFinite: true }, "nonFinite must be 'throw', 'skip' or 'restore', got true (boolean)."],
-  [{ stall: 'error' }, "stall must be 'throw', 'warn' or 'ignore', got \"error\" (string)."],
   [{ slowStepSize: [0.5, 0.4] }, 'got [0.5,0.4] (array).'],
   [
     { slowStepSize: { kind: 'adaptive', min: 7 } },
@@ -74,7 +73,6 @@ test('every default is in the config, and a config makes an equal Lookahead', ()
     innerState: 'maintain',
     slow: 'host:f32',
     nonFinite: 'throw',
-    stall: 'throw',
   });
   const second = Lookahead.fromConfig(
     Lookahead as never,

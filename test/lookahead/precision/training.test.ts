@@ -2,7 +2,7 @@
 // α·k·lr = .5·5·1e-5 = 2.5e-5; half a place of fp16 is 2.4e-4. Rounded to nearest it would never move.
 
 import * as tf from '@tensorflow/tfjs-core';
-import { adam, lookahead, type LookaheadOptions, type SlowFormat } from 'slowlane';
+import { adam, lookahead, type SlowFormat } from 'slowlane';
 import { beforeAll, expect, test, vi } from 'vitest';
 
 import { halfValue, roundHalf } from '#workers/codecs/half.js';
@@ -44,10 +44,7 @@ const BATCH = 16;
 const STEPS = 2000;
 
 /** Loss after fine-tuning weights that are .02 off, to labels with noise; and before. */
-async function fineTuned(
-  slow: SlowFormat,
-  stall: LookaheadOptions['stall'] = 'throw',
-): Promise<{ before: number; after: number }> {
+async function fineTuned(slow: SlowFormat): Promise<{ before: number; after: number }> {
   const x = tf.mul(noise([EXAMPLES, INPUTS], 1), 1 / 8) as tf.Tensor2D;
   const ideal = noise([INPUTS, OUTPUTS], 2) as tf.Tensor2D;
   const y = tf.add(tf.matMul(x, ideal), tf.mul(noise([EXAMPLES, OUTPUTS], 3), 0.04));
@@ -65,7 +62,7 @@ async function fineTuned(
     );
   const loss = () => tf.tidy(() => lossOf(0, EXAMPLES).dataSync()[0] as number);
   const before = loss();
-  const optimizer = lookahead(adam({ learningRate: 1e-5 }), { slow, workers: 0, stall });
+  const optimizer = lookahead(adam({ learningRate: 1e-5 }), { slow, workers: 0 });
   for (let i = 0; i < STEPS; i++) {
     await optimizer.step(() => lossOf((i * BATCH) % EXAMPLES, BATCH), false, [weight]);
   }
@@ -77,7 +74,7 @@ async function fineTuned(
   return { before, after };
 }
 
-test('lr 1e-5, 2,000 steps: f16r8 and f16 within 0.5 % of float32; rounded to nearest nothing is learnt, and told', async () => {
+test('lr 1e-5, 2,000 steps: f16r8 and f16 within 0.5 % of float32; rounded to nearest nothing is learnt', async () => {
   const { before, after } = await fineTuned('host:f32');
   expect(after).toBeLessThan(0.96 * before);
   for (const slow of ['host:f16r8', 'host:f16'] as const) {
@@ -86,11 +83,7 @@ test('lr 1e-5, 2,000 steps: f16r8 and f16 within 0.5 % of float32; rounded to ne
   }
   expect(halfValue(roundHalf(1.0006, TO_NEAREST))).toBe(1 + 2 ** -10);
   rounding.isNearest = true;
-  const stalled = await fineTuned('host:f16', 'ignore');
-  await expect(fineTuned('host:f16')).rejects.toMatchObject({
-    code: 'STALLED',
-    details: { format: 'f16', step: 10 },
-  });
+  const stuck = await fineTuned('host:f16');
   rounding.isNearest = false;
-  expect(stalled.after / after).toBeGreaterThan(1.02);
+  expect(stuck.after / after).toBeGreaterThan(1.02);
 }, 240_000);

@@ -21,7 +21,6 @@ import type {
   StoreBytes,
 } from '../../../slow/slow-store.js';
 import { registerStoreFactory, type StoreOptions } from '../../../engine/store-factory.js';
-import { DeviceSamples } from './device-samples.js';
 import { LargestMagnitudes } from './largest.js';
 import type { BudgetedBackend } from '../budgeted-backend.js';
 import { type HandedOver, Readback } from '../host-memory/readback.js';
@@ -48,7 +47,6 @@ class DeviceBlendStore<W extends Storable> implements SlowStore<W> {
   readonly #mover: PieceMover<W>;
   readonly #largest: LargestMagnitudes;
   readonly #readback: Readback<Piece<W>>;
-  readonly #samples: DeviceSamples<W>;
   #pieces: Piece<W>[] = [];
   readonly #keptInF32 = new WeakSet<W>();
 
@@ -58,7 +56,6 @@ class DeviceBlendStore<W extends Storable> implements SlowStore<W> {
     this.#buffers = new TensorBuffers(checkUpdateBackend(backend));
     this.#mover = new PieceMover(backend, this.#buffers);
     this.#largest = new LargestMagnitudes(backend, this.#buffers);
-    this.#samples = new DeviceSamples(options.stall);
     this.#readback = new Readback(backend.errors, {
       took: (elapsedMs) => options.clock.add('readback', elapsedMs),
       // What was disposed while its piece was on its way can go then.
@@ -155,12 +152,7 @@ class DeviceBlendStore<W extends Storable> implements SlowStore<W> {
     const variableOf = ({ variable }: W) => variable;
     this.#checkBackend();
     await withFloats(this.#buffers, items, variableOf, async (tensorOf) => {
-      const runs = this.#samples.next(this.#pieces, items);
-      const { largest, slices } = await this.#largest.withSlices(
-        items.map(tensorOf),
-        runs.map((run) => ({ ...run, index: items.indexOf(run.item) })),
-      );
-      this.#samples.saw(runs, slices);
+      const largest = await this.#largest.of(items.map(tensorOf));
       for (const [i, item] of items.entries()) {
         const magnitude = largest[i] as number;
         if (magnitude >= INFINITY_BITS) found ??= item;
@@ -177,11 +169,10 @@ class DeviceBlendStore<W extends Storable> implements SlowStore<W> {
       await this.ready();
       const isMeant = (item: W) => !item.variable.isDisposed && isDue(item);
       const tensorOf = ({ variable }: W) => variable;
-      const arrived = this.#samples.begin(this.#pieces, isMeant, stepSizeOf);
       const handedOver = await this.#options.clock.time('blend', () =>
         this.#handOver({ move: 'blend', isMeant, tensorOf, stepSizeOf, round }),
       );
-      this.#readback.begin({ ...handedOver, arrived });
+      this.#readback.begin(handedOver);
       bytes = handedOver.pieces.reduce((sum, piece) => sum + piece.bytes, 0);
       return bytes;
     };

@@ -1,5 +1,5 @@
 // The largest magnitude in each of several tensors, NaN above infinity above all numbers, in one dispatch a
-// tensor and one small read, with which slices of the tensors come.
+// tensor and one small read.
 
 import type * as tf from '@tensorflow/tfjs-core';
 
@@ -38,15 +38,6 @@ fn find(
 
 const NUMBERS_BYTES = 256;
 
-/** A run of elements of one of the tensors. */
-export interface Slice {
-  /** Which tensor. */
-  readonly index: number;
-  /** First element. */
-  readonly start: number;
-  readonly length: number;
-}
-
 export class LargestMagnitudes {
   readonly #backend: BudgetedBackend;
   readonly #buffers: TensorBuffers;
@@ -59,17 +50,7 @@ export class LargestMagnitudes {
 
   /** Bits of the largest magnitude of each: from 0x7f800000 on it is infinite, above that not a number. */
   async of(tensors: readonly tf.Tensor[]): Promise<Uint32Array> {
-    return (await this.withSlices(tensors, [])).largest;
-  }
-
-  /** The same, and the elements of `slices`. */
-  async withSlices(
-    tensors: readonly tf.Tensor[],
-    slices: readonly Slice[],
-  ): Promise<{ largest: Uint32Array; slices: Float32Array[] }> {
-    if (tensors.every(({ size }) => size === 0)) {
-      return { largest: new Uint32Array(tensors.length), slices: [] };
-    }
+    if (tensors.every(({ size }) => size === 0)) return new Uint32Array(tensors.length);
     const backend = this.#backend;
     const { device, pool } = backend;
     const { STORAGE, COPY_SRC, COPY_DST, UNIFORM } = GPUBufferUsage;
@@ -88,8 +69,7 @@ export class LargestMagnitudes {
         length: Math.min(bindable, size - n * bindable),
       })),
     );
-    const elements = slices.reduce((sum, { length }) => sum + length, tensors.length);
-    const found = pool.acquireBuffer(4 * elements, STORAGE | COPY_SRC | COPY_DST);
+    const found = pool.acquireBuffer(4 * tensors.length, STORAGE | COPY_SRC | COPY_DST);
     let uniforms: GPUBuffer | null = null;
     try {
       uniforms = pool.acquireBuffer(NUMBERS_BYTES * ranges.length, UNIFORM | COPY_DST);
@@ -117,26 +97,12 @@ export class LargestMagnitudes {
         pass.dispatchWorkgroups(...gridFor(invocations, maxComputeWorkgroupsPerDimension));
       }
       pass.end();
-      let at = tensors.length;
-      for (const { index, start, length } of slices) {
-        const source = sources[index] as GPUBuffer;
-        encoder.copyBufferToBuffer(source, start * 4, found, at * 4, length * 4);
-        at += length;
-      }
       const done = backend.submitOwn(encoder.finish(), []);
       const [values] = await Promise.all([backend.getBufferData(found), done]);
-      return {
-        largest: new Uint32Array(values, 0, tensors.length),
-        slices: slicesOf(new Float32Array(values).subarray(tensors.length), slices),
-      };
+      return new Uint32Array(values, 0, tensors.length);
     } finally {
       if (uniforms) pool.releaseBuffer(uniforms);
       pool.releaseBuffer(found);
     }
   }
-}
-
-function slicesOf(values: Float32Array, slices: readonly Slice[]): Float32Array[] {
-  let end = 0;
-  return slices.map(({ length }) => values.subarray(end, (end += length)));
 }

@@ -13,8 +13,6 @@ export interface HandedOver<P extends MappedPair> {
   readonly submitted: Promise<void>;
   /** False if only the upload buffers were handed over, and nothing came down. */
   readonly comesDown: boolean;
-  /** Called once all pieces are round. Not if the device failed. */
-  readonly arrived?: () => void;
 }
 
 export interface TurnAroundHooks {
@@ -100,7 +98,7 @@ export class Readback<P extends MappedPair> {
     this.#isStopped = true;
   }
 
-  async #bring({ pieces, submitted, comesDown, arrived }: HandedOver<P>): Promise<void> {
+  async #bring({ pieces, submitted, comesDown }: HandedOver<P>): Promise<void> {
     // All at once, so that each is there as soon as the device is done with it.
     const returns = pieces.map((piece) => piece.takeBack());
     void Promise.allSettled(returns);
@@ -119,7 +117,6 @@ export class Readback<P extends MappedPair> {
     }
     if (this.#isStopped) return;
     if (failure !== null) throw await this.#named(failure);
-    arrived?.();
   }
 
   /** A mapping that is refused does not say why; a loss of the device is announced after it. */
