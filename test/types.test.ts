@@ -32,7 +32,7 @@ onEveryEngine(() => {
     >();
     lookahead(adam({ learningRate: schedules.warmup({ steps: 10, then: 1e-3 }) }), {
       slowStepSize: adaptive({ min: 0.2 }),
-      overrides: [{ weights: /bias/, syncPeriod: 1 }],
+      overrides: [{ weights: /bias/, slowStepSize: 1 }],
       exclude: ['embedding', (weight) => weight.rank === 0],
     });
     // @ts-expect-error: proves that a misspelt option does not compile

@@ -13,7 +13,7 @@ import { isAdaptive } from './step-size.js';
  * @throws SlowlaneError UNSUPPORTED_INNER.
  */
 export function checkInner(inner: InnerOptimizer, settings: LookaheadSettings): void {
-  const { innerState, slowStepSize, overrides } = settings;
+  const { innerState, slowStepSize, exclude } = settings;
   const name = inner.optimizer.getClassName();
   const refuse = (reason: string): never => {
     throw new SlowlaneError('UNSUPPORTED_INNER', reason, { optimizer: name });
@@ -44,13 +44,9 @@ export function checkInner(inner: InnerOptimizer, settings: LookaheadSettings): 
       `nonFinite 'restore' needs an inner optimizer whose state can be reset, which ${name}'s cannot. Use 'throw' or 'skip', or one of slowlane's own optimizers.`,
     );
   }
-  if (
-    innerState === 'reset' &&
-    !inner.resetsByWeight &&
-    overrides.some((o) => o.syncPeriod !== undefined)
-  ) {
+  if (innerState === 'reset' && !inner.resetsByWeight && exclude.length > 0) {
     refuse(
-      `innerState 'reset' with a syncPeriod of some weights' own needs an inner optimizer that can reset by weight, which ${name} cannot. Use one of slowlane's own optimizers.`,
+      `innerState 'reset' with excluded weights needs an inner optimizer that can reset by weight, which ${name} cannot. Use one of slowlane's own optimizers.`,
     );
   }
   if (isAdaptive(slowStepSize) && !slowStepSize.curvature && inner.hidesState) {

@@ -29,7 +29,6 @@ export function configOf(inner: tf.Optimizer, settings: LookaheadSettings): Conf
     nonFinite,
     overrides: settings.overrides.map((override) => ({
       weights: matcherConfig(override.weights),
-      syncPeriod: override.syncPeriod ?? null,
       slowStepSize:
         override.slowStepSize === undefined ? null : stepSizeConfig(override.slowStepSize),
     })),
@@ -54,7 +53,6 @@ export function partsOf(config: Config): { inner: tf.Optimizer; options: Lookahe
       nonFinite: saved.nonFinite,
       overrides: saved.overrides.map((override) => ({
         weights: matcherFrom(override.weights),
-        ...(override.syncPeriod !== null && { syncPeriod: override.syncPeriod }),
         ...(override.slowStepSize !== null && {
           slowStepSize: stepSizeFrom(override.slowStepSize) as NonNullable<
             WeightOverride['slowStepSize']
@@ -85,7 +83,7 @@ interface SavedConfig
   /** Null: to be planned. */
   slow: SlowFormat | null;
   slowStepSize: unknown;
-  overrides: { weights: SavedMatcher; syncPeriod: number | null; slowStepSize: unknown }[];
+  overrides: { weights: SavedMatcher; slowStepSize: unknown }[];
   exclude: SavedMatcher[];
   workers: number | null;
 }

@@ -1,125 +1,93 @@
-// Counts inner steps and says which weights are due for a sync. Pure arithmetic.
-//
-// Weights with the same sync period form a group. A group is due `period` steps after its last sync.
+// Counts inner steps and says when a sync is due. Pure arithmetic.
 
 import { SlowlaneError } from '../checks/errors.js';
 
-interface Group {
-  lastSync: number;
-  syncs: number;
-}
-
 export class SyncCycle {
+  /** The paper's k. */
+  readonly #period: number;
   #steps = 0;
-  readonly #groups = new Map<number, Group>();
-  /** Groups that `load` brought and that no weight has joined yet. */
-  readonly #loaded = new Map<number, Group>();
+  #syncs = 0;
+  /** The step at which this cycle began; null before the first weight, when there is nothing to sync. */
+  #begin: number | null = null;
+
+  constructor(period: number) {
+    this.#period = period;
+  }
 
   /** Inner steps that were applied. */
   get steps(): number {
     return this.#steps;
   }
 
-  /** Syncs that were done, over all groups. */
+  /** Syncs that were done: the index that step size schedules are asked with. */
   get syncs(): number {
-    return [...this.#groups.values()].reduce((sum, { syncs }) => sum + syncs, 0);
+    return this.#syncs;
   }
 
-  /** Periods that occur, in the order in which they were first seen. */
-  get periods(): readonly number[] {
-    return [...this.#groups.keys()];
+  /** True if a sync has to come before the next step. */
+  get isDue(): boolean {
+    return this.#sinceBegin >= this.#period;
   }
 
-  /** Makes a group for `period` if there is none; its cycle begins now, or where `load` says. */
-  join(period: number): void {
-    if (this.#groups.has(period)) return;
-    this.#groups.set(period, this.#loaded.get(period) ?? { lastSync: this.#steps, syncs: 0 });
-    this.#loaded.delete(period);
+  /** True if the next step makes a sync due. */
+  get isEnding(): boolean {
+    return this.#begin !== null && this.#sinceBegin + 1 >= this.#period;
+  }
+
+  /** True if weights have stepped since the cycle began. */
+  get hasMoved(): boolean {
+    return this.#sinceBegin > 0;
+  }
+
+  /** The first weight begins the first cycle. Later ones join the cycle as it is. */
+  join(): void {
+    this.#begin ??= this.#steps;
   }
 
   step(): void {
     this.#steps++;
   }
 
-  /** Periods of the groups that have to sync before the next step. */
-  due(): readonly number[] {
-    return this.periods.filter((period) => this.#steps - this.#group(period).lastSync >= period);
+  /** A sync was done: the next cycle begins. */
+  synced(): void {
+    this.#syncs++;
+    this.restart();
   }
 
-  /** True if the next step leaves a group due. */
-  get isEnding(): boolean {
-    return this.periods.some((period) => this.#steps + 1 - this.#group(period).lastSync >= period);
-  }
-
-  /** Periods of the groups that have stepped since their last sync. */
-  moved(): readonly number[] {
-    return this.periods.filter((period) => this.#steps > this.#group(period).lastSync);
-  }
-
-  /** How many syncs the group has had: the index that step size schedules are asked with. */
-  syncIndex(period: number): number {
-    return this.#group(period).syncs;
-  }
-
-  /** The group has synced: its next cycle begins. */
-  synced(period: number): void {
-    const group = this.#group(period);
-    group.lastSync = this.#steps;
-    group.syncs++;
-  }
-
-  /** The group leaves one sync out: its next cycle begins. */
-  skipped(period: number): void {
-    this.#group(period).lastSync = this.#steps;
-  }
-
-  /** Fast and slow weights were made equal: all cycles begin anew. */
+  /** Fast and slow weights were made equal, or a sync was left out: a new cycle begins. */
   restart(): void {
-    for (const group of this.#loaded.values()) group.lastSync = this.#steps;
-    for (const group of this.#groups.values()) group.lastSync = this.#steps;
+    if (this.#begin !== null) this.#begin = this.#steps;
   }
 
-  /** All of it as whole numbers: steps, then period, last sync and syncs of each group. */
+  /** Whole numbers: steps, then, once there is a cycle, its period, its first step and the syncs. */
   save(): number[] {
-    const waiting = [...this.#loaded].filter(
-      ([period, { lastSync }]) => this.#steps - lastSync < period,
-    );
-    const groups = [...this.#groups, ...waiting];
-    return [
-      this.#steps,
-      ...groups.flatMap(([period, { lastSync, syncs }]) => [period, lastSync, syncs]),
-    ];
+    if (this.#begin === null) return [this.#steps];
+    return [this.#steps, this.#period, this.#begin, this.#syncs];
   }
 
-  /** Puts back what `save` gave. Allowed only before the first `join`. */
+  /** Puts back what `save` gave. Under another period a new cycle begins, and syncs count from 0. */
   load(saved: readonly number[]): void {
     checkCounters(saved);
-    const [steps = 0, ...groups] = saved;
+    const [steps = 0, period, begin = steps, syncs = 0] = saved;
+    const isSame = period === this.#period;
     this.#steps = steps;
-    this.#loaded.clear();
-    for (let i = 0; i < groups.length; i += 3) {
-      const [period = 1, lastSync = steps, syncs = 0] = groups.slice(i, i + 3);
-      this.#loaded.set(period, { lastSync, syncs });
-    }
+    this.#begin = isSame ? begin : null;
+    this.#syncs = isSame ? syncs : 0;
   }
 
-  #group(period: number): Group {
-    const group = this.#groups.get(period);
-    if (!group) throw new Error(`No weight has sync period ${period}.`);
-    return group;
+  get #sinceBegin(): number {
+    return this.#begin === null ? 0 : this.#steps - this.#begin;
   }
 }
 
 /** @throws SlowlaneError STATE_MISMATCH if this is not what `SyncCycle.save` gave. */
 export function checkCounters(saved: readonly number[]): void {
-  const [steps = -1, ...groups] = saved;
-  const isCount = (value: number) => Number.isInteger(value) && value >= 0;
-  let isFit = saved.every(isCount) && steps >= 0 && groups.length % 3 === 0;
-  for (let i = 0; i < groups.length; i += 3) {
-    const [period = 0, lastSync = 0] = groups.slice(i, i + 2);
-    // A sync that is due cannot be saved.
-    isFit &&= period >= 1 && lastSync <= steps && steps - lastSync < period;
-  }
+  const [steps = -1, period = 1, begin = steps] = saved;
+  const isFit =
+    (saved.length === 1 || saved.length === 4) &&
+    saved.every((value) => Number.isInteger(value) && value >= 0) &&
+    begin <= steps &&
+    steps - begin < period; // a sync that is due cannot be saved
   if (isFit) return;
   throw new SlowlaneError(
     'STATE_MISMATCH',

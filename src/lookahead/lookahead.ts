@@ -19,7 +19,6 @@ import { AutoPlan, type PlanHints } from './auto-plan.js';
 import { takeStep } from './lookahead-step.js';
 import { LookaheadSync } from './syncing.js';
 import type { Plan } from '../plan/make-plan.js';
-import { NestedInner } from './nested-inner.js';
 import { checkAppliesGradients, checkInner, takeOver } from './check-inner.js';
 import { asInner } from '../optimizers/foreign.js';
 import type { InnerOptimizer } from '../optimizers/inner.js';
@@ -51,7 +50,12 @@ export class Lookahead extends tf.Optimizer {
   /** Use `lookahead()`, which checks the options. */
   constructor(inner: tf.Optimizer, settings: LookaheadSettings) {
     super();
-    this.#inner = inner instanceof Lookahead ? new NestedInner(inner) : asInner(inner);
+    if (inner instanceof Lookahead) {
+      throw new TypeError(
+        'lookahead() got a Lookahead as the inner optimizer. A Lookahead inside another one is not supported: give it the inner optimizer itself, with a longer syncPeriod if syncs are too frequent.',
+      );
+    }
+    this.#inner = asInner(inner);
     checkInner(this.#inner, settings);
     takeOver(inner);
     this.#settings = { ...settings };
@@ -171,7 +175,7 @@ export class Lookahead extends tf.Optimizer {
   sync(options?: { early?: boolean }): Promise<void> {
     const sync = async () => {
       await this.#sync.flush();
-      if (options?.early === true) await this.#sync.syncAll();
+      if (options?.early === true) await this.#sync.syncEarly();
     };
     return this.#guard.turn('sync', sync, 'go on');
   }

@@ -59,7 +59,6 @@ export interface LookaheadOptions extends BudgetOptions {
 
 export interface WeightOverride {
   weights: WeightMatcher;
-  syncPeriod?: number;
   slowStepSize?: number | StepSizeSchedule;
 }
 
@@ -112,7 +111,7 @@ export function checkLookaheadOptions(options: LookaheadOptions | undefined): Lo
     workerTimeoutMs = 30_000,
   } = options ?? {};
   return {
-    syncPeriod: checkPeriod('syncPeriod', syncPeriod),
+    syncPeriod: checkNumber('syncPeriod', syncPeriod, { min: 1, max: 2 ** 31 - 1, whole: true }),
     slowStepSize: checkStepSize('slowStepSize', slowStepSize),
     innerState: checkChoice('innerState', innerState, INNER_STATES),
     slow: checkSlowFormat(slow),
@@ -130,21 +129,14 @@ export function checkLookaheadOptions(options: LookaheadOptions | undefined): Lo
   };
 }
 
-/** Period and step size of one weight, or null if it is excluded. */
+/** The step size of one weight, or null if it is excluded. */
 export function settingsOf(
   weight: tf.Variable,
   settings: LookaheadSettings,
-): { syncPeriod: number; slowStepSize: SlowStepSize } | null {
+): { slowStepSize: SlowStepSize } | null {
   if (settings.exclude.some((matcher) => matches(matcher, weight))) return null;
   const override = settings.overrides.find(({ weights }) => matches(weights, weight));
-  return {
-    syncPeriod: override?.syncPeriod ?? settings.syncPeriod,
-    slowStepSize: override?.slowStepSize ?? settings.slowStepSize,
-  };
-}
-
-function checkPeriod(name: string, value: unknown): number {
-  return checkNumber(name, value, { min: 1, max: 2 ** 31 - 1, whole: true });
+  return { slowStepSize: override?.slowStepSize ?? settings.slowStepSize };
 }
 
 function checkChunkBytes(value: unknown): number {
@@ -159,10 +151,9 @@ function checkOverrides(value: unknown): Readonly<WeightOverride>[] {
   }
   return value.map((entry: unknown, i) => {
     const at = `overrides[${i}]`;
-    checkKeys(at, entry, ['weights', 'syncPeriod', 'slowStepSize']);
-    const { weights, syncPeriod, slowStepSize } = (entry ?? {}) as Partial<WeightOverride>;
+    checkKeys(at, entry, ['weights', 'slowStepSize']);
+    const { weights, slowStepSize } = (entry ?? {}) as Partial<WeightOverride>;
     const checked: WeightOverride = { weights: checkMatcher(`${at}.weights`, weights) };
-    if (syncPeriod !== undefined) checked.syncPeriod = checkPeriod(`${at}.syncPeriod`, syncPeriod);
     if (slowStepSize !== undefined) {
       const stepSize = checkStepSize(`${at}.slowStepSize`, slowStepSize);
       if (isAdaptive(stepSize)) {

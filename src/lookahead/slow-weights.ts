@@ -47,15 +47,7 @@ export class SlowWeights {
   add(added: readonly Tracked[]): void {
     if (added.length === 0) return;
     this.#store ??= this.#makeStore();
-    const periods = new Set(added.map(({ syncPeriod }) => syncPeriod));
-    try {
-      for (const period of periods) {
-        this.#store.add(added.filter(({ syncPeriod }) => syncPeriod === period));
-      }
-    } catch (cause) {
-      this.drop(added); // there was no memory for one group: none of them counts as tracked
-      throw cause;
-    }
+    this.#store.add(added);
     for (const tracked of added) this.#tracked.set(tracked.variable, tracked);
   }
 

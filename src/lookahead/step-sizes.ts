@@ -18,7 +18,6 @@ import {
   type StepSizeSchedule,
 } from './step-size.js';
 import { adaptiveOver } from './adaptive-pass.js';
-import type { SyncCycle } from './cycle.js';
 import { isWeight, type Tracked } from './tracked.js';
 
 type PartsOf = (isMeant: (tracked: Tracked) => boolean) => SlowParts<Tracked>;
@@ -72,26 +71,25 @@ export class StepSizes {
   async of(
     due: readonly Tracked[],
     partsOf: PartsOf,
-    cycle: SyncCycle,
+    syncIndex: number,
   ): Promise<ReadonlyMap<Tracked, number>> {
     const isAdapting = due.some(({ slowStepSize }) => isAdaptive(slowStepSize));
     const adapted = isAdapting
       ? await this.#adapt(this.#default as AdaptiveStepSize, due, partsOf)
       : NaN;
-    // A schedule may be a function with a memory: it is asked once for all weights of a group.
-    const asked = new Map<StepSizeSchedule, Map<number, number>>();
-    const scheduled = (schedule: StepSizeSchedule, period: number): number => {
-      const byPeriod = asked.get(schedule) ?? new Map<number, number>();
-      const stepSize = byPeriod.get(period) ?? stepSizeAt(schedule, cycle.syncIndex(period));
-      asked.set(schedule, byPeriod.set(period, stepSize));
+    // A schedule may be a function with a memory: it is asked once for all weights.
+    const asked = new Map<StepSizeSchedule, number>();
+    const scheduled = (schedule: StepSizeSchedule): number => {
+      const stepSize = asked.get(schedule) ?? stepSizeAt(schedule, syncIndex);
+      asked.set(schedule, stepSize);
       return stepSize;
     };
     return new Map(
       due.map((tracked) => {
-        const { slowStepSize, syncPeriod } = tracked;
+        const { slowStepSize } = tracked;
         if (typeof slowStepSize === 'number') return [tracked, slowStepSize];
         if (isAdaptive(slowStepSize)) return [tracked, adapted];
-        return [tracked, scheduled(slowStepSize, syncPeriod)];
+        return [tracked, scheduled(slowStepSize)];
       }),
     );
   }

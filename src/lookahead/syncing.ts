@@ -20,7 +20,7 @@ import { makeSlowStore, type SlowStoreOptions } from '../sync/make-slow-store.js
 import { Stash } from './slow-weights.js';
 import { SyncClock } from './sync-clock.js';
 import { SyncCycle } from './cycle.js';
-import { isWeight, type Tracked } from './tracked.js';
+import { isWeight } from './tracked.js';
 import { Tracking } from './tracking.js';
 
 export class LookaheadSync {
@@ -32,7 +32,7 @@ export class LookaheadSync {
   readonly #clock = new SyncClock();
   readonly #stepSizes: StepSizes;
   #tracking: Tracking;
-  #cycle = new SyncCycle();
+  #cycle: SyncCycle;
   #bytesMoved = 0;
   #skipped = 0;
 
@@ -40,6 +40,7 @@ export class LookaheadSync {
     this.#inner = inner;
     this.#settings = settings;
     this.#guard = guard;
+    this.#cycle = new SyncCycle(settings.syncPeriod);
     this.#stepSizes = new StepSizes(inner, settings.slowStepSize);
     const { chunkBytes, workerTimeoutMs: timeoutMs, workerFile } = settings;
     const workers = settings.workers ?? defaultWorkers();
@@ -59,18 +60,18 @@ export class LookaheadSync {
   }
 
   get syncDue(): boolean {
-    return this.#inner.syncDue === true || this.#cycle.due().length > 0;
+    return this.#cycle.isDue;
   }
 
   /** Captures those of `weights` that are new. */
   async attach(weights: readonly tf.Variable[]): Promise<void> {
-    for (const { syncPeriod } of this.#tracking.add(weights)) this.#cycle.join(syncPeriod);
+    if (this.#tracking.add(weights).length > 0) this.#cycle.join();
     await this.#capture();
   }
 
   /** `weights` are about to be updated. What was not captured waits for `flush`. */
   stepping(weights: readonly tf.Variable[]): void {
-    for (const { syncPeriod } of this.#tracking.stepping(weights)) this.#cycle.join(syncPeriod);
+    if (this.#tracking.stepping(weights).length > 0) this.#cycle.join();
   }
 
   /** An inner step was applied, or a micro-batch of one. */
@@ -89,22 +90,20 @@ export class LookaheadSync {
 
   /** For adaptive(): `compute` evaluates the loss and its gradients at the weights as they are now. */
   keepGradientsIfNeeded(compute: () => { value: tf.Scalar; grads: tf.NamedTensorMap }): void {
-    if (this.#cycle.due().length > 0) this.#stepSizes.keepGradientsIfNeeded(compute);
+    if (this.#cycle.isDue) this.#stepSizes.keepGradientsIfNeeded(compute);
   }
 
   /** Captures, and syncs what is due. */
   async flush(): Promise<void> {
     await this.#capture();
     await this.#inner.flush?.();
-    const due = this.#cycle.due();
-    if (due.length > 0) await this.#clock.timeSync(() => this.#sync(due));
+    if (this.#cycle.isDue) await this.#clock.timeSync(() => this.#sync());
     else await this.#tracking.slow.yield();
   }
 
-  /** Syncs everything that has stepped since its last sync. */
-  async syncAll(): Promise<void> {
-    const moved = this.#cycle.moved();
-    if (moved.length > 0) await this.#clock.timeSync(() => this.#sync(moved));
+  /** Syncs in mid-cycle, if a step was taken since the last sync. */
+  async syncEarly(): Promise<void> {
+    if (this.#cycle.hasMoved) await this.#clock.timeSync(() => this.#sync());
   }
 
   /** Slow := fast, and a new cycle. */
@@ -198,7 +197,7 @@ export class LookaheadSync {
 
   /** Replaces everything; weights claim their slow values when they are next seen. */
   load(counters: readonly number[], slow: readonly SavedSlow[]): void {
-    const cycle = new SyncCycle();
+    const cycle = new SyncCycle(this.#settings.syncPeriod);
     cycle.load(counters);
     this.#cycle = cycle;
     this.#tracking.dispose();
@@ -206,41 +205,36 @@ export class LookaheadSync {
     this.#stepSizes.dropGradients();
   }
 
-  async #sync(periods: readonly number[]): Promise<void> {
+  async #sync(): Promise<void> {
     const { slow } = this.#tracking;
     await this.#clock.time('wait', () => slow.ready());
     await this.#tracking.addSlots();
     // All that can refuse comes first: until the weights are moved, nothing has changed.
-    if (!(await this.#clock.time('check', () => this.#mayBlend(periods)))) return;
+    if (!(await this.#clock.time('check', () => this.#mayBlend()))) return;
     const stepSizes = await this.#stepSizes.of(
-      this.#of(periods),
+      this.#tracking.live(),
       (isMeant) => slow.parts(isMeant),
-      this.#cycle,
+      this.#cycle.syncs,
     );
     const blending = slow.blend({
-      isDue: ({ syncPeriod }) => periods.includes(syncPeriod),
       stepSizeOf: (tracked) => stepSizes.get(tracked) ?? 0,
       round: this.steps,
     });
     await this.#guard.attempt(async () => {
       const bytesMoved = await blending.run();
       if (this.#settings.innerState === 'reset') {
-        await this.#inner.reset(
-          this.#of(periods)
-            .filter(isWeight)
-            .map(({ weight }) => weight),
-        );
+        await this.#inner.reset(this.#tracking.live(isWeight).map(({ weight }) => weight));
       }
       this.#bytesMoved += bytesMoved;
-      for (const period of periods) this.#cycle.synced(period);
+      this.#cycle.synced();
       this.#stepSizes.dropGradients();
     });
   }
 
   /** False if the policy for non-finite weights has dealt with this sync. */
-  async #mayBlend(periods: readonly number[]): Promise<boolean> {
+  async #mayBlend(): Promise<boolean> {
     const bad =
-      (await this.#tracking.slow.inspect(this.#of(periods)))?.variable.name ??
+      (await this.#tracking.slow.inspect(this.#tracking.live()))?.variable.name ??
       (await this.#stepSizes.nonFiniteGradient());
     if (bad === undefined) return true;
     const policy = this.#settings.nonFinite;
@@ -253,7 +247,7 @@ export class LookaheadSync {
     }
     this.#skipped++;
     if (policy === 'skip') {
-      for (const period of periods) this.#cycle.skipped(period);
+      this.#cycle.restart();
       this.#stepSizes.dropGradients();
       return false;
     }
@@ -276,10 +270,6 @@ export class LookaheadSync {
   #track(restored?: readonly SavedSlow[]): Tracking {
     const makeStore = () => makeSlowStore({ ...this.#store, format: this.#settings.slow });
     return new Tracking(this.#inner, this.#settings, makeStore, restored);
-  }
-
-  #of(periods: readonly number[]): Tracked[] {
-    return this.#tracking.live(({ syncPeriod }) => periods.includes(syncPeriod));
   }
 
   /** Slow weights that have not met their weights cannot be shown. */

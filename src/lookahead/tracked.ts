@@ -14,8 +14,6 @@ export interface Tracked {
   readonly weight: tf.Variable;
   /** Null: the weight itself; else which slot of it in the inner optimizer (innerState: 'interpolate'). */
   readonly slot: number | null;
-  /** The paper's k. */
-  readonly syncPeriod: number;
   /** The paper's α. */
   readonly slowStepSize: SlowStepSize;
 }

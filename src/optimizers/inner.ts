@@ -78,10 +78,8 @@ export interface InnerOptimizer {
   /** Absent if a planner can decide nothing here. */
   plannable?(): Plannable;
 
-  /** True if `flush` has to be awaited before the next step: a sync inside, moments that are away. */
+  /** True if `flush` has to be awaited before the next step: moments that are away. */
   readonly due?: boolean;
-  /** True if `flush` will change weights. */
-  readonly syncDue?: boolean;
   flush?(): Promise<void>;
 
   /** Live slots and host-only tensors: nothing to dispose. */

@@ -16,8 +16,6 @@ export interface Storable {
 }
 
 export interface BlendOptions<W> {
-  /** Which to blend. All or none of the variables that were added together. */
-  readonly isDue: (item: W) => boolean;
   /** The paper's α. Must not change its answer, since a blend may be run again. */
   readonly stepSizeOf: (item: W) => number;
   /** Inner steps so far: random rounding draws other numbers in each round, and the same in a run that is repeated. */
@@ -71,7 +69,7 @@ export interface SlowStore<W extends Storable> {
   /** Where blends run: `'2 workers'`, `'inline'`, `'device'`. */
   readonly description: string;
 
-  /** Makes room for items that sync together. Their slow values are zero until `capture` or `write`. */
+  /** Makes room for all of `items`, or for none if it throws. Their slow values are zero until `capture` or `write`. */
   add(items: readonly W[]): void;
 
   /** True if `item` outgrew the format and is kept in float32 since. */

@@ -60,7 +60,6 @@ export class TakenTensors {
     const [head, next, ...rest] = this.#tensors;
     const [version, ...counters] = await numbersOf(head, COUNTERS);
     if (version !== VERSION) throw mismatch(`has version ${version}, this is version ${VERSION}`);
-    if (counters.length % 3 !== 1) throw mismatch('has counters that are incomplete');
     const rounding = await numbersOf(next, ROUNDING);
     const slow: SavedSlow[] = [];
     for (const { name, tensor } of rest) {

@@ -67,8 +67,8 @@ export class DeviceTensorStore implements SlowStore<Tracked> {
     return items.find(({ variable }) => variable === bad) ?? null;
   }
 
-  blend({ isDue, stepSizeOf }: BlendOptions<Tracked>): Blending {
-    const due = new Set([...this.#slow.keys()].filter(isDue));
+  blend({ stepSizeOf }: BlendOptions<Tracked>): Blending {
+    const due = new Set(this.#slow.keys());
     const run = async (): Promise<number> => {
       for (const item of due) {
         if (item.variable.isDisposed) continue;

@@ -131,8 +131,8 @@ export class HostBlendStore implements SlowStore<Tracked> {
     return null;
   }
 
-  blend({ isDue, stepSizeOf, round }: BlendOptions<Tracked>): Blending {
-    const chunks = this.#chunksOf(isDue);
+  blend({ stepSizeOf, round }: BlendOptions<Tracked>): Blending {
+    const { chunks } = this.#store;
     const { halves } = currentDevice();
     const isHalf = ({ segment }: StoredChunk<Tracked>) =>
       halves !== undefined && segment.format === 'f16';
@@ -205,14 +205,6 @@ export class HostBlendStore implements SlowStore<Tracked> {
     if (limit === undefined || limit === null) return;
     const within = await areWithin(packed.map(tensorOf) as tf.Tensor[], limit);
     for (const [i, item] of packed.entries()) if (!within[i]) this.keepInF32(item);
-  }
-
-  /** In layout order. A chunk holds only what was added together. */
-  #chunksOf(isDue: (item: Tracked) => boolean): readonly StoredChunk<Tracked>[] {
-    return this.#store.chunks.filter(({ chunk, weights }) => {
-      const [first] = chunk.parts;
-      return first !== undefined && isDue(weightOf(weights, first.weight));
-    });
   }
 }
 

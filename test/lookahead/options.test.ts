@@ -52,11 +52,8 @@ const wrong: [unknown, string][] = [
   [{ exclude: 5 }, "exclude must be a weight's name, a RegExp or a function of the weight, got 5."],
   [{ exclude: [''] }, 'got "" (string).'],
   [{ overrides: {} }, 'overrides must be an array of { weights, … }'],
-  [{ overrides: [{ syncPeriod: 2 }] }, 'overrides[0].weights must be'],
-  [
-    { overrides: [{ weights: 'a', syncPeriod: 0 }] },
-    'overrides[0].syncPeriod must be a whole number ≥ 1',
-  ],
+  [{ overrides: [{ slowStepSize: 1 }] }, 'overrides[0].weights must be'],
+  [{ overrides: [{ weights: 'a', syncPeriod: 2 }] }, "overrides[0] has no option 'syncPeriod'."],
   [{ overrides: [{ weights: 'a', period: 2 }] }, "overrides[0] has no option 'period'."],
   [{ overrides: [{ weights: 'a', slowStepSize: adaptive() }] }, 'one number for the whole model'],
 ];
@@ -97,6 +94,13 @@ test('what is not an optimizer is refused', () => {
   expect(() => lookahead('adam' as never)).toThrow(/optimizer/i);
 });
 
+test('a Lookahead inside a Lookahead is refused, and stays usable', () => {
+  const inner = lookahead(adam());
+  expect(() => lookahead(inner)).toThrow(TypeError);
+  expect(() => lookahead(inner)).toThrow(/inside another one is not supported.*syncPeriod/);
+  expect(inner.iterations).toBe(0);
+});
+
 onEveryEngine(() => {
   test('a Lookahead is a tf.Optimizer, and no other optimizer is a Lookahead', () => {
     expect(lookahead(adam())).toBeInstanceOf(tf.Optimizer);
@@ -119,5 +123,8 @@ onEveryEngine(() => {
       /maintain/,
     );
     expect(() => lookahead(tf.train.adamax(0.1))).not.toThrow();
+    const reset = { innerState: 'reset', exclude: 'a' } as const;
+    expect(() => lookahead(tf.train.adam(0.1), reset)).toThrow(/excluded weights.*reset by weight/);
+    expect(() => lookahead(adam(), reset)).not.toThrow();
   });
 });

@@ -129,10 +129,22 @@ onEveryEngine(() => {
 
   test('counters that cannot be are refused', async () => {
     const optimizer = lookahead(sgd({ learningRate: 1 }), ten);
-    for (const counters of [[1], [1, 5, 3], [1, 2, 5, 3, 0], [1, 2, 0, 0, 0], [1, -1], [2, 0]]) {
+    for (const counters of [
+      [1],
+      [1, 5, 3],
+      [1, 2, 5, 3, 0],
+      [1, 8, 5, 3, 0],
+      [1, 2, 0, 0, 0],
+      [1, -1],
+      [2, 0],
+    ]) {
       const tensor = tf.tensor1d(counters, 'int32');
-      const load = optimizer.setWeights([{ name: 'lookahead/counters', tensor }]);
-      await expect(load).rejects.toMatchObject({ code: 'STATE_MISMATCH' });
+      const rounding = tf.zeros([0, 2], 'int32');
+      const load = optimizer.setWeights([
+        { name: 'lookahead/counters', tensor },
+        { name: 'lookahead/rounding', tensor: rounding },
+      ]);
+      await expect(load, counters.join()).rejects.toMatchObject({ code: 'STATE_MISMATCH' });
     }
   });
 });

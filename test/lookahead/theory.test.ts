@@ -62,34 +62,6 @@ onEveryEngine(() => {
     expect(await run(lookahead(sgd({ learningRate: 0.1 }), options), 7)).not.toEqual(start);
   });
 
-  test.each([
-    [3, 2],
-    [2, 5],
-  ])(
-    'nested with α = 1 outside or inside (k = %i, %i) is the single one, to the bit',
-    async (k1, k2) => {
-      const make = (inner: tf.Optimizer, syncPeriod: number, slowStepSize: number) =>
-        lookahead(inner, { syncPeriod, slowStepSize, workers: 0 });
-      const base = () => adam({ learningRate: 0.1 });
-      const single = await run(make(base(), k1, 0.3), 12);
-      expect(await run(make(make(base(), k1, 0.3), k2, 1), 12)).toEqual(single);
-      expect(await run(make(make(base(), k2, 1), k1, 0.3), 12)).toEqual(single);
-    },
-  );
-
-  test('nested, redone by hand: inner (2, ½), outer (4, ½): 0 −1 (−2 → −1) −2 (−3 → −2 → −1)', async () => {
-    const x = tf.variable(tf.tensor1d([0]));
-    const inner = lookahead(sgd({ learningRate: 1 }), { syncPeriod: 2, workers: 0 });
-    const optimizer = lookahead(inner, { syncPeriod: 4, workers: 0 });
-    const seen: number[] = [];
-    for (let i = 0; i < 4; i++) {
-      await optimizer.step(() => tf.sum(x));
-      seen.push(...valuesOf(x));
-    }
-    expect(seen).toEqual([-1, -1, -2, -1]);
-    expect(() => lookahead(inner, { innerState: 'reset' })).toThrow(/maintain/);
-  });
-
   test('a sync in mid-cycle, early, is a sync of a shorter cycle', async () => {
     const x = tf.variable(tf.tensor1d([0]));
     const optimizer = lookahead(sgd({ learningRate: 1 }), { syncPeriod: 4, workers: 0 });

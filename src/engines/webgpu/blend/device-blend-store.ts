@@ -162,12 +162,12 @@ class DeviceBlendStore<W extends Storable> implements SlowStore<W> {
     return found;
   }
 
-  blend({ isDue, stepSizeOf, round }: BlendOptions<W>): Blending {
+  blend({ stepSizeOf, round }: BlendOptions<W>): Blending {
     let bytes: number | null = null;
     const run = async (): Promise<number> => {
       if (bytes !== null) return bytes;
       await this.ready();
-      const isMeant = (item: W) => !item.variable.isDisposed && isDue(item);
+      const isMeant = (item: W) => !item.variable.isDisposed;
       const tensorOf = ({ variable }: W) => variable;
       const handedOver = await this.#options.clock.time('blend', () =>
         this.#handOver({ move: 'blend', isMeant, tensorOf, stepSizeOf, round }),

@@ -158,12 +158,12 @@ describeWebGPU(() => {
     expect(backend.hostBuffers.bytes).toBe(0);
   });
 
-  test('no host memory for the second group of weights: neither is tracked, and both are the next time', async () => {
+  test('no host memory for the second piece of weights: neither is tracked, and both are the next time', async () => {
     const { backend } = await start();
     const [a, b] = [variable([70], 1), variable([80], 2)];
     const values = [await read(a), await read(b)];
     const optimizer = lookahead(sgd({ learningRate: 0.1 }), {
-      overrides: [{ weights: b.name, syncPeriod: 7 }],
+      chunkBytes: 512, // a piece for each
     });
     await withoutHostMemory(backend, 3, async () => {
       await expect(optimizer.attach([a, b])).rejects.toThrow('host memory');
