@@ -9,20 +9,18 @@ import { halfSquare, noise, onEveryEngine, valuesOf } from '../engines.js';
 const weightOf = () => tf.tidy(() => tf.variable(noise([16], 1)));
 
 onEveryEngine(() => {
-  test('an outer Lookahead counts steps too, and completes them', async () => {
+  test('a Lookahead counts steps, not micro-batches, and completes them', async () => {
     const weight = weightOf();
-    const inner = lookahead(momentum({ accumulate: 2 }), { syncPeriod: 2 });
-    const outer = lookahead(inner, { syncPeriod: 2 });
-    const take = () => outer.step(() => halfSquare(weight), false, [weight]);
+    const optimizer = lookahead(momentum({ accumulate: 2 }), { syncPeriod: 2 });
+    const take = () => optimizer.step(() => halfSquare(weight), false, [weight]);
     for (let i = 0; i < 5; i++) await take();
-    expect([outer.stats().steps, outer.stats().syncs]).toEqual([2, 1]);
-    expect([inner.stats().steps, inner.stats().syncs]).toEqual([2, 1]);
-    expect(outer.isAccumulating).toBe(true);
-    await expect(outer.getWeights()).rejects.toMatchObject({ code: 'STEP_OPEN' });
-    expect(outer.completeStep()).toBe(true);
-    expect(outer.iterations).toBe(3);
-    await outer.getWeights();
-    outer.dispose();
+    expect([optimizer.stats().steps, optimizer.stats().syncs]).toEqual([2, 1]);
+    expect(optimizer.isAccumulating).toBe(true);
+    await expect(optimizer.getWeights()).rejects.toMatchObject({ code: 'STEP_OPEN' });
+    expect(optimizer.completeStep()).toBe(true);
+    expect(optimizer.iterations).toBe(3);
+    await optimizer.getWeights();
+    optimizer.dispose();
     weight.dispose();
   });
 

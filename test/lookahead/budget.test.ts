@@ -18,7 +18,6 @@ import {
   plan,
   rmsprop,
   saveTraining,
-  sgd,
 } from 'slowlane';
 import { afterEach, describe, expect, test } from 'vitest';
 
@@ -264,7 +263,6 @@ describe('at the door', () => {
   test('an inner optimizer that cannot be told, or that has begun', () => {
     const refused = (inner: tf.Optimizer) => () => lookahead(inner, { vramBudget: '1GiB' });
     expect(refused(tf.train.sgd(0.1))).toThrow("Use one of slowlane's own optimizers");
-    expect(refused(lookahead(sgd()))).toThrow('which SlowlaneLookahead');
     const begun = adam();
     const weight = tf.tidy(() => tf.variable(tf.ones([2])));
     begun.minimize(() => tf.sum(tf.square(weight)), false, [weight]);
