@@ -43,8 +43,12 @@ export default defineConfig({
   },
   test: {
     include: ['test/**/*.test.ts'],
-    // test/tensorflow needs libtensorflow, which not every machine has: npm run test:tensorflow.
-    exclude: [...configDefaults.exclude, 'test/tensorflow/**', ...(build ? SAME_IN_BUILD : [])],
+    // test/engines/tensorflow needs libtensorflow, which not every machine has: npm run test:tensorflow.
+    exclude: [
+      ...configDefaults.exclude,
+      'test/engines/tensorflow/**',
+      ...(build ? SAME_IN_BUILD : []),
+    ],
     pool: 'forks',
     maxWorkers: 2,
     // Worker threads inherit these, so that a worker written in TypeScript starts from the sources.

@@ -15,7 +15,7 @@ export default defineConfig({
     ...test,
     exclude: [],
     include: [
-      'test/tensorflow/**/*.test.ts',
+      'test/engines/tensorflow/**/*.test.ts',
       'test/engines/contract.test.ts',
       'test/lookahead/golden.test.ts',
       'test/lookahead/mnist.test.ts',

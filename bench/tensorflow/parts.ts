@@ -3,14 +3,18 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 
-import type { Device } from '../../src/engine/engine.js';
+import type { Device } from '../../src/engine/device.js';
 import { genericDevice } from '../../src/engines/portable/generic.js';
 import { currentDevice } from '../../src/engines/current-device.js';
 import { isTensorFlowBackend } from '../../src/tfjs/tensorflow-backend.js';
-import { updateInPlaceOn } from '../../src/engines/tensorflow/update-in-place.js';
 import { startTensorFlow } from '../../src/engines/tensorflow/index.js';
 import { adam, lookahead, sgd } from '../../src/index.js';
-import { unregisterUpdater } from '../../src/engine/updater.js';
+import {
+  type Engine,
+  engineOf,
+  registerEngine,
+  unregisterEngine,
+} from '../../src/engine/engine.js';
 
 const REPEATS = 25;
 const CHUNK = 2 ** 20;
@@ -31,9 +35,10 @@ export function updates(): [string, ...number[]][] {
       return ms;
     });
   const theirs = time(() => tf.train.adam());
-  unregisterUpdater(backend);
+  const engine = engineOf(backend) as Engine;
+  unregisterEngine(backend);
   const plain = time(() => adam());
-  updateInPlaceOn(backend);
+  registerEngine(backend, engine);
   const inPlace = time(() => adam());
   return [
     ['elements', ...sizes],

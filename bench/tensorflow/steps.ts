@@ -6,7 +6,7 @@ import * as tfl from '@tensorflow/tfjs-layers';
 
 import { startTensorFlow } from '../../src/engines/tensorflow/index.js';
 import { adam, lookahead } from '../../src/index.js';
-import { unregisterUpdater } from '../../src/engine/updater.js';
+import { unregisterEngine } from '../../src/engine/engine.js';
 
 export const LAYERS = 8;
 export const WIDTH = 1024;
@@ -35,7 +35,7 @@ export interface Measured {
 export const CONTENDERS: Readonly<Record<string, (backend: tf.KernelBackend) => Contender>> = {
   'tf.train.adam': () => inner(tf.train.adam(1e-3)),
   'adam(), tensor operations': (backend) => {
-    unregisterUpdater(backend);
+    unregisterEngine(backend);
     return inner(adam());
   },
   'adam(), in place': () => inner(adam()),

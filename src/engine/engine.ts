@@ -1,52 +1,79 @@
-// Where fast weights live: the contract that every engine's adapter keeps.
+// What a tfjs backend can do for this library: one contract, and who keeps it for which backend.
 //
-// An adapter moves elements between a tfjs tensor and host memory, and nothing else. It holds no
-// state between syncs. The same contract suite runs against every adapter.
+// A function that starts an engine registers it. A backend without one is used through its public operations
+// alone (`engines/current-device.ts` knows those that compute on the CPU).
 
-import type * as tf from '@tensorflow/tfjs-core';
+import * as tf from '@tensorflow/tfjs-core';
 
-import type { Draw } from '../../workers/codecs/random-bits.js';
+import { SlowlaneError } from '../checks/errors.js';
+import { updateWithTensors } from '../formula/tensor-algebra.js';
+import type { Updater, WeightUpdate } from '../formula/weight-update.js';
+import type { SlowFormat } from '../slow/slow-format.js';
+import type { SlowStore, Storable, StoreClock } from '../slow/slow-store.js';
+import type { Device } from './device.js';
+import type { MeterSink, MeterSource } from './meter-source.js';
+import type { OffloadedState } from './offloaded-state.js';
 
-export interface Device {
-  /** The tfjs backend's name. */
-  readonly name: string;
-
-  /**
-   * Copies `into.length` elements of `tensor` (float32), from element `start` on, into `into`.
-   * Keeps no reference to `into`, which may be a view of shared memory.
-   */
-  pull(tensor: tf.Tensor, start: number, into: Float32Array): void | Promise<void>;
-
-  /** Begins to replace the values of variables. At most one writer is open at a time. */
-  write(): DeviceWriter;
-
-  /** Absent: floats cross the bus, and the host blends. */
-  readonly halves?: HalfTransfers;
+export interface Engine {
+  /** Moves weights between the device and the host. */
+  readonly device: Device;
+  /** Updates one weight. Absent: the update runs as tensor operations. */
+  readonly update?: Updater;
+  /** Makes the store of slow weights. Absent: the host stores and blends them. */
+  readonly slowStore?: SlowStoreFactory;
+  /** Makes host memory for the moments of one optimizer. Absent: moments stay on the device. */
+  readonly offloadedState?: () => OffloadedState;
+  /** Begins to report the allocator's events to `sink`. Absent: tfjs's count of tensors is read once a step. */
+  readonly meter?: (sink: MeterSink) => MeterSource;
+  /** Bytes that the backend may allocate; Infinity for no limit. Absent: it does not count them. */
+  readonly budgetBytes?: number;
 }
 
-/** A device that blends slow weights of fp16 by itself: halves cross the bus, and the fast weights keep what rounding takes. */
-export interface HalfTransfers {
-  /**
-   * variable ← slow + α(variable − slow), in float32. `slow`: the bits of fp16, one for each element, not in shared
-   * memory. If it throws, the variable is as it was.
-   */
-  blend(variable: tf.Variable, slow: Uint16Array, stepSize: number): void;
+export type SlowStoreFactory = <W extends Storable>(options: StoreOptions) => SlowStore<W>;
 
-  /**
-   * Rounds `into.length` elements of `tensor`, none of them beyond ±65504, from element `start` on: up or down, so
-   * that the mean is the value itself. The same `draw` and `start` give the same bits.
-   */
-  pull(tensor: tf.Tensor, start: number, into: Uint16Array, draw: Draw): void;
+export interface StoreOptions {
+  readonly format: SlowFormat;
+  /** Bytes that move at a time, at most. */
+  readonly chunkBytes: number;
+  readonly clock: StoreClock;
 }
 
-export interface DeviceWriter {
-  /**
-   * Replaces the elements of `variable` from `start` on by `from`, which is copied before the call
-   * returns. The parts of one variable come in order and without gaps, from 0 to its size; the variable
-   * has its new value once the last part was given, and until then either the old or a partly new one.
-   */
-  push(variable: tf.Variable, start: number, from: Float32Array): void | Promise<void>;
+const engines = new WeakMap<tf.KernelBackend, Engine>();
 
-  /** Frees what was made for variables whose last part did not come. Their values stay as they are. */
-  close(): void;
+/** From now on `engine` does the work while `backend` is the current one; it replaces an earlier engine. */
+export function registerEngine(backend: tf.KernelBackend, engine: Engine): void {
+  engines.set(backend, engine);
+}
+
+/** From now on `backend` is used through its public operations alone. */
+export function unregisterEngine(backend: tf.KernelBackend): void {
+  engines.delete(backend);
+}
+
+export function engineOf(backend: tf.KernelBackend): Engine | undefined {
+  return engines.get(backend);
+}
+
+/** Updates one weight on the current backend: in place if its engine can, else as tensor operations. */
+export function updateWeight(update: WeightUpdate): void {
+  const run = engineOf(tf.backend())?.update ?? updateWithTensors;
+  run(update);
+}
+
+/**
+ * Host memory for the moments of one optimizer on the current backend; null if all of its memory is host memory.
+ *
+ * @throws SlowlaneError ENGINE if the backend can keep moments on the device only.
+ */
+export function makeOffloadedState(): OffloadedState | null {
+  const make = engineOf(tf.backend())?.offloadedState;
+  if (make !== undefined) return make();
+  const backend = tf.getBackend();
+  if (backend === 'cpu' || backend === 'wasm') return null;
+  throw new SlowlaneError(
+    'ENGINE',
+    `moments on the host need the engine of slowlane/webgpu (startWebGPU); the backend is '${backend}'. ` +
+      `Use moments: 'device:f32' or 'device:q8'.`,
+    { backend },
+  );
 }

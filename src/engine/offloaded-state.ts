@@ -1,11 +1,10 @@
-/**
- * Where moments wait between steps when they are not to stay on the device: the contract, and who offers it
- * on which backend (this layer knows no devices).
- *
- * A step lends each weight its moments just before they are needed and takes them back right after. They are
- * away until the device has given them back, which takes turns of the event loop.
- */
-import * as tf from '@tensorflow/tfjs-core';
+// Moments in host memory between steps: the contract.
+//
+// A step uploads the moments of each weight just before the update and downloads them right after. They are away
+// until the download has arrived, which takes turns of the event loop.
+
+import type * as tf from '@tensorflow/tfjs-core';
+
 import { SlowlaneError } from '../checks/errors.js';
 
 /** Of one optimizer. */
@@ -31,34 +30,6 @@ export interface OffloadedTensor {
   read(): Float32Array | Int32Array;
   write(values: Float32Array | Int32Array): void;
   dispose(): void;
-}
-
-const registered = new WeakMap<tf.KernelBackend, () => OffloadedState>();
-
-/** Optimizers with moments on the host keep them there while `backend` is the current one. */
-export function registerOffloadedState(
-  backend: tf.KernelBackend,
-  make: () => OffloadedState,
-): void {
-  registered.set(backend, make);
-}
-
-/**
- * A home on the current backend; null if all of its memory is host memory.
- *
- * @throws SlowlaneError ENGINE if it can keep moments on the device only.
- */
-export function makeOffloadedState(): OffloadedState | null {
-  const make = registered.get(tf.backend());
-  if (make !== undefined) return make();
-  const backend = tf.getBackend();
-  if (backend === 'cpu' || backend === 'wasm') return null;
-  throw new SlowlaneError(
-    'ENGINE',
-    `moments on the host need the engine of slowlane/webgpu (startWebGPU); the backend is '${backend}'. ` +
-      `Use moments: 'device:f32' or 'device:q8'.`,
-    { backend },
-  );
 }
 
 /** Of a `call` that needs moments before `wait` was awaited. */

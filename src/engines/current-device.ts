@@ -1,17 +1,21 @@
-// Chooses the adapter for the backend that tfjs is using now.
+// The device of the backend that tfjs is using now.
 
 import * as tf from '@tensorflow/tfjs-core';
 
+import type { Device } from '../engine/device.js';
+import { engineOf } from '../engine/engine.js';
 import { cpuDevice } from './portable/cpu.js';
-import type { Device } from '../engine/engine.js';
 import { genericDevice } from './portable/generic.js';
-import { tensorflowDevice } from './tensorflow/adapter.js';
 import { wasmDevice } from './portable/wasm.js';
 
-/** The adapter for tfjs's current backend. Cheap: asked for at every sync, since backends can change. */
+/**
+ * The device of tfjs's current backend: its engine's if one was started, else one that fits tfjs's own backends.
+ * Call it for every sync: backends can change.
+ */
 export function currentDevice(): Device {
   const name = tf.getBackend();
-  if (name === 'cpu') return cpuDevice;
   const backend = tf.backend();
-  return wasmDevice(backend) ?? tensorflowDevice(backend) ?? genericDevice(name);
+  const engine = engineOf(backend);
+  if (engine !== undefined) return engine.device;
+  return name === 'cpu' ? cpuDevice : (wasmDevice(backend) ?? genericDevice(name));
 }

@@ -5,7 +5,7 @@
 
 import type * as tf from '@tensorflow/tfjs-core';
 
-import type { Device } from '../engine/engine.js';
+import type { Device } from '../engine/device.js';
 import type { SlowParts } from '../slow/slow-store.js';
 import { type AdaptiveStepSize, adaptiveStepSize } from './step-size.js';
 import type { Tracked } from './tracked.js';

@@ -3,7 +3,7 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 
-import { memoryBudgetOf } from '../engine/memory-budget.js';
+import { engineOf } from '../engine/engine.js';
 import { describeShortfall } from '../plan/describe.js';
 import { SlowlaneError } from '../checks/errors.js';
 import type { BudgetSettings } from './lookahead-budget.js';
@@ -155,7 +155,7 @@ function trainableVariables(): tf.Variable[] {
 /** What the engine keeps to is the limit, if that is less. */
 function deviceBudget(vramBudget: number | 'auto'): number {
   const backend = tf.getBackend();
-  const limit = memoryBudgetOf(tf.backend());
+  const limit = engineOf(tf.backend())?.budgetBytes;
   if (limit === undefined && !HOST_BACKENDS.includes(backend)) {
     throw new SlowlaneError(
       'ENGINE',

@@ -3,7 +3,7 @@
 
 import type * as tf from '@tensorflow/tfjs-core';
 
-import type { Device } from '../engine/engine.js';
+import type { Device } from '../engine/device.js';
 import type {
   BlendOptions,
   Blending,

@@ -9,7 +9,9 @@ import * as tf from '@tensorflow/tfjs-core';
 import { SlowlaneError } from '../checks/errors.js';
 import { checkFunction, checkKeys } from '../checks/check.js';
 import type { Breakdown } from '../engine/categories.js';
-import type { MeterSource, TimelineData } from './timeline-data.js';
+import { engineOf } from '../engine/engine.js';
+import type { MeterSource, MeterSourceKind } from '../engine/meter-source.js';
+import type { TimelineData } from './timeline-data.js';
 import { type MeterEvent, Timeline } from './timeline.js';
 import { TensorCount } from './tensor-count.js';
 
@@ -22,7 +24,7 @@ export interface MeterOptions {
 }
 
 export interface Meter {
-  readonly source: MeterSource;
+  readonly source: MeterSourceKind;
   /** Bytes held now, by category. */
   readonly bytes: Breakdown;
   /**
@@ -35,27 +37,7 @@ export interface Meter {
   stop(): void;
 }
 
-/** Takes part in the backend's work until it is stopped. */
-export interface Gauge {
-  readonly source: MeterSource;
-  /** Infinity for none. */
-  readonly budgetBytes: number;
-  /** `step` of the caller's; undefined: the next one. */
-  beginStep(step: number | undefined): void;
-  /** A sync begins (true) or ends. */
-  syncing(isSyncing: boolean): void;
-  stop(): void;
-}
-
-type MakeGauge = (timeline: Timeline) => Gauge;
-
-const registered = new WeakMap<tf.KernelBackend, MakeGauge>();
-const running = new WeakMap<tf.KernelBackend, Gauge>();
-
-/** `meter()` asks `make` while `backend` is the current one. */
-export function registerGauge(backend: tf.KernelBackend, make: MakeGauge): void {
-  registered.set(backend, make);
-}
+const running = new WeakMap<tf.KernelBackend, MeterSource>();
 
 /**
  * Records every allocation and release on the current backend from now on, by category, step and phase.
@@ -80,34 +62,33 @@ export function meter(options?: MeterOptions): Meter {
     );
   }
   const timeline = new Timeline(onEvent);
-  const make = registered.get(backend);
-  const gauge = make === undefined ? new TensorCount(timeline) : make(timeline);
-  running.set(backend, gauge);
+  const source = engineOf(backend)?.meter?.(timeline) ?? new TensorCount(timeline);
+  running.set(backend, source);
   return {
-    source: gauge.source,
+    source: source.kind,
     get bytes() {
       return timeline.bytes;
     },
     beginStep(step) {
-      if (running.get(backend) === gauge) gauge.beginStep(step);
+      if (running.get(backend) === source) source.beginStep(step);
     },
-    timeline: () => timeline.data(gauge.source, gauge.budgetBytes),
+    timeline: () => timeline.data(source),
     stop() {
-      if (running.get(backend) !== gauge) return;
+      if (running.get(backend) !== source) return;
       running.delete(backend);
-      gauge.stop();
+      source.stop();
     },
   };
 }
 
 /** Runs a sync, which a meter counts as one. */
 export async function duringSync(sync: () => Promise<void>): Promise<void> {
-  const gauge = running.get(tf.backend());
-  if (gauge === undefined) return sync();
-  gauge.syncing(true);
+  const source = running.get(tf.backend());
+  if (source === undefined) return sync();
+  source.syncing(true);
   try {
     await sync();
   } finally {
-    gauge.syncing(false);
+    source.syncing(false);
   }
 }

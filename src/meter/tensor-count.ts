@@ -4,23 +4,22 @@
 import * as tf from '@tensorflow/tfjs-core';
 
 import { variableSorter } from '../engine/categories.js';
-import type { Gauge } from './meter.js';
-import type { Timeline } from './timeline.js';
+import type { MeterSink, MeterSource } from '../engine/meter-source.js';
 
-export class TensorCount implements Gauge {
-  readonly source = 'tensors';
+export class TensorCount implements MeterSource {
+  readonly kind = 'tensors';
   readonly budgetBytes = Infinity;
-  readonly #timeline: Timeline;
+  readonly #sink: MeterSink;
 
-  constructor(timeline: Timeline) {
-    this.#timeline = timeline;
+  constructor(sink: MeterSink) {
+    this.#sink = sink;
     this.#look();
-    timeline.beginStep(0, 'other');
+    sink.beginStep(0, 'other');
   }
 
-  beginStep(step = this.#timeline.step + 1): void {
+  beginStep(step = this.#sink.step + 1): void {
     this.#look();
-    this.#timeline.beginStep(step, 'other');
+    this.#sink.beginStep(step, 'other');
   }
 
   syncing(): void {}
@@ -42,9 +41,9 @@ export class TensorCount implements Gauge {
   }
 
   #become(category: 'weights' | 'moments' | 'activations', bytes: number): void {
-    const change = bytes - this.#timeline.bytes[category];
-    if (change > 0) this.#timeline.move(change, 'free', category, 'other');
-    else this.#timeline.move(-change, category, 'free', 'other');
+    const change = bytes - this.#sink.bytes[category];
+    if (change > 0) this.#sink.move(change, 'free', category, 'other');
+    else this.#sink.move(-change, category, 'free', 'other');
   }
 }
 

@@ -62,6 +62,5 @@ export const TIMELINE = object(
 );
 
 export type TimelineData = Described<typeof TIMELINE>;
-export type MeterSource = TimelineData['source'];
 export type StepColumns = TimelineData['steps'];
 export type MoveColumns = TimelineData['first'];

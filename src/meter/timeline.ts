@@ -9,9 +9,10 @@ import {
   type Place,
   PLACES,
 } from '../engine/categories.js';
+import type { MeterSink, MeterSource } from '../engine/meter-source.js';
 import { applyMove, MoveRing } from './move-log.js';
 import { StepRows } from './step-rows.js';
-import type { MeterSource, TimelineData } from './timeline-data.js';
+import type { TimelineData } from './timeline-data.js';
 
 /** What a listener gets. */
 export interface MeterEvent {
@@ -28,7 +29,7 @@ const PHASE_AT = new Map(PHASES.map((phase, at) => [phase, at]));
 const POOL = CATEGORIES.indexOf('pool');
 const PLACE_AT = new Map(PLACES.map((place, at) => [place, at]));
 
-export class Timeline {
+export class Timeline implements MeterSink {
   readonly #bytes = new Float64Array(CATEGORIES.length);
   readonly #rows = new StepRows();
   readonly #first = new MoveRing(this.#bytes);
@@ -82,11 +83,11 @@ export class Timeline {
   }
 
   /** Throws what the listener threw, if it did: it was asked no more since. */
-  data(source: MeterSource, budgetBytes: number): TimelineData {
+  data({ kind, budgetBytes }: Pick<MeterSource, 'kind' | 'budgetBytes'>): TimelineData {
     if (this.#complaint !== null) throw this.#complaint.thrown;
     return {
       version: 1,
-      source,
+      source: kind,
       categories: CATEGORIES,
       phases: PHASES,
       places: PLACES,

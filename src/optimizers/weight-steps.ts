@@ -10,7 +10,7 @@ import type { WeightGradient } from '../autograd/gradients.js';
 import type { BeginStep } from './inner.js';
 import { roundingAt } from '../formula/quantization.js';
 import type { Assignment, RuleConstants, UpdateRule } from '../formula/update-rule.js';
-import { updaterFor } from '../engine/updater.js';
+import { updateWeight } from '../engine/engine.js';
 import type { WeightState, WeightStates } from './state/weight-states.js';
 
 export interface StepPlan {
@@ -217,10 +217,9 @@ export class WeightSteps {
     const share = { isFirst: !this.#open.has(given.weight), of: this.#of };
     const scalars = accumulation.scalars(this.#scalarsOf(state, learningRate), share);
     const formula = isLast ? accumulation.formula : this.#slotsFormula;
-    const update = updaterFor(tf.backend());
     const rounding = roundingAt(state.steps + 1);
     state.slots.use((variables) =>
-      update({ ...given, ...variables, formula, rounding, clip, scalars }),
+      updateWeight({ ...given, ...variables, formula, rounding, clip, scalars }),
     );
     if (!isLast) {
       this.#open.add(given.weight);
@@ -234,9 +233,8 @@ export class WeightSteps {
     const state = this.#stateOf(given.weight);
     const scalars = this.#scalarsOf(state, learningRate);
     const rounding = roundingAt(state.steps + 1);
-    const update = updaterFor(tf.backend());
     state.slots.use((variables) =>
-      update({ ...given, ...variables, formula: this.#formula, rounding, clip, scalars }),
+      updateWeight({ ...given, ...variables, formula: this.#formula, rounding, clip, scalars }),
     );
     state.steps += 1;
   }

@@ -9,7 +9,7 @@
 // not carried on then.
 
 import { beginChunk, type BlendRun } from '../../workers/blend.js';
-import type { Device, DeviceWriter } from '../engine/engine.js';
+import type { Device, DeviceWriter } from '../engine/device.js';
 import { type StoredChunk, weightOf } from './chunk-memory.js';
 import type { Part } from '../slow/layout.js';
 import type { Blender } from './blender.js';

@@ -3,7 +3,7 @@
 // If it breaks off, `run` may be called again: a weight that is blended is not blended a second time, and what was
 // rounded is rounded again by the same draw.
 
-import type { HalfTransfers } from '../engine/engine.js';
+import type { HalfTransfers } from '../engine/device.js';
 import { type StoredChunk, weightOf } from './chunk-memory.js';
 import type { Part } from '../slow/layout.js';
 import type { StoreClock } from '../slow/slow-store.js';

@@ -3,7 +3,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 
 import type { SlowStore } from '../slow/slow-store.js';
-import { type StoreOptions, storeFactoryOf } from '../engine/store-factory.js';
+import { engineOf, type StoreOptions } from '../engine/engine.js';
 import { HostBlendStore, type HostSlowStoreOptions } from './host-blend-store.js';
 import { DeviceTensorStore } from './device-tensor-store.js';
 import type { Tracked } from '../lookahead/tracked.js';
@@ -12,6 +12,5 @@ export interface SlowStoreOptions extends StoreOptions, HostSlowStoreOptions {}
 
 export function makeSlowStore(options: SlowStoreOptions): SlowStore<Tracked> {
   if (options.format === 'device:f32') return new DeviceTensorStore(options.clock);
-  const onDevice = storeFactoryOf(tf.backend());
-  return onDevice ? onDevice<Tracked>(options) : new HostBlendStore(options);
+  return engineOf(tf.backend())?.slowStore?.<Tracked>(options) ?? new HostBlendStore(options);
 }

@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, beforeEach, expect, test } from 'vitest';
-import { type UpdateCounts, updateInPlaceOn } from '#src/engines/webgpu/update/update-in-place.js';
+import type { UpdateCounts } from '#src/engines/webgpu/update/update-in-place.js';
+import { updateInPlaceOn } from '../engines/webgpu/update/in-place.js';
 import { adam } from '#src/optimizers/index.js';
 import {
   type Backend,

@@ -4,7 +4,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { beforeEach, describe, expect, test } from 'vitest';
 
 import { cpuDevice } from '#src/engines/portable/cpu.js';
-import type { Device } from '#src/engine/engine.js';
+import type { Device } from '#src/engine/device.js';
 import { genericDevice } from '#src/engines/portable/generic.js';
 import { currentDevice } from '#src/engines/current-device.js';
 

@@ -8,7 +8,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { adam, Lookahead, lookahead, type LookaheadOptions, sgd } from 'slowlane';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 
-import type { Device } from '#src/engine/engine.js';
+import type { Device } from '#src/engine/device.js';
 import { checkLookaheadOptions } from '#src/lookahead/options.js';
 
 import { entry } from '../built.js';

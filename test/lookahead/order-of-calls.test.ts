@@ -4,7 +4,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { type Lookahead, lookahead, sgd } from 'slowlane';
 import { describe, expect, test, vi } from 'vitest';
 
-import type { Device } from '#src/engine/engine.js';
+import type { Device } from '#src/engine/device.js';
 
 import { onEveryEngine, valuesOf } from '../engines.js';
 

@@ -37,7 +37,7 @@ test('any moves: the first ones and the last ones lead to what is held', () => {
       for (let i = 0; i < 300; i++) {
         for (const { bytes, from, to, phase } of moves) timeline.move(bytes, from, to, phase);
       }
-      const { first, last } = timeline.data('allocator', Infinity);
+      const { first, last } = timeline.data({ kind: 'allocator', budgetBytes: Infinity });
       expect(replayed(last ?? first)).toEqual(CATEGORIES.map((name) => timeline.bytes[name]));
       expect(first.bytes.length).toBeLessThanOrEqual(MOVES_KEPT);
       expect(last?.bytes.length ?? 0).toBeLessThanOrEqual(MOVES_KEPT);
@@ -56,7 +56,7 @@ test('100,000 steps: at most 512 rows, and the peak of one step among them is ke
     timeline.move(bytes, 'free', 'activations', 'forward');
     timeline.move(bytes, 'activations', 'free', 'backward');
   }
-  const { steps, first, last, moves } = timeline.data('allocator', Infinity);
+  const { steps, first, last, moves } = timeline.data({ kind: 'allocator', budgetBytes: Infinity });
   expect(moves).toBe(200_001);
   expect(steps.step.length).toBeLessThanOrEqual(MAX_ROWS);
   expect(steps.stepsPerRow).toBe(256); // 100,000 / 512 = 195.3, and so the next power of 2

@@ -20,7 +20,7 @@ export function timeline(steps: number, budgetBytes = Infinity): TimelineData {
     made.move(MIB, 'activations', 'pool', 'backward');
     made.move(MIB, 'gradients', 'pool', 'update');
   }
-  return made.data('allocator', budgetBytes);
+  return made.data({ kind: 'allocator', budgetBytes });
 }
 
 /** 10 ms a step, and 5 more where it syncs: every 5th. */

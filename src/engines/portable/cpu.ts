@@ -3,7 +3,7 @@
 // Never writes in place. The backend keeps the very array that `tf.tensor(array)` was given, so the
 // values of a weight may be an array of the caller's; a new value gets an array of its own.
 
-import type { Device } from '../../engine/engine.js';
+import type { Device } from '../../engine/device.js';
 import { WholeWriter } from './whole-writer.js';
 
 export const cpuDevice: Device = {

@@ -5,7 +5,7 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 
-import type { Device, DeviceWriter } from '../../engine/engine.js';
+import type { Device, DeviceWriter } from '../../engine/device.js';
 import { replace } from './whole-writer.js';
 
 export function genericDevice(name: string): Device {

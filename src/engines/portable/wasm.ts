@@ -7,7 +7,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 
 import { cpuDevice } from './cpu.js';
-import type { Device, DeviceWriter } from '../../engine/engine.js';
+import type { Device, DeviceWriter } from '../../engine/device.js';
 
 /** The part of tfjs-backend-wasm that is used here; checked by `isWasmBackend` before use. */
 interface WasmBackend extends tf.KernelBackend {

@@ -2,7 +2,7 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 
-import type { DeviceWriter } from '../../engine/engine.js';
+import type { DeviceWriter } from '../../engine/device.js';
 
 export class WholeWriter implements DeviceWriter {
   readonly #replaced: (variable: tf.Variable) => void;

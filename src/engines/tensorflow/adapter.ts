@@ -6,15 +6,12 @@
  * same memory.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import type { Device } from '../../engine/engine.js';
+import type { Device, HalfTransfers } from '../../engine/device.js';
 import { WholeWriter } from '../portable/whole-writer.js';
-import { isTensorFlowBackend } from '../../tfjs/tensorflow-backend.js';
-import { halvesOn } from './halves.js';
+import type { TensorFlowBackend } from '../../tfjs/tensorflow-backend.js';
 
-/** The adapter for `backend`, or null if it is not tfjs-node's as this library knows it. */
-export function tensorflowDevice(backend: tf.KernelBackend): Device | null {
-  if (!isTensorFlowBackend(backend)) return null;
-  const halves = halvesOn(backend);
+/** With `halves`, slow weights of fp16 cross the bus as halves. */
+export function tensorflowDevice(backend: TensorFlowBackend, halves: HalfTransfers | null): Device {
   return {
     name: 'tensorflow',
 

@@ -7,7 +7,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { type Draw, drawBits } from '../../../workers/codecs/random-bits.js';
 import { LARGEST_HALF } from '../../../workers/codecs/value-format.js';
-import type { HalfTransfers } from '../../engine/engine.js';
+import type { HalfTransfers } from '../../engine/device.js';
 import {
   ownDataOf,
   type TensorData,
@@ -25,28 +25,14 @@ const LAST_PLACE = 2 ** -10;
 /** The distance from 2⁻¹⁴ down to 0. */
 const LEAST_PLACE = 2 ** -24;
 
-const enabled = new WeakMap<tf.KernelBackend, HalfTransfers>();
-
-/** From now on slow weights of fp16 cross as halves; false, and nothing changes, where TensorFlow lacks what it takes. */
-export function transferHalvesOn(backend: TensorFlowBackend): boolean {
-  if (enabled.has(backend)) return true;
+/** Moves slow weights of fp16 as halves; null if this TensorFlow lacks the ops. */
+export function halfTransfers(backend: TensorFlowBackend): HalfTransfers | null {
   try {
     const halves = new Halves(backend);
-    if (!works(halves)) return false;
-    enabled.set(backend, halves);
-    return true;
+    return works(halves) ? halves : null;
   } catch {
-    return false;
+    return null;
   }
-}
-
-/** Floats cross again. */
-export function transferFloatsOn(backend: tf.KernelBackend): void {
-  enabled.delete(backend);
-}
-
-export function halvesOn(backend: tf.KernelBackend): HalfTransfers | undefined {
-  return enabled.get(backend);
 }
 
 class Halves implements HalfTransfers {

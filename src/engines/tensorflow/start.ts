@@ -1,12 +1,14 @@
 /** Starts the TensorFlow engine: tfjs-node-gpu or tfjs-node, whichever is there. */
 import * as tf from '@tensorflow/tfjs-core';
 import { checkChoice, checkKeys, shown } from '../../checks/check.js';
-import { isTensorFlowBackend, type TensorFlowBackend } from '../../tfjs/tensorflow-backend.js';
-import { transferFloatsOn, transferHalvesOn } from './halves.js';
+import { engineOf, registerEngine } from '../../engine/engine.js';
+import { isTensorFlowBackend } from '../../tfjs/tensorflow-backend.js';
+import { tensorflowDevice } from './adapter.js';
+import { halfTransfers } from './halves.js';
 import { loadPackage } from './load.js';
 import { loadError, TensorFlowLoadError } from './load-error.js';
 import { readMemory, type TensorFlowMemory } from './memory.js';
-import { updateInPlaceOn } from './update-in-place.js';
+import { inPlaceUpdates } from './update-in-place.js';
 
 /** The name of the backend in TensorFlow.js. */
 const BACKEND_NAME = 'tensorflow';
@@ -99,23 +101,21 @@ async function open(
   if (device === 'gpu' && !backend.isUsingGpuDevice) {
     throw new TensorFlowLoadError('no-gpu', name, `${name} found no GPU that it can use.`);
   }
+  const isHalf = transfers === 'half' || (transfers === 'auto' && backend.isUsingGpuDevice);
+  const halves = isHalf ? halfTransfers(backend) : null;
+  // Started again, the engine keeps the resources that its updates made.
+  const update = engineOf(backend)?.update ?? inPlaceUpdates(backend);
+  registerEngine(backend, {
+    device: tensorflowDevice(backend, halves),
+    ...(update !== null && { update }),
+  });
   return {
     backend,
     device: backend.isUsingGpuDevice ? 'gpu' : 'cpu',
     package: name,
     version: backend.binding.TF_Version,
-    updatesInPlace: updateInPlaceOn(backend),
-    transfers: chooseTransfers(backend, transfers),
+    updatesInPlace: update !== null,
+    transfers: halves === null ? 'float' : 'half',
     memory: () => readMemory(backend.binding),
   };
-}
-
-function chooseTransfers(
-  backend: TensorFlowBackend,
-  wanted: 'auto' | 'half' | 'float',
-): 'half' | 'float' {
-  const isHalf = wanted === 'half' || (wanted === 'auto' && backend.isUsingGpuDevice);
-  if (isHalf && transferHalvesOn(backend)) return 'half';
-  transferFloatsOn(backend);
-  return 'float';
 }

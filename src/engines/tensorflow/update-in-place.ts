@@ -9,8 +9,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { clipGradient } from '../../formula/clipping.js';
 import { updateWithTensors } from '../../formula/tensor-algebra.js';
-import { registerUpdater, updaterFor } from '../../engine/updater.js';
-import type { WeightUpdate } from '../../formula/weight-update.js';
+import type { Updater, WeightUpdate } from '../../formula/weight-update.js';
 import {
   ownDataOf,
   type TensorData,
@@ -26,18 +25,15 @@ const RESOURCES = ['slowlane/0', 'slowlane/1', 'slowlane/2'];
 const NUMBERS_KEPT = 64;
 
 /**
- * Every optimizer of ours updates in place while `backend` is the current one, where TensorFlow has an op for its
- * rule; the others go on as tensor operations, and so do all where this returns false: TensorFlow has no such ops.
+ * Updates weights on `backend` by TensorFlow's fused ops; a rule that has none runs as tensor operations. Null if this
+ * TensorFlow lacks those ops.
  */
-export function updateInPlaceOn(backend: TensorFlowBackend): boolean {
-  if (updaterFor(backend) !== updateWithTensors) return true;
+export function inPlaceUpdates(backend: TensorFlowBackend): Updater | null {
   try {
     const updates = new InPlaceUpdates(backend);
-    if (!updates.works()) return false;
-    registerUpdater(backend, (update) => updates.run(update));
-    return true;
+    return updates.works() ? (update) => updates.run(update) : null;
   } catch {
-    return false;
+    return null;
   }
 }
 

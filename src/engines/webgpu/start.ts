@@ -5,16 +5,17 @@ import * as tf from '@tensorflow/tfjs-core';
 import { SlowlaneError } from '../../checks/errors.js';
 import { checkBoolean, checkChoice, checkKeys, shown } from '../../checks/check.js';
 import { parseBytes } from '../../checks/bytes.js';
-import { registerMemoryBudget } from '../../engine/memory-budget.js';
+import { registerEngine, unregisterEngine } from '../../engine/engine.js';
+import { genericDevice } from '../portable/generic.js';
 import { type AdapterWish, chooseAdapter, requestDevice } from './adapters.js';
 import type { DeviceMemory } from './memory/breakdown.js';
 import { registerGuardedKernels } from './guarded-kernels.js';
 import type { BudgetedBackend } from './budgeted-backend.js';
 import type { NodeGpu } from './node-gpu.js';
-import { blendOn } from './blend/device-blend-store.js';
-import { momentsWaitOn } from './host-memory/host-moments.js';
-import { meterOn } from './memory/pool-meter.js';
-import { updateInPlaceOn } from './update/update-in-place.js';
+import { DeviceBlendStore } from './blend/device-blend-store.js';
+import { HostMoments } from './host-memory/host-moments.js';
+import { PoolMeter } from './memory/pool-meter.js';
+import { inPlaceUpdates } from './update/update-in-place.js';
 
 /** The name of the backend in TensorFlow.js. */
 export const BACKEND_NAME = 'slowlane-webgpu';
@@ -100,6 +101,7 @@ async function start(budgetBytes: number, wish: AdapterWish): Promise<WebGPUEngi
       if (tf.findBackend(BACKEND_NAME) !== backend) return;
       const isCurrent = tf.getBackend() === BACKEND_NAME;
       tf.removeBackend(BACKEND_NAME);
+      unregisterEngine(backend);
       // At once, since it has begun before. Without it the next op would look for tfjs's own webgpu.
       if (isCurrent && before !== undefined) void tf.setBackend(before);
     },
@@ -178,11 +180,14 @@ async function register(
     tf.removeBackend(BACKEND_NAME);
     throw new SlowlaneError('ENGINE', `TensorFlow.js could not use the WebGPU backend.`);
   }
-  registerMemoryBudget(backend, budgetBytes);
-  updateInPlaceOn(backend);
-  blendOn(backend);
-  momentsWaitOn(backend);
-  meterOn(backend);
+  registerEngine(backend, {
+    device: genericDevice(BACKEND_NAME),
+    update: inPlaceUpdates(backend).update,
+    slowStore: (options) => new DeviceBlendStore(backend, options),
+    offloadedState: () => new HostMoments(backend),
+    meter: (sink) => new PoolMeter(backend, sink),
+    budgetBytes,
+  });
   return backend;
 }
 

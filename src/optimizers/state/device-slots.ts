@@ -6,9 +6,8 @@ import type { StateTensor } from '../inner.js';
 import { BLOCK_WORDS, NEAREST, blocksOf } from '../../formula/quantization.js';
 import { dequantizeNumbers } from '../../formula/quantized-numbers.js';
 import { checkExactIntegers } from '../../formula/quantized-tensors.js';
-import { updateWithTensors } from '../../formula/tensor-algebra.js';
 import type { Assignment, Operands, StateSpec } from '../../formula/update-rule.js';
-import { updaterFor } from '../../engine/updater.js';
+import { engineOf, updateWeight } from '../../engine/engine.js';
 import { type HeldSlots, type WeightSlots, kindsOf, slotName, unusedName } from './weight-slots.js';
 import type { QuantizedState, StateVariables } from '../../formula/weight-update.js';
 
@@ -29,7 +28,7 @@ export class DeviceSlots implements WeightSlots {
   ) {
     this.#weight = weight;
     this.#specs = specs;
-    if (isQuantized && updaterFor(tf.backend()) === updateWithTensors) checkExactIntegers();
+    if (isQuantized && engineOf(tf.backend())?.update === undefined) checkExactIntegers();
     const variables = new Map<string, tf.Variable>();
     this.variables = variables;
     this.quantized = isQuantized
@@ -142,7 +141,7 @@ export class DeviceSlots implements WeightSlots {
 
   /** As an update whose formula copies the gradient: whoever carries out updates can encode. */
   #encode(target: string, quantized: QuantizedState, values: tf.Tensor): void {
-    updaterFor(tf.backend())({
+    updateWeight({
       formula: copyInto(target, this.#specs),
       weight: this.#weight,
       state: this.variables,

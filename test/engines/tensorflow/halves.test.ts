@@ -6,7 +6,7 @@ import { loadTraining, lookahead, saveTraining, sgd } from 'slowlane';
 import { startTensorFlow } from 'slowlane/tensorflow';
 import { beforeAll, describe, expect, test } from 'vitest';
 
-import type { HalfTransfers } from '#src/engine/engine.js';
+import type { HalfTransfers } from '#src/engine/device.js';
 import { currentDevice } from '#src/engines/current-device.js';
 import type { TensorFlowBackend } from '#src/tfjs/tensorflow-backend.js';
 import { halfValue, roundHalf } from '#workers/codecs/half.js';

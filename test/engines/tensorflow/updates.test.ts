@@ -17,8 +17,7 @@ import {
 import { beforeAll, describe, expect, test } from 'vitest';
 
 import type { TensorFlowBackend } from '#src/tfjs/tensorflow-backend.js';
-import { updateInPlaceOn } from '#src/engines/tensorflow/update-in-place.js';
-import { unregisterUpdater } from '#src/engine/updater.js';
+import { type Engine, engineOf, registerEngine, unregisterEngine } from '#src/engine/engine.js';
 
 import { opsOf, start, values, variable } from './engine.js';
 
@@ -76,9 +75,10 @@ describe('rules that TensorFlow has an op for', () => {
     const ops = opsOf(backend, () => (fused = trained(make())));
     // The weight without elements has nothing to update.
     expect(ops.filter((name) => name === op)).toHaveLength(20 * (SHAPES.length - 1));
-    unregisterUpdater(backend);
+    const engine = engineOf(backend) as Engine;
+    unregisterEngine(backend);
     const plain = trained(make());
-    updateInPlaceOn(backend);
+    registerEngine(backend, engine);
     fused.flat().forEach((value, i) => {
       expect(Math.abs(value - (plain.flat()[i] ?? NaN))).toBeLessThan(2e-6);
     });
@@ -180,9 +180,10 @@ describe('whose memory is written', () => {
     step(); // makes the slots
     const before = peakMegabytes(step);
     expect(before).toBeLessThan(16);
-    unregisterUpdater(backend);
+    const engine = engineOf(backend) as Engine;
+    unregisterEngine(backend);
     expect(peakMegabytes(step)).toBeGreaterThan(64); // tensor operations, to compare
-    updateInPlaceOn(backend);
+    registerEngine(backend, engine);
     tf.dispose([weight, gradient]);
     optimizer.dispose();
   });

@@ -8,7 +8,7 @@ import { describe, expect, test } from 'vitest';
 import { openStock } from '#src/measure/devices.js';
 import { onDevice } from '#src/measure/steppers.js';
 import { makeStack } from '#src/measure/stack.js';
-import { updateInPlaceOn } from '#src/engines/webgpu/update/update-in-place.js';
+import { updateInPlaceOn } from './update/in-place.js';
 import { VramBudgetError } from '#src/engines/webgpu/memory/vram-budget-error.js';
 
 import { BufferCount, describeWebGPU, errorOf, start } from './engine.js';

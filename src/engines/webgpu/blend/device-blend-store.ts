@@ -20,7 +20,7 @@ import type {
   Storable,
   StoreBytes,
 } from '../../../slow/slow-store.js';
-import { registerStoreFactory, type StoreOptions } from '../../../engine/store-factory.js';
+import type { StoreOptions } from '../../../engine/engine.js';
 import { LargestMagnitudes } from './largest.js';
 import type { BudgetedBackend } from '../budgeted-backend.js';
 import { type HandedOver, Readback } from '../host-memory/readback.js';
@@ -34,12 +34,7 @@ import { withFloats } from './with-floats.js';
 /** Bits of infinity; above are the NaNs. */
 const INFINITY_BITS = 0x7f80_0000;
 
-/** Slow weights made from now on while `backend` is the current one are blended by its device. */
-export function blendOn(backend: BudgetedBackend): void {
-  registerStoreFactory(backend, (options) => new DeviceBlendStore(backend, options));
-}
-
-class DeviceBlendStore<W extends Storable> implements SlowStore<W> {
+export class DeviceBlendStore<W extends Storable> implements SlowStore<W> {
   readonly description = 'device';
   readonly #backend: BudgetedBackend;
   readonly #options: StoreOptions;

@@ -7,11 +7,7 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { SlowlaneError } from '../../../checks/errors.js';
-import {
-  type OffloadedTensor,
-  type OffloadedState,
-  registerOffloadedState,
-} from '../../../engine/offloaded-state.js';
+import { type OffloadedTensor, type OffloadedState } from '../../../engine/offloaded-state.js';
 import { checkCurrent } from '../check-current.js';
 import { MappedPair } from './mapped-pair.js';
 import { Readback } from './readback.js';
@@ -20,12 +16,7 @@ import type { BudgetedBackend } from '../budgeted-backend.js';
 import { TensorBuffers } from '../update/tensor-buffers.js';
 import { checkUpdateBackend, type UpdateBackend } from '../../../tfjs/update-backend.js';
 
-/** Optimizers keep moments in host memory while `backend` is the current one, if they are asked to. */
-export function momentsWaitOn(backend: BudgetedBackend): void {
-  registerOffloadedState(backend, () => new HostMoments(backend));
-}
-
-class HostMoments implements OffloadedState {
+export class HostMoments implements OffloadedState {
   readonly #backend: BudgetedBackend;
   /** The same, where its own commands are recorded. */
   readonly #recorder: UpdateBackend;

@@ -7,8 +7,7 @@
 import type * as tf from '@tensorflow/tfjs-core';
 
 import type { Category, Phase, Place } from '../../../engine/categories.js';
-import { type Gauge, registerGauge } from '../../../meter/meter.js';
-import type { Timeline } from '../../../meter/timeline.js';
+import type { MeterSink, MeterSource } from '../../../engine/meter-source.js';
 import { activityNow } from '../../../tfjs/activity.js';
 import { categoriesOfVariables, type Holdings } from './breakdown.js';
 import type { BufferPool } from './buffer-pool.js';
@@ -23,15 +22,10 @@ export interface MeteredBackend extends tf.KernelBackend {
   holdings(): Holdings;
 }
 
-/** `meter()` meters `backend` from now on, when it is asked for. */
-export function meterOn(backend: MeteredBackend): void {
-  registerGauge(backend, (timeline) => new PoolMeter(backend, timeline));
-}
-
-class PoolMeter implements Gauge, PoolWatcher {
-  readonly source = 'allocator';
+export class PoolMeter implements MeterSource, PoolWatcher {
+  readonly kind = 'allocator';
   readonly #backend: MeteredBackend;
-  readonly #timeline: Timeline;
+  readonly #sink: MeterSink;
   /** Buffers that count as something else than the pool says. */
   #variables = new Map<GPUBuffer, Category>();
   /** Variables whose values wait on the host for their first use on the device. */
@@ -45,17 +39,17 @@ class PoolMeter implements Gauge, PoolWatcher {
   #isAfterBackward = false;
   #isCounted = false;
 
-  constructor(backend: MeteredBackend, timeline: Timeline) {
+  constructor(backend: MeteredBackend, sink: MeterSink) {
     this.#backend = backend;
-    this.#timeline = timeline;
-    timeline.beginStep(0, 'other');
+    this.#sink = sink;
+    sink.beginStep(0, 'other');
     const { used, allocatedBytes } = backend.holdings();
     let pooled = allocatedBytes;
     for (const [buffer, category] of used) {
-      timeline.move(buffer.size, 'free', category, 'other');
+      sink.move(buffer.size, 'free', category, 'other');
       pooled -= buffer.size;
     }
-    timeline.move(pooled, 'free', 'pool', 'other');
+    sink.move(pooled, 'free', 'pool', 'other');
     this.#sort();
     backend.pool.watcher = this;
   }
@@ -64,10 +58,10 @@ class PoolMeter implements Gauge, PoolWatcher {
     return this.#backend.budgetBytes;
   }
 
-  beginStep(step = this.#timeline.step + 1): void {
+  beginStep(step = this.#sink.step + 1): void {
     this.#isCounted = true;
     this.#sort();
-    this.#timeline.beginStep(step, this.#phase);
+    this.#sink.beginStep(step, this.#phase);
   }
 
   syncing(isSyncing: boolean): void {
@@ -91,21 +85,21 @@ class PoolMeter implements Gauge, PoolWatcher {
     this.#sort();
     this.#phase = phase;
     if (phase !== 'forward' || this.#isCounted) return;
-    this.#timeline.beginStep(this.#timeline.step + 1, phase);
+    this.#sink.beginStep(this.#sink.step + 1, phase);
   }
 
   moved(buffer: GPUBuffer, from: Place, to: Place): void {
     if (buffer.size >= 4 * WORTH_WAITING_FOR) this.#mayHaveArrived = true;
     const known = this.#variables.get(buffer);
     if (known === undefined) {
-      this.#timeline.move(buffer.size, from, to, this.#phase);
+      this.#sink.move(buffer.size, from, to, this.#phase);
       return;
     }
     // Another label for the buffer of a variable changes nothing before it is sorted again.
     if (to !== 'pool' && to !== 'free') return;
     this.#variables.delete(buffer);
     this.#haveLeft = true;
-    this.#timeline.move(buffer.size, known, to, this.#phase);
+    this.#sink.move(buffer.size, known, to, this.#phase);
   }
 
   #phaseNow(): Phase {
@@ -131,14 +125,14 @@ class PoolMeter implements Gauge, PoolWatcher {
     for (const [buffer, category] of categoriesOfVariables(holdings)) {
       const listed = holdings.used.get(buffer);
       if (listed === undefined) continue; // not of the pool: the caller's own
-      this.#timeline.move(buffer.size, before.get(buffer) ?? listed, category, this.#phase);
+      this.#sink.move(buffer.size, before.get(buffer) ?? listed, category, this.#phase);
       before.delete(buffer);
       this.#variables.set(buffer, category);
     }
     // What is no variable's any more.
     for (const [buffer, category] of before) {
       const listed = holdings.used.get(buffer);
-      if (listed !== undefined) this.#timeline.move(buffer.size, category, listed, this.#phase);
+      if (listed !== undefined) this.#sink.move(buffer.size, category, listed, this.#phase);
     }
     this.#waiting = holdings.variables.filter(
       ({ isDisposed, dataId, size }) =>
@@ -146,8 +140,8 @@ class PoolMeter implements Gauge, PoolWatcher {
     );
     const change = holdings.otherBytes - this.#otherBytes;
     this.#otherBytes = holdings.otherBytes;
-    if (change > 0) this.#timeline.move(change, 'free', 'activations', this.#phase);
-    else this.#timeline.move(-change, 'activations', 'free', this.#phase);
+    if (change > 0) this.#sink.move(change, 'free', 'activations', this.#phase);
+    else this.#sink.move(-change, 'activations', 'free', this.#phase);
   }
 
   /** At the event after its upload a variable's buffer counts as what it is for. */

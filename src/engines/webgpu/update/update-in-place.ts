@@ -10,8 +10,7 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { BLOCK, blocksOf } from '../../../formula/quantization.js';
-import { registerUpdater } from '../../../engine/updater.js';
-import type { WeightUpdate } from '../../../formula/weight-update.js';
+import type { Updater, WeightUpdate } from '../../../formula/weight-update.js';
 import { type Binding, compileKernel } from './kernel.js';
 import { TensorBuffers } from './tensor-buffers.js';
 import {
@@ -37,16 +36,15 @@ export interface UpdateCounts {
 }
 
 /**
- * Every optimizer of ours updates in place while `backend` is the current one. Throws ENGINE if it is
- * not the WebGPU backend of tfjs 4.22 or a subclass. `maxWorkgroups` a dimension: default the device's.
+ * Updates weights on `backend`, which must be the WebGPU backend of tfjs 4.22 or a subclass: throws ENGINE else.
+ * `maxWorkgroups` a dimension: default the device's.
  */
-export function updateInPlaceOn(
+export function inPlaceUpdates(
   backend: tf.KernelBackend,
   maxWorkgroups?: number,
-): { readonly counts: UpdateCounts } {
+): { readonly update: Updater; readonly counts: UpdateCounts } {
   const updates = new InPlaceUpdates(checkUpdateBackend(backend), maxWorkgroups);
-  registerUpdater(backend, (update) => updates.run(update));
-  return updates;
+  return { update: (update) => updates.run(update), counts: updates.counts };
 }
 
 class InPlaceUpdates {

@@ -6,7 +6,7 @@ import { expect, test, vi } from 'vitest';
 
 import { halfSquare, read, slowOf } from '../../../engines.js';
 import type { BudgetedBackend } from '#src/engines/webgpu/budgeted-backend.js';
-import { updateInPlaceOn } from '#src/engines/webgpu/update/update-in-place.js';
+import { updateInPlaceOn } from '../update/in-place.js';
 import { describeWebGPU, errorOf, start, variable } from '../engine.js';
 
 /** Bytes that commands copy between `buffers`, which are of the host, and the device from now on. */

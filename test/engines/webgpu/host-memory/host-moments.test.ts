@@ -5,7 +5,7 @@ import { adagrad, adam, lion, lookahead, momentum, rmsprop } from 'slowlane';
 import { expect, test } from 'vitest';
 
 import { GpuError } from '#src/engines/webgpu/gpu-error.js';
-import { updateInPlaceOn } from '#src/engines/webgpu/update/update-in-place.js';
+import { updateInPlaceOn } from '../update/in-place.js';
 import { VramBudgetError } from '#src/engines/webgpu/memory/vram-budget-error.js';
 import type { StepOptions } from '#src/optimizers/step-options.js';
 import type { WeightwiseOptimizer } from '#src/optimizers/weightwise.js';

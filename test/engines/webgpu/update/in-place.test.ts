@@ -1,11 +1,13 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, test } from 'vitest';
-import { type UpdateCounts, updateInPlaceOn } from '#src/engines/webgpu/update/update-in-place.js';
+import type { UpdateCounts } from '#src/engines/webgpu/update/update-in-place.js';
+import { updateInPlaceOn } from './in-place.js';
 import type { Binding } from '#src/engines/webgpu/update/kernel.js';
 import { bindingsOf, gridFor, kernelSource } from '#src/engines/webgpu/update/update-wgsl.js';
 import { adam, sgd } from '#src/optimizers/index.js';
 import { sgdRule } from '#src/optimizers/sgd.js';
-import { registerUpdater, updaterFor } from '#src/engine/updater.js';
+import { type Engine, engineOf, registerEngine } from '#src/engine/engine.js';
+import type { Updater } from '#src/formula/weight-update.js';
 import type { Assignment } from '#src/formula/update-rule.js';
 import { type Backend, eachWithFreshCounts, RULES, noise, trained, variableOf } from './webgpu.js';
 import { halfSquare } from '../../../engines.js';
@@ -69,13 +71,14 @@ describe('what a step costs', () => {
   test('minimize frees each gradient with its weight, before the next one', () => {
     const weights = [1, 2].map((seed) => variableOf(noise(100, seed)));
     const optimizer = sgd();
-    const inPlace = updaterFor(backend);
+    const engine = engineOf(backend) as Engine;
     const freed: number[] = [];
-    registerUpdater(backend, (update) => {
+    const update: Updater = (given) => {
       const { numTensors } = tf.memory();
-      inPlace(update);
+      engine.update?.(given);
       freed.push(numTensors - tf.memory().numTensors);
-    });
+    };
+    registerEngine(backend, { ...engine, update });
     optimizer.minimize(() => tf.addN<tf.Scalar>(weights.map(halfSquare)), false, weights);
     expect(freed).toEqual([1, 1]);
   });

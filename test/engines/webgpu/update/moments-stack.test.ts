@@ -3,7 +3,7 @@
 import { adam, lookahead } from 'slowlane';
 import { expect, test } from 'vitest';
 
-import { updateInPlaceOn } from '#src/engines/webgpu/update/update-in-place.js';
+import { updateInPlaceOn } from './in-place.js';
 
 import { BufferCount, describeWebGPU, start } from '../engine.js';
 import { LEARNING_RATE, PARAMETERS, publishedFor, SIZE, stackOn, SYNC_PERIOD } from '../stack.js';

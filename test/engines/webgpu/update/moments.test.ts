@@ -3,7 +3,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, test } from 'vitest';
 import { lookahead } from 'slowlane';
-import { type UpdateCounts, updateInPlaceOn } from '#src/engines/webgpu/update/update-in-place.js';
+import type { UpdateCounts } from '#src/engines/webgpu/update/update-in-place.js';
+import { updateInPlaceOn } from './in-place.js';
 import type { QuantizedKind } from '#src/formula/quantization.js';
 import { adagrad, adam, rmsprop } from '#src/optimizers/index.js';
 import type { WeightwiseOptimizer } from '#src/optimizers/weightwise.js';

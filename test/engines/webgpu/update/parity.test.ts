@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { updateInPlaceOn } from '#src/engines/webgpu/update/update-in-place.js';
+import { updateInPlaceOn } from './in-place.js';
 import { adam, schedules, sgd } from '#src/optimizers/index.js';
 import {
   type Backend,

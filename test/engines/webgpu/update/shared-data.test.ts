@@ -1,7 +1,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, test } from 'vitest';
 import { lookahead } from 'slowlane';
-import { type UpdateCounts, updateInPlaceOn } from '#src/engines/webgpu/update/update-in-place.js';
+import type { UpdateCounts } from '#src/engines/webgpu/update/update-in-place.js';
+import { updateInPlaceOn } from './in-place.js';
 import { adam, momentum, sgd } from '#src/optimizers/index.js';
 import { type Backend, eachWithFreshCounts, noise, portably, variableOf } from './webgpu.js';
 import { halfSquare } from '../../../engines.js';

@@ -3,9 +3,10 @@ import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-layers'; // registers the gradients of tfjs-core's ops
 import { create, globals } from 'webgpu';
 import { afterEach, beforeAll, beforeEach, expect } from 'vitest';
-import { type UpdateCounts, updateInPlaceOn } from '#src/engines/webgpu/update/update-in-place.js';
+import type { UpdateCounts } from '#src/engines/webgpu/update/update-in-place.js';
+import { updateInPlaceOn } from './in-place.js';
 import { adagrad, adam, adamw, lion, momentum, rmsprop, sgd } from '#src/optimizers/index.js';
-import { unregisterUpdater } from '#src/engine/updater.js';
+import { unregisterEngine } from '#src/engine/engine.js';
 import type { StepOptions } from '#src/optimizers/step-options.js';
 import type { WeightwiseOptimizer } from '#src/optimizers/weightwise.js';
 
@@ -67,7 +68,7 @@ export async function noErrors({ queue }: Backend): Promise<void> {
 
 /** Runs `steps` with plain tensor operations. */
 export async function portably<T>(backend: Backend, steps: () => Promise<T>): Promise<T> {
-  unregisterUpdater(backend);
+  unregisterEngine(backend);
   try {
     return await steps();
   } finally {
