@@ -1,4 +1,8 @@
-// The public names of slowlane, and nothing else.
+/**
+ * Lookahead, inner optimizers, planner, meter and saving, for any backend of TensorFlow.js.
+ *
+ * @module slowlane
+ */
 
 export { describePlan } from './plan/describe.js';
 export { SlowlaneError, type SlowlaneErrorCode } from './checks/errors.js';

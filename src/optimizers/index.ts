@@ -1,4 +1,4 @@
-/** Public names of the inner optimizers. */
+// Public names of the inner optimizers.
 export { type AdagradOptions, Adagrad, adagrad } from './adagrad.js';
 export { type AdamOptions, Adam, adam } from './adam.js';
 export { type AdamwOptions, Adamw, adamw } from './adamw.js';

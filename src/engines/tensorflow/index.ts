@@ -1,5 +1,7 @@
 /**
- * Public names of `slowlane/tensorflow`, and nothing else.
+ * The engine on tfjs-node and tfjs-node-gpu.
+ *
+ * @module slowlane/tensorflow
  */
 export { TensorFlowLoadError, type TensorFlowProblem } from './load-error.js';
 export type { TensorFlowMemory } from './memory.js';

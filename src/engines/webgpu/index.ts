@@ -1,5 +1,7 @@
 /**
- * Public names of `slowlane/webgpu`, and nothing else.
+ * The WebGPU engine, in Node and in browsers.
+ *
+ * @module slowlane/webgpu
  */
 export type { DeviceMemory } from './memory/breakdown.js';
 export { GpuError, type GpuErrorKind } from './gpu-error.js';

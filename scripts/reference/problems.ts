@@ -1,0 +1,21 @@
+// What the docstrings of the public API lack.
+
+import type { ConvertedApi } from './convert.js';
+import { functionsWithoutExample } from './examples.js';
+import { callsThatHideErrors } from './thrown-errors.js';
+import { numbersWithoutUnit } from './units.js';
+
+/** One line for each. */
+export function problemsOf(
+  { app, project, warnings }: ConvertedApi,
+  entryPoints: readonly string[],
+): string[] {
+  const program = app.getEntryPoints()?.[0]?.program;
+  if (program === undefined) throw new Error('TypeDoc has no program of the entry points.');
+  return [
+    ...warnings,
+    ...numbersWithoutUnit(project),
+    ...functionsWithoutExample(project),
+    ...callsThatHideErrors(program, entryPoints),
+  ];
+}
