@@ -32,14 +32,24 @@ const WEBGPU_ON_SWIFTSHADER = [
   '--use-vulkan=swiftshader',
 ];
 
-/** The caller closes it. Without `webgpu` there is `navigator.gpu`, but no adapter. */
-export async function launchChromium({ webgpu }: { webgpu: boolean }): Promise<Browser> {
+const WEBGL_ON_SWIFTSHADER = [
+  '--use-gl=angle',
+  '--use-angle=swiftshader',
+  '--enable-unsafe-swiftshader',
+];
+
+/** The caller closes it. WebGPU and WebGL, if asked for, run on SwiftShader. */
+export async function launchChromium(wanted: {
+  webgpu: boolean;
+  webgl?: boolean;
+}): Promise<Browser> {
   return chromium.launch({
     executablePath: join(await unpacked(), 'chromium'),
     // Not the package's own list of arguments: its --single-process ends with the first page.
     args: [
       '--no-sandbox',
-      ...(webgpu ? WEBGPU_ON_SWIFTSHADER : ['--disable-blink-features=WebGPU']),
+      ...(wanted.webgpu ? WEBGPU_ON_SWIFTSHADER : ['--disable-blink-features=WebGPU']),
+      ...(wanted.webgl === true ? WEBGL_ON_SWIFTSHADER : []),
     ],
   });
 }

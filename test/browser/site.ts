@@ -15,7 +15,7 @@ const ext = againstBuild ? '.js' : '.ts';
 /** `slowlane` is the target of the suite: the sources, or dist/. */
 const TARGET: Alias[] = [
   { find: /^slowlane$/, replacement: entry(`${root}index${ext}`) },
-  { find: /^slowlane\/webgpu$/, replacement: entry(`${root}device/webgpu/index${ext}`) },
+  { find: /^slowlane\/webgpu$/, replacement: entry(`${root}engines/webgpu/index${ext}`) },
 ];
 const NO_WORKERS: Alias = {
   find: /^#worker-blender$/,
