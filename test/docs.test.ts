@@ -1,31 +1,30 @@
-// Every TypeScript example of the README and the docs runs as it is written.
+// Every TypeScript example of the README, the docs and the API reference runs as it is written, and every link leads
+// somewhere. The examples of the reference are the @example tags of the docstrings: the gate `reference` keeps it current.
 
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, test } from 'vitest';
 
 import { entry } from './built.js';
 
-/** What the examples take for granted: data of the shapes that they use. */
-const PRELUDE = `
-import * as prelude from '@tensorflow/tfjs';
-const [x, y] = [prelude.randomNormal([64, 784]), prelude.randomNormal([64, 10])];
-const [x3, y3] = [prelude.randomNormal([8, 3]), prelude.randomNormal([8, 1])];
-void [x, y, x3, y3];
-`;
+const docs = readdirSync(entry('docs'), { recursive: true, encoding: 'utf8' })
+  .filter((name) => name.endsWith('.md'))
+  .map((name) => `docs/${name}`)
+  .toSorted();
+const pages = ['README.md', ...docs];
+const linking = [...pages, 'CONTRIBUTING.md', 'CHANGELOG.md', 'examples/browser-mnist/README.md'];
 
-const pages = [
-  'README.md',
-  ...readdirSync(entry('docs'))
-    .filter((name) => name.endsWith('.md'))
-    .map((name) => `docs/${name}`),
-];
 const examples = pages.flatMap((page) => {
-  const blocks = readFileSync(entry(page), 'utf8').matchAll(/^```ts\n(.*?)^```$/gms);
+  const blocks = textOf(page).matchAll(/^```ts\n(.*?)^```$/gms);
   return [...blocks].map(([, code = ''], i) => ({ name: `${page}, example ${i + 1}`, code }));
 });
 const folder = entry('.cache/examples');
+
+function textOf(page: string): string {
+  return readFileSync(entry(page), 'utf8');
+}
 
 beforeAll(async () => {
   rmSync(folder, { recursive: true, force: true });
@@ -33,36 +32,42 @@ beforeAll(async () => {
   await tf.setBackend('cpu');
 });
 
-test('the README has a first example of 12 lines at most, and more', () => {
+test('the README has a first example of 10 lines at most, and more', () => {
   const [first] = examples;
-  expect(
-    first?.code
-      .trim()
-      .split('\n')
-      .filter((line) => line !== '').length,
-  ).toBeLessThanOrEqual(12);
+  const lines = first?.code.split('\n').filter((line) => line.trim() !== '') ?? [];
+  expect(lines.length).toBeLessThanOrEqual(10);
   expect(examples.length).toBeGreaterThan(1);
 });
 
 describe('runs', () => {
   test.each(examples)('$name', async ({ name, code }) => {
     const file = `${folder}/${name.replaceAll(/\W+/g, '-')}.ts`;
-    writeFileSync(file, PRELUDE + code);
+    writeFileSync(file, code);
     await import(/* @vite-ignore */ file);
   });
 });
 
-test('every file that the README and the docs link to is there', () => {
-  for (const page of pages) {
-    const base = new URL(`file://${entry(page)}`);
-    for (const [, link = ''] of readFileSync(entry(page), 'utf8').matchAll(
-      /\]\((?!https?:)([^)#]+)/g,
-    )) {
-      const target = new URL(link, base).pathname;
-      expect(() => readdirSync(target.replace(/[^/]*$/, '')), `${page}: ${link}`).not.toThrow();
-      expect(readdirSync(target.replace(/[^/]*$/, '')), `${page}: ${link}`).toContain(
-        target.split('/').pop(),
-      );
+describe('every link leads to a file that is there, and to a heading that it has', () => {
+  test.each(linking)('%s', (page) => {
+    for (const [, link = ''] of textOf(page).matchAll(/\]\((?!https?:)([^)\s]+)\)/g)) {
+      const [path = '', heading] = link.split('#');
+      const target = path === '' ? page : join(dirname(page), path);
+      expect(() => statSync(entry(target)), `${page}: ${link}`).not.toThrow();
+      if (heading !== undefined) expect(headingsOf(target), `${page}: ${link}`).toContain(heading);
     }
-  }
+  });
 });
+
+/** As GitHub makes anchors of them: small letters, hyphens for spaces, -1, -2 for what is there already. */
+function headingsOf(page: string): string[] {
+  const seen = new Map<string, number>();
+  return [...textOf(page).matchAll(/^#+ (.*)$/gm)].map(([, text = '']) => {
+    const anchor = text
+      .toLowerCase()
+      .replaceAll(/[^\p{L}\p{N} _-]/gu, '')
+      .replaceAll(' ', '-');
+    const count = seen.get(anchor) ?? 0;
+    seen.set(anchor, count + 1);
+    return count === 0 ? anchor : `${anchor}-${count}`;
+  });
+}

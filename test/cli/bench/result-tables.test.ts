@@ -85,17 +85,17 @@ function byParameter(record: MemoryRecord, names: readonly string[]): string {
 
 test.each([
   ['README.md', ['device:f32', 'device:q8', 'host:q8']],
-  ['docs/api.md', ['device:f32', 'device:q8', 'host:f32', 'host:q8']],
+  ['docs/benchmarks.md', ['device:f32', 'device:q8', 'host:f32', 'host:q8']],
 ] as const)('what 16 layers take a parameter, in %s', (page, moments) => {
   const ours = moments.map((one) => `release+${one}`);
   const names = ['tfjs-adam-lookahead', 'keep+device:f32', ...ours];
   expectTable(page, 'parameter', byParameter(memoryRecord('memory-software-webgpu'), names));
 });
 
-test('what 8 layers take a parameter on the cpu backend, in README.md', () => {
+test('what 8 layers take a parameter on the cpu backend', () => {
   const record = memoryRecord('memory-cpu');
   const names = record.cells.map(({ policy }) => policy);
-  expectTable('README.md', 'parameter-cpu', byParameter(record, names));
+  expectTable('docs/benchmarks.md', 'parameter-cpu', byParameter(record, names));
 });
 
 test('what 16 layers take on wasm, by the logical count', () => {
