@@ -1,61 +1,70 @@
-// `slowlane plan`: asks the driver and reads the model where the request says so, plans, prints.
+// `slowlane plan`: asks the driver and reads the model if the request says so, then plans and prints.
 
 import { askNvidia, bytesOf } from '../../measure/nvidia.js';
+import { SlowlaneError } from '../../checks/errors.js';
 import type { Plan } from '../../plan/make-plan.js';
+import type { PlannableModel } from '../../plan/model.js';
 import { plan, type PlanOptions } from '../../plan/plan.js';
 import { EXIT, reasonOf, UsageError } from '../terminal/cli-error.js';
 import type { PlanRequest } from './command.js';
 import { planText } from './text.js';
 
-/** Prints the plan, and returns the exit code. */
+/** Prints the plan. Resolves to the exit code. */
 export async function printPlan(request: PlanRequest): Promise<number> {
-  const made = planOf({
-    ...(await subjectOf(request)),
-    inner: request.inner,
-    vramBudget: request.vram,
-    ...(request.vram === 'auto' ? { deviceMemoryBytes: await freeDeviceMemory() } : {}),
-    batchSize: request.batch,
-    accumulate: request.accumulate,
-    syncPeriod: request.syncPeriod,
-    ...defined({
-      hostBudget: request.host,
-      bus: request.bus,
-      gradients: request.gradients,
-      moments: request.moments,
-      slow: request.slow,
-    }),
-  });
+  const made = planOf(await optionsOf(request));
   console.log(
     request.json ? JSON.stringify(made, null, 2) : planText(made, process.stdout.columns),
   );
   return made.pick === null ? EXIT.failed : 0;
 }
 
-async function subjectOf(
-  request: PlanRequest,
-): Promise<Pick<PlanOptions, 'model' | 'weights' | 'layers' | 'activationBytes'>> {
-  if (request.model !== undefined) {
-    // Loaded only when needed: TensorFlow.js takes its time.
-    const { readModelFile } = await import('./model-file.js');
-    return { model: await readModelFile(request.model) };
+async function optionsOf(request: PlanRequest): Promise<PlanOptions> {
+  const { params, model, vram, override, host, batch, activations } = request;
+  const { layers, inner, accumulate, syncPeriod, bus, gradients, moments, slow } = request;
+  if (model === undefined && override.length > 0) {
+    throw new UsageError(
+      '--override picks weights by name, and --params has no names. Give the model: --model path/model.json.',
+    );
   }
-  return defined({
-    weights: request.params,
-    layers: request.layers,
-    activationBytes: request.activations,
-  });
+  const given: { [K in keyof PlanOptions]: PlanOptions[K] | undefined } = {
+    weights: params,
+    model: model === undefined ? undefined : await readModel(model),
+    layers,
+    inner,
+    vramBudget: vram,
+    deviceMemoryBytes: vram === 'auto' ? await freeDeviceMemory() : undefined,
+    hostBudget: host,
+    batchSize: batch,
+    accumulate,
+    activationBytes: activations,
+    syncPeriod,
+    bus,
+    gradients,
+    moments,
+    slow,
+    overrides: override.map(({ weights, ...values }) => ({ weights: RegExp(weights), ...values })),
+  };
+  const isGiven = ([, value]: [string, unknown]) => value !== undefined;
+  return Object.fromEntries(Object.entries(given).filter(isGiven)) as unknown as PlanOptions;
+}
+
+async function readModel(path: string): Promise<PlannableModel> {
+  // Loaded only if needed, because it loads all of TensorFlow.js.
+  const { readModelFile } = await import('./model-file.js');
+  return readModelFile(path);
 }
 
 function planOf(options: PlanOptions): Plan {
   try {
     return plan(options);
   } catch (error) {
-    if (!(error instanceof TypeError || error instanceof RangeError)) throw error;
+    const isUnmatched = error instanceof SlowlaneError && error.code === 'UNMATCHED_OVERRIDE';
+    if (!(isUnmatched || error instanceof TypeError || error instanceof RangeError)) throw error;
     throw new UsageError(error.message, { cause: error });
   }
 }
 
-/** Of the first GPU that nvidia-smi knows. */
+/** The free memory of the first GPU that nvidia-smi lists. */
 async function freeDeviceMemory(): Promise<number> {
   try {
     const [[free] = []] = await askNvidia('--query-gpu=memory.free');
@@ -65,15 +74,8 @@ async function freeDeviceMemory(): Promise<number> {
   } catch (error) {
     const [reason] = reasonOf(error).split('\n');
     throw new UsageError(
-      `--vram auto asks nvidia-smi, which didn't tell (${reason}). Give the size: --vram 4GiB.`,
+      `--vram auto asks nvidia-smi, which did not report the free memory (${reason}). Give the size: --vram 4GiB.`,
       { cause: error },
     );
   }
-}
-
-/** Without what is undefined. */
-function defined<T extends object>(options: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as {
-    [K in keyof T]?: Exclude<T[K], undefined>;
-  };
 }

@@ -40,12 +40,12 @@ export function stepSize(text: string): number | 'adaptive' {
   throw new InvalidArgumentError("It must be a number from 0 to 1, or 'adaptive'.");
 }
 
-/** `--vram 512MiB`. */
-export function sizeInBytes(text: string): number {
+/** `--vram 512MiB`. `or`: what else is allowed, for the message. */
+export function sizeInBytes(text: string, or = ''): number {
   try {
     return parseBytes('It', text);
   } catch {
-    throw new InvalidArgumentError("It must be a size with its unit, like '512MiB' or '2GiB'.");
+    throw new InvalidArgumentError(`It must be a size with its unit (512MiB, 2GiB, 1.5 GB)${or}.`);
   }
 }
 

@@ -84,6 +84,25 @@ describe('a plan', () => {
   });
 });
 
+test('--override: the planned bytes follow it, and the call has it', async () => {
+  await tf.setBackend('cpu');
+  const dense = (name: string) => tfl.layers.dense({ units: 64, inputShape: [64], name });
+  const path = await modelFile(tfl.sequential({ layers: [dense('first'), dense('second')] }));
+  const options = ['--vram', '1MiB', '--slow', 'host:f32', '--json'];
+  const override = ['--override', 'first/kernel:slow=host:f16,moments=device:q8'];
+  const { code, stdout } = await slowlane(['plan', '--model', path, ...options, ...override]);
+  expect(code).toBe(0);
+  const { pick, overrides } = JSON.parse(stdout) as Plan;
+  expect(overrides).toEqual([
+    { weights: '/first\\/kernel/', count: 1, slow: 'host:f16', moments: 'device:q8' },
+  ]);
+  // Kernels of 64 × 64, one of them in fp16, and two biases of 64.
+  expect(pick?.host.slowUpload).toBe(64 * 64 * (2 + 4) + 2 * 256);
+  const misspelt = ['--override', 'frist:exclude'];
+  const refused = await slowlane(['plan', '--model', path, ...options, ...misspelt]);
+  expectRefusal(refused, '/frist/ fits none of 4 names', "The nearest are 'first/kernel'");
+});
+
 describe('a wrong request ends with exit code 2, and says what was received and what is allowed', () => {
   test.concurrent.each([
     ['--params 350M', '--vram', 'not specified'],
@@ -95,6 +114,8 @@ describe('a wrong request ends with exit code 2, and says what was received and 
     ['--params 350M --vram 4GiB --bus usb', "'usb'", 'pcie4x16'],
     ['--params 350M --vram 4GiB --batch 0', "'0'", 'a whole number ≥ 1'],
     ['--params 350M --vram 4GiB --slow host:int4', "'host:int4'", 'host:f16'],
+    ['--params 350M --vram 4GiB --override a:exclude', '--override', 'Give the model'],
+    ['--params 350M --vram 4GiB --override a:slw=host:f16', "'slw'", "Did you mean 'slow'?"],
     ['--params 350M --model m.json --vram 4GiB', '--params', 'cannot be used with'],
     ['--model missing.json --vram 4GiB', 'missing.json', "doesn't exist"],
     ['--model package.json --vram 4GiB', 'package.json', 'no modelTopology'],
