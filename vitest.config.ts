@@ -19,7 +19,7 @@ const SAME_IN_BUILD = [
   'test/slow/**',
   'test/lookahead/{precision*,stall,theory}.test.ts',
   'test/optimizers/{moments,checkpoint*,release*,accumulate,parity}.test.ts',
-  'test/bench/gpu*.test.ts',
+  'test/bench/gpu.test.ts',
   'test/cli/train/models.test.ts',
   // The page of a report: its scripts are strings. That the built CLI writes it is in test/cli/report/report.test.ts.
   'test/memory/report*.test.ts',

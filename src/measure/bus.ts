@@ -1,9 +1,8 @@
 // What the bus can do: bytes from pinned host memory to the device and back into pinned host memory, piece
 // by piece, by the GPU's own copies alone. Nothing on the main thread touches them: the floor of any sync.
 
-import { STAGING_PIECES, stagingBytesOf } from '../slow/packed-layout.js';
+import { STAGING_PIECES } from '../slow/packed-layout.js';
 import type { BareDevice } from './devices.js';
-import type { Phase } from './peaks.js';
 
 /** In what goes up, so that what comes down can be told from memory that nobody wrote. */
 const MARK = 1;
@@ -22,7 +21,6 @@ export async function timeBus(
   device: BareDevice,
   pieces: readonly number[],
   rounds: number,
-  enter: (phase: Phase) => void = () => undefined,
 ): Promise<BusRounds> {
   const buffers = new PieceBuffers(device.device, pieces);
   await buffers.touch();
@@ -32,22 +30,12 @@ export async function timeBus(
     await device.finished();
     return performance.now() - start;
   };
-  enter('warm-up');
   const firstMs = await timed();
-  enter('awaited');
   const ms: number[] = [];
   while (ms.length < rounds) ms.push(await timed());
   await buffers.checkArrived();
   buffers.destroy();
   return { bytes: 2 * sum(pieces), firstMs, ms };
-}
-
-/** What `timeBus` holds of buffers meanwhile. */
-export function busBytes(pieces: readonly number[]) {
-  return {
-    mappableBytes: 2 * sum(pieces),
-    deviceLocalBytes: stagingBytesOf(pieces.map((bytes) => ({ bytes }))),
-  };
 }
 
 interface Piece {

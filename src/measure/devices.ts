@@ -6,7 +6,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { type ChosenAdapter, chooseAdapter, requestDevice } from '../engines/webgpu/adapters.js';
 import { BACKEND_NAME, startWebGPU, type WebGPUEngine } from '../engines/webgpu/start.js';
 import { defineNavigatorGpu, openNodeGpu } from '../engines/webgpu/node-gpu.js';
-import type { AdapterAnswer } from './machine.js';
+import type { EngineAnswer } from './machine.js';
 
 /** The part of tfjs's WebGPU backend that is used here. */
 interface Backend {
@@ -69,12 +69,6 @@ export class TensorDevice extends BareDevice implements TrainingDevice {
     super(backend.device, watcher);
     this.#backend = backend;
     watcher.watchTensors(tf.engine());
-  }
-
-  /** As the backend counts its own buffers. */
-  get backendBytes(): number {
-    const memory = tf.memory() as { numBytesAllocatedInGPU?: number };
-    return memory.numBytesAllocatedInGPU ?? NaN;
   }
 
   override flush(): void {
@@ -143,7 +137,7 @@ export async function findAdapter(adapter: string | undefined): Promise<ChosenAd
 }
 
 /** For the record of what was measured on. */
-export async function describeAdapter(part: string | undefined): Promise<AdapterAnswer> {
+export async function describeAdapter(part: string | undefined): Promise<EngineAnswer> {
   const { adapter, name, software } = await findAdapter(part);
   const { vendor, architecture, description: driver } = adapter.info;
   const maxBufferBytes = adapter.limits.maxBufferSize;

@@ -6,12 +6,24 @@
 import { setTimeout as wait } from 'node:timers/promises';
 
 import { queryNvidia } from './nvidia.js';
-import type { DriverBytes, Phase } from './peaks.js';
 
 const MIB = 2 ** 20;
 const SAMPLE_EVERY_MS = 100;
 /** How long the memory of a process that ended may take to be free. */
 const SETTLE_MS = 500;
+
+/** What a cell is doing. Uploading the first weights is not training. */
+export type Phase = 'set-up' | 'warm-up' | 'awaited' | 'training';
+
+/** The driver's count of a cell, sampled by the parent. */
+export interface DriverBytes {
+  /** `process`: of the cell's process; `gpu`: rise of the GPU's used memory above what it was before. */
+  readonly source: 'process' | 'gpu' | 'unknown';
+  readonly baselineBytes: number | null;
+  readonly peakBytes: number | null;
+  readonly byPhase: Readonly<Partial<Record<Phase, number>>>;
+  readonly samples: number;
+}
 
 export const UNKNOWN: DriverBytes = {
   source: 'unknown',
@@ -29,18 +41,29 @@ export interface DriverMeter {
   stop(): Promise<DriverBytes>;
 }
 
-/** Takes the baseline, and then samples until it is stopped. Null if nvidia-smi does not answer. */
-export async function startDriverMeter(): Promise<DriverMeter | null> {
-  if ((await gpuBytes()) === null) return null;
+/** Reports unknown. */
+export const NO_DRIVER: DriverMeter = {
+  process() {},
+  enter() {},
+  stop: async () => UNKNOWN,
+};
+
+/**
+ * Takes the baseline, and then samples until it is stopped or the process enters `until`: a question to the driver
+ * would be in the times that are taken there. Without nvidia-smi it reports unknown.
+ */
+export async function startDriverMeter(until: Phase | null = null): Promise<DriverMeter> {
+  if ((await gpuBytes()) === null) return NO_DRIVER;
   await wait(SETTLE_MS);
   const baseline = (await gpuBytes()) ?? [];
-  return new Sampling(baseline);
+  return new Sampling(baseline, until);
 }
 
 type ByPhase = Partial<Record<Phase, number>>;
 
 class Sampling implements DriverMeter {
   readonly #baseline: readonly number[];
+  readonly #until: Phase | null;
   readonly #ofProcess: ByPhase = {};
   readonly #riseOfGpu: ByPhase = {};
   /** The GPU that rose the most, of several. */
@@ -52,8 +75,9 @@ class Sampling implements DriverMeter {
   #isStopped = false;
   readonly #done: Promise<void>;
 
-  constructor(baseline: readonly number[]) {
+  constructor(baseline: readonly number[], until: Phase | null) {
     this.#baseline = baseline;
+    this.#until = until;
     this.#done = this.#sample();
   }
 
@@ -62,7 +86,8 @@ class Sampling implements DriverMeter {
   }
 
   enter(phase: Phase): void {
-    this.#phase = phase;
+    if (phase === this.#until) this.#isStopped = true;
+    else this.#phase = phase;
   }
 
   async stop(): Promise<DriverBytes> {

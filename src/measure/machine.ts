@@ -21,9 +21,9 @@ export interface AdapterRecord {
 }
 
 /** What a process that has started the engine tells. */
-export interface EngineAnswer<Adapter = AdapterRecord | null> {
+export interface EngineAnswer {
   /** Null without WebGPU. */
-  readonly adapter: Adapter;
+  readonly adapter: AdapterRecord | null;
   /** What computes, without WebGPU; else null: the adapter. */
   readonly engine: string | null;
   /** A GPU computes: what nvidia-smi tells is of interest. */
@@ -31,11 +31,9 @@ export interface EngineAnswer<Adapter = AdapterRecord | null> {
   readonly tfjsVersion: string;
 }
 
-export type AdapterAnswer = EngineAnswer<AdapterRecord>;
-
-export interface MachineRecord<Adapter = AdapterRecord | null> {
+export interface MachineRecord {
   /** Null without WebGPU. */
-  readonly adapter: Adapter;
+  readonly adapter: AdapterRecord | null;
   /** What computes, without WebGPU; else null: the adapter. */
   readonly engine: string | null;
   /** As nvidia-smi tells; null without it. */
@@ -58,10 +56,12 @@ const NVIDIA_FIELDS = [
   'pcie.link.width.max',
 ];
 
-export async function describeMachine<Adapter extends AdapterRecord | null>(
-  { adapter, engine, usesGpu, tfjsVersion }: EngineAnswer<Adapter>,
-  commit?: string,
-): Promise<MachineRecord<Adapter>> {
+export async function describeMachine({
+  adapter,
+  engine,
+  usesGpu,
+  tfjsVersion,
+}: EngineAnswer): Promise<MachineRecord> {
   const [cpu] = cpus();
   return {
     adapter,
@@ -78,17 +78,8 @@ export async function describeMachine<Adapter extends AdapterRecord | null>(
       webgpu: versionOf('webgpu'),
       slowlane: versionOf('slowlane'),
     },
-    commit: commit ?? (await gitCommit()),
+    commit: await gitCommit(),
   };
-}
-
-/** For a file name: `nvidia-h100-pcie`. */
-export function slugOf({ adapter, nvidia }: MachineRecord<AdapterRecord>): string {
-  const slug = (nvidia?.['name'] ?? adapter.name)
-    .toLowerCase()
-    .replaceAll(/[^a-z0-9]+/g, '-')
-    .replaceAll(/^-|-$/g, '');
-  return slug === '' ? 'unnamed' : slug.slice(0, 60);
 }
 
 /** Of slowlane's own repository: installed as a package it may lie in somebody else's. */

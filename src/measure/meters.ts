@@ -3,72 +3,53 @@
 
 import type * as tf from '@tensorflow/tfjs-core';
 
+import { formatBytes } from '../checks/bytes.js';
 import { listenToBuffers } from './buffers.js';
-import type { Phase, PhasePeak, PhasePeaks } from './peaks.js';
+import type { Watcher } from './devices.js';
 
-type Writable<T> = { -readonly [K in keyof T]: T[K] };
+/** A buffer would have passed the budget. */
+export class OverBudgetError extends Error {
+  override readonly name = 'OverBudgetError';
+}
 
-/** Highest counts by phase. What `device` and `engine` do from now on is counted. */
-export class Meters {
-  readonly #peaks: Partial<Record<Phase, Writable<PhasePeak>>> = {};
-  readonly #now = { logicalBytes: 0, deviceLocalBytes: 0, mappableBytes: 0, allBuffersBytes: 0 };
-  readonly #onPhase: (phase: Phase) => void;
-  #phase: Phase;
-  #readLogical = (): number => 0;
+/** Counts what the device and TensorFlow.js do from now on; refuses a buffer that would pass `budgetBytes`. */
+export class Meters implements Watcher {
+  readonly #budgetBytes: number;
+  /** All buffers, those for transfers too. */
+  bufferBytes = 0;
+  peakBufferBytes = 0;
+  peakLogicalBytes = 0;
 
-  constructor(phase: Phase, onPhase: (phase: Phase) => void = () => undefined) {
-    this.#phase = phase;
-    this.#onPhase = onPhase;
-    this.enter(phase);
-  }
-
-  get peaks(): PhasePeaks {
-    return structuredClone(this.#peaks);
-  }
-
-  get bufferBytes(): number {
-    return this.#now.allBuffersBytes;
-  }
-
-  enter(phase: Phase): void {
-    this.#phase = phase;
-    this.#note();
-    this.#onPhase(phase);
+  constructor(budgetBytes = Infinity) {
+    this.#budgetBytes = budgetBytes;
   }
 
   watchBuffers(device: GPUDevice): void {
     listenToBuffers(device, {
-      onChange: (bytes, isMappable) => this.#add(bytes, isMappable),
+      onWish: (bytes) => {
+        if (this.bufferBytes + bytes <= this.#budgetBytes) return;
+        throw new OverBudgetError(
+          `A buffer of ${formatBytes(bytes)} would pass the VRAM budget of ` +
+            `${formatBytes(this.#budgetBytes)}: ${formatBytes(this.bufferBytes)} are allocated.`,
+        );
+      },
+      onChange: (bytes) => {
+        this.bufferBytes += bytes;
+        this.peakBufferBytes = Math.max(this.peakBufferBytes, this.bufferBytes);
+      },
     });
   }
 
   /** `tf.memory().numBytes` after each new tensor: where it can be highest. */
   watchTensors(engine: ReturnType<typeof tf.engine>): void {
-    this.#readLogical = () => engine.state.numBytes;
+    const note = () => {
+      this.peakLogicalBytes = Math.max(this.peakLogicalBytes, engine.state.numBytes);
+    };
+    note();
     const track = engine.trackTensor.bind(engine);
     engine.trackTensor = (tensor, backend) => {
       track(tensor, backend);
-      this.#note();
+      note();
     };
-  }
-
-  #add(bytes: number, isMappable: boolean): void {
-    this.#now[isMappable ? 'mappableBytes' : 'deviceLocalBytes'] += bytes;
-    this.#now.allBuffersBytes += bytes;
-    this.#note();
-  }
-
-  #note(): void {
-    this.#now.logicalBytes = this.#readLogical();
-    const peak = this.#peaks[this.#phase];
-    if (peak === undefined) {
-      this.#peaks[this.#phase] = { ...this.#now };
-      return;
-    }
-    const { logicalBytes, deviceLocalBytes, mappableBytes, allBuffersBytes } = this.#now;
-    peak.logicalBytes = Math.max(peak.logicalBytes, logicalBytes);
-    peak.deviceLocalBytes = Math.max(peak.deviceLocalBytes, deviceLocalBytes);
-    peak.mappableBytes = Math.max(peak.mappableBytes, mappableBytes);
-    peak.allBuffersBytes = Math.max(peak.allBuffersBytes, allBuffersBytes);
   }
 }

@@ -2,9 +2,9 @@
 
 import type { LookaheadStats } from '../index.js';
 import { BareDevice, OurDevice, type TrainingDevice } from './devices.js';
-import { hostMemory } from './host-memory.js';
 import type { Meters } from './meters.js';
-import { peakOf } from './peaks.js';
+
+const KIB = 1024;
 
 export interface PeakBytes {
   /** Highest count of tfjs (tf.memory): every tensor that lives, blind to pools and staging. */
@@ -28,14 +28,13 @@ export function peakBytesOf(
 ): PeakBytes {
   // The engine counts what it keeps in host memory apart.
   const ours = device instanceof OurDevice ? device.engine.memory() : null;
-  const buffersBytes =
-    device instanceof BareDevice ? peakOf(meters.peaks, 'allBuffersBytes') : null;
+  const bufferBytes = device instanceof BareDevice ? meters.peakBufferBytes : null;
   const slow = stats?.host ?? { slowBytes: 0, stagingBytes: 0 };
   return {
-    logicalBytes: peakOf(meters.peaks, 'logicalBytes'),
-    allocatorBytes: ours?.peakBytes ?? buffersBytes,
+    logicalBytes: meters.peakLogicalBytes,
+    allocatorBytes: ours?.peakBytes ?? bufferBytes,
     hostBytes: ours?.hostBytes ?? slow.slowBytes + slow.stagingBytes,
-    peakRssBytes: hostMemory().peakRssBytes,
+    peakRssBytes: KIB * process.resourceUsage().maxRSS,
   };
 }
 

@@ -1,182 +1,117 @@
-// The GPU benchmark on a software adapter: what it writes is whole and exact; the times mean nothing.
+// The benchmark of a GPU: its verdicts by made-up records, and a run on a software adapter.
 
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 
-import { CELLS } from '#bench/gpu/cells.js';
-import { lossDifference } from '#bench/gpu/parity.js';
-import type { BenchRecord } from '#bench/gpu/record.js';
-import { busBytes } from '#src/measure/bus.js';
-import { peakOf } from '#src/measure/peaks.js';
+import { type Records, verdictsOf } from '#bench/gpu/verdicts.js';
 
-import { entry } from '../built.js';
+import { againstBuild, entry } from '../built.js';
+import { temporaryFolder } from '../cli/run-cli.js';
+import {
+  MEMORY_CELL,
+  MEMORY_RECORD,
+  SPEED_CELL,
+  SPEED_RECORD,
+  SYNC_CELL,
+  SYNC_RECORD,
+} from '../cli/bench/records.js';
 import { hasSwiftShader } from '../engines/webgpu/swiftshader.js';
-import { bench, cellOf, type Finished, readRecord } from '../cli/bench/run-bench.js';
 
-const SIZE = '--layers 2 --width 64 --batch 4 --k 2 --steps 3 --repeats 2'.split(' ');
-const PARAMETERS = 2 * 64 * 64;
+const NONE: Records = { memory: null, speed: null, sync: null };
 
-let folder = '';
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'slowlane-bench-'));
+const memory = (...cells: (Partial<typeof MEMORY_CELL> & { policy: string })[]): Records => ({
+  ...NONE,
+  memory: { ...MEMORY_RECORD, cells: cells.map((cell) => ({ ...MEMORY_CELL, ...cell })) },
 });
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
-
-test('--list names every cell and measures nothing', async () => {
-  const { code, stdout } = await bench(['--list']);
-  expect(code).toBe(0);
-  for (const { name } of CELLS) expect(stdout).toContain(name);
+/** So many bytes for 100 parameters, by the driver. */
+const bytes = (policy: string, peakBytes: number | null) => ({
+  policy,
+  parameters: 100,
+  driver: { ...MEMORY_CELL.driver, peakBytes },
 });
+const answersOf = (records: Records) => verdictsOf(records).map(({ answer }) => answer);
 
-test('a wrong option says what is allowed', async () => {
-  const { code, stderr } = await bench(['--cells', 'sgd,adam', '--width', '64']);
-  expect(code).toBe(2);
-  expect(stderr).toContain("There is no cell 'adam'");
+test('nothing is known without records', () => {
+  expect(answersOf(NONE)).toEqual(['unknown', 'unknown', 'unknown']);
 });
 
-describe.skipIf(!hasSwiftShader)('on SwiftShader', () => {
-  describe('a run of some cells, one of which crashes', () => {
-    let finished: Finished;
-    let record: BenchRecord;
-    let file = '';
+test('bytes per parameter: each of the three at most 12.8, by the driver', () => {
+  const speed: Records['speed'] = {
+    ...SPEED_RECORD,
+    options: { ...SPEED_RECORD.options, slow: 'host:f16' },
+    cells: [{ ...SPEED_CELL, ...bytes('release+device:f32', 1280) }],
+  };
+  const within = memory(bytes('release-adam', 1200), bytes('release+device:f32', 1250));
+  const [verdict] = verdictsOf({ ...within, speed });
+  expect(verdict).toMatchObject({
+    answer: 'yes',
+    numbers: 'release-adam 12.00, release+device:f32 12.50, release+device:f32 with host:f16 12.80',
+  });
+  expect(answersOf(within)[0]).toBe('unknown'); // one of three is missing
+  expect(answersOf(memory(bytes('release-adam', null)))[0]).toBe('unknown');
+  expect(answersOf(memory(bytes('release-adam', 1281)))[0]).toBe('no'); // whatever the others are
+});
 
-    beforeAll(async () => {
-      file = join(folder, 'new', 'result.json');
-      const cells = 'tfjs-adam,adam-release,crash,copy-device,adam-update-only,bus';
-      finished = await bench([...SIZE, '--cells', cells, '--out', file, '--commit', 'abc']);
-      record = readRecord(file);
+test('a sync in fp16: at most 1.3 times its copies, on a GPU', () => {
+  const sync = (shareOfBus: number, software = false): Records['sync'] => ({
+    ...SYNC_RECORD,
+    machine: {
+      ...SYNC_RECORD.machine,
+      adapter: SYNC_RECORD.machine.adapter && { ...SYNC_RECORD.machine.adapter, software },
+    },
+    cells: [{ ...SYNC_CELL, slow: 'host:f16', shareOfBus }],
+  });
+  const judged = (record: Records['sync']) => verdictsOf({ ...NONE, sync: record })[1];
+  expect(judged(sync(0.8))).toMatchObject({ answer: 'yes', numbers: '1.25 ×' }); // 1 / 0.8
+  expect(judged(sync(0.5))).toMatchObject({ answer: 'no', numbers: '2.00 ×' });
+  expect(judged(sync(0.5, true))).toMatchObject({ answer: 'unknown' });
+});
+
+test("losses: each within a ten-thousandth of those of tfjs's Adam in the same role", () => {
+  const losses = (policy: string, ...values: number[]) => ({ policy, losses: values });
+  const tfjs = [losses('tfjs-adam', 2, 1), losses('tfjs-adam-lookahead', 3, 2)];
+  const judged = (...ours: ReturnType<typeof losses>[]) => answersOf(memory(...tfjs, ...ours))[2];
+  expect(judged(losses('release-adam', 2, 1), losses('release+device:f32', 3, 2.0001))).toBe('yes'); // 5e-5
+  expect(judged(losses('release-adam', 2, 1), losses('release+device:f32', 3, 2.001))).toBe('no'); // 5e-4
+  expect(judged(losses('release-adam', 2, 1))).toBe('unknown');
+});
+
+test.skipIf(!hasSwiftShader)(
+  'on SwiftShader: one JSON file, and one table',
+  async () => {
+    const out = join(temporaryFolder(), 'gpu.json');
+    const size = '--layers 2 --width 64 --batch 2 --sync-period 2 --steps 2 --repeats 1';
+    const script = againstBuild ? ['dist/bench/gpu.js'] : ['--import', 'tsx', 'bench/gpu.ts'];
+    const chosen = '--policy tfjs-adam --policy release+device:f32 --slow host:f16'.split(' ');
+    const args = [...script, ...size.split(' '), ...chosen, '--commit', 'abc', '--out', out];
+    const child = spawn(process.execPath, args, {
+      cwd: entry('.'),
+      stdio: ['ignore', 'pipe', 'ignore'],
     });
-
-    test('ends well and is whole', () => {
-      expect(finished.code).toBe(0);
-      expect(record).toMatchObject({
-        schema: 'slowlane-gpu-bench',
-        schemaVersion: 1,
-        partial: false,
-        options: { layers: 2, width: 64, batch: 4, steps: 4, repeats: 2, syncPeriod: 2 },
-        machine: { adapter: { software: true }, commit: 'abc', versions: { tfjs: '4.22.0' } },
-      });
-      expect(finished.stderr).toMatch(/\[1\/6\] tfjs-adam[^]*about \d+:\d\d left/);
-    });
-
-    test('the crashed cell has its reason, all others have run', () => {
-      const endings = record.cells.map((cell) => [cell.name, cell.status]);
-      expect(endings).toEqual([
-        ['tfjs-adam', 'ok'],
-        ['adam-release', 'ok'],
-        ['crash', 'failed'],
-        ['copy-device', 'ok'],
-        ['adam-update-only', 'ok'],
-        ['bus', 'ok'],
-      ]);
-      expect(cellOf(record, 'crash')).toMatchObject({
-        failure: { kind: 'crashed', reason: expect.stringContaining('SIGSEGV') as string },
-      });
-    });
-
-    test.each(['tfjs-adam', 'adam-release'])('%s has all raw values', (name) => {
-      const cell = cellOf(record, name);
-      if (cell.status !== 'ok' || cell.values.kind !== 'training') throw new Error('no values');
-      const { values, summary } = cell;
-      expect(values.parameters).toBe(PARAMETERS);
-      expect(values.losses).toHaveLength(20);
-      expect(values.warmUpMs).toHaveLength(20);
-      expect(values.awaitedMs.map(({ length }) => length)).toEqual([4, 4]); // 3 steps are 2 cycles of 2
-      expect(values.unsynchronisedMs).toHaveLength(2);
-      expect(summary).toMatchObject({ stepMs: { count: 4 }, syncStepMs: { count: 4 } });
-      expect(Object.keys(values.peaks)).toEqual(['set-up', 'warm-up', 'awaited', 'unsynchronised']);
-    });
-
-    test('the counted buffers are those of the backend, to the byte', () => {
-      for (const name of ['tfjs-adam', 'adam-release', 'adam-update-only']) {
-        const cell = cellOf(record, name);
-        if (cell.status !== 'ok') throw new Error(cell.failure.reason);
-        const { countedBytes, backendBytes } = cell.values.buffersAtEnd;
-        expect(countedBytes).toBe(backendBytes);
-        expect(countedBytes).toBeGreaterThan(4 * PARAMETERS);
+    let stdout = '';
+    child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
+    expect(await new Promise((resolve) => child.on('close', resolve))).toBe(0);
+    const { commit, verdicts, records } = JSON.parse(readFileSync(out, 'utf8')) as {
+      commit: string;
+      verdicts: unknown;
+      records: Required<Records>;
+    };
+    expect(commit).toBe('abc');
+    expect(verdicts).toEqual(verdictsOf(records));
+    for (const record of [records.memory, records.speed, records.sync]) {
+      expect(record).toMatchObject({ schema: 'slowlane-bench', isPartial: false });
+      for (const { status, parameters } of record?.cells ?? []) {
+        expect([status, parameters]).toEqual(['done', 2 * 64 * 64]);
       }
-    });
-
-    test('buffers of the bare cells are counted exactly', () => {
-      const copy = cellOf(record, 'copy-device');
-      const bus = cellOf(record, 'bus');
-      if (copy.status !== 'ok' || bus.status !== 'ok') throw new Error('no values');
-      expect(peakOf(copy.values.peaks, 'deviceLocalBytes')).toBe(2 * 4 * PARAMETERS);
-      expect(peakOf(copy.values.peaks, 'mappableBytes')).toBe(0);
-      const { mappableBytes, deviceLocalBytes } = busBytes([4 * PARAMETERS]);
-      expect(peakOf(bus.values.peaks, 'mappableBytes')).toBe(mappableBytes);
-      expect(peakOf(bus.values.peaks, 'deviceLocalBytes')).toBe(deviceLocalBytes);
-      expect(bus.values.buffersAtEnd.countedBytes).toBe(0);
-    });
-
-    test("our losses are those of tfjs's Adam", () => {
-      const difference = lossDifference(cellOf(record, 'adam-release'), record.cells);
-      expect(difference).toBeLessThan(1e-4);
-    });
-
-    test('the table and the Markdown file say loudly that it is a software adapter', () => {
-      const markdown = readFileSync(file.replace('.json', '.md'), 'utf8');
-      for (const text of [markdown, finished.stdout]) {
-        expect(text).toContain('SOFTWARE ADAPTER');
-        expect(text).not.toContain('PARTIAL');
-        expect(text).toContain('adam-release');
-        expect(text).toContain('SIGSEGV');
-      }
-      expect(record.verdicts.map(({ answer }) => answer)).toEqual([
-        'unknown',
-        'unknown',
-        'unknown',
-      ]);
-    });
-
-    test('no file says where it was made', () => {
-      expect(readFileSync(file, 'utf8')).not.toContain(entry('.'));
-    });
-  });
-
-  test('a cell that takes too long is ended, and the run goes on', async () => {
-    const file = join(folder, 'slow.json');
-    const forever = ['--layers', '2', '--width', '64', '--steps', '100000'];
-    const limit = ['--cells', 'sgd,copy-device', '--cell-timeout', '10', '--out', file];
-    const { code } = await bench([...forever, ...limit]);
-    expect(code).toBe(0);
-    const record = readRecord(file);
-    expect(cellOf(record, 'sgd')).toMatchObject({ failure: { kind: 'timed out' } });
-    expect(cellOf(record, 'copy-device').status).toBe('ok');
-  });
-
-  test('Ctrl-C writes what there is, marked partial', async () => {
-    const file = join(folder, 'stopped.json');
-    const forever = ['--layers', '2', '--width', '64', '--steps', '100000'];
-    let isStopped = false;
-    const { code, stdout } = await bench(
-      [...forever, '--cells', 'copy-device,sgd,bus', '--out', file],
-      (stderr, child) => {
-        if (isStopped || !stderr.includes('[2/3]')) return;
-        isStopped = true;
-        child.kill('SIGINT');
-      },
-    );
-    expect(code).toBe(130);
-    const record = readRecord(file);
-    expect(record.partial).toBe(true);
-    expect(record.cells.map(({ name, status }) => [name, status])).toEqual([
-      ['copy-device', 'ok'],
-      ['sgd', 'failed'],
-    ]);
-    expect(cellOf(record, 'sgd')).toMatchObject({ failure: { kind: 'interrupted' } });
-    expect(stdout).toContain('PARTIAL');
-    expect(readFileSync(file.replace('.json', '.md'), 'utf8')).toContain('PARTIAL');
-  });
-
-  test('a place that cannot be written is known before anything is measured', async () => {
-    const inAFile = join(entry('package.json'), 'result.json');
-    const { code, stderr } = await bench([...SIZE, '--out', inAFile]);
-    expect(code).toBe(1);
-    expect(stderr).toContain('--out names another file');
-    expect(stderr).not.toContain('[1/');
-    expect(existsSync(inAFile)).toBe(false);
-  });
-});
+    }
+    const [tfjs, ours] = records.memory?.cells ?? [];
+    expect(ours?.losses?.[0]).toBeCloseTo(tfjs?.losses?.[0] ?? NaN, 4);
+    expect(stdout.match(/┌/g)).toHaveLength(1);
+    expect(stdout).toContain('SOFTWARE ADAPTER');
+    for (const { policy } of records.memory?.cells ?? []) expect(stdout).toContain(`│ ${policy} `);
+    expect(readFileSync(out, 'utf8')).not.toContain(entry('.'));
+  },
+  600_000,
+);

@@ -2,7 +2,7 @@
 
 import { runCellHere } from '../../measure/cell-process.js';
 import type { CellRequests, CellResults } from './cells.js';
-import type { Phase } from '../../measure/peaks.js';
+import type { Phase } from '../../measure/driver-meter.js';
 
 const measures: {
   readonly [Name in keyof CellRequests]: (

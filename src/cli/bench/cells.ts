@@ -7,7 +7,7 @@ import type { EngineAnswer } from '../../measure/machine.js';
 import type { MemoryRequest } from './memory/count-memory.js';
 import type { MemoryCounts } from './memory/memory-record.js';
 import type { DeviceRequest } from '../../measure/open-device.js';
-import type { Phase } from '../../measure/peaks.js';
+import type { Phase } from '../../measure/driver-meter.js';
 import { type Conditions, type Ended, runCell } from '../../measure/run-cell.js';
 import type { SpeedTimes } from './speed/speed-record.js';
 import type { SpeedRequest } from './speed/time-policy.js';

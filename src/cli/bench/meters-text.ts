@@ -1,7 +1,7 @@
 // What cells took of memory at most, by meters that are kept apart, as a table.
 
 import type { CellOptions } from '../../measure/cell-options.js';
-import type { DriverBytes } from '../../measure/peaks.js';
+import type { DriverBytes } from '../../measure/driver-meter.js';
 import { NONE } from './table.js';
 
 const MIB = 2 ** 20;

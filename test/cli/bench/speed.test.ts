@@ -4,7 +4,6 @@ import { expect, test } from 'vitest';
 
 import { UNKNOWN } from '#src/measure/driver-meter.js';
 import { speedCellOf } from '#src/cli/bench/speed/speed-cell.js';
-import { UntimedDriver } from '#src/measure/untimed-driver.js';
 
 const TIMES = {
   parameters: 1000,
@@ -71,19 +70,4 @@ test('a process that fails or is stopped leaves no times, but the reason', () =>
     status: 'failed',
     failure: { kind: 'error', reason: 'it ended without a result' },
   });
-});
-
-test('the driver is asked until times are taken, and not any more then', async () => {
-  const heard: unknown[] = [];
-  const said = { ...UNKNOWN, source: 'process', peakBytes: 7 } as const;
-  const driver = new UntimedDriver({
-    process: (pid) => void heard.push(pid),
-    enter: (phase) => void heard.push(phase),
-    stop: async () => (heard.push('stopped'), said),
-  });
-  driver.process(42);
-  for (const phase of ['set-up', 'warm-up', 'awaited', 'training'] as const) driver.enter(phase);
-  expect(await driver.stop()).toBe(said);
-  expect(heard).toEqual([42, 'set-up', 'warm-up', 'stopped']);
-  expect(await new UntimedDriver(null).stop()).toBe(UNKNOWN);
 });

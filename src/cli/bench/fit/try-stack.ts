@@ -1,8 +1,8 @@
 // One try, in a process of its own: does a stack of so many layers train within the budget?
 
 import { VramBudgetError } from '../../../engines/webgpu/memory/vram-budget-error.js';
-import { openOurs, openStock, type TensorDevice } from '../../../measure/devices.js';
-import { BufferBudget, OverBudgetError } from './budget.js';
+import { openOurs, openStock, type TensorDevice, UNWATCHED } from '../../../measure/devices.js';
+import { Meters, OverBudgetError } from '../../../measure/meters.js';
 import type { FitOptions, Trained } from './fit-record.js';
 import { type BenchPolicy, policyNamed } from '../../../measure/policies.js';
 import { makeStack } from '../../../measure/stack.js';
@@ -45,13 +45,13 @@ interface Opened {
 
 async function open({ adapter, vramBytes }: TryRequest, { ours }: BenchPolicy): Promise<Opened> {
   const named = adapter ?? undefined;
-  const budget = new BufferBudget(ours === null ? vramBytes : Infinity);
   if (ours === null) {
-    const device = await openStock(named, budget);
-    return { device, memory: () => ({ peakBytes: budget.peakBytes, hostBytes: 0 }) };
+    const meters = new Meters(vramBytes);
+    const device = await openStock(named, meters);
+    return { device, memory: () => ({ peakBytes: meters.peakBufferBytes, hostBytes: 0 }) };
   }
   // The engine keeps its budget itself, and counts what it keeps in host memory apart.
-  const device = await openOurs(named, budget, vramBytes);
+  const device = await openOurs(named, UNWATCHED, vramBytes);
   return {
     device,
     memory: () => {

@@ -5,7 +5,7 @@ import { makeWorkload } from '../../../measure/make-workload.js';
 import { Meters } from '../../../measure/meters.js';
 import { openDevice } from '../../../measure/open-device.js';
 import { peakBytesOf } from '../../../measure/peak-bytes.js';
-import type { Phase } from '../../../measure/peaks.js';
+import type { Phase } from '../../../measure/driver-meter.js';
 import { policyNamed } from '../../../measure/policies.js';
 import { trainPolicy } from '../../../measure/train-policy.js';
 import { CategoryPeaks } from './category-peaks.js';
@@ -23,12 +23,12 @@ export async function countMemory(
   enter: (phase: Phase) => void,
 ): Promise<MemoryCounts> {
   const policy = policyNamed(request.policy);
-  const meters = new Meters('set-up', enter);
+  const meters = new Meters();
   const device = await openDevice(request, policy, meters);
   const categories = device instanceof OurDevice ? new CategoryPeaks(device.engine) : null;
   const workload = await makeWorkload(device, request);
   categories?.restartHighest();
-  meters.enter('training');
+  enter('training');
   const { losses, stats } = await trainPolicy(device, workload, policy, request);
   return {
     parameters: workload.parameters,

@@ -1,8 +1,8 @@
 // What becomes of the process of one policy.
 
-import { withoutResult } from '../../../measure/cell-end.js';
+import { withoutResult } from '../../../measure/failure.js';
 import { perParameter } from '../../../measure/peak-bytes.js';
-import type { DriverBytes } from '../../../measure/peaks.js';
+import type { DriverBytes } from '../../../measure/driver-meter.js';
 import type { Ended } from '../../../measure/run-cell.js';
 import type { MemoryCell, MemoryCounts } from './memory-record.js';
 

@@ -2,10 +2,9 @@
 
 import type { Breakdown } from '../../../engines/webgpu/memory/vram-budget-error.js';
 import type { CellOptions } from '../../../measure/cell-options.js';
-import type { Nullable } from '../../../measure/cell-end.js';
-import type { Failure } from '../../../measure/failure.js';
+import type { Failure, Nullable } from '../../../measure/failure.js';
 import type { PeakBytes } from '../../../measure/peak-bytes.js';
-import type { DriverBytes } from '../../../measure/peaks.js';
+import type { DriverBytes } from '../../../measure/driver-meter.js';
 import type { BenchRecord } from '../../../measure/record.js';
 
 export type MemoryOptions = CellOptions;

@@ -1,7 +1,7 @@
 // `slowlane bench memory`: policies one after the other, each in a fresh process, with the driver asked meanwhile.
 
 import { measureCell } from '../cells.js';
-import { startDriverMeter, UNKNOWN } from '../../../measure/driver-meter.js';
+import { NO_DRIVER, startDriverMeter } from '../../../measure/driver-meter.js';
 import type { MachineRecord } from '../../../measure/machine.js';
 import { memoryCellOf } from './memory-cell.js';
 import type { MemoryCell, MemoryOptions } from './memory-record.js';
@@ -29,18 +29,18 @@ async function measureOne(
   { nvidia }: MachineRecord,
 ): Promise<MemoryCell> {
   // A GPU beside a CPU that computes has nothing to do with the numbers.
-  const meter = nvidia === null ? null : await startDriverMeter();
+  const driver = nvidia === null ? NO_DRIVER : await startDriverMeter();
   const ended = await measureCell(
     'memory',
     { ...options, policy },
     {
       timeoutMs: options.cellTimeoutMs,
       signal,
-      onStart: (pid) => meter?.process(pid),
-      onPhase: (phase) => meter?.enter(phase),
+      onStart: (pid) => driver.process(pid),
+      onPhase: (phase) => driver.enter(phase),
     },
   );
-  return memoryCellOf(policy, ended, (await meter?.stop()) ?? UNKNOWN);
+  return memoryCellOf(policy, ended, await driver.stop());
 }
 
 function endOf(cell: MemoryCell): string {

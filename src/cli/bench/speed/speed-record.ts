@@ -2,10 +2,9 @@
 
 import type { SlowFormat } from '../../../slow/slow-format.js';
 import type { CellOptions } from '../../../measure/cell-options.js';
-import type { Nullable } from '../../../measure/cell-end.js';
-import type { Failure } from '../../../measure/failure.js';
+import type { Failure, Nullable } from '../../../measure/failure.js';
 import type { PeakBytes } from '../../../measure/peak-bytes.js';
-import type { DriverBytes } from '../../../measure/peaks.js';
+import type { DriverBytes } from '../../../measure/driver-meter.js';
 import type { BenchRecord } from '../../../measure/record.js';
 import type { Spread } from '../../../measure/statistics.js';
 import type { SyncCost, SyncSpreads } from '../../../measure/sync-costs.js';

@@ -1,11 +1,10 @@
 // `slowlane bench speed`: policies one after the other, each in a fresh process.
 
 import { measureCell } from '../cells.js';
-import { startDriverMeter } from '../../../measure/driver-meter.js';
+import { NO_DRIVER, startDriverMeter } from '../../../measure/driver-meter.js';
 import type { MachineRecord } from '../../../measure/machine.js';
 import { speedCellOf } from './speed-cell.js';
 import type { SpeedCell, SpeedOptions } from './speed-record.js';
-import { UntimedDriver } from '../../../measure/untimed-driver.js';
 import { formatMs } from '../../../report/quantities.js';
 import { measureEach } from '../cells-progress.js';
 import type { Benchmark } from '../run.js';
@@ -31,7 +30,7 @@ async function measureOne(
   { nvidia }: MachineRecord,
 ): Promise<SpeedCell> {
   // A GPU beside a CPU that computes has nothing to do with the numbers.
-  const driver = new UntimedDriver(nvidia === null ? null : await startDriverMeter());
+  const driver = nvidia === null ? NO_DRIVER : await startDriverMeter('awaited');
   const ended = await measureCell(
     'speed',
     { ...options, policy },

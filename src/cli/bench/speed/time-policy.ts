@@ -5,7 +5,7 @@ import { makeWorkload } from '../../../measure/make-workload.js';
 import { Meters } from '../../../measure/meters.js';
 import { openDevice } from '../../../measure/open-device.js';
 import { peakBytesOf } from '../../../measure/peak-bytes.js';
-import type { Phase } from '../../../measure/peaks.js';
+import type { Phase } from '../../../measure/driver-meter.js';
 import { policyNamed } from '../../../measure/policies.js';
 import type { Stepper } from '../../../measure/steppers.js';
 import { costOfSync, type SyncCost } from '../../../measure/sync-costs.js';
@@ -39,15 +39,15 @@ export async function timePolicy(
 ): Promise<SpeedTimes> {
   const { syncPeriod } = request;
   const policy = policyNamed(request.policy);
-  const meters = new Meters('set-up', enter);
+  const meters = new Meters();
   const device = await openDevice(request, policy, meters);
   const workload = await makeWorkload(device, request);
-  meters.enter('warm-up');
+  enter('warm-up');
   const stepper = await startPolicy(workload, policy, request);
   for (let step = 0; step < WARM_UP_CYCLES * syncPeriod; step++) {
     await checkedStep(device, stepper);
   }
-  meters.enter('awaited');
+  enter('awaited');
   const syncs: SyncCost[] = [];
   let before = stepper.stats?.();
   const stepTimesMs = await timeSteps(device, stepper, request, (step) => {

@@ -1,6 +1,6 @@
 // What becomes of the process of one place of slow weights.
 
-import { withoutResult } from '../../../measure/cell-end.js';
+import { withoutResult } from '../../../measure/failure.js';
 import type { Ended } from '../../../measure/run-cell.js';
 import type { SlowPlace } from '../../../measure/slow-places.js';
 import { spreadOf } from '../../../measure/statistics.js';

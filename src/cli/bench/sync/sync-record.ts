@@ -7,8 +7,7 @@
 // bus is the ratio of the times.
 
 import type { CellOptions } from '../../../measure/cell-options.js';
-import type { Nullable } from '../../../measure/cell-end.js';
-import type { Failure } from '../../../measure/failure.js';
+import type { Failure, Nullable } from '../../../measure/failure.js';
 import type { BenchRecord } from '../../../measure/record.js';
 import type { SlowPlace } from '../../../measure/slow-places.js';
 import type { Spread } from '../../../measure/statistics.js';
