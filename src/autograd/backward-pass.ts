@@ -247,7 +247,7 @@ function halfDone(done: { changed: number; of: number }, cause: unknown): Slowla
     `'release'); the others are as they were. Go back with discard() of a Lookahead or to a saved state, or ` +
     `go on if a step of some weights does no harm.`;
   if (!(cause instanceof SlowlaneError)) {
-    return new SlowlaneError('ENGINE', `${half} ${message}`, done, { cause });
+    return new SlowlaneError('STEP_FAILED', `${half} ${message}`, done, { cause });
   }
   cause.message = `${message} ${half}`;
   Object.assign(cause.details, done);

@@ -1,24 +1,33 @@
 /**
- * Errors that a program may want to tell apart. A wrong option is not one of them: it is a plain
- * `TypeError` or `RangeError` thrown where the option is given.
+ * The codes of errors that a program can react to; docs/errors.md says when each is thrown and what to do. A wrong
+ * option is none of them: it throws a `TypeError` or `RangeError` where it is given.
  */
-export type SlowlaneErrorCode =
-  | 'SYNC_DUE'
-  | 'SYNC_RUNNING'
-  | 'INSIDE_SLOW_WEIGHTS'
-  | 'SYNC_FAILED'
-  | 'OFFLOAD_PENDING'
-  | 'STEP_OPEN'
-  | 'DISPOSED'
-  | 'NON_FINITE'
-  | 'NO_GRADIENT'
-  | 'STATE_MISMATCH'
-  | 'NOT_SERIALIZABLE'
-  | 'UNSUPPORTED_INNER'
-  | 'UNMATCHED_OVERRIDE'
-  | 'ENGINE'
-  | 'OVER_BUDGET'
-  | 'DATA';
+export const ERROR_CODES = [
+  'SYNC_DUE',
+  'SYNC_RUNNING',
+  'INSIDE_SLOW_WEIGHTS',
+  'SYNC_FAILED',
+  'OFFLOAD_PENDING',
+  'STEP_OPEN',
+  'STEP_FAILED',
+  'DISPOSED',
+  'NON_FINITE',
+  'NO_GRADIENT',
+  'STATE_MISMATCH',
+  'NOT_SERIALIZABLE',
+  'UNSUPPORTED_INNER',
+  'UNMATCHED_OVERRIDE',
+  'PACKAGE_MISSING',
+  'UNSUPPORTED',
+  'WRONG_STATE',
+  'DEVICE_FAILED',
+  'DEVICE_LOST',
+  'OUT_OF_MEMORY',
+  'OVER_BUDGET',
+  'DATA',
+] as const;
+
+export type SlowlaneErrorCode = (typeof ERROR_CODES)[number];
 
 /** The numbers and names behind the message, for programs. */
 export type SlowlaneErrorDetails = Readonly<Record<string, unknown>>;

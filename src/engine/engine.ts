@@ -63,7 +63,7 @@ export function updateWeight(update: WeightUpdate): void {
 /**
  * Host memory for the moments of one optimizer on the current backend; null if all of its memory is host memory.
  *
- * @throws SlowlaneError ENGINE if the backend can keep moments on the device only.
+ * @throws SlowlaneError UNSUPPORTED if the backend can keep moments on the device only.
  */
 export function makeOffloadedState(): OffloadedState | null {
   const make = engineOf(tf.backend())?.offloadedState;
@@ -71,7 +71,7 @@ export function makeOffloadedState(): OffloadedState | null {
   const backend = tf.getBackend();
   if (backend === 'cpu' || backend === 'wasm') return null;
   throw new SlowlaneError(
-    'ENGINE',
+    'UNSUPPORTED',
     `moments on the host need the engine of slowlane/webgpu (startWebGPU); the backend is '${backend}'. ` +
       `Use moments: 'device:f32' or 'device:q8'.`,
     { backend },

@@ -9,7 +9,7 @@ import { SlowlaneError } from '../checks/errors.js';
 
 /** Of one optimizer. */
 export interface OffloadedState {
-  /** Host memory for a tensor of zeros, float32 or int32. Throws ENGINE if there is none. */
+  /** Host memory for a tensor of zeros, float32 or int32. Throws OUT_OF_MEMORY if there is none. */
   hold(shape: readonly number[], dtype: 'float32' | 'int32'): OffloadedTensor;
   /** True if something that was lent is not back yet. */
   readonly isPending: boolean;

@@ -107,12 +107,12 @@ const tensors: QuantizationAlgebra<tf.Tensor> = {
   max: tf.maximum,
 };
 
-/** @throws SlowlaneError ENGINE on backends that compute int32 in float32, which would spoil the words. */
+/** @throws SlowlaneError UNSUPPORTED on backends that compute int32 in float32, which would spoil the words. */
 export function checkExactIntegers(): void {
   const backend = tf.getBackend();
   if (backend !== 'webgl' && backend !== 'webgpu') return;
   throw new SlowlaneError(
-    'ENGINE',
+    'UNSUPPORTED',
     `moments: 'device:q8' needs whole numbers of 32 bits, which tfjs's '${backend}' backend rounds. Use ` +
       `the engine of slowlane/webgpu (startWebGPU), or moments: 'device:f32'.`,
     { backend },

@@ -52,7 +52,7 @@ export class AutoPlan {
    * Plans for the weights of `source` (undefined: all that can be trained) and decides, once; later calls do
    * nothing. If it throws, nothing has changed.
    *
-   * @throws SlowlaneError OVER_BUDGET, ENGINE, UNSUPPORTED_INNER.
+   * @throws SlowlaneError OVER_BUDGET, UNSUPPORTED, UNSUPPORTED_INNER.
    */
   make(source: Source | undefined, hints: PlanHints = {}): void {
     const { budget } = this.#settings;
@@ -158,7 +158,7 @@ function deviceBudget(vramBudget: number | 'auto'): number {
   const limit = engineOf(tf.backend())?.budgetBytes;
   if (limit === undefined && !HOST_BACKENDS.includes(backend)) {
     throw new SlowlaneError(
-      'ENGINE',
+      'UNSUPPORTED',
       `vramBudget plans for the engine of slowlane/webgpu (startWebGPU), and the backend is '${backend}'. ` +
         `Start the engine, or leave vramBudget out.`,
       { backend },
@@ -167,7 +167,7 @@ function deviceBudget(vramBudget: number | 'auto'): number {
   if (vramBudget !== 'auto') return Math.min(vramBudget, limit ?? Infinity);
   if (limit !== undefined && limit !== Infinity) return limit;
   throw new SlowlaneError(
-    'ENGINE',
+    'UNSUPPORTED',
     `vramBudget: 'auto' is the budget of startWebGPU({ vramBudget }), and the backend '${backend}' has none: ` +
       `WebGPU doesn't tell how much memory there is. Give the budget itself: vramBudget: '4GiB'.`,
     { backend },

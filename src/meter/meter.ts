@@ -41,7 +41,7 @@ const running = new WeakMap<tf.KernelBackend, MeterSource>();
 
 /**
  * Records every allocation and release on the current backend from now on, by category, step and phase.
- * One at a time: throws ENGINE while another meter of this backend runs.
+ * One at a time: throws WRONG_STATE while another meter of this backend runs.
  *
  * @example
  * const metered = meter();
@@ -57,7 +57,7 @@ export function meter(options?: MeterOptions): Meter {
   const backend = tf.backend();
   if (running.has(backend)) {
     throw new SlowlaneError(
-      'ENGINE',
+      'WRONG_STATE',
       'A meter runs on this backend already. Call its stop() first, or use that one.',
     );
   }

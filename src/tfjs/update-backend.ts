@@ -58,7 +58,7 @@ export function checkUpdateBackend(backend: tf.KernelBackend): UpdateBackend {
   const missing = PARTS.filter((part) => !(part in backend));
   if (missing.length === 0) return backend as UpdateBackend;
   throw new SlowlaneError(
-    'ENGINE',
+    'UNSUPPORTED',
     `In-place updates need the backend of @tensorflow/tfjs-backend-webgpu 4.22; this one has no ` +
       `${missing.join(', ')}. Use that version, or leave the updates to plain tensor operations.`,
     { missing },

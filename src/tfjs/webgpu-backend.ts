@@ -64,7 +64,7 @@ const BACKEND_PARTS = [
 ];
 const STATE_PARTS = ['gradientDepth', 'scopeStack'];
 
-/** Throws ENGINE unless `backend` and `engine` are as this file knows them. */
+/** Throws UNSUPPORTED unless `backend` and `engine` are as this file knows them. */
 export function checkInternals(backend: WebGPUBackend, engine: ReturnType<typeof tf.engine>): void {
   const missing = [
     ...BACKEND_PARTS.filter((part) => !(part in backend)),
@@ -72,7 +72,7 @@ export function checkInternals(backend: WebGPUBackend, engine: ReturnType<typeof
   ];
   if (missing.length === 0) return;
   throw new SlowlaneError(
-    'ENGINE',
+    'UNSUPPORTED',
     `slowlane/webgpu is made for TensorFlow.js 4.22, this version has no ${missing.join(', ')}. ` +
       `Install @tensorflow/tfjs-core@4.22 and @tensorflow/tfjs-backend-webgpu@4.22.`,
     { missing },

@@ -139,7 +139,7 @@ describe('what a backward pass that fails leaves', () => {
       optimizer.minimize(() => tf.mul(failing(tf.square(a)), b) as tf.Scalar, true),
     );
     expect(error).toBeInstanceOf(SlowlaneError);
-    expect(error).toMatchObject({ code: 'ENGINE', details: { changed: 1, of: 2 } });
+    expect(error).toMatchObject({ code: 'STEP_FAILED', details: { changed: 1, of: 2 } });
     expect(error.message).toContain('no gradient');
     expect([valuesOf(a), valuesOf(b)]).toEqual([[3], [2 - 9]]);
     expect([optimizer.iterations, tf.memory().numTensors]).toEqual([0, before]);

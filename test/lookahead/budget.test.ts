@@ -198,7 +198,7 @@ onEveryEngine(() => {
 
     test("'auto' is the budget of the engine, which this backend has not", async () => {
       const optimizer = lookahead(adam(), { vramBudget: 'auto' });
-      await expect(trained(optimizer)).rejects.toMatchObject({ code: 'ENGINE' });
+      await expect(trained(optimizer)).rejects.toMatchObject({ code: 'UNSUPPORTED' });
       await expect(trained(optimizer)).rejects.toThrow("vramBudget: '4GiB'");
     });
   });

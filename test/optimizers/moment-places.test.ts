@@ -44,7 +44,7 @@ onEveryEngine(() => {
     const weight = weightOf();
     expect(() => adam({ moments: 'host:f32' }).adopt([weight])).toThrow(
       expect.objectContaining({
-        code: 'ENGINE',
+        code: 'UNSUPPORTED',
         message: expect.stringMatching(/startWebGPU.*'webgl'.*'device:q8'/) as string,
       }),
     );

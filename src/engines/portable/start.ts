@@ -20,7 +20,7 @@ export class BackendLoadError extends SlowlaneError {
   readonly remedy: string;
 
   constructor(what: string, remedy: string, options?: ErrorOptions) {
-    super('ENGINE', `${what} ${remedy}.`, {}, options);
+    super('PACKAGE_MISSING', `${what} ${remedy}.`, {}, options);
     this.what = what;
     this.remedy = remedy;
   }

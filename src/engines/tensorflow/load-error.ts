@@ -55,7 +55,12 @@ export class TensorFlowLoadError extends SlowlaneError {
   constructor(problem: TensorFlowProblem, packageName: string, failed: string, cause?: unknown) {
     const what = `TensorFlow can't be used: ${failed}`;
     const remedy = REMEDIES[problem].replaceAll('PACKAGE', packageName);
-    super('ENGINE', `${what} ${remedy}`, { problem }, { cause });
+    super(
+      problem === 'no-gpu' ? 'UNSUPPORTED' : 'PACKAGE_MISSING',
+      `${what} ${remedy}`,
+      { problem },
+      { cause },
+    );
     this.problem = problem;
     this.what = what;
     this.remedy = remedy;

@@ -98,7 +98,7 @@ function isSoftware({ info }: GPUAdapter): boolean {
 
 function onlySoftware(name: string): SlowlaneError {
   return new SlowlaneError(
-    'ENGINE',
+    'UNSUPPORTED',
     `WebGPU finds no GPU on this machine, only the software adapter '${name}', which allowSoftware: false refuses.`,
     { adapter: name },
   );
@@ -107,7 +107,7 @@ function onlySoftware(name: string): SlowlaneError {
 function notThere(wanted: string, names: readonly string[]): SlowlaneError {
   const listed = names.map((name) => `'${name}'`).join(', ');
   return new SlowlaneError(
-    'ENGINE',
+    'UNSUPPORTED',
     `No WebGPU adapter has '${wanted}' in its name. There is: ${listed}.`,
     {
       adapter: wanted,
@@ -124,7 +124,7 @@ function noAdapter(node: NodeGpu | null): SlowlaneError {
       : `Install the GPU's driver; on Linux also the Vulkan loader (libvulkan1), and in a container mount ` +
         `the driver (with NVIDIA: NVIDIA_DRIVER_CAPABILITIES=all) and point VK_DRIVER_FILES at its ICD file.`;
   return new SlowlaneError(
-    'ENGINE',
+    'UNSUPPORTED',
     `WebGPU finds no adapter on this machine. ${remedy} Without a GPU use tfjs's 'wasm' or 'cpu' backend.`,
   );
 }

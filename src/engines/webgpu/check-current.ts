@@ -14,12 +14,12 @@ interface Belongings {
   readonly owner: string;
 }
 
-/** Throws ENGINE if another backend is the current one, and the loss of the device if it is lost. */
+/** Throws WRONG_STATE if another backend is the current one, and the loss of the device if it is lost. */
 export function checkCurrent(backend: BudgetedBackend, { what, since, owner }: Belongings): void {
   backend.errors.throwIfLost();
   if (tf.backend() === backend) return;
   throw new SlowlaneError(
-    'ENGINE',
+    'WRONG_STATE',
     `The ${what} are with the WebGPU engine that was the backend when ${since}, and the backend now is '${tf.getBackend()}'. Go back with tf.setBackend, or save the state and load it into a new ${owner}.`,
     { backend: tf.getBackend() },
   );

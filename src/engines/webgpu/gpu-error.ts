@@ -2,24 +2,24 @@
 
 import { SlowlaneError, type SlowlaneErrorDetails } from '../../checks/errors.js';
 
-const NAMES = {
-  validation: 'GpuValidationError',
-  'out-of-memory': 'GpuOutOfMemoryError',
-  internal: 'GpuInternalError',
-  limit: 'GpuLimitError',
-  lost: 'GpuLostError',
+const KINDS = {
+  validation: { name: 'GpuValidationError', code: 'DEVICE_FAILED' },
+  'out-of-memory': { name: 'GpuOutOfMemoryError', code: 'OUT_OF_MEMORY' },
+  internal: { name: 'GpuInternalError', code: 'DEVICE_FAILED' },
+  limit: { name: 'GpuLimitError', code: 'UNSUPPORTED' },
+  lost: { name: 'GpuLostError', code: 'DEVICE_LOST' },
 } as const;
 
 /**
- * - `validation`: a command or a shader that the device refused;
- * - `out-of-memory`: the device had no memory for a buffer (the budget had);
+ * - `validation`: the device refused a command or a shader;
+ * - `out-of-memory`: the device had no memory for a buffer, though the budget had;
  * - `internal`: the driver failed, for example to compile a correct shader;
- * - `limit`: a tensor larger than any buffer of this device can be;
+ * - `limit`: a tensor is larger than a buffer of this device can be;
  * - `lost`: the device is gone, with everything on it.
  */
-export type GpuErrorKind = keyof typeof NAMES;
+export type GpuErrorKind = keyof typeof KINDS;
 
-/** Something that the device refused or failed to do. `error.name` tells the kinds apart too. */
+/** The device refused or failed to do something. `name` and `code` follow from the kind. */
 export class GpuError extends SlowlaneError {
   override readonly name: string;
   readonly kind: GpuErrorKind;
@@ -30,9 +30,10 @@ export class GpuError extends SlowlaneError {
     details: SlowlaneErrorDetails = {},
     options?: ErrorOptions,
   ) {
-    super('ENGINE', message, { kind, ...details }, options);
+    const { name, code } = KINDS[kind];
+    super(code, message, { kind, ...details }, options);
     this.kind = kind;
-    this.name = NAMES[kind];
+    this.name = name;
   }
 }
 

@@ -20,7 +20,7 @@ export interface NodeGpu {
 
 let opened: Promise<NodeGpu> | undefined;
 
-/** Loads Dawn and defines WebGPU's globals. Throws ENGINE if the package is missing. */
+/** Loads Dawn and defines WebGPU's globals. Throws PACKAGE_MISSING if the package is missing. */
 export async function openNodeGpu(): Promise<NodeGpu> {
   // Once in a process and never let go: a GPU object that is collected takes the process down if any of
   // its devices still has something to report.
@@ -65,7 +65,7 @@ async function importDawn(): Promise<Dawn> {
     return (await import(/* @vite-ignore */ /* webpackIgnore: true */ PACKAGE)) as Dawn;
   } catch (cause) {
     throw new SlowlaneError(
-      'ENGINE',
+      'PACKAGE_MISSING',
       `WebGPU in Node needs the package 'webgpu', which could not be loaded: ${messageOf(cause)} ` +
         `Install it: npm install webgpu`,
       { package: PACKAGE },

@@ -2,11 +2,11 @@
 
 import { SlowlaneError } from '../../checks/errors.js';
 
-/** Throws ENGINE where a tensor on the device cannot be read at once. */
+/** Throws UNSUPPORTED where a tensor on the device cannot be read at once. */
 export function checkCanReadSync(): void {
   if ('OffscreenCanvas' in globalThis) return;
   throw new SlowlaneError(
-    'ENGINE',
+    'UNSUPPORTED',
     'WebGPU in Node cannot read a tensor synchronously, as dataSync(), arraySync() and print() do, or moving it to ' +
       'another backend. Use await tensor.data() or await tensor.array().',
   );

@@ -58,9 +58,11 @@ let hasWarned = false;
 let isStarting = false;
 
 /**
- * Makes WebGPU tfjs's backend, with a memory budget that holds and errors that are thrown. Throws
- * TypeErrors and RangeErrors for wrong options, and ENGINE if there is no (such) adapter, if the package
- * `webgpu` is missing in Node, or if the engine is running already.
+ * Makes WebGPU the backend of tfjs, with a hard memory budget; errors of the device are thrown.
+ *
+ * @throws TypeError, RangeError for a wrong option.
+ * @throws SlowlaneError UNSUPPORTED if there is no such adapter; PACKAGE_MISSING if a package cannot be loaded;
+ * WRONG_STATE if the engine is running already; DEVICE_FAILED if tfjs cannot use the device.
  *
  * @example
  * const { adapter } = await startWebGPU({ vramBudget: '2GiB' });
@@ -69,7 +71,7 @@ export async function startWebGPU(options?: WebGPUOptions): Promise<WebGPUEngine
   const { budgetBytes, wish } = checkOptions(options);
   if (isStarting || tf.engine().registryFactory[BACKEND_NAME] !== undefined) {
     throw new SlowlaneError(
-      'ENGINE',
+      'WRONG_STATE',
       `The WebGPU engine is running already. Call its stop() first, which frees all that is on the device.`,
     );
   }
@@ -152,7 +154,7 @@ function isNode(): boolean {
 async function openNode(): Promise<NodeGpu> {
   if (!isNode()) {
     throw new SlowlaneError(
-      'ENGINE',
+      'UNSUPPORTED',
       `This browser has no WebGPU on this page (navigator.gpu). Use a current Chrome, Edge, Safari or ` +
         `Firefox, and a secure page (https or localhost).`,
     );
@@ -178,7 +180,7 @@ async function register(
   tf.registerBackend(BACKEND_NAME, () => backend);
   if (!(await tf.setBackend(BACKEND_NAME))) {
     tf.removeBackend(BACKEND_NAME);
-    throw new SlowlaneError('ENGINE', `TensorFlow.js could not use the WebGPU backend.`);
+    throw new SlowlaneError('DEVICE_FAILED', `TensorFlow.js could not use the WebGPU backend.`);
   }
   registerEngine(backend, {
     device: genericDevice(BACKEND_NAME),
@@ -196,7 +198,7 @@ async function importBackend(): Promise<typeof import('./budgeted-backend.js')> 
     return await import('./budgeted-backend.js');
   } catch (cause) {
     throw new SlowlaneError(
-      'ENGINE',
+      'PACKAGE_MISSING',
       `The WebGPU engine needs the package '@tensorflow/tfjs-backend-webgpu', which could not be loaded. ` +
         `Install it: npm install @tensorflow/tfjs-backend-webgpu@4.22.0`,
       { package: '@tensorflow/tfjs-backend-webgpu' },

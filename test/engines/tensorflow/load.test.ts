@@ -14,7 +14,7 @@ describe('a set-up that is broken', () => {
       (thrown: unknown) => thrown,
     );
     expect(error).toBeInstanceOf(TensorFlowLoadError);
-    expect(error).toMatchObject({ code: 'ENGINE', problem: 'not-installed' });
+    expect(error).toMatchObject({ code: 'PACKAGE_MISSING', problem: 'not-installed' });
     expect(String(error)).toContain('there is no package in /no/such/folder');
   });
 

@@ -40,7 +40,11 @@ describeWebGPU(() => {
 
     const error = await errorOf(() => wrong.data());
     expect(error).toBeInstanceOf(GpuError);
-    expect(error).toMatchObject({ name: 'GpuValidationError', code: 'ENGINE', kind: 'validation' });
+    expect(error).toMatchObject({
+      name: 'GpuValidationError',
+      code: 'DEVICE_FAILED',
+      kind: 'validation',
+    });
     expect(String(error)).toMatch(/refused a command.*parsing WGSL/s);
 
     await expect(wrong.data()).rejects.toThrow(/computed while the GPU failed/);
@@ -142,7 +146,7 @@ describeWebGPU(() => {
     ];
     const errors = [...results.map((result) => 'reason' in result && result.reason), ...later];
     for (const error of errors) {
-      expect(error).toMatchObject({ name: 'GpuLostError', code: 'ENGINE', kind: 'lost' });
+      expect(error).toMatchObject({ name: 'GpuLostError', code: 'DEVICE_LOST', kind: 'lost' });
       expect(String(error)).toMatch(/device was destroyed.*start again with startWebGPU/);
     }
     stop();

@@ -40,7 +40,7 @@ describeWebGPU(() => {
 
   test('lists the adapters where none has the name', async () => {
     const error = await errorOf(() => start({ adapter: 'RTX 9090' }));
-    expect(error).toMatchObject({ name: 'SlowlaneError', code: 'ENGINE' });
+    expect(error).toMatchObject({ name: 'SlowlaneError', code: 'UNSUPPORTED' });
     expect(String(error)).toMatch(/'RTX 9090'.*There is: 'google swiftshader.*SwiftShader Device/);
   });
 
@@ -65,7 +65,7 @@ describeWebGPU(() => {
   test('of two starts at once the second is refused', async () => {
     const [first, second] = await Promise.allSettled([start(), startWebGPU()]);
     expect([first.status, second.status]).toEqual(['fulfilled', 'rejected']);
-    expect(second).toMatchObject({ reason: { code: 'ENGINE' } });
+    expect(second).toMatchObject({ reason: { code: 'WRONG_STATE' } });
   });
 
   test('refuses a second start until the first is stopped, and starts afresh then', async () => {
@@ -102,7 +102,7 @@ describeWebGPU(() => {
       });
       expect(error).toMatchObject({
         name: 'SlowlaneError',
-        code: 'ENGINE',
+        code: 'PACKAGE_MISSING',
         details: { package: 'webgpu' },
       });
       expect(String(error)).toContain('npm install webgpu');

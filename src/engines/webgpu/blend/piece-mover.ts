@@ -139,7 +139,7 @@ export class PieceMover<W extends Storable> {
 function checkHere<W>(pieces: readonly Piece<W>[]): void {
   if (pieces.every(({ isHere }) => isHere)) return;
   throw new SlowlaneError(
-    'ENGINE',
+    'DEVICE_FAILED',
     'The device did not give all slow weights back after an earlier sync. Load the last saved state into a new Lookahead.',
   );
 }

@@ -16,14 +16,14 @@ export class HostBuffers {
     return this.#bytes;
   }
 
-  /** A mapped buffer of zeros. Throws ENGINE if the system has no memory for it. */
+  /** A mapped buffer of zeros. Throws OUT_OF_MEMORY if the system has no memory for it. */
   create(size: number, usage: GPUBufferUsageFlags): GPUBuffer {
     let buffer: GPUBuffer;
     try {
       buffer = this.#device.createBuffer({ size, usage, mappedAtCreation: true });
     } catch (cause) {
       throw new SlowlaneError(
-        'ENGINE',
+        'OUT_OF_MEMORY',
         `The system has no ${formatBytes(size)} of host memory for slow weights or moments; ` +
           `${formatBytes(this.#bytes)} are in use. Free memory, use slow: 'host:f16' and moments: 'host:q8' or ` +
           `'device:q8', or keep large weights out of Lookahead with 'exclude'.`,

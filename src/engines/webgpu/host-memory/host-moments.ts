@@ -175,7 +175,7 @@ class HostMoment implements OffloadedTensor {
     });
     if (this.#pair.isHere) return;
     throw new SlowlaneError(
-      'ENGINE',
+      'DEVICE_FAILED',
       'The device did not give all moments back after an earlier step. Load the last saved state into a new optimizer.',
     );
   }

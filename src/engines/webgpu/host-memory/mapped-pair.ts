@@ -16,7 +16,7 @@ export class MappedPair {
   #writable: Uint8Array | null;
   #readable: Uint8Array | null;
 
-  /** Of zeros. Throws ENGINE if the system has no memory for it. */
+  /** Of zeros. Throws OUT_OF_MEMORY if the system has no memory for it. */
   constructor(bytes: number, buffers: HostBuffers) {
     const { MAP_READ, MAP_WRITE, COPY_SRC, COPY_DST } = GPUBufferUsage;
     this.bytes = bytes;

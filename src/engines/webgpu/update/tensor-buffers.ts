@@ -104,13 +104,13 @@ export class TensorBuffers {
     return commandEncoder;
   }
 
-  /** Throws ENGINE for a weight that a shader cannot see whole. */
+  /** Throws UNSUPPORTED for a weight that a shader cannot see whole. */
   checkSize(weight: tf.Variable): void {
     const needBytes = weight.size * 4;
     const { maxStorageBufferBindingSize: haveBytes } = this.#backend.device.limits;
     if (needBytes <= haveBytes) return;
     throw new SlowlaneError(
-      'ENGINE',
+      'UNSUPPORTED',
       `'${weight.name}' has ${needBytes} bytes; a shader of this device can read ${haveBytes} at once. ` +
         `Split the weight.`,
       { needBytes, haveBytes, weight: weight.name },

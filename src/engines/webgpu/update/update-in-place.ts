@@ -36,7 +36,7 @@ export interface UpdateCounts {
 }
 
 /**
- * Updates weights on `backend`, which must be the WebGPU backend of tfjs 4.22 or a subclass: throws ENGINE else.
+ * Updates weights on `backend`, which must be the WebGPU backend of tfjs 4.22 or a subclass: throws UNSUPPORTED else.
  * `maxWorkgroups` a dimension: default the device's.
  */
 export function inPlaceUpdates(

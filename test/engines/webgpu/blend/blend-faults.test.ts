@@ -104,7 +104,7 @@ describeWebGPU(() => {
     await whileFailing(backend, step);
     const seen: unknown[] = [];
     for (let i = 0; i < 3; i++) seen.push(await errorOf(step));
-    for (const error of seen) expect(error).toMatchObject({ code: 'ENGINE' });
+    for (const error of seen) expect(error).toMatchObject({ code: 'DEVICE_FAILED' });
     await withoutRoom(backend, 10_000, async () => {
       await expect(optimizer.discard()).rejects.toThrow('no room');
     });
@@ -278,7 +278,7 @@ describeWebGPU(() => {
       () => optimizer.finish(),
       () => optimizer.resync(),
     ]) {
-      expect(await errorOf(call)).toMatchObject({ name: 'GpuLostError', code: 'ENGINE' });
+      expect(await errorOf(call)).toMatchObject({ name: 'GpuLostError', code: 'DEVICE_LOST' });
     }
     optimizer.dispose();
   });

@@ -246,7 +246,7 @@ describeWebGPU(() => {
     await pair.train(optimizer, 1);
     await tf.setBackend('cpu');
     const elsewhere = await errorOf(() => pair.train(optimizer, 1));
-    expect(elsewhere).toMatchObject({ code: 'ENGINE' });
+    expect(elsewhere).toMatchObject({ code: 'WRONG_STATE' });
     await tf.setBackend('slowlane-webgpu');
     engine.stop();
     expect(await errorOf(() => optimizer.getWeights())).toBeInstanceOf(Error);

@@ -104,7 +104,7 @@ describeWebGPU(() => {
     const { backend } = await start();
     expect(backend.pool.watcher).toBe(NOBODY);
     const metered = meter();
-    expect(await errorOf(() => meter())).toMatchObject({ code: 'ENGINE' });
+    expect(await errorOf(() => meter())).toMatchObject({ code: 'WRONG_STATE' });
     tf.tidy(() => tf.square(tf.ones([1000])));
     metered.stop();
     metered.stop();

@@ -272,7 +272,7 @@ test('tfjs’s own backend rounds whole numbers: refused before anything changes
   await portably(backend, async () => {
     expect(() => optimizer.applyGradients({ [weight.name]: gradient })).toThrow(
       expect.objectContaining({
-        code: 'ENGINE',
+        code: 'UNSUPPORTED',
         message: expect.stringMatching(/startWebGPU/) as string,
       }),
     );
