@@ -13,10 +13,11 @@ import type { UpdateRule } from '../formula/update-rule.js';
 import { STEP_OPTIONS, type StepOptions } from './step-options.js';
 import { WeightwiseOptimizer } from './weightwise.js';
 
+/** Options of `adagrad()`. */
 export interface AdagradOptions extends StepOptions {
-  /** What `a` starts from. */
+  /** The initial sum of squared gradients, ≥ 0, without a unit. Default 0.1. */
   readonly initialAccumulatorValue?: number;
-  /** ε. */
+  /** ε > 0, without a unit: keeps the divisor above 0. Default 1e-7. */
   readonly epsilon?: number;
 }
 
@@ -43,7 +44,13 @@ export const adagradRule: UpdateRule<Constants, 'accumulator', 'learningRate' | 
   ],
 };
 
+/**
+ * The optimizer that `adagrad()` makes.
+ *
+ * @hideconstructor
+ */
 export class Adagrad extends WeightwiseOptimizer {
+  /** The name under which TensorFlow.js saves and finds the class. */
   static readonly className = 'SlowlaneAdagrad';
 
   constructor(options: AdagradOptions = {}) {
@@ -62,7 +69,20 @@ export class Adagrad extends WeightwiseOptimizer {
 
 tf.serialization.registerClass(Adagrad);
 
-/** `learningRate` 0.01, `initialAccumulatorValue` 0.1, `epsilon` 1e-7. One slot a weight. */
+/**
+ * Adagrad. Defaults: `learningRate` 0.01, `initialAccumulatorValue` 0.1, `epsilon` 1e-7. One slot per weight.
+ *
+ * @throws TypeError or RangeError on a wrong option: what was wrong, what was received, what is allowed.
+ * @example
+ * ```ts
+ * import * as tf from '@tensorflow/tfjs';
+ * import { adagrad } from 'slowlane';
+ *
+ * const w = tf.variable(tf.tensor1d([1, 2, 3]));
+ * adagrad({ learningRate: 0.1 }).minimize(() => tf.sum(tf.square(w)), false, [w]);
+ * console.log(await w.data());
+ * ```
+ */
 export function adagrad(options?: AdagradOptions): Adagrad {
   return new Adagrad(options);
 }

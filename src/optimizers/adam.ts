@@ -16,12 +16,13 @@ import type { Assignment, Operands, UpdateRule } from '../formula/update-rule.js
 import { STEP_OPTIONS, type StepOptions } from './step-options.js';
 import { WeightwiseOptimizer } from './weightwise.js';
 
+/** Options of `adam()`. */
 export interface AdamOptions extends StepOptions {
-  /** β₁, in [0, 1). */
+  /** β₁ in [0, 1): how much of the first moment each step keeps. Default 0.9. */
   readonly beta1?: number;
-  /** β₂, in [0, 1). */
+  /** β₂ in [0, 1): how much of the second moment each step keeps. Default 0.999. */
   readonly beta2?: number;
-  /** ε. */
+  /** ε > 0, without a unit: keeps the divisor above 0. Default 1e-7. */
   readonly epsilon?: number;
 }
 
@@ -111,7 +112,13 @@ export function adamConstants(given: Readonly<Record<string, unknown>>): AdamCon
   };
 }
 
+/**
+ * The optimizer that `adam()` makes.
+ *
+ * @hideconstructor
+ */
 export class Adam extends WeightwiseOptimizer {
+  /** The name under which TensorFlow.js saves and finds the class. */
   static readonly className = 'SlowlaneAdam';
 
   constructor(options: AdamOptions = {}) {
@@ -122,7 +129,20 @@ export class Adam extends WeightwiseOptimizer {
 
 tf.serialization.registerClass(Adam);
 
-/** `learningRate` 0.001, `beta1` 0.9, `beta2` 0.999, `epsilon` 1e-7. Two slots a weight. */
+/**
+ * Adam. Defaults: `learningRate` 0.001, `beta1` 0.9, `beta2` 0.999, `epsilon` 1e-7. Two slots per weight.
+ *
+ * @throws TypeError or RangeError on a wrong option: what was wrong, what was received, what is allowed.
+ * @example
+ * ```ts
+ * import * as tf from '@tensorflow/tfjs';
+ * import { adam } from 'slowlane';
+ *
+ * const w = tf.variable(tf.tensor1d([1, 2, 3]));
+ * adam({ learningRate: 0.01, gradients: 'release' }).minimize(() => tf.sum(tf.square(w)), false, [w]);
+ * console.log(await w.data());
+ * ```
+ */
 export function adam(options?: AdamOptions): Adam {
   return new Adam(options);
 }

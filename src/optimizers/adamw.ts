@@ -24,8 +24,9 @@ import type { Assignment, UpdateRule } from '../formula/update-rule.js';
 import { STEP_OPTIONS } from './step-options.js';
 import { WeightwiseOptimizer } from './weightwise.js';
 
+/** Options of `adamw()`. */
 export interface AdamwOptions extends AdamOptions {
-  /** λ, ≥ 0. */
+  /** λ ≥ 0: each step multiplies the weight by the factor 1 − γλ. Default 0.01. */
   readonly weightDecay?: number;
 }
 
@@ -52,7 +53,13 @@ const WEIGHT: Assignment<AdamState, AdamScalar | 'keptShare'> = {
   value: (x, o) => o.sub(o.mul(x.weight, x.keptShare), adamMove(x, o)),
 };
 
+/**
+ * The optimizer that `adamw()` makes.
+ *
+ * @hideconstructor
+ */
 export class Adamw extends WeightwiseOptimizer {
+  /** The name under which TensorFlow.js saves and finds the class. */
   static readonly className = 'SlowlaneAdamw';
 
   constructor(options: AdamwOptions = {}) {
@@ -69,7 +76,20 @@ export class Adamw extends WeightwiseOptimizer {
 
 tf.serialization.registerClass(Adamw);
 
-/** As `adam`, and `weightDecay` 0.01. Two slots a weight. */
+/**
+ * Adam with decoupled weight decay. Defaults: those of `adam()`, and `weightDecay` 0.01. Two slots per weight.
+ *
+ * @throws TypeError or RangeError on a wrong option: what was wrong, what was received, what is allowed.
+ * @example
+ * ```ts
+ * import * as tf from '@tensorflow/tfjs';
+ * import { adamw } from 'slowlane';
+ *
+ * const w = tf.variable(tf.tensor1d([1, 2, 3]));
+ * adamw({ learningRate: 0.01, weightDecay: 0.1 }).minimize(() => tf.sum(tf.square(w)), false, [w]);
+ * console.log(await w.data());
+ * ```
+ */
 export function adamw(options?: AdamwOptions): Adamw {
   return new Adamw(options);
 }

@@ -13,12 +13,13 @@ import type { UpdateRule } from '../formula/update-rule.js';
 import { STEP_OPTIONS, type StepOptions } from './step-options.js';
 import { WeightwiseOptimizer } from './weightwise.js';
 
+/** Options of `lion()`. */
 export interface LionOptions extends StepOptions {
-  /** β₁, in [0, 1). */
+  /** β₁ in [0, 1): how much of the slot goes into the update. Default 0.9. */
   readonly beta1?: number;
-  /** β₂, in [0, 1). */
+  /** β₂ in [0, 1): how much of the slot each step keeps. Default 0.99. */
   readonly beta2?: number;
-  /** λ, ≥ 0. */
+  /** λ ≥ 0: each step multiplies the weight by the factor 1 − γλ. Default 0. */
   readonly weightDecay?: number;
 }
 
@@ -51,7 +52,13 @@ export const lionRule: UpdateRule<Constants, 'm', Scalar> = {
   ],
 };
 
+/**
+ * The optimizer that `lion()` makes.
+ *
+ * @hideconstructor
+ */
 export class Lion extends WeightwiseOptimizer {
+  /** The name under which TensorFlow.js saves and finds the class. */
   static readonly className = 'SlowlaneLion';
 
   constructor(options: LionOptions = {}) {
@@ -68,7 +75,20 @@ export class Lion extends WeightwiseOptimizer {
 
 tf.serialization.registerClass(Lion);
 
-/** `learningRate` 0.0001, `beta1` 0.9, `beta2` 0.99, `weightDecay` 0. One slot a weight. */
+/**
+ * Lion. Defaults: `learningRate` 0.0001, `beta1` 0.9, `beta2` 0.99, `weightDecay` 0. One slot per weight.
+ *
+ * @throws TypeError or RangeError on a wrong option: what was wrong, what was received, what is allowed.
+ * @example
+ * ```ts
+ * import * as tf from '@tensorflow/tfjs';
+ * import { lion } from 'slowlane';
+ *
+ * const w = tf.variable(tf.tensor1d([1, 2, 3]));
+ * lion({ learningRate: 0.001 }).minimize(() => tf.sum(tf.square(w)), false, [w]);
+ * console.log(await w.data());
+ * ```
+ */
 export function lion(options?: LionOptions): Lion {
   return new Lion(options);
 }

@@ -14,9 +14,11 @@ import type { Assignment, UpdateRule } from '../formula/update-rule.js';
 import { STEP_OPTIONS, type StepOptions } from './step-options.js';
 import { WeightwiseOptimizer } from './weightwise.js';
 
+/** Options of `momentum()`. */
 export interface MomentumOptions extends StepOptions {
-  /** μ, in [0, 1). */
+  /** μ in [0, 1): how much of the slot each step keeps. Default 0.9. */
   readonly momentum?: number;
+  /** Nesterov's variant: the update looks one step ahead. Default false. */
   readonly nesterov?: boolean;
 }
 
@@ -61,7 +63,13 @@ const ACCUMULATION: Accumulation<'m', Scalar> = {
   }),
 };
 
+/**
+ * The optimizer that `momentum()` makes.
+ *
+ * @hideconstructor
+ */
 export class Momentum extends WeightwiseOptimizer {
+  /** The name under which TensorFlow.js saves and finds the class. */
   static readonly className = 'SlowlaneMomentum';
 
   constructor(options: MomentumOptions = {}) {
@@ -77,7 +85,20 @@ export class Momentum extends WeightwiseOptimizer {
 
 tf.serialization.registerClass(Momentum);
 
-/** `learningRate` 0.01, `momentum` 0.9, `nesterov` false. One slot a weight. */
+/**
+ * Gradient descent with momentum. Defaults: `learningRate` 0.01, `momentum` 0.9, `nesterov` false. One slot per weight.
+ *
+ * @throws TypeError or RangeError on a wrong option: what was wrong, what was received, what is allowed.
+ * @example
+ * ```ts
+ * import * as tf from '@tensorflow/tfjs';
+ * import { momentum } from 'slowlane';
+ *
+ * const w = tf.variable(tf.tensor1d([1, 2, 3]));
+ * momentum({ learningRate: 0.1, nesterov: true }).minimize(() => tf.sum(tf.square(w)), false, [w]);
+ * console.log(await w.data());
+ * ```
+ */
 export function momentum(options?: MomentumOptions): Momentum {
   return new Momentum(options);
 }

@@ -17,12 +17,13 @@ import type { Assignment, Operands, UpdateRule } from '../formula/update-rule.js
 import { STEP_OPTIONS, type StepOptions } from './step-options.js';
 import { WeightwiseOptimizer } from './weightwise.js';
 
+/** Options of `rmsprop()`. */
 export interface RmspropOptions extends StepOptions {
-  /** ρ, in [0, 1). */
+  /** ρ in [0, 1): how much of the mean square each step keeps. Default 0.9. */
   readonly decay?: number;
-  /** μ, in [0, 1). */
+  /** μ in [0, 1): how much of the previous update each step keeps. Default 0. */
   readonly momentum?: number;
-  /** ε. */
+  /** ε > 0, without a unit: keeps the divisor above 0. Default 1e-7. */
   readonly epsilon?: number;
   /** Divide by the standard deviation of the gradient instead of its root mean square. */
   readonly centered?: boolean;
@@ -86,7 +87,13 @@ function move<T>(x: Operands<State | Scalar, T>, o: Algebra<T>, centered: boolea
   return o.mul(o.div(x.gradient, o.sqrt(o.add(spread, x.epsilon))), x.learningRate);
 }
 
+/**
+ * The optimizer that `rmsprop()` makes.
+ *
+ * @hideconstructor
+ */
 export class Rmsprop extends WeightwiseOptimizer {
+  /** The name under which TensorFlow.js saves and finds the class. */
   static readonly className = 'SlowlaneRmsprop';
 
   constructor(options: RmspropOptions = {}) {
@@ -106,8 +113,19 @@ export class Rmsprop extends WeightwiseOptimizer {
 tf.serialization.registerClass(Rmsprop);
 
 /**
- * `learningRate` 0.01, `decay` 0.9, `momentum` 0, `epsilon` 1e-7, `centered` false. One slot a weight,
- * one more each for `momentum` and `centered`.
+ * RMSProp. Defaults: `learningRate` 0.01, `decay` 0.9, `momentum` 0, `epsilon` 1e-7, `centered` false. One slot per weight, one more
+ * with `momentum`, one more with `centered`.
+ *
+ * @throws TypeError or RangeError on a wrong option: what was wrong, what was received, what is allowed.
+ * @example
+ * ```ts
+ * import * as tf from '@tensorflow/tfjs';
+ * import { rmsprop } from 'slowlane';
+ *
+ * const w = tf.variable(tf.tensor1d([1, 2, 3]));
+ * rmsprop({ learningRate: 0.01, momentum: 0.9 }).minimize(() => tf.sum(tf.square(w)), false, [w]);
+ * console.log(await w.data());
+ * ```
  */
 export function rmsprop(options?: RmspropOptions): Rmsprop {
   return new Rmsprop(options);

@@ -5,36 +5,55 @@
 import { checkChoice, checkKeys, checkNumber, shown } from '../checks/check.js';
 
 interface Evaluated {
-  /** The value at `iteration` (0, 1, 2 …). */
+  /** The value at `iteration`, which counts steps (or syncs) from 0. */
   readonly at: (iteration: number) => number;
 }
 
+/** A value that never changes. */
 export interface ConstantSchedule extends Evaluated {
+  /** Names the kind, also in saved states. */
   readonly kind: 'constant';
+  /** The value at each iteration. */
   readonly value: number;
 }
 
+/** Half a cosine from `initial` down to `final`. */
 export interface CosineSchedule extends Evaluated {
+  /** Names the kind, also in saved states. */
   readonly kind: 'cosine';
+  /** The value at iteration 0. */
   readonly initial: number;
+  /** Iterations until `final` is reached. */
   readonly decaySteps: number;
+  /** The value from iteration `decaySteps` on. */
   readonly final: number;
 }
 
+/** A value that is multiplied by `factor` after each `every` iterations. */
 export interface StepSchedule extends Evaluated {
+  /** Names the kind, also in saved states. */
   readonly kind: 'step';
+  /** The value at iteration 0. */
   readonly initial: number;
+  /** Iterations between two changes. */
   readonly every: number;
+  /** The factor of each change. */
   readonly factor: number;
 }
 
+/** A line from `from` to the first value of `then`, followed by `then`. */
 export interface WarmupSchedule extends Evaluated {
+  /** Names the kind, also in saved states. */
   readonly kind: 'warmup';
+  /** Iterations until `then` begins. */
   readonly steps: number;
+  /** The value at iteration 0. */
   readonly from: number;
+  /** The schedule from iteration `steps` on; it counts iterations from there. */
   readonly then: Schedule;
 }
 
+/** A value as a function of the iteration: plain data, which survives JSON, and `at`. */
 export type Schedule = ConstantSchedule | CosineSchedule | StepSchedule | WarmupSchedule;
 
 /** A schedule without `at`: what JSON keeps of it. */
@@ -45,13 +64,37 @@ export interface ScheduleConfig {
 const KINDS = ['constant', 'cosine', 'step', 'warmup'] as const;
 const POSITIVE_WHOLE = { min: 1, whole: true } as const;
 
+/** Makes schedules for `learningRate`, which counts steps, and for `slowStepSize`, which counts syncs. */
 export const schedules = {
+  /**
+   * `value` at each iteration.
+   *
+   * @throws TypeError or RangeError on a wrong option.
+   * @example
+   * ```ts
+   * import { schedules } from 'slowlane';
+   *
+   * const rate = schedules.constant(0.1);
+   * console.log(rate.at(0), rate.at(9)); // 0.1 0.1
+   * ```
+   */
   constant(value: number): ConstantSchedule {
     checkNumber('value', value);
     return Object.freeze({ kind: 'constant', value, at: () => value });
   },
 
-  /** Half a cosine from `initial` down to `final` (0) in `decaySteps`, and `final` ever after. */
+  /**
+   * Half a cosine from `initial` down to `final` (default 0) within `decaySteps` iterations, then `final`.
+   *
+   * @throws TypeError or RangeError on a wrong option.
+   * @example
+   * ```ts
+   * import { schedules } from 'slowlane';
+   *
+   * const rate = schedules.cosine({ initial: 0.1, decaySteps: 100 });
+   * console.log(rate.at(0), rate.at(50), rate.at(100)); // 0.1 0.05 0
+   * ```
+   */
   cosine(options: { initial: number; decaySteps: number; final?: number }): CosineSchedule {
     const {
       initial,
@@ -72,7 +115,18 @@ export const schedules = {
     return Object.freeze({ kind: 'cosine', initial, decaySteps, final, at });
   },
 
-  /** `initial`, times `factor` after every `every` iterations. */
+  /**
+   * `initial`, multiplied by `factor` after each `every` iterations.
+   *
+   * @throws TypeError or RangeError on a wrong option.
+   * @example
+   * ```ts
+   * import { schedules } from 'slowlane';
+   *
+   * const rate = schedules.step({ initial: 0.1, every: 30, factor: 0.5 });
+   * console.log(rate.at(29), rate.at(30)); // 0.1 0.05
+   * ```
+   */
   step(options: { initial: number; every: number; factor: number }): StepSchedule {
     const { initial, every, factor } = checkKeys('schedules.step', options, [
       'initial',
@@ -87,8 +141,16 @@ export const schedules = {
   },
 
   /**
-   * A line from `from` (0) at iteration 0 to the first value of `then`, which begins at iteration
-   * `steps`.
+   * A line from `from` (default 0) at iteration 0 to the first value of `then`, which begins at iteration `steps`.
+   *
+   * @throws TypeError or RangeError on a wrong option.
+   * @example
+   * ```ts
+   * import { schedules } from 'slowlane';
+   *
+   * const rate = schedules.warmup({ steps: 10, then: 0.1 });
+   * console.log(rate.at(0), rate.at(5), rate.at(10)); // 0 0.05 0.1
+   * ```
    */
   warmup(options: { steps: number; then: number | Schedule; from?: number }): WarmupSchedule {
     const { steps, from = 0 } = checkKeys('schedules.warmup', options, [

@@ -11,6 +11,7 @@ import type { RuleConstants, UpdateRule } from '../formula/update-rule.js';
 import { STEP_OPTIONS, type StepOptions } from './step-options.js';
 import { WeightwiseOptimizer } from './weightwise.js';
 
+/** Options of `sgd()`. */
 export type SgdOptions = StepOptions;
 
 export const sgdRule: UpdateRule<RuleConstants, never, 'learningRate'> = {
@@ -22,7 +23,13 @@ export const sgdRule: UpdateRule<RuleConstants, never, 'learningRate'> = {
   ],
 };
 
+/**
+ * The optimizer that `sgd()` makes.
+ *
+ * @hideconstructor
+ */
 export class Sgd extends WeightwiseOptimizer {
+  /** The name under which TensorFlow.js saves and finds the class. */
   static readonly className = 'SlowlaneSgd';
 
   constructor(options: SgdOptions = {}) {
@@ -32,7 +39,20 @@ export class Sgd extends WeightwiseOptimizer {
 
 tf.serialization.registerClass(Sgd);
 
-/** `learningRate` 0.01. No slots: the cheapest in memory. */
+/**
+ * Stochastic gradient descent. `learningRate` 0.01 by default. It has no slots, so it takes the least memory.
+ *
+ * @throws TypeError or RangeError on a wrong option: what was wrong, what was received, what is allowed.
+ * @example
+ * ```ts
+ * import * as tf from '@tensorflow/tfjs';
+ * import { sgd } from 'slowlane';
+ *
+ * const w = tf.variable(tf.tensor1d([1, 2, 3]));
+ * sgd({ learningRate: 0.1 }).minimize(() => tf.sum(tf.square(w)), false, [w]);
+ * console.log(await w.data());
+ * ```
+ */
 export function sgd(options?: SgdOptions): Sgd {
   return new Sgd(options);
 }

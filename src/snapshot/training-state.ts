@@ -10,15 +10,19 @@ import { matchSaved } from '../optimizers/state/match-saved.js';
 import type { NamedTensor } from '../tfjs/named-tensor.js';
 import { type HostValues, packFile, type PackedFile, unpackFile } from './packed-tensors.js';
 
-/** Any optimizer that can save and restore its state: a Lookahead, slowlane's own, most of tfjs's. */
+/** An optimizer that can save and restore its state: a Lookahead, slowlane's own, most of tfjs's. */
 export interface SavableOptimizer {
+  /** Steps taken. */
   readonly iterations: number;
+  /** The name of the class: a state is loaded only into an optimizer of the same class. */
   getClassName(): string;
+  /** The state as named tensors. */
   getWeights(): Promise<NamedTensor[]>;
+  /** Takes what `getWeights` gave, and copies it. */
   setWeights(weights: NamedTensor[]): Promise<void>;
-  /** A Lookahead's: what is read in `save` belongs together. */
+  /** Of a Lookahead: runs `save` while no step can be taken, so that what it reads fits together. */
   saving?<T>(save: (state: NamedTensor[]) => Promise<T>): Promise<T>;
-  /** A Lookahead's: tells the restored slow weights whose they are. */
+  /** Of a Lookahead: matches the restored slow weights to their variables. */
   attach?(weights: readonly tf.Variable[]): Promise<void>;
 }
 
@@ -28,10 +32,21 @@ export type SavableModel =
   | readonly tf.Variable[];
 
 /**
- * The values of all weights of `model` (the not trainable ones too) and the state of `optimizer`, in
- * mid-cycle too. The bytes are the caller's.
+ * Packs the values of all weights of `model` (those that are not trained too) and the state of `optimizer`, also in the
+ * middle of a cycle. The bytes are the caller's.
  *
- * @throws SlowlaneError SYNC_DUE if a Lookahead has to sync first.
+ * @throws TypeError for a model without variables, or a weight that is neither float32 nor int32.
+ * @throws SlowlaneError SYNC_DUE if a Lookahead has to sync first; STEP_OPEN between micro-batches; SYNC_RUNNING if a step was
+ * taken meanwhile.
+ * @example
+ * ```ts
+ * import * as tf from '@tensorflow/tfjs';
+ * import { adam, loadTraining, saveTraining } from 'slowlane';
+ *
+ * const weights = [tf.variable(tf.zeros([3]), true, 'w')];
+ * const bytes = await saveTraining(adam(), weights);
+ * await loadTraining(bytes, adam(), weights); // into a new optimizer with the same options
+ * ```
  */
 export async function saveTraining(
   optimizer: SavableOptimizer,
@@ -73,10 +88,21 @@ async function readAll(
 }
 
 /**
- * Puts back what `saveTraining` gave, into a model of the same weights and an optimizer made like the
- * one that was saved. Training then goes on to the bit. Everything is checked before anything changes.
+ * Puts back what `saveTraining` gave, into a model with the same weights and an optimizer made with the same options.
+ * Training then continues to the bit. Everything is checked before anything changes.
  *
- * @throws SlowlaneError STATE_MISMATCH
+ * @throws TypeError if `bytes` is no Uint8Array, or `model` has no variables.
+ * @throws RangeError if a saved number is not one that the optimizer can have.
+ * @throws SlowlaneError STATE_MISMATCH if the bytes are damaged, or belong to another optimizer or model.
+ * @example
+ * ```ts
+ * import * as tf from '@tensorflow/tfjs';
+ * import { adam, loadTraining, saveTraining } from 'slowlane';
+ *
+ * const weights = [tf.variable(tf.zeros([3]), true, 'w')];
+ * const bytes = await saveTraining(adam(), weights);
+ * await loadTraining(bytes, adam(), weights); // into a new optimizer with the same options
+ * ```
  */
 export async function loadTraining(
   bytes: Uint8Array,

@@ -13,6 +13,11 @@ export interface FitHooks {
 /** Without this `fit` would never let go of the event loop: tfjs yields only for callbacks given as plain objects. */
 const YIELD_EVERY_MS = 50;
 
+/**
+ * What `callbacks()` gives to `model.fit` and `fitDataset`: awaits transfers after each batch.
+ *
+ * @hideconstructor
+ */
 export class FitCallback extends tfl.Callback {
   readonly #hooks: FitHooks;
   #trained: tfl.LayersModel | null = null;
@@ -27,11 +32,13 @@ export class FitCallback extends tfl.Callback {
     this.onBatchEnd = this.onBatchEnd.bind(this);
   }
 
+  /** TensorFlow.js calls it before training with the model that is trained. */
   override setModel(model: tfl.LayersModel): void {
     super.setModel(model);
     this.#trained = model;
   }
 
+  /** Checks the model and captures its weights. */
   override async onTrainBegin(): Promise<void> {
     // No model: see the constructor. The first step then keeps handles on the weights.
     if (!this.#trained) return;
@@ -40,6 +47,7 @@ export class FitCallback extends tfl.Callback {
     await this.#hooks.begin(this.#trained, typeof batchSize === 'number' ? { batchSize } : {});
   }
 
+  /** Awaits the sync or the transfers of the step, and lets the event loop run at times. */
   override async onBatchEnd(): Promise<void> {
     await this.#hooks.flush();
     if (performance.now() - this.#yieldedAt < YIELD_EVERY_MS) return;
