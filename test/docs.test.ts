@@ -5,6 +5,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync }
 import { dirname, join } from 'node:path';
 
 import * as tf from '@tensorflow/tfjs';
+import ts from 'typescript';
 import { beforeAll, describe, expect, test } from 'vitest';
 
 import { entry } from './built.js';
@@ -26,9 +27,12 @@ function textOf(page: string): string {
   return readFileSync(entry(page), 'utf8');
 }
 
+const fileOf = (name: string) => `${folder}/${name.replaceAll(/\W+/g, '-')}.ts`;
+
 beforeAll(async () => {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
+  for (const { name, code } of examples) writeFileSync(fileOf(name), code);
   await tf.setBackend('cpu');
 });
 
@@ -40,11 +44,23 @@ test('the README has a first example of 10 lines at most, and more', () => {
 });
 
 describe('runs', () => {
-  test.each(examples)('$name', async ({ name, code }) => {
-    const file = `${folder}/${name.replaceAll(/\W+/g, '-')}.ts`;
-    writeFileSync(file, code);
-    await import(/* @vite-ignore */ file);
+  test.each(examples)('$name', async ({ name }) => {
+    await import(/* @vite-ignore */ fileOf(name));
   });
+});
+
+test('all of them compile: TypeScript finds every name, and no wrong type', () => {
+  const { config } = ts.readConfigFile(entry('tsconfig.json'), (file) => ts.sys.readFile(file)) as {
+    config: { compilerOptions: object };
+  };
+  const { options } = ts.convertCompilerOptionsFromJson(config.compilerOptions, entry('.'));
+  const unused = { noUnusedLocals: false, noUnusedParameters: false, noEmit: true };
+  const files = examples.map(({ name }) => fileOf(name));
+  const program = ts.createProgram(files, { ...options, ...unused });
+  const problems = files.flatMap((file) =>
+    program.getSemanticDiagnostics(program.getSourceFile(file)),
+  );
+  expect(problems.map(({ file, messageText }) => [file?.fileName, messageText])).toEqual([]);
 });
 
 describe('every link leads to a file that is there, and to a heading that it has', () => {
