@@ -1,4 +1,4 @@
-// Sizes of memory: `'2GiB'`, `'1.5 GB'` or a number of bytes in, whole bytes out; and back for messages.
+// Sizes of memory: `'2GiB'`, `'1.5 GB'` or a number of bytes.
 
 import { shown } from './check.js';
 
@@ -40,13 +40,4 @@ export function parseBytes(name: string, value: unknown): number {
   const bytes = Math.floor(Number(digits) * unitBytes);
   if (Number.isSafeInteger(bytes) && bytes >= 1) return bytes;
   throw new RangeError(`${name} must be ${ALLOWED}, got ${shown(value)}.`);
-}
-
-/** `1536` → `1.5 KiB`: at most one digit after the point. */
-export function formatBytes(bytes: number): string {
-  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
-  let [amount, unit] = [bytes, 0];
-  // 1,023.95 KiB would be shown as 1,024 of them.
-  while (amount >= 1023.95 && unit < units.length - 1) [amount, unit] = [amount / 1024, unit + 1];
-  return `${Number(amount.toFixed(1))} ${units[unit]}`;
 }

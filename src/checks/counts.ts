@@ -1,4 +1,4 @@
-// Counts: of parameters (`'350M'`), steps, examples.
+// Numbers of parameters: `'350M'`, `'1.3B'` or a number.
 
 import { shown } from './check.js';
 
@@ -20,23 +20,4 @@ export function parseCount(name: string, value: unknown): number {
   if (typeof count === 'number' && Number.isSafeInteger(count) && count >= 1) return count;
   const kind = typeof value === 'number' ? RangeError : TypeError;
   throw new kind(`${name} must be ${ALLOWED}, got ${shown(value)}.`);
-}
-
-/** `60,000`. */
-export function formatCount(count: number): string {
-  return count.toLocaleString('en-US');
-}
-
-/** `1.3B`, `350M`, `8.2k`: at most three digits, rounded down, so that a model of this size still fits. */
-export function shortCount(count: number): string {
-  for (const [unit, one] of [
-    ['B', 1e9],
-    ['M', 1e6],
-    ['k', 1e3],
-  ] as const) {
-    if (count < one) continue;
-    const digits = Math.max(0, 2 - Math.floor(Math.log10(count / one)));
-    return `${Math.floor((count / one) * 10 ** digits + 1e-9) / 10 ** digits}${unit}`;
-  }
-  return String(Math.floor(count));
 }

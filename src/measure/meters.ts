@@ -3,7 +3,7 @@
 
 import type * as tf from '@tensorflow/tfjs-core';
 
-import { formatBytes } from '../checks/bytes.js';
+import { formatBytes } from '../checks/quantities.js';
 import { listenToBuffers } from './buffers.js';
 import type { Watcher } from './devices.js';
 

@@ -1,7 +1,6 @@
 // A plan in sentences. The command line puts its tables in between.
 
-import { formatBytes } from '../checks/bytes.js';
-import { shortCount } from '../checks/counts.js';
+import { formatBytes, shortCount } from '../checks/quantities.js';
 import type { Plan } from './make-plan.js';
 import type { DescribedOverride } from './overrides.js';
 import type { DeviceBytes } from './policy-bytes.js';

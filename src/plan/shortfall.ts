@@ -1,6 +1,6 @@
 // If no policy fits: how much is missing, and what would help.
 
-import { formatBytes } from '../checks/bytes.js';
+import { formatBytes } from '../checks/quantities.js';
 import { checkpointed } from './activations.js';
 import { PLANNED_INNERS } from './inner-names.js';
 import { ruleOf } from './inner-rules.js';

@@ -1,7 +1,7 @@
 // The text of a report, in the parts that change while a run goes on: header, tiles, tables.
 
 import { escapeHtml, RUN_COLORS } from './html.js';
-import { formatClock, formatCount } from './quantities.js';
+import { formatClock, formatCount } from '../checks/quantities.js';
 import type { NamedRun } from './data.js';
 import { peakTable } from './peak.js';
 import { resultsTables } from './results.js';

@@ -1,7 +1,7 @@
 // What device memory was for when there was most of it, run beside run.
 
 import { table, type TableRow } from './html.js';
-import { formatBytes, formatCount } from './quantities.js';
+import { formatBytes, formatCount } from '../checks/quantities.js';
 import type { NamedRun } from './data.js';
 import type { RunRecord } from '../records/run-record.js';
 

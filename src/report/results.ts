@@ -1,7 +1,7 @@
 // Results, options and machines as tables, run beside run.
 
 import { escapeHtml, table, type TableRow } from './html.js';
-import { formatBytes } from './quantities.js';
+import { formatBytes } from '../checks/quantities.js';
 import type { NamedRun } from './data.js';
 import type { RunRecord } from '../records/run-record.js';
 import { summarize, type SummaryRow } from './summary.js';

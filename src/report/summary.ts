@@ -1,6 +1,12 @@
 // The numbers of a run that belong in a table: the same rows on the terminal and in the report.
 
-import { formatBytes, formatCount, formatMs, formatPercent, significant } from './quantities.js';
+import {
+  formatBytes,
+  formatCount,
+  formatMs,
+  formatPercent,
+  significant,
+} from '../checks/quantities.js';
 import type { EvaluationRecord, RunRecord } from '../records/run-record.js';
 
 export interface SummaryRow {

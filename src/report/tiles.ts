@@ -1,7 +1,7 @@
 // The few numbers of a run that a reader looks for first.
 
 import { escapeHtml, escapeQuantity } from './html.js';
-import { formatBytes, formatCount, formatPercent, significant } from './quantities.js';
+import { formatBytes, formatCount, formatPercent, significant } from '../checks/quantities.js';
 import type { MemoryRecord, RunRecord } from '../records/run-record.js';
 import { finalEvaluation, stepsPerSecond, syncShare } from './summary.js';
 

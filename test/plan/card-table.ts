@@ -4,8 +4,8 @@
 import { BUS_BYTES_PER_SECOND } from '#src/plan/bus.js';
 import { policyBytes } from '#src/plan/policy-bytes.js';
 import { largestModel } from '#src/plan/largest.js';
-import { formatBytes } from '#src/checks/bytes.js';
-import { shortCount } from '#src/checks/counts.js';
+import { formatBytes } from '#src/checks/quantities.js';
+import { shortCount } from '#src/checks/quantities.js';
 import { PLANNED_INNERS, type PlannedInner } from '#src/plan/inner-names.js';
 import { ruleOf } from '#src/plan/inner-rules.js';
 import { availablePolicies, type Policy } from '#src/plan/policies.js';

@@ -101,18 +101,18 @@ test('what a run is called cannot change the page', async () => {
 });
 
 test.each([
-  [{ host: RECORD.memory.host }, '512 KiB', 'slow weights, and 8.00 MiB staging'],
+  [{ host: RECORD.memory.host }, '512 KiB', 'slow weights, and 8 MiB staging'],
   [
     { host: RECORD.memory.host, reachedHostBytes: 8.5 * MIB },
     '512 KiB',
-    'slow weights, and 8.00 MiB staging',
+    'slow weights, and 8 MiB staging',
   ],
   [
     { host: RECORD.memory.host, reachedHostBytes: 10 * MIB },
-    '10.0 MiB',
-    'slow weights 512 KiB, staging 8.00 MiB, moments 1.50 MiB',
+    '10 MiB',
+    'slow weights 512 KiB, staging 8 MiB, moments 1.5 MiB',
   ],
-  [{ host: null, reachedHostBytes: 2 * MIB }, '2.00 MiB', 'moments 2.00 MiB'],
+  [{ host: null, reachedHostBytes: 2 * MIB }, '2 MiB', 'moments 2 MiB'],
   [{ host: null, reachedHostBytes: 0 }, null, ''],
 ] as const)(
   'the tile of host memory counts moments that wait there: %o',

@@ -1,6 +1,6 @@
 // How a benchmark goes whose cells take about the same time, on stderr: a bar on a terminal, lines elsewhere.
 
-import { formatClock, formatMs } from '../../report/quantities.js';
+import { formatClock, formatMs } from '../../checks/quantities.js';
 import { startBar, type TerminalBar } from '../terminal/terminal-bar.js';
 
 interface CellsProgress {

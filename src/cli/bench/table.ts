@@ -5,7 +5,7 @@ import Table from 'cli-table3';
 import type { CellOptions } from '../../measure/cell-options.js';
 import type { Failure } from '../../measure/failure.js';
 import type { BenchRecord } from '../../measure/record.js';
-import { formatCount } from '../../report/quantities.js';
+import { formatCount } from '../../checks/quantities.js';
 import { wrapped } from '../terminal/wrapped.js';
 
 /** The frame alone: lines between rows are left out. */

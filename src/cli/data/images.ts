@@ -1,7 +1,7 @@
 // Labelled square grey images in host memory, one byte per pixel, as batches.
 
 import * as tf from '@tensorflow/tfjs-core';
-import { formatCount } from '../../report/quantities.js';
+import { formatCount } from '../../checks/quantities.js';
 import { RunError } from '../terminal/cli-error.js';
 import { type Batch, type ImageSet, MNIST_SHAPE } from '../../models/dataset.js';
 import { parseIdx } from './idx.js';

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { gunzipSync } from 'node:zlib';
-import { formatBytes } from '../../report/quantities.js';
+import { formatBytes } from '../../checks/quantities.js';
 import { kindOf, isNotFound, reasonOf, RunError } from '../terminal/cli-error.js';
 
 export interface ExpectedFile {

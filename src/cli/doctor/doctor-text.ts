@@ -2,7 +2,7 @@
 
 import Table from 'cli-table3';
 
-import { formatBytes, significant } from '../../report/quantities.js';
+import { formatBytes, significant } from '../../checks/quantities.js';
 import { wrapped } from '../terminal/wrapped.js';
 import type { AdapterReport, DoctorReport, Finding, TensorflowReport } from './report.js';
 

@@ -4,9 +4,8 @@
 import Table from 'cli-table3';
 import { headOf, notesOf, verdictOf } from '../../plan/describe.js';
 import type { Plan, PlannedPolicy } from '../../plan/make-plan.js';
-import { formatBytes } from '../../checks/bytes.js';
+import { formatBytes, shortCount } from '../../checks/quantities.js';
 import type { Policy } from '../../plan/policies.js';
-import { shortCount } from '../../checks/counts.js';
 import { wrapped } from '../terminal/wrapped.js';
 
 /** Names and values of the columns, and whether the plan picks it. */

@@ -1,6 +1,6 @@
 // How training goes, on stderr: a bar on a terminal, a plain line every few seconds elsewhere.
 
-import { formatClock } from '../../report/quantities.js';
+import { formatClock } from '../../checks/quantities.js';
 import { startBar } from '../terminal/terminal-bar.js';
 
 const PLAIN_LINE_EVERY_MS = 3000;

@@ -15,7 +15,7 @@ import { startProgress } from './progress.js';
 import { makeRecord } from './record.js';
 import { summaryText } from './summary-table.js';
 import { meter } from '../../meter/meter.js';
-import { formatBytes, formatCount, formatMs } from '../../report/quantities.js';
+import { formatBytes, formatCount, formatMs } from '../../checks/quantities.js';
 import type { EvaluationRecord, RunRecord } from '../../records/run-record.js';
 import type { Run } from './run.js';
 import { allOf, pointTeller, type RunSink } from './run-sink.js';

@@ -41,7 +41,7 @@ describe('a wrong request ends with exit code 2, and says what was received and 
     ['fit --vram 64MiB --policy adam', "'adam'", 'tfjs-adam, tfjs-adam-lookahead'],
     ['fit --vram 64MiB --json=', "''", 'must not be empty'],
     ['fit --vram 64MiB --steps 4', '--steps 4', 'at least --steps 5'],
-    ['fit --vram 1000KiB', '--width 512 (1.00 MiB)', 'Give more --vram or less --width'],
+    ['fit --vram 1000KiB', '--width 512 (1 MiB)', 'Give more --vram or less --width'],
   ])('slowlane bench %s', async (args, received, allowed) => {
     expectRefusal(await run(args), received, allowed);
   });

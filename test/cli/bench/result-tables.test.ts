@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, test } from 'vitest';
 
-import { formatBytes } from '#src/report/quantities.js';
+import { formatBytes } from '#src/checks/quantities.js';
 import type { FitRecord } from '#src/cli/bench/fit/fit-record.js';
 import type { MemoryRecord } from '#src/cli/bench/memory/memory-record.js';
 import { type BenchPolicy, policyNamed } from '#src/measure/policies.js';

@@ -127,7 +127,7 @@ describe('the tables', () => {
     expect(text).toMatch(
       /│ keep-adam-lookahead │ +16\.00 │ +16\.0 │ +15\.0…18\.0 │ +11\.0 │ +12\.0 │ +13\.0 │/,
     );
-    expect(text).toMatch(/│ keep-adam-lookahead │ +121 │ +122 │ +123 │ +2\.00 MiB │/);
+    expect(text).toMatch(/│ keep-adam-lookahead │ +121 │ +122 │ +123 │ +2 MiB │/);
     expect(text).toMatch(/│ p50 │ 5\.00 │ +1\.00 │ 2\.00 │ 3\.00 │ +4\.00 │ 1\.00 │ 12\.0 │/);
     expect(text).toMatch(/│ p95 │ 6\.00 │ +2\.00 │ 3\.00 │ 4\.00 │ +5\.00 │ 2\.00 │ 13\.0 │/);
     expect(text).toMatch(

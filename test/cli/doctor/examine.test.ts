@@ -99,7 +99,7 @@ describe('the verdict', () => {
     });
     expect(report).toMatchObject({ trains: true, pick: { engine: 'webgpu' }, findings: [] });
     const text = doctorText(report);
-    expect(text).toContain('memory 8.00 GiB, free 4.00 GiB');
+    expect(text).toContain('memory 8 GiB, free 4 GiB');
     expect(text).toContain('--engine auto takes webgpu.');
   });
 
@@ -115,7 +115,7 @@ describe('the verdict', () => {
     expect(said(report)[0]).toMatch(
       /^warning: No GPU: .* on the PCI bus\. Its only adapter is 'swiftshader', which is software/,
     );
-    expect(doctorText(report)).toMatch(/upload +│ +3\.00 │ +1\.00 MiB │ software/);
+    expect(doctorText(report)).toMatch(/upload +│ +3\.00 │ +1 MiB │ software/);
   });
 
   test('where nobody looked at the bus claims nothing of it', async () => {

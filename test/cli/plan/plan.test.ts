@@ -28,9 +28,9 @@ describe('a plan', () => {
     expect(stderr).toBe('');
     expect(code).toBe(0);
     expect(stdout).toContain('350M parameters, adam, batch 32, a sync every 5 steps');
-    expect(stdout).toMatch(/│ → │ keep +│ device:f32 │ +5.2 GiB │ +yes │/);
-    expect(stdout).toMatch(/│ {3}│ release +│ device:f32 │ +4 GiB │ +yes │/);
-    expect(stdout).toMatch(/│ → │ host:f16 +│ 1.3 GiB │/);
+    expect(stdout).toMatch(/│ → │ keep +│ device:f32 │ +5.23 GiB │ +yes │/);
+    expect(stdout).toMatch(/│ {3}│ release +│ device:f32 │ +4.01 GiB │ +yes │/);
+    expect(stdout).toMatch(/│ → │ host:f16 +│ +1.3 GiB │/);
     expect(stdout).toContain('→ lookahead(adam(), { slow: ');
     expect(stdout).not.toContain('ms/step');
   });
@@ -54,8 +54,8 @@ describe('a plan', () => {
     );
     expect(code).toBe(1);
     expect(stdout).toContain('Nothing fits.');
-    expect(stdout).toContain('1.2 GiB of VRAM');
-    expect(stdout).toContain('momentum, a rule with one slot a weight (3.9 GiB of VRAM)');
+    expect(stdout).toContain('1.23 GiB of VRAM');
+    expect(stdout).toContain('momentum, a rule with one slot a weight (3.93 GiB of VRAM)');
   });
 
   test('a model.json: activations and the largest batch, whatever its initial values', async () => {

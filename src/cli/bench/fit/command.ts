@@ -5,7 +5,7 @@ import { Command } from 'commander';
 import { mostLayers } from './estimate.js';
 import type { FitOptions } from './fit-record.js';
 import { FIT_POLICIES } from '../../../measure/policies.js';
-import { formatBytes } from '../../../report/quantities.js';
+import { formatBytes } from '../../../checks/quantities.js';
 import {
   adapterOption,
   type BenchRequest,

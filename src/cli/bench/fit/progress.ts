@@ -5,7 +5,7 @@ import type { FitListener } from './fit-policy.js';
 import { estimateLayers } from './estimate.js';
 import { type BenchPolicy, policyNamed } from '../../../measure/policies.js';
 import { timeLeftMs } from './time-left.js';
-import { formatBytes, formatClock, formatMs } from '../../../report/quantities.js';
+import { formatBytes, formatClock, formatMs } from '../../../checks/quantities.js';
 import { startBar, type TerminalBar } from '../../terminal/terminal-bar.js';
 
 export interface FitProgress extends Required<FitListener> {

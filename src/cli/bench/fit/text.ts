@@ -1,8 +1,7 @@
 // What `bench fit` has found, for the terminal.
 
 import type { FitCell, FitRecord } from './fit-record.js';
-import { formatBytes } from '../../../report/quantities.js';
-import { shortCount } from '../../../checks/counts.js';
+import { formatBytes, shortCount } from '../../../checks/quantities.js';
 import { headOf, NONE, tableText } from '../table.js';
 import { wrapped } from '../../terminal/wrapped.js';
 

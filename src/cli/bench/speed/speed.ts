@@ -5,7 +5,7 @@ import { NO_DRIVER, startDriverMeter } from '../../../measure/driver-meter.js';
 import type { MachineRecord } from '../../../measure/machine.js';
 import { speedCellOf } from './speed-cell.js';
 import type { SpeedCell, SpeedOptions } from './speed-record.js';
-import { formatMs } from '../../../report/quantities.js';
+import { formatMs } from '../../../checks/quantities.js';
 import { measureEach } from '../cells-progress.js';
 import type { Benchmark } from '../run.js';
 import { speedText } from './text.js';

@@ -1,7 +1,7 @@
 // What `bench speed` has measured, for the terminal: steps, sync steps, where the time of syncs goes, and memory.
 
 import type { SpeedCell, SpeedRecord } from './speed-record.js';
-import { formatBytes } from '../../../report/quantities.js';
+import { formatBytes } from '../../../checks/quantities.js';
 import {
   bytesPerParameterHead,
   bytesPerParameterText,

@@ -4,7 +4,7 @@ import { measureCell } from '../cells.js';
 import type { SlowPlace } from '../../../measure/slow-places.js';
 import { syncCellOf } from './sync-cell.js';
 import type { SyncCell, SyncOptions } from './sync-record.js';
-import { formatMs, formatPercent } from '../../../report/quantities.js';
+import { formatMs, formatPercent } from '../../../checks/quantities.js';
 import { measureEach } from '../cells-progress.js';
 import type { Benchmark } from '../run.js';
 import { syncText } from './text.js';

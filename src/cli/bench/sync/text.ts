@@ -1,7 +1,7 @@
 // What `bench sync` has measured, for the terminal: syncs against the bus, their times, and the main thread's part.
 
 import type { SyncCell, SyncRecord } from './sync-record.js';
-import { formatBytes } from '../../../report/quantities.js';
+import { formatBytes } from '../../../checks/quantities.js';
 import { PARTS_HEAD, PARTS_LEGEND, partsOf } from '../parts-text.js';
 import { failuresOf, headOf, NONE, tableText, workloadOf } from '../table.js';
 import { msText } from '../bench-time-text.js';

@@ -2,7 +2,7 @@
 // they take none of it, so they are counted apart from the budget.
 
 import { SlowlaneError } from '../../../checks/errors.js';
-import { formatBytes } from '../../../checks/bytes.js';
+import { formatBytes } from '../../../checks/quantities.js';
 
 export class HostBuffers {
   readonly #device: GPUDevice;

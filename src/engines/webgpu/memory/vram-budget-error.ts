@@ -1,7 +1,7 @@
 // The error for when the memory of the device does not suffice, which says what holds it.
 
 import { SlowlaneError } from '../../../checks/errors.js';
-import { formatBytes } from '../../../checks/bytes.js';
+import { formatBytes } from '../../../checks/quantities.js';
 import { type Breakdown, CATEGORIES, type Category } from '../../../engine/categories.js';
 
 export type { Breakdown, Category };

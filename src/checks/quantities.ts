@@ -1,16 +1,16 @@
-// Numbers as people read them. A unit is always beside its number.
+// Numbers as people read them. A unit is always beside its number. The report's page uses this file too, so it
+// imports nothing.
 
 const BYTE_UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'] as const;
 
-/** `427 KiB`, `8.00 MiB`. */
+/** `427 KiB`, `1.25 MiB`, `8 MiB`: at most three digits below 1,000. */
 export function formatBytes(bytes: number): string {
-  let value = bytes;
-  let unit = 0;
-  while (value >= 1024 && unit < BYTE_UNITS.length - 1) {
-    value /= 1024;
-    unit++;
-  }
-  return `${unit === 0 ? value : significant(value)} ${BYTE_UNITS[unit]}`;
+  let [amount, unit] = [bytes, 0];
+  // 1,023.5 KiB would be shown as 1,024 KiB.
+  while (amount >= 1023.5 && unit < BYTE_UNITS.length - 1)
+    [amount, unit] = [amount / 1024, unit + 1];
+  const digits = amount >= 999.5 ? Math.round(amount) : Number(amount.toPrecision(3));
+  return `${formatCount(digits)} ${BYTE_UNITS[unit]}`;
 }
 
 /** `412 ms`, `9.31 s`, `12 min 05 s`. */
@@ -38,6 +38,20 @@ export function formatPercent(share: number): string {
 /** `60,000`. */
 export function formatCount(count: number): string {
   return count.toLocaleString('en-US');
+}
+
+/** `1.3B`, `350M`, `8.2k`: at most three digits, rounded down, so that a model of this size still fits. */
+export function shortCount(count: number): string {
+  for (const [unit, one] of [
+    ['B', 1e9],
+    ['M', 1e6],
+    ['k', 1e3],
+  ] as const) {
+    if (count < one) continue;
+    const digits = Math.max(0, 2 - Math.floor(Math.log10(count / one)));
+    return `${Math.floor((count / one) * 10 ** digits + 1e-9) / 10 ** digits}${unit}`;
+  }
+  return String(Math.floor(count));
 }
 
 /** Three significant digits, and whole from 1,000 on: `0.0123`, `4.56`, `1,234`. */
