@@ -1,13 +1,19 @@
-// What changed from one plain value to the next, as plain data that is small where little did: columns that
-// got longer, texts that differ.
+// The difference between two plain values, as plain data that is small where little changed: a column that grew, a
+// text that differs. A live page gets such changes instead of all its data.
 
 export type Change =
   | { readonly set: unknown }
-  /** Of a column: its first `keep` values stay, these follow. */
+  /** A column: its first `keep` values stay, `add` follows them. */
   | { readonly keep: number; readonly add: readonly unknown[] }
   | { readonly of: Readonly<Record<string, Change>>; readonly without?: readonly string[] };
 
-/** Undefined if nothing did. Both are what JSON can hold. */
+/** What a live page is sent: all there is to show, or what changed since the last message. */
+export type LiveMessage<State> = {
+  /** True for the last message. */
+  readonly ended: boolean;
+} & ({ readonly whole: State } | { readonly changes: Change });
+
+/** Undefined if nothing changed. Both values are what JSON can hold. */
 export function changesOf(before: unknown, after: unknown): Change | undefined {
   if (before === after) return undefined;
   if (Array.isArray(before) && Array.isArray(after)) {
@@ -46,4 +52,17 @@ function isColumn(list: readonly unknown[]): boolean {
 
 function isObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** The value that `change` was made for, of the value that it was made from. */
+export function applyChange(value: unknown, change: Change): unknown {
+  if ('set' in change) return change.set;
+  if ('keep' in change) return [...(value as unknown[]).slice(0, change.keep), ...change.add];
+  const fields = value as Readonly<Record<string, unknown>>;
+  const made = Array.isArray(value) ? [...value] : { ...fields };
+  for (const name of change.without ?? []) delete (made as Record<string, unknown>)[name];
+  for (const [name, inside] of Object.entries(change.of)) {
+    (made as Record<string, unknown>)[name] = applyChange(fields[name], inside);
+  }
+  return made;
 }

@@ -12,7 +12,7 @@ export interface NamedRun {
   readonly record: RunRecord;
 }
 
-interface MemoryChart {
+export interface MemoryChart {
   readonly points: MemoryPoints;
   readonly budgetBytes: number | null;
   readonly source: TimelineData['source'];

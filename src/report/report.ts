@@ -2,23 +2,11 @@
 // network, no other file. Pure: the caller reads uPlot's files and writes the page.
 
 import { escapeHtml, escapeJson } from './html.js';
-import { CHART_SCRIPT } from './page/chart.js';
-import { REPORT_CSS } from './page/style.js';
 import { type NamedRun, type ReportData, reportData } from './data.js';
 import { withRecentMoves } from './recent-moves.js';
-import { LIVE_SCRIPT } from './page/live.js';
-import { LOSS_SCRIPT } from './page/loss.js';
-import { MEMORY_SCRIPT } from './page/memory.js';
 import { type LiveNote, recipeOf, type ReportParts, reportParts, titleOf } from './parts.js';
-import { COMMON_SCRIPT, END_SCRIPT, LANGUAGE_SCRIPT, START_SCRIPT } from './page/common.js';
-import { STEPS_SCRIPT } from './page/steps.js';
+import { PAGE_SCRIPT, PAGE_STYLE } from './page-code.js';
 import type { RunRecord } from '../records/run-record.js';
-
-/** The text of uPlot's `uPlot.iife.min.js` and `uPlot.min.css`, which the page carries inside. */
-export interface ChartLibrary {
-  readonly script: string;
-  readonly css: string;
-}
 
 /** What a page shows: all that changes while its run goes on. */
 export interface ReportState {
@@ -41,9 +29,9 @@ export function isReport(text: string): boolean {
 }
 
 /** At least one run. */
-export function renderReport(runs: readonly NamedRun[], chart: ChartLibrary): string {
+export function renderReport(runs: readonly NamedRun[]): string {
   const state = { title: titleOf(runs), parts: reportParts(runs), data: reportData(runs) };
-  return renderPage(state, chart, false);
+  return renderPage(state, false);
 }
 
 /** Of the moves at the end of a timeline; a page that is open when the run ends gets them all. */
@@ -66,15 +54,11 @@ function stateOf(record: RunRecord, live: LiveNote): ReportState {
 }
 
 /** The page of a run that goes on: the same, and it asks for what is new under `events` beside its address. */
-export function renderLivePage(state: ReportState, chart: ChartLibrary): string {
-  return renderPage(state, chart, true);
+export function renderLivePage(state: ReportState): string {
+  return renderPage(state, true);
 }
 
-function renderPage(
-  { title, parts, data }: ReportState,
-  chart: ChartLibrary,
-  isLive: boolean,
-): string {
+function renderPage({ title, parts, data }: ReportState, isLive: boolean): string {
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -85,8 +69,7 @@ ${MARK}
 <meta http-equiv="Content-Security-Policy" content="${isLive ? LIVE_POLICY : PAGE_POLICY}">
 <link rel="icon" href="data:,">
 <title>${escapeHtml(title)} · slowlane</title>
-<style>${chart.css}</style>
-<style>${REPORT_CSS}</style>
+<style>${PAGE_STYLE}</style>
 </head>
 <body>
 <main>
@@ -98,9 +81,7 @@ ${timesSection(data, isLive)}
 ${part('results', parts)}
 </main>
 <script type="application/json" id="data">${escapeJson(data)}</script>
-<script>${LANGUAGE_SCRIPT}</script>
-<script>${chart.script}</script>
-<script>${COMMON_SCRIPT}${CHART_SCRIPT}${MEMORY_SCRIPT}${LOSS_SCRIPT}${STEPS_SCRIPT}${START_SCRIPT}${isLive ? LIVE_SCRIPT : ''}${END_SCRIPT}</script>
+<script>${PAGE_SCRIPT}</script>
 </body>
 </html>
 `;

@@ -1,24 +1,16 @@
 // What is sent to a live page: changes that give the whole again, and stay small.
 
-import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 
-import { type Change, changesOf } from '#src/report/changes.js';
-import { APPLY_SCRIPT } from '#src/report/page/live.js';
+import { applyChange, type Change, changesOf } from '#src/report/changes.js';
 import { runningState } from '#src/report/report.js';
 import { timedRun } from './timelines.js';
-
-/** As the page does it, from the text that the page carries. */
-const apply = runInNewContext(`${APPLY_SCRIPT}; applyChange`) as (
-  value: unknown,
-  change: Change,
-) => unknown;
 
 function sent(before: unknown, after: unknown): unknown {
   const change = changesOf(before, after);
   if (change === undefined) return before;
-  return apply(before, JSON.parse(JSON.stringify(change)) as Change);
+  return applyChange(before, JSON.parse(JSON.stringify(change)) as Change);
 }
 
 const plain = fc.letrec((tie) => ({

@@ -1,7 +1,6 @@
 // Several runs on one page, and memory and times in their charts: what a mouse and a keyboard find there.
 
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -13,10 +12,6 @@ import type { RunRecord } from '#src/records/run-record.js';
 import { launchChromium } from '../browser/chromium.js';
 import { RECORD } from './records.js';
 import { timedRun } from './timelines.js';
-
-const read = (file: string) =>
-  readFileSync(createRequire(import.meta.url).resolve(`uplot/dist/${file}`), 'utf8');
-const CHART = { script: read('uPlot.iife.min.js'), css: read('uPlot.min.css') };
 
 let browser: Browser;
 let folder: string;
@@ -146,7 +141,7 @@ test('10,000 steps in five runs: everything is drawn, and it fits a phone and pa
 async function open(runs: Record<string, RunRecord>, screen: BrowserContextOptions = {}) {
   const path = join(folder, 'report.html');
   const named = Object.entries(runs).map(([name, record]) => ({ name, record }));
-  writeFileSync(path, renderReport(named, CHART));
+  writeFileSync(path, renderReport(named));
   const page = await browser.newPage({ viewport: { width: 1200, height: 900 }, ...screen });
   const complaints: string[] = [];
   const requests: string[] = [];

@@ -3,13 +3,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-import {
-  type ChartLibrary,
-  endedState,
-  LIVE_POLICY,
-  renderLivePage,
-  runningState,
-} from '../../report/report.js';
+import { endedState, LIVE_POLICY, renderLivePage, runningState } from '../../report/report.js';
 import type { RunRecord } from '../../records/run-record.js';
 import { kindOf, reasonOf, RunError } from '../terminal/cli-error.js';
 import { newToken, placeOf } from './address.js';
@@ -26,7 +20,6 @@ export interface LivePage {
 export interface LiveOptions {
   /** 0: a free one. */
   readonly port: number;
-  readonly chart: ChartLibrary;
   /** The run so far; asked at most once a second, and only while somebody looks. */
   readonly record: () => RunRecord;
   /** Hears of what ends the page before its time. */
@@ -56,7 +49,7 @@ const HEADERS = {
 };
 
 /** Listens on loopback. Throws a RunError if it can't on that port. */
-export async function startLivePage({ port, chart, record, warn }: LiveOptions): Promise<LivePage> {
+export async function startLivePage({ port, record, warn }: LiveOptions): Promise<LivePage> {
   const token = newToken();
   const fail = (error: unknown): void => {
     warn(`--live can go on no longer: ${reasonOf(error)}. Training goes on.`);
@@ -71,7 +64,7 @@ export async function startLivePage({ port, chart, record, warn }: LiveOptions):
       response.writeHead(200, { ...HEADERS, 'Content-Type': 'text/event-stream' });
       streams.add(response, state);
     } else {
-      const html = renderLivePage(streams.state, chart);
+      const html = renderLivePage(streams.state);
       response.writeHead(200, {
         ...HEADERS,
         'Content-Type': 'text/html; charset=utf-8',

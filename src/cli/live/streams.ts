@@ -3,8 +3,7 @@
 
 import type { ServerResponse } from 'node:http';
 
-import { changesOf } from '../../report/changes.js';
-import type { LiveMessage } from '../../report/page/live.js';
+import { changesOf, type LiveMessage } from '../../report/changes.js';
 import type { ReportState } from '../../report/report.js';
 
 const EVERY_MS = 1000;
@@ -90,7 +89,7 @@ export class LiveStreams {
     }
   }
 
-  #send(response: ServerResponse, message: LiveMessage): void {
+  #send(response: ServerResponse, message: LiveMessage<ReportState>): void {
     response.write(`data: ${JSON.stringify(message)}\n\n`);
     this.#upToDate.add(response);
   }

@@ -7,7 +7,6 @@ import { readRunRecord } from '../../records/read-record.js';
 import { recipeOf } from '../../report/parts.js';
 import { isReport, renderReport } from '../../report/report.js';
 import { isNotFound, reasonOf, RunError } from '../terminal/cli-error.js';
-import { readChartLibrary } from '../train/output.js';
 import { replaceFile } from '../terminal/own-file.js';
 import type { ReportRequest } from './command.js';
 
@@ -15,7 +14,7 @@ import type { ReportRequest } from './command.js';
 export async function writeReport({ runs, output }: ReportRequest): Promise<number> {
   const read: { path: string; named: NamedRun }[] = [];
   for (const given of runs) read.push(await readRun(given));
-  const page = renderReport(distinguished(read), await readChartLibrary());
+  const page = renderReport(distinguished(read));
   await replaceFile(
     {
       path: output,

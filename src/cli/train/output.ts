@@ -1,11 +1,10 @@
 // The folder a run writes to. Everything that could keep us from writing is found before training
 // starts; nothing is overwritten but our own earlier files.
 
-import { mkdir, readFile, stat } from 'node:fs/promises';
-import { createRequire } from 'node:module';
+import { mkdir, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { recipeOf } from '../../report/parts.js';
-import { type ChartLibrary, isReport, renderReport } from '../../report/report.js';
+import { isReport, renderReport } from '../../report/report.js';
 import { isRunRecord, type RunRecord, runRecordToJson } from '../../records/run-record.js';
 import { reasonOf, RunError } from '../terminal/cli-error.js';
 import { checkReplaceable, OTHER_FOLDER, type OwnFile, replaceFile } from '../terminal/own-file.js';
@@ -13,8 +12,6 @@ import { checkReplaceable, OTHER_FOLDER, type OwnFile, replaceFile } from '../te
 export interface Output {
   readonly recordPath: string;
   readonly reportPath: string;
-  /** What the report draws with. */
-  readonly chart: ChartLibrary;
   /** Writes both files, each in one piece or not at all. */
   write(record: RunRecord): Promise<void>;
 }
@@ -34,17 +31,12 @@ export async function prepareOutput(folder: string): Promise<Output> {
   };
   await checkReplaceable(record);
   await checkReplaceable(report);
-  const chart = await readChartLibrary();
   return {
     recordPath: record.path,
     reportPath: report.path,
-    chart,
     async write(content) {
       await replaceFile(record, runRecordToJson(content));
-      await replaceFile(
-        report,
-        renderReport([{ name: recipeOf(content), record: content }], chart),
-      );
+      await replaceFile(report, renderReport([{ name: recipeOf(content), record: content }]));
     },
   };
 }
@@ -68,11 +60,4 @@ export async function makeFolder(path: string): Promise<void> {
   if (found !== undefined) throw new Error(`${path} is not a folder`);
   await makeFolder(dirname(path));
   await mkdir(path);
-}
-
-export async function readChartLibrary(): Promise<ChartLibrary> {
-  const require = createRequire(import.meta.url);
-  const read = (file: string): Promise<string> =>
-    readFile(require.resolve(`uplot/dist/${file}`), 'utf8');
-  return { script: await read('uPlot.iife.min.js'), css: await read('uPlot.min.css') };
 }

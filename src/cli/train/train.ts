@@ -63,7 +63,7 @@ export async function train(options: TrainOptions, toolVersion: string): Promise
         validation: { step: [], fast: [], slow: [] },
         meter: metered,
       };
-      const live = await openLivePage(run, output);
+      const live = await openLivePage(run);
       try {
         const sink = await openSinks(options); // makes a file: after all that may refuse
         return await trainAndRecord({ ...run, sink }, output, live);
@@ -193,12 +193,11 @@ async function validate(
   return { fast, slow };
 }
 
-async function openLivePage(run: Omit<Run, 'sink'>, output: Output): Promise<LivePage | null> {
+async function openLivePage(run: Omit<Run, 'sink'>): Promise<LivePage | null> {
   const { live: port } = run.options;
   if (port === undefined) return null;
   const live = await startLivePage({
     port,
-    chart: output.chart,
     record: () => makeRecord(run, 'running'),
     warn: (message) => console.error(`warning: ${message}`),
   });

@@ -1,16 +1,9 @@
 // Asks a live page for things, as a browser would or wouldn't.
 
 import { type IncomingMessage, request, type RequestOptions } from 'node:http';
-import { runInNewContext } from 'node:vm';
 
-import type { Change } from '#src/report/changes.js';
-import { APPLY_SCRIPT, type LiveMessage } from '#src/report/page/live.js';
+import { applyChange, type LiveMessage } from '#src/report/changes.js';
 import type { ReportState } from '#src/report/report.js';
-
-const apply = runInNewContext(`${APPLY_SCRIPT}; applyChange`) as (
-  value: unknown,
-  change: Change,
-) => unknown;
 
 export interface Answer {
   readonly status: number | undefined;
@@ -34,7 +27,7 @@ export function ask(url: string, options: RequestOptions = {}): Promise<Answer> 
 }
 
 export interface Stream {
-  readonly messages: LiveMessage[];
+  readonly messages: LiveMessage<ReportState>[];
   /** What a page would show now. */
   readonly state: () => ReportState;
   /** When there are `count` messages. */
@@ -47,16 +40,16 @@ export interface Stream {
 export function listenTo(url: string): Promise<Stream> {
   return new Promise((resolve, reject) => {
     const asked = request(`${url}events`, { agent: false }, (response) => {
-      const messages: LiveMessage[] = [];
+      const messages: LiveMessage<ReportState>[] = [];
       let [text, state] = ['', undefined as unknown];
       const waiting = new Set<() => void>();
       response.setEncoding('utf8').on('data', (more: string) => {
         const parts = (text + more).split('\n\n');
         text = parts.pop() ?? '';
         for (const part of parts) {
-          const message = JSON.parse(part.replace(/^data: /, '')) as LiveMessage;
+          const message = JSON.parse(part.replace(/^data: /, '')) as LiveMessage<ReportState>;
           messages.push(message);
-          state = message.whole ?? apply(state, message.changes as Change);
+          state = 'whole' in message ? message.whole : applyChange(state, message.changes);
         }
         waiting.forEach((look) => look());
       });

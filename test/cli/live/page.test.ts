@@ -1,8 +1,6 @@
 // `slowlane train --live` as its reader sees it: a page that follows a run in a real browser, and nothing in the
 // reader's hands is made anew.
 
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
@@ -12,10 +10,6 @@ import { launchChromium } from '../../browser/chromium.js';
 import { readRecord, slowlane, temporaryFolder } from '../run-cli.js';
 import { timedRun } from '../../report/timelines.js';
 import { listenTo } from './client.js';
-
-const read = (file: string) =>
-  readFileSync(createRequire(import.meta.url).resolve(`uplot/dist/${file}`), 'utf8');
-const CHART = { script: read('uPlot.iife.min.js'), css: read('uPlot.min.css') };
 
 let browser: Browser;
 
@@ -63,7 +57,7 @@ test('zoom, buttons, focus, a chosen point and a selection stay; a page that los
     partial: true,
     ended: 'running',
   });
-  const live = await startLivePage({ port: 0, chart: CHART, record, warn: () => {} });
+  const live = await startLivePage({ port: 0, record, warn: () => {} });
   const { page, complaints } = await open(live.url);
   expect(await page.locator('#loss').isVisible()).toBe(false); // nothing to draw yet
   steps = 20;

@@ -13,8 +13,6 @@ import type { RunRecord } from '#src/records/run-record.js';
 import { timedRun } from '../../report/timelines.js';
 import { ask, listenTo } from './client.js';
 
-const CHART = { script: '/* charts */', css: '' };
-
 let steps: number;
 let asked: number;
 let warnings: string[];
@@ -38,7 +36,6 @@ afterEach(() => {
 function start(port = 0): Promise<LivePage> {
   return startLivePage({
     port,
-    chart: CHART,
     record: () => {
       asked += 1;
       return record();
