@@ -25,14 +25,14 @@ class WarningList extends Logger {
 }
 
 /**
- * Converts the modules `entryPoints` of the project `tsconfig`. `namesOnly` are not exported, and need not be.
+ * Converts the modules `entryPoints` of the project `tsconfig`. Types called `notExported` need not be.
  *
  * @throws Error with TypeDoc's messages if the project does not compile.
  */
 export async function convertApi(
   entryPoints: readonly string[],
   tsconfig: string,
-  namesOnly: readonly string[] = [],
+  notExported: readonly string[] = [],
 ): Promise<ConvertedApi> {
   const app = await Application.bootstrapWithPlugins({
     name: 'slowlane',
@@ -47,7 +47,7 @@ export async function convertApi(
     excludeInternal: true,
     excludeExternals: true,
     skipErrorChecking: true, // tsc checks types
-    intentionallyNotExported: [...namesOnly],
+    intentionallyNotExported: [...notExported],
     requiredToBeDocumented: DOCUMENTED_KINDS,
     validation: { notDocumented: true, notExported: true, invalidLink: true },
     // One page an entry point.

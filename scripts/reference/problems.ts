@@ -1,5 +1,6 @@
 // What the docstrings of the public API lack.
 
+import { ERROR_CODES } from '../../src/checks/errors.js';
 import type { ConvertedApi } from './convert.js';
 import { functionsWithoutExample } from './examples.js';
 import { callsThatHideErrors } from './thrown-errors.js';
@@ -16,6 +17,6 @@ export function problemsOf(
     ...warnings,
     ...numbersWithoutUnit(project),
     ...functionsWithoutExample(project),
-    ...callsThatHideErrors(program, entryPoints),
+    ...callsThatHideErrors(program, entryPoints, ERROR_CODES),
   ];
 }

@@ -8,6 +8,8 @@
 import ts from 'typescript';
 
 const LIBRARY_ERRORS = ['TypeError', 'RangeError'];
+/** Words that look like an error code; codes of one word, such as DISPOSED, do not. */
+const CODE = /\b[A-Z]{2,}(?:_[A-Z0-9]+)+\b/g;
 
 interface Found {
   readonly errors: ReadonlySet<string>;
@@ -19,8 +21,12 @@ interface PublicCall {
   readonly declaration: ts.FunctionLikeDeclaration;
 }
 
-/** Each call of the modules `entryPoints`, but for constructors behind a factory, whose `@throws` lacks an error. */
-export function callsThatHideErrors(program: ts.Program, entryPoints: readonly string[]): string[] {
+/** Each call of the modules `entryPoints`, but for constructors behind a factory, whose `@throws` lacks an error, or names a code that is not in `codes`. */
+export function callsThatHideErrors(
+  program: ts.Program,
+  entryPoints: readonly string[],
+  codes: readonly string[],
+): string[] {
   const checker = program.getTypeChecker();
   const errors = new ReachableErrors(checker);
   const problems = new Set<string>();
@@ -30,6 +36,9 @@ export function callsThatHideErrors(program: ts.Program, entryPoints: readonly s
       if (!isNamed(error, text))
         problems.add(`${name}: throws ${error}, its @throws does not say so.`);
     }
+    for (const [word] of text.matchAll(CODE)) {
+      if (!codes.includes(word)) problems.add(`${name}: @throws names ${word}, which is no code.`);
+    }
   }
   return [...problems];
 }
@@ -37,7 +46,7 @@ export function callsThatHideErrors(program: ts.Program, entryPoints: readonly s
 /** A `SlowlaneError` may be named by its codes alone. */
 function isNamed(error: string, text: string): boolean {
   if (LIBRARY_ERRORS.includes(error)) return text.includes(error);
-  return text.includes(error) || /\b[A-Z]{2,}(_[A-Z0-9]+)+\b|\bDISPOSED\b/.test(text);
+  return text.includes(error) || text.search(CODE) !== -1;
 }
 
 function throwsText(declaration: ts.FunctionLikeDeclaration): string {

@@ -29,32 +29,36 @@ import {
 } from '../tfjs/tape.js';
 
 /**
- * `fn`, a block of a model, made to keep only its inputs for the backward pass, and not what it computes in
- * between: that is computed again when its gradients are. One more forward pass in time; in memory the
- * inputs of all blocks and the inside of one. With n layers in √n blocks that grows with √n instead of n.
+ * Makes a block of a model keep only its inputs for the backward pass, where it runs again. That takes one more forward
+ * pass; in memory it takes the inputs of all blocks and the inside of one. With n layers in √n blocks that grows with √n
+ * instead of n.
  *
- * The gradients are those without it, to the bit, for the inputs and for all variables that `fn` uses, which
- * need not be listed. In both runs `fn` gets the same random numbers and finds the same values in variables
- * (dropout; the statistics of a batch norm move once). With `gradients: 'release'` the weights of a block
- * are updated while its ops are walked. Where no gradient is computed, it is `fn` itself.
+ * The gradients are the same to the bit, for the inputs and for all variables that `fn` uses, which need not be listed.
+ * In both runs `fn` gets the same random numbers and finds the same values in variables (dropout; the statistics of a
+ * batch norm move once). With `gradients: 'release'` the weights of a block are updated while its ops are walked. Where no
+ * gradient is computed, the result is `fn` itself.
  *
- * - `fn` takes tensors of any shape and type, gives one tensor, and must do the same both times. It may read
- *   variables and constants from outside, but activations only as arguments. It keeps no state but variables.
- * - The inputs stay the caller's; until their gradients are done, their data stays allocated. The result is
- *   the caller's, as `fn`'s would be.
- * - Throws a `TypeError` for anything else; a `SlowlaneError` NO_GRADIENT if `fn` reads an activation that is
- *   not an argument, DISPOSED if what it read is gone when it runs again, STATE_MISMATCH if it then does
- *   something else.
+ * Source: Chen, Xu, Zhang, Guestrin 2016, "Training Deep Nets with Sublinear Memory Cost", arXiv:1604.06174.
  *
- * Chen, Xu, Zhang, Guestrin 2016, "Training Deep Nets with Sublinear Memory Cost", arXiv:1604.06174.
- *
+ * @param fn Takes tensors of any shape and type, gives one tensor, and must do the same both times. It may read variables
+ * and constants from outside, but activations only as arguments. It keeps no state but variables.
+ * @returns A function of the same tensors. The inputs stay the caller's; their data stays allocated until their gradients
+ * are done. The result is the caller's.
+ * @throws TypeError if `fn` is no function, or gets or gives something other than tensors.
+ * @throws SlowlaneError NO_GRADIENT if `fn` reads an activation that is no argument; DISPOSED if something it read is gone when
+ * it runs again; STATE_MISMATCH if the second run has other ops.
  * @example
- * const weights = [1, 2, 3, 4].map((seed) => tf.variable(tf.randomNormal([8, 8], 0, 0.3, 'float32', seed)));
+ * ```ts
+ * import * as tf from '@tensorflow/tfjs';
+ * import { adam, checkpoint } from 'slowlane';
+ *
+ * const weights = [1, 2, 3, 4].map(() => tf.variable(tf.randomNormal([8, 8], 0, 0.3)));
  * const layer = (x: tf.Tensor, weight: tf.Variable) => tf.relu(tf.matMul(x, weight));
  * const first = checkpoint((x: tf.Tensor) => weights.slice(0, 2).reduce(layer, x));
  * const second = checkpoint((x: tf.Tensor) => weights.slice(2).reduce(layer, x));
  * const x = tf.ones([4, 8]);
  * adam({ gradients: 'release' }).minimize(() => tf.mean(tf.square(second(first(x)))));
+ * ```
  */
 export function checkpoint<Inputs extends tf.Tensor[], Output extends tf.Tensor>(
   fn: (...inputs: Inputs) => Output,

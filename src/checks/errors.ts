@@ -27,15 +27,38 @@ export const ERROR_CODES = [
   'DATA',
 ] as const;
 
+/** One of the codes of a `SlowlaneError`; docs/errors.md explains each. */
 export type SlowlaneErrorCode = (typeof ERROR_CODES)[number];
 
 /** The numbers and names behind the message, for programs. */
 export type SlowlaneErrorDetails = Readonly<Record<string, unknown>>;
 
-/** @example if (error instanceof SlowlaneError && error.code === 'SYNC_DUE') await optimizer.sync(); */
+/**
+ * An error that a program can react to. `code` says which it is, `message` what was wrong and what to do.
+ *
+ * @example
+ * ```ts
+ * import * as tf from '@tensorflow/tfjs';
+ * import { lookahead, sgd, SlowlaneError } from 'slowlane';
+ *
+ * const w = tf.variable(tf.scalar(1));
+ * const optimizer = lookahead(sgd(), { syncPeriod: 1 });
+ * const loss = () => tf.square(w) as tf.Scalar;
+ * optimizer.minimize(loss, false, [w]); // ends a cycle: a sync is due
+ * try {
+ *   optimizer.minimize(loss, false, [w]);
+ * } catch (error) {
+ *   if (!(error instanceof SlowlaneError) || error.code !== 'SYNC_DUE') throw error;
+ *   await optimizer.sync();
+ * }
+ * ```
+ */
 export class SlowlaneError extends Error {
+  /** The name of the class. */
   override readonly name: string = 'SlowlaneError';
+  /** What happened; docs/errors.md explains each code. */
   readonly code: SlowlaneErrorCode;
+  /** The numbers and names behind the message. */
   readonly details: SlowlaneErrorDetails;
 
   constructor(

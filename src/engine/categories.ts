@@ -13,10 +13,13 @@ export const CATEGORIES = [
 ] as const;
 
 /**
- * - `gradients`: everything that a backward pass makes, gradients of activations too;
+ * What device memory is for:
+ *
+ * - `weights`: variables that are trained, and frozen ones;
+ * - `gradients`: everything that a backward pass allocates, gradients of activations too;
  * - `moments`: state of the optimizer;
  * - `staging`: buffers that the host can map, and uniforms;
- * - `activations`: also whatever nothing else is known about;
+ * - `activations`: also everything of no other known category;
  * - `pool`: freed by the program, kept for the next tensor of the same size.
  */
 export type Category = (typeof CATEGORIES)[number];
@@ -24,16 +27,19 @@ export type Category = (typeof CATEGORIES)[number];
 /** Bytes by category. */
 export type Breakdown = Readonly<Record<Category, number>>;
 
-/** A category, or `free`: not allocated. */
 export const PLACES = [...CATEGORIES, 'free'] as const;
+/** Where an event moves bytes from or to: a category, or `free`, which is not allocated. */
 export type Place = (typeof PLACES)[number];
 
-/**
- * - `update`: from the end of a backward pass to the end of the same turn of the event loop;
- * - `sync`: a sync of Lookahead;
- * - `other`: everything else: reading data, evaluating, bringing slow weights back between syncs.
- */
 export const PHASES = ['forward', 'backward', 'update', 'sync', 'other'] as const;
+/**
+ * When in a step something happens:
+ *
+ * - `forward` and `backward`: the two passes;
+ * - `update`: from the end of a backward pass until the event loop continues;
+ * - `sync`: a sync of Lookahead;
+ * - `other`: everything else, such as reading data, evaluating, and readbacks between syncs.
+ */
 export type Phase = (typeof PHASES)[number];
 
 /** Says of each of `variables` what it is for. */

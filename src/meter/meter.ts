@@ -15,41 +15,59 @@ import type { TimelineData } from './timeline-data.js';
 import { type MeterEvent, Timeline } from './timeline.js';
 import { TensorCount } from './tensor-count.js';
 
+/** Options of `meter()`. */
 export interface MeterOptions {
   /**
-   * Called at every event, at once: it must not allocate on the device. If it throws, it is called no more, and
-   * `timeline()` throws that.
+   * Called at each event, at once. It must not allocate on the device. If it throws, it is not called again, and
+   * `timeline()` throws its error.
    */
   readonly onEvent?: (event: MeterEvent) => void;
 }
 
+/** A running meter. */
 export interface Meter {
+  /**
+   * What is counted: `allocator`, every buffer of the device; or `tensors`, what TensorFlow.js counts when each step begins.
+   */
   readonly source: MeterSourceKind;
   /** Bytes held now, by category. */
   readonly bytes: Breakdown;
   /**
-   * Call it before each step. Without it, a step is whatever TensorFlow.js records for a gradient, and on
-   * backends whose allocator is not ours nothing is recorded at all.
+   * Call it before each step, with the number of the step (default: the next one). Without it a step is what
+   * TensorFlow.js records for a gradient, and backends whose allocator is not ours record nothing.
    */
   beginStep(step?: number): void;
+  /**
+   * Everything recorded so far, as plain data.
+   *
+   * @throws the error of an `onEvent` that threw.
+   */
   timeline(): TimelineData;
-  /** Records nothing more; what was recorded stays. Idempotent. */
+  /** Stops recording; the timeline stays. Idempotent. */
   stop(): void;
 }
 
 const running = new WeakMap<tf.KernelBackend, MeterSource>();
 
 /**
- * Records every allocation and release on the current backend from now on, by category, step and phase.
- * One at a time: throws WRONG_STATE while another meter of this backend runs.
+ * Records every allocation and release on the current backend until its `stop()`, by category, step and phase.
  *
+ * @throws TypeError on a wrong option.
+ * @throws SlowlaneError WRONG_STATE if a meter runs on this backend already.
  * @example
+ * ```ts
+ * import * as tf from '@tensorflow/tfjs';
+ * import { adam, meter } from 'slowlane';
+ *
+ * const w = tf.variable(tf.ones([4]));
  * const metered = meter();
- * for (let step = 1; step <= 10; step++) {
+ * for (let step = 1; step <= 3; step++) {
  *   metered.beginStep(step);
- *   await optimizer.step(loss);
+ *   adam().minimize(() => tf.sum(tf.square(w)), false, [w]);
  * }
- * console.log(metered.timeline().steps.peak);
+ * console.log(metered.bytes.weights, metered.timeline().peak);
+ * metered.stop();
+ * ```
  */
 export function meter(options?: MeterOptions): Meter {
   const { onEvent } = checkKeys('meter()', options, ['onEvent']) as MeterOptions;

@@ -14,12 +14,17 @@ import { applyMove, MoveRing } from './move-log.js';
 import { StepRows } from './step-rows.js';
 import type { TimelineData } from './timeline-data.js';
 
-/** What a listener gets. */
+/** Bytes that move from one place to another. */
 export interface MeterEvent {
+  /** The number of the step. */
   readonly step: number;
+  /** The phase of the step. */
   readonly phase: Phase;
+  /** Where the bytes were: a category, or `free` for an allocation. */
   readonly from: Place;
+  /** Where they are now: a category, or `free` for a release. */
   readonly to: Place;
+  /** How many bytes. */
   readonly bytes: number;
   /** Bytes after the event, by category. */
   readonly after: Breakdown;

@@ -76,6 +76,6 @@ describe.skipIf(!hasChromium)('on WebGL', () => {
 
   test('8-bit moments are refused: the backend rounds 32-bit integers', async () => {
     const { code } = await trained("adam({ moments: 'device:q8' })");
-    expect(code).toBe('ENGINE');
+    expect(code).toBe('UNSUPPORTED');
   });
 });

@@ -45,8 +45,12 @@ test('so has each class that is chosen at run time, by each call that reaches it
   ]);
 });
 
+test('a code that does not exist is refused', () => {
+  expect(about('wrongCode')).toEqual(['wrongCode: @throws names NO_SUCH_CODE, which is no code.']);
+});
+
 test('a function without an example is refused', () => {
   expect(about('noExample')).toEqual(['lacking.noExample: a function without an @example.']);
 });
 
-test('these seven are all', () => expect(problems).toHaveLength(7));
+test('these eight are all', () => expect(problems).toHaveLength(8));

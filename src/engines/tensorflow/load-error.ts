@@ -2,14 +2,16 @@
 import { SlowlaneError } from '../../checks/errors.js';
 
 /**
- * - `not-installed`: neither tfjs-node-gpu nor tfjs-node is there;
- * - `no-addon`: the package is there, but not its native addon, as when its install script failed;
+ * Why TensorFlow cannot be used:
+ *
+ * - `not-installed`: neither tfjs-node-gpu nor tfjs-node is installed;
+ * - `no-addon`: the package is installed without its native addon, as when its install script failed;
  * - `no-libtensorflow`: the addon does not find libtensorflow;
  * - `wrong-libtensorflow`: it finds one that it was not built for;
  * - `no-cuda`: a library of CUDA or cuDNN is missing;
- * - `no-gpu`: all was loaded and TensorFlow uses no GPU, though one was asked for;
+ * - `no-gpu`: everything was loaded, but TensorFlow uses no GPU although one was asked for;
  * - `node`: this version of Node is too new for the package;
- * - `failed`: anything else; the message has what was said.
+ * - `failed`: anything else; the message has the original error.
  */
 export type TensorFlowProblem =
   | 'not-installed'
@@ -43,9 +45,15 @@ const REMEDIES: Readonly<Record<TensorFlowProblem, string>> = {
   failed: `${REBUILD}.`,
 };
 
-/** TensorFlow cannot be used; `problem` says why and the message what to do. */
+/**
+ * TensorFlow cannot be used: `problem` says why, `remedy` what to do.
+ *
+ * @hideconstructor
+ */
 export class TensorFlowLoadError extends SlowlaneError {
+  /** The name of the class. */
   override readonly name = 'TensorFlowLoadError';
+  /** What the problem is. */
   readonly problem: TensorFlowProblem;
   /** What failed. */
   readonly what: string;

@@ -7,14 +7,15 @@ import { promisify } from 'node:util';
 import * as tf from '@tensorflow/tfjs-core';
 import type { Binding } from '../../tfjs/tensorflow-backend.js';
 
+/** Memory that TensorFlow holds. */
 export interface TensorFlowMemory {
-  /** By tfjs's count: every tensor that lives, blind to what an op needs while it runs. */
+  /** Bytes of all tensors, counted by TensorFlow.js. It does not see what an op needs while it runs. */
   readonly tensorBytes: number;
-  /** Tensors that TensorFlow holds for the addon. */
+  /** Number of tensors that TensorFlow holds for the addon. */
   readonly tensors: number;
-  /** What this process holds on NVIDIA GPUs, by nvidia-smi; null where that is not to be had. */
+  /** Bytes of this process on NVIDIA GPUs, by nvidia-smi; null if it cannot report them. */
   readonly gpuBytes: number | null;
-  /** Main memory of the process: where the tensors are, without a GPU. */
+  /** Main memory of the process. Without a GPU the tensors are in it. */
   readonly residentBytes: number;
 }
 

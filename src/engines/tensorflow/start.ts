@@ -13,13 +13,14 @@ import { inPlaceUpdates } from './update-in-place.js';
 /** The name of the backend in TensorFlow.js. */
 const BACKEND_NAME = 'tensorflow';
 
+/** Options of `startTensorFlow()`. */
 export interface TensorFlowOptions {
   /**
-   * The folder of a built tfjs-node or tfjs-node-gpu that is not among the project's packages. Default: what the
-   * environment variable SLOWLANE_TENSORFLOW says, if it is set.
+   * The folder of a built tfjs-node or tfjs-node-gpu that is not among the project's packages. Default: the environment
+   * variable SLOWLANE_TENSORFLOW, if it is set.
    */
   readonly packageFolder?: string;
-  /** `'gpu'`: an error where TensorFlow uses no GPU. Default `'any'`: then it computes on the CPU. */
+  /** `'gpu'`: throw if TensorFlow uses no GPU. Default `'any'`: then it computes on the CPU. */
   readonly device?: 'any' | 'gpu';
   /**
    * How slow weights of fp16 (`slow: 'host:f16'`) cross: `'half'`, blended by TensorFlow, for half the bytes; or
@@ -29,11 +30,13 @@ export interface TensorFlowOptions {
   readonly transfers?: 'auto' | 'half' | 'float';
 }
 
+/** The running engine. */
 export interface TensorFlowEngine {
+  /** The backend of TensorFlow.js. */
   readonly backend: tf.KernelBackend;
   /** Where TensorFlow computes. */
   readonly device: 'gpu' | 'cpu';
-  /** Which package it is. */
+  /** The package that was loaded. */
   readonly package: string;
   /** The version of libtensorflow. */
   readonly version: string;
@@ -41,15 +44,28 @@ export interface TensorFlowEngine {
   readonly updatesInPlace: boolean;
   /** How slow weights of fp16 cross; `'float'` also where TensorFlow lacks what halves take. */
   readonly transfers: 'half' | 'float';
+  /** Reads how much memory TensorFlow holds. */
   readonly memory: () => Promise<TensorFlowMemory>;
 }
 
 /**
- * Makes TensorFlow tfjs's backend. Throws TypeErrors and RangeErrors for wrong options, and a
- * `TensorFlowLoadError` that says what to do where no package can be loaded.
+ * Makes TensorFlow the backend of TensorFlow.js.
  *
+ * @throws TypeError or RangeError on a wrong option.
+ * @throws TensorFlowLoadError (PACKAGE_MISSING, or UNSUPPORTED without the GPU that was asked for) if no package can be loaded;
+ * its `remedy` says what to do.
  * @example
- * const { device } = await startTensorFlow();
+ * ```ts
+ * import { startTensorFlow, TensorFlowLoadError } from 'slowlane/tensorflow';
+ *
+ * try {
+ *   const { device, version } = await startTensorFlow();
+ *   console.log(device, version);
+ * } catch (error) {
+ *   if (!(error instanceof TensorFlowLoadError)) throw error;
+ *   console.log(error.problem, error.remedy);
+ * }
+ * ```
  */
 export async function startTensorFlow(options?: TensorFlowOptions): Promise<TensorFlowEngine> {
   const { packageFolder, device, transfers } = checkOptions(options);

@@ -19,9 +19,17 @@ const KINDS = {
  */
 export type GpuErrorKind = keyof typeof KINDS;
 
-/** The device refused or failed to do something. `name` and `code` follow from the kind. */
+/**
+ * Something that the device refused or failed to do. `kind` and `code` say which.
+ *
+ * @hideconstructor
+ */
 export class GpuError extends SlowlaneError {
+  /**
+   * The name of the kind: `GpuValidationError`, `GpuOutOfMemoryError`, `GpuInternalError`, `GpuLimitError` or `GpuLostError`.
+   */
   override readonly name: string;
+  /** What happened. */
   readonly kind: GpuErrorKind;
 
   constructor(

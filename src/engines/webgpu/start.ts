@@ -20,35 +20,41 @@ import { inPlaceUpdates } from './update/update-in-place.js';
 /** The name of the backend in TensorFlow.js. */
 export const BACKEND_NAME = 'slowlane-webgpu';
 
+/** Options of `startWebGPU()`. */
 export interface WebGPUOptions {
   /**
-   * At most this much memory is allocated on the device: `'2GiB'`, `'512MiB'`, `'1.5 GB'` or a number of
-   * bytes. What does not fit throws a `VramBudgetError`. Default: no limit.
+   * The most bytes that may be allocated on the device: `'2GiB'`, `'512MiB'`, `'1.5 GB'` or a number of bytes. What does
+   * not fit throws a `VramBudgetError`. Default: no limit.
    */
   readonly vramBudget?: string | number;
-  /** Part of the adapter's name, in any case; also the way to a software adapter beside a GPU. */
+  /** Part of the adapter's name, in any case. It can also name a software adapter beside a GPU. */
   readonly adapter?: string;
-  /** Which GPU of several. Default `'high-performance'`. */
+  /** Which of several GPUs. Default `'high-performance'`. */
   readonly powerPreference?: 'high-performance' | 'low-power';
-  /** Take a software adapter, with a warning, if there is no GPU. Default true. */
+  /** Use a software adapter, with a warning, if there is no GPU. Default true. */
   readonly allowSoftware?: boolean;
 }
 
+/** The running engine. */
 export interface WebGPUEngine {
+  /** The backend of TensorFlow.js. */
   readonly backend: BudgetedBackend;
+  /** The adapter it runs on. */
   readonly adapter: {
+    /** Its name and driver. */
     readonly name: string;
-    /** Computes on the CPU: slow. */
+    /** True if it computes on the CPU, which is slow. */
     readonly software: boolean;
   };
+  /** The limits of the device. */
   readonly limits: GPUSupportedLimits;
-  /** Infinity for none. */
+  /** The budget; Infinity without one. */
   readonly budgetBytes: number;
-  /** Bytes on the device, by what they are for. */
+  /** Reads how many bytes are allocated now, by category. */
   readonly memory: () => DeviceMemory;
   /**
-   * Removes the backend and frees all that is on the device; the backend of before is the current one again.
-   * Then `startWebGPU` can be called again.
+   * Removes the backend and frees everything on the device. The previous backend is the current one again, and
+   * `startWebGPU` can be called again.
    */
   readonly stop: () => void;
 }
@@ -58,14 +64,19 @@ let hasWarned = false;
 let isStarting = false;
 
 /**
- * Makes WebGPU the backend of tfjs, with a hard memory budget; errors of the device are thrown.
+ * Makes WebGPU the backend of TensorFlow.js, with a hard memory budget; errors of the device are thrown.
  *
- * @throws TypeError, RangeError for a wrong option.
+ * @throws TypeError or RangeError on a wrong option.
  * @throws SlowlaneError UNSUPPORTED if there is no such adapter; PACKAGE_MISSING if a package cannot be loaded;
- * WRONG_STATE if the engine is running already; DEVICE_FAILED if tfjs cannot use the device.
- *
+ * WRONG_STATE if the engine runs already; DEVICE_FAILED if TensorFlow.js cannot use the device.
  * @example
- * const { adapter } = await startWebGPU({ vramBudget: '2GiB' });
+ * ```ts
+ * import { startWebGPU } from 'slowlane/webgpu';
+ *
+ * const gpu = await startWebGPU({ vramBudget: '2GiB' });
+ * console.log(gpu.adapter.name, gpu.memory().allocatedBytes);
+ * gpu.stop();
+ * ```
  */
 export async function startWebGPU(options?: WebGPUOptions): Promise<WebGPUEngine> {
   const { budgetBytes, wish } = checkOptions(options);

@@ -44,6 +44,17 @@ export class NoThrowsInMethod {
   }
 }
 
+/**
+ * Names a code that went.
+ *
+ * @throws SlowlaneError NO_SUCH_CODE
+ * @example
+ * wrongCode();
+ */
+export function wrongCode(): void {
+  second();
+}
+
 /** Nobody sees how it is called. */
 export function noExample(): void {}
 

@@ -6,16 +6,19 @@ import { variableSorter } from '../../../engine/categories.js';
 import type { Label } from './label.js';
 import type { Breakdown, Category } from './vram-budget-error.js';
 
+/** Memory of the device, in bytes. */
 export interface DeviceMemory {
-  /** Asked of the device and not given back; never more than the budget. */
+  /** Requested from the device and not given back; never more than the budget. */
   readonly allocatedBytes: number;
+  /** Without the free buffers of the pool. */
   readonly usedBytes: number;
+  /** The most that was allocated at one time. */
   readonly peakBytes: number;
-  /** Infinity for none. */
+  /** The budget; Infinity without one. */
   readonly budgetBytes: number;
   /**
-   * Not on the device: slow weights and moments in host memory that the device can reach. No part of the others. On a
-   * GPU without memory of its own it is the same memory.
+   * Host memory that the device can reach: slow weights and offloaded moments. It is not part of the other numbers. On
+   * a GPU without its own memory it is the same memory.
    */
   readonly hostBytes: number;
   /** Adds up to `allocatedBytes`. */

@@ -21,8 +21,32 @@ function isLabelling(backend: tf.KernelBackend): backend is LabellingBackend {
   return 'labelTensor' in backend;
 }
 
-/** Counts `what` under `label`: a tensor's memory, or all that a synchronous function allocates. */
+/**
+ * Counts the memory of a tensor under `label`. Backends that count by tensors ignore it.
+ *
+ * @example
+ * ```ts
+ * import * as tf from '@tensorflow/tfjs';
+ * import { label } from 'slowlane/webgpu';
+ *
+ * const data = label('activations', () => tf.zeros([64, 784]));
+ * label('weights', data);
+ * ```
+ */
 export function label(label: Label, what: tf.Tensor): void;
+/**
+ * Counts all that a synchronous function allocates under `label`, and returns its result. Backends that count by tensors
+ * ignore the label.
+ *
+ * @example
+ * ```ts
+ * import * as tf from '@tensorflow/tfjs';
+ * import { label } from 'slowlane/webgpu';
+ *
+ * const data = label('activations', () => tf.zeros([64, 784]));
+ * label('weights', data);
+ * ```
+ */
 export function label<T>(label: Label, what: () => T): T;
 export function label<T>(label: Label, what: tf.Tensor | (() => T)): T | void {
   const backend = tf.backend();

@@ -15,13 +15,21 @@ const REMEDIES: Readonly<Record<Category, string>> = {
   pool: 'a smaller batch',
 };
 
-/** An allocation that would have passed the VRAM budget. Nothing was allocated; training can go on smaller. */
+/**
+ * An allocation that would have exceeded the VRAM budget. Nothing was allocated; training can continue with less.
+ *
+ * @hideconstructor
+ */
 export class VramBudgetError extends SlowlaneError {
+  /** The name of the class. */
   override readonly name: string = 'VramBudgetError';
+  /** The size of the allocation. */
   readonly neededBytes: number;
+  /** The budget. */
   readonly budgetBytes: number;
-  /** What was allocated when it did not suffice, the pool already trimmed. */
+  /** What was allocated at that time, with an empty pool. */
   readonly usedBytes: number;
+  /** The same by category. */
   readonly breakdown: Breakdown;
 
   constructor(neededBytes: number, budgetBytes: number, breakdown: Breakdown) {
