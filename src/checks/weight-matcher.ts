@@ -3,6 +3,7 @@
 import type * as tf from '@tensorflow/tfjs-core';
 
 import { shown } from './check.js';
+import { SlowlaneError } from './errors.js';
 
 /**
  * Picks weights: by name (`'dense_1/kernel'`, or `'dense_1'` for all weights of that layer), by a
@@ -30,4 +31,33 @@ export function matches(matcher: WeightMatcher, weight: tf.Variable): boolean {
   // `search` ignores lastIndex, so a /g expression gives the same answer every time.
   if (matcher instanceof RegExp) return weight.name.search(matcher) !== -1;
   return weight.name === matcher || weight.name.startsWith(`${matcher}/`);
+}
+
+/** A matcher as JSON. */
+export type MatcherConfig = { named: string } | { pattern: string; flags: string };
+
+/**
+ * The saved form of `matcher`. tfjs turns snake_case strings of a saved config into camelCase when it loads one,
+ * so that names and expressions are kept free of underscores.
+ *
+ * @param option The option, as error messages name it.
+ * @throws SlowlaneError NOT_SERIALIZABLE for a function.
+ */
+export function matcherConfig(option: string, matcher: WeightMatcher): MatcherConfig {
+  if (typeof matcher === 'string') return { named: escaped(matcher) };
+  if (matcher instanceof RegExp) return { pattern: escaped(matcher.source), flags: matcher.flags };
+  throw new SlowlaneError(
+    'NOT_SERIALIZABLE',
+    `${option} picks weights by a function, which cannot be saved with the model. Use a name or a RegExp, or ` +
+      `save the model without its optimizer.`,
+  );
+}
+
+export function matcherFrom(saved: MatcherConfig): WeightMatcher {
+  if ('named' in saved) return decodeURIComponent(saved.named);
+  return new RegExp(decodeURIComponent(saved.pattern), saved.flags);
+}
+
+function escaped(text: string): string {
+  return encodeURIComponent(text).replaceAll('_', '%5F');
 }

@@ -1,5 +1,4 @@
 /** An update rule as data: its state, the numbers of a step, and one formula. Not an optimizer. */
-import type { Accumulation } from '../optimizers/gradient-means.js';
 import type { Algebra } from './algebra.js';
 
 /** What the formula can read: the weight, its gradient, the state and the numbers of the step. */
@@ -42,6 +41,4 @@ export interface UpdateRule<
   ): Readonly<Record<Scalar, number>>;
   /** The assignments in order; each reads the results of those before it. */
   formula(constants: Constants): readonly Assignment<State, Scalar>[];
-  /** How micro-batches go into the state; null or absent where they cannot. */
-  accumulation?(constants: Constants): Accumulation<State, Scalar> | null;
 }

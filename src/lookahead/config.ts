@@ -1,7 +1,4 @@
 // A Lookahead's options as JSON, for `model.save` with the optimizer, and back.
-//
-// tfjs turns snake_case strings of a saved config into camelCase when it loads one, so strings of the
-// caller's (names of weights, regular expressions) are kept free of underscores.
 
 import * as tf from '@tensorflow/tfjs-core';
 
@@ -10,7 +7,7 @@ import { BUDGET_KEYS, type BudgetOptions } from './lookahead-budget.js';
 import type { LookaheadOptions, LookaheadSettings, WeightOverride } from './options.js';
 import { scheduleConfig, scheduleFrom } from '../optimizers/schedules.js';
 import type { SlowFormat } from '../slow/slow-format.js';
-import type { WeightMatcher } from '../checks/weight-matcher.js';
+import { type MatcherConfig, matcherConfig, matcherFrom } from '../checks/weight-matcher.js';
 import { adaptive, isAdaptive, type SlowStepSize } from './step-size.js';
 
 type Config = tf.serialization.ConfigDict;
@@ -28,11 +25,11 @@ export function configOf(inner: tf.Optimizer, settings: LookaheadSettings): Conf
     ...settings.budget,
     nonFinite,
     overrides: settings.overrides.map((override) => ({
-      weights: matcherConfig(override.weights),
+      weights: matcherConfig('overrides', override.weights),
       slowStepSize:
         override.slowStepSize === undefined ? null : stepSizeConfig(override.slowStepSize),
     })),
-    exclude: settings.exclude.map(matcherConfig),
+    exclude: settings.exclude.map((matcher) => matcherConfig('exclude', matcher)),
     workers: workers ?? null,
     chunkBytes,
     workerTimeoutMs,
@@ -83,12 +80,10 @@ interface SavedConfig
   /** Null: to be planned. */
   slow: SlowFormat | null;
   slowStepSize: unknown;
-  overrides: { weights: SavedMatcher; slowStepSize: unknown }[];
-  exclude: SavedMatcher[];
+  overrides: { weights: MatcherConfig; slowStepSize: unknown }[];
+  exclude: MatcherConfig[];
   workers: number | null;
 }
-
-type SavedMatcher = { named: string } | { pattern: string; flags: string };
 
 /** Null, and keys that are not there: not given. */
 function budgetFrom(saved: SavedBudget): BudgetOptions {
@@ -128,21 +123,6 @@ function stepSizeFrom(saved: unknown): SlowStepSize {
   if (typeof saved === 'number') return saved;
   const { kind, min } = saved as { kind: string; min: number };
   return kind === 'adaptive' ? adaptive({ min }) : scheduleFrom(saved, 'slowStepSize');
-}
-
-function matcherConfig(matcher: WeightMatcher): Config {
-  if (typeof matcher === 'string') return { named: escaped(matcher) };
-  if (matcher instanceof RegExp) return { pattern: escaped(matcher.source), flags: matcher.flags };
-  throw notSerializable('overrides or exclude');
-}
-
-function matcherFrom(saved: SavedMatcher): WeightMatcher {
-  if ('named' in saved) return decodeURIComponent(saved.named);
-  return new RegExp(decodeURIComponent(saved.pattern), saved.flags);
-}
-
-function escaped(text: string): string {
-  return encodeURIComponent(text).replaceAll('_', '%5F');
 }
 
 function notSerializable(what: string): SlowlaneError {

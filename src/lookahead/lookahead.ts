@@ -220,6 +220,7 @@ export class Lookahead extends tf.Optimizer {
   callbacks(): FitCallback[] {
     const begin: FitHooks['begin'] = (model, hints) => {
       checkModel(model, this, this.#settings);
+      this.#inner.checkOverrides?.(weightsOf(model));
       return this.#attach(model, hints);
     };
     return [new FitCallback({ begin, flush: () => this.sync() })];

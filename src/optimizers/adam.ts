@@ -10,7 +10,6 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { checkKeys, checkNumber } from '../checks/check.js';
-import type { Share } from './gradient-means.js';
 import type { Algebra } from '../formula/algebra.js';
 import type { Assignment, Operands, UpdateRule } from '../formula/update-rule.js';
 import { STEP_OPTIONS, type StepOptions } from './step-options.js';
@@ -47,27 +46,12 @@ export const adamRule: UpdateRule<AdamConstants, AdamState, AdamScalar> = {
   ],
   scalars: adamScalars,
   formula: () => [...adamMoments, ADAM_WEIGHT],
-  accumulation: () => ({ formula: [...adamMoments, ADAM_WEIGHT], scalars: adamShare }),
 };
 
 const ADAM_WEIGHT: Assignment<AdamState, AdamScalar> = {
   target: 'weight',
   value: (x, o) => o.sub(x.weight, adamMove(x, o)),
 };
-
-/** AdamA (`accumulation.ts`): the moments fade once a step, and each gradient adds its share. */
-export function adamShare<T extends Readonly<Record<AdamScalar, number>>>(
-  step: T,
-  { isFirst, of }: Share,
-): T {
-  return {
-    ...step,
-    beta1: isFirst ? step.beta1 : 1,
-    oneMinusBeta1: step.oneMinusBeta1 / of,
-    beta2: isFirst ? step.beta2 : 1,
-    oneMinusBeta2: step.oneMinusBeta2 / of ** 2,
-  };
-}
 
 export function adamScalars(
   { beta1, beta2, epsilon }: AdamConstants,

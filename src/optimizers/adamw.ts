@@ -18,7 +18,6 @@ import {
   adamMoments,
   adamMove,
   adamScalars,
-  adamShare,
 } from './adam.js';
 import type { Assignment, UpdateRule } from '../formula/update-rule.js';
 import { STEP_OPTIONS } from './step-options.js';
@@ -45,7 +44,6 @@ export const adamwRule: UpdateRule<Constants, AdamState, AdamScalar | 'keptShare
     keptShare: 1 - learningRate * constants.weightDecay,
   }),
   formula: () => [...adamMoments, WEIGHT],
-  accumulation: () => ({ formula: [...adamMoments, WEIGHT], scalars: adamShare }),
 };
 
 const WEIGHT: Assignment<AdamState, AdamScalar | 'keptShare'> = {

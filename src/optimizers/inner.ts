@@ -75,6 +75,9 @@ export interface InnerOptimizer {
   /** Gives up the micro-batches so far, but for what moments took: the next one is the first of a step. */
   abandonStep?(): void;
 
+  /** Compares options for some weights with all weights. Throws UNMATCHED_OVERRIDE. */
+  checkOverrides?(weights: readonly tf.Variable[]): void;
+
   /** Absent if a planner can decide nothing here. */
   plannable?(): Plannable;
 

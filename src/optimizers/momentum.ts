@@ -9,7 +9,6 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { checkBoolean, checkKeys, checkNumber } from '../checks/check.js';
-import type { Accumulation } from './gradient-means.js';
 import type { Assignment, UpdateRule } from '../formula/update-rule.js';
 import { STEP_OPTIONS, type StepOptions } from './step-options.js';
 import { WeightwiseOptimizer } from './weightwise.js';
@@ -39,28 +38,11 @@ export const momentumRule: UpdateRule<Constants, 'm', Scalar> = {
         }
       : WEIGHT,
   ],
-  // Nesterov's weight needs the gradient beside m.
-  accumulation: ({ nesterov }) => (nesterov ? null : ACCUMULATION),
 };
 
 const WEIGHT: Assignment<'m', Scalar> = {
   target: 'weight',
   value: (x, o) => o.sub(x.weight, o.mul(x.m, x.learningRate)),
-};
-
-const ACCUMULATION: Accumulation<'m', Scalar> = {
-  formula: [
-    {
-      target: 'm',
-      value: (x, o) => o.add(o.mul(x.m, x.momentum), o.mul(x.gradient, x.share)),
-    },
-    WEIGHT,
-  ],
-  scalars: (step, { isFirst, of }) => ({
-    ...step,
-    momentum: isFirst ? step.momentum : 1,
-    share: 1 / of,
-  }),
 };
 
 /**

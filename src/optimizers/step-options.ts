@@ -1,38 +1,54 @@
-/** Options of every optimizer here. */
+/** Options of every optimizer of slowlane. */
 import { checkChoice } from '../checks/check.js';
+import { checkOverrides } from '../checks/overrides.js';
+import type { WeightMatcher } from '../checks/weight-matcher.js';
 import type { Clipping } from '../formula/clipping.js';
 import { SMALLEST_QUANTIZED } from '../formula/quantization.js';
 import type { LearningRate } from './learning-rate.js';
 
 export interface StepOptions {
-  /** γ. A number ≥ 0, one of `schedules`, or a function of the iteration (which cannot be saved). */
+  /** γ: a number ≥ 0, one of `schedules`, or a function of the iteration (which cannot be saved). */
   readonly learningRate?: LearningRate;
-  /** Each element of each gradient is limited to ±clipValue. Not together with clipNorm. */
+  /** Limits each element of each gradient to ±clipValue. Not together with clipNorm. */
   readonly clipValue?: number;
-  /** All gradients of a step are scaled by clipNorm / max(norm, clipNorm), norm over all of them. */
+  /** Scales all gradients of a step by clipNorm / max(norm, clipNorm); the norm is that of all of them. */
   readonly clipNorm?: number;
   /**
-   * 'keep' (default): all gradients, then all updates. 'release': each weight is updated as soon as its
-   * gradient is complete, which is freed at once, as are activations: the same numbers in less memory. If
+   * `'keep'` (default): all gradients, then all updates. `'release'`: each weight is updated as soon as its
+   * gradient is complete, and gradients and activations are freed at once: the same numbers in less memory. If
    * the backward pass fails, some weights have been updated. Not together with clipNorm.
    */
   readonly gradients?: GradientLifetime;
   /**
-   * 'device:f32' (default): each slot takes 4 bytes an element. 'device:q8': 1.02 bytes, for weights of 4,096
-   * elements or more; close to the same training, not the same numbers. 'host:f32' and 'host:q8': the same
-   * numbers as these, but slots of such weights wait in host memory between steps, and are on the device one
-   * weight at a time; await `flush()` after each step, or pass `callbacks()` to `model.fit`. Other than the
-   * default not together with Lookahead's `innerState: 'interpolate'` and `adaptive()` without a curvature.
-   * Without a slot (sgd) all are the same.
+   * Where state tensors are kept between steps, and in which precision. `'device:f32'` (default): 4 bytes per
+   * element. `'device:q8'`: quantized to 1.02 bytes per element; close to the same training, not the same
+   * numbers. `'host:f32'` and `'host:q8'`: the same numbers as on the device, but the state waits in host memory
+   * and is on the device for one weight at a time. Await `flush()` after each step, or pass `callbacks()` to
+   * `model.fit`.
+   *
+   * Weights of fewer than 4,096 elements always have `'device:f32'`. Lookahead's `innerState: 'interpolate'` and
+   * `adaptive()` without a curvature need `'device:f32'` for all weights.
    */
   readonly moments?: MomentPolicy;
   /**
-   * Micro-batches to a step, default 1: each call of `minimize` is one, and every n-th changes the weights, by
-   * the mean of the n gradients. adam, adamw and momentum without Nesterov take gradients into their first
-   * moment as they come (AdamA: close to one large batch, not the same numbers; momentum: the same), unless
-   * they are clipped or the moments are 8-bit; else one sum a weight takes 4 bytes an element.
+   * Another `moments` for some weights. The first entry that matches a weight counts. An entry that matches no
+   * weight throws UNMATCHED_OVERRIDE in `model.fit` with `callbacks()`. In a training loop of your own, a warning
+   * follows the first complete step, once: it compares with the weights that were trained until then.
+   */
+  readonly overrides?: readonly MomentOverride[];
+  /**
+   * Micro-batches per step; their gradients are averaged. Default 1. Each call of `minimize` is one micro-batch,
+   * and every n-th changes the weights. adam, adamw and momentum without Nesterov take the gradients into their
+   * state as they come (AdamA: close to one large batch, not the same numbers; momentum: the same), unless
+   * gradients are clipped or the state is quantized. Else one mean per weight takes 4 bytes per element.
    */
   readonly accumulate?: number;
+}
+
+/** Where the state of some weights is kept. */
+export interface MomentOverride {
+  readonly weights: WeightMatcher;
+  readonly moments: MomentPolicy;
 }
 
 export const GRADIENT_LIFETIMES = ['keep', 'release'] as const;
@@ -41,19 +57,18 @@ export type GradientLifetime = (typeof GRADIENT_LIFETIMES)[number];
 export const MOMENT_POLICIES = ['device:f32', 'device:q8', 'host:f32', 'host:q8'] as const;
 export type MomentPolicy = (typeof MOMENT_POLICIES)[number];
 
-export function waitsOnHost(moments: MomentPolicy): boolean {
-  return moments === 'host:f32' || moments === 'host:q8';
+/** How the state of one weight is kept. */
+export interface StateStorage {
+  readonly isQuantized: boolean;
+  readonly isOnHost: boolean;
 }
 
-/** How the slots of a weight are kept. Slots of small weights stay float32 on the device. */
-export function slotStorage(
-  moments: MomentPolicy,
-  elements: number,
-): { readonly isQuantized: boolean; readonly isOnHost: boolean } {
+/** How a weight's state is kept under a policy. State of small weights stays float32 on the device. */
+export function stateStorage(moments: MomentPolicy, elements: number): StateStorage {
   const isLarge = elements >= SMALLEST_QUANTIZED;
   return {
     isQuantized: isLarge && moments.endsWith(':q8'),
-    isOnHost: isLarge && waitsOnHost(moments),
+    isOnHost: isLarge && moments.startsWith('host:'),
   };
 }
 
@@ -63,6 +78,7 @@ export const STEP_OPTIONS = [
   'clipNorm',
   'gradients',
   'moments',
+  'overrides',
   'accumulate',
 ] as const;
 
@@ -75,6 +91,12 @@ export function checkLifetime(given: unknown, { by }: Clipping): GradientLifetim
   );
 }
 
-export function checkMoments(given: unknown): MomentPolicy {
-  return checkChoice('moments', given, MOMENT_POLICIES);
+export function checkMoments(given: unknown, name = 'moments'): MomentPolicy {
+  return checkChoice(name, given, MOMENT_POLICIES);
+}
+
+export function checkMomentOverrides(given: unknown): readonly MomentOverride[] {
+  return checkOverrides<MomentOverride>('overrides', given, ['moments'], (at, { moments }) => ({
+    moments: checkMoments(moments, `${at}.moments`),
+  }));
 }

@@ -1,13 +1,18 @@
 /**
- * What lives where and how long in the steps of one optimizer. What its caller left open a planner may decide,
- * until there are slots.
+ * Where gradients and state of one optimizer live, and how long. A planner may decide what the caller left open,
+ * until the optimizer has state.
  */
-import { checkAccumulate } from './gradient-means.js';
+import type * as tf from '@tensorflow/tfjs-core';
+import { checkNumber } from '../checks/check.js';
+import { overrideOf } from '../checks/overrides.js';
+import { type MatcherConfig, matcherConfig, matcherFrom } from '../checks/weight-matcher.js';
 import { type Clipping, checkClipping } from '../formula/clipping.js';
 import {
   type GradientLifetime,
+  type MomentOverride,
   type MomentPolicy,
   checkLifetime,
+  checkMomentOverrides,
   checkMoments,
 } from './step-options.js';
 
@@ -21,16 +26,18 @@ export interface Lifetimes {
 export interface Plannable {
   /** Of the rule. */
   readonly name: string;
-  /** Each of the size of the weight. */
+  /** State tensors of each weight, each of its size. */
   readonly slots: number;
-  /** True if float32 slots take gradients of micro-batches; else there is one sum a weight. */
+  /** True if float32 state takes the gradients of micro-batches; else there is one mean per weight. */
   readonly takesGradients: boolean;
   readonly accumulate: number;
-  /** What its options leave no choice of. */
+  /** What the options leave no choice of. */
   readonly fixed: Partial<Lifetimes>;
-  /** False once it has slots. */
+  /** Weights whose `moments` are given. */
+  readonly overrides: readonly MomentOverride[];
+  /** False once it has state. */
   readonly isOpen: boolean;
-  /** The choice comes later: restored state waits where every choice can take it from. */
+  /** A choice follows: until then, restored state waits where every choice can take it from. */
   expectChoice(): void;
   choose(lifetimes: Lifetimes): void;
 }
@@ -38,28 +45,37 @@ export interface Plannable {
 export class StepPolicy {
   readonly clipping: Clipping;
   readonly accumulate: number;
-  /** What its caller gave. */
+  readonly overrides: readonly MomentOverride[];
+  /** What the caller gave. */
   readonly #given: Partial<Lifetimes>;
   #chosen: Partial<Lifetimes> = {};
   #awaitsChoice = false;
 
-  /** Of `given`, the options as they came, it reads its own. */
+  /** Reads its own of `given`, the options as they came. */
   constructor(given: Readonly<Record<string, unknown>>) {
-    const { clipValue, clipNorm, gradients, moments, accumulate = 1 } = given;
+    const { clipValue, clipNorm, gradients, moments, overrides, accumulate = 1 } = given;
     this.clipping = checkClipping(clipValue, clipNorm);
     this.#given = {
       ...(gradients === undefined ? {} : { gradients: checkLifetime(gradients, this.clipping) }),
       ...(moments === undefined ? {} : { moments: checkMoments(moments) }),
     };
-    this.accumulate = checkAccumulate(accumulate);
+    this.overrides = checkMomentOverrides(overrides);
+    this.accumulate = checkNumber('accumulate', accumulate, { min: 1, max: 2 ** 20, whole: true });
   }
 
   get gradients(): GradientLifetime {
     return this.#given.gradients ?? this.#chosen.gradients ?? 'keep';
   }
 
-  get moments(): MomentPolicy {
-    return this.#given.moments ?? this.#chosen.moments ?? 'device:f32';
+  momentsOf(weight: tf.Variable): MomentPolicy {
+    return overrideOf(this.overrides, weight)?.moments ?? this.#moments;
+  }
+
+  /** True if all state is float32 on the device. */
+  get isPlain(): boolean {
+    return [this.#moments, ...this.overrides.map(({ moments }) => moments)].every(
+      (moments) => moments === 'device:f32',
+    );
   }
 
   get fixed(): Partial<Lifetimes> {
@@ -79,18 +95,43 @@ export class StepPolicy {
     this.#awaitsChoice = false;
   }
 
-  /** What is not the default, and what was given while the rest is to be chosen: a copy leaves the same open. */
-  config(): Record<string, string | number> {
+  /** As JSON, without defaults. While a choice is awaited, only what was given: a copy leaves the same open. */
+  config(): tf.serialization.ConfigDict {
     const { by } = this.clipping;
-    const { gradients, moments } = this;
+    const { gradients } = this;
+    const moments = this.#moments;
     const given = this.#awaitsChoice ? this.#given : {};
+    const overrides = this.overrides.map(({ weights, moments: policy }) => ({
+      weights: matcherConfig('overrides', weights),
+      moments: policy,
+    }));
     return {
       ...(by === 'value' ? { clipValue: this.clipping.limit } : {}),
       ...(by === 'norm' ? { clipNorm: this.clipping.limit } : {}),
       ...(gradients === 'release' ? { gradients } : {}),
       ...(moments !== 'device:f32' ? { moments } : {}),
       ...given,
+      ...(overrides.length > 0 ? { overrides } : {}),
       ...(this.accumulate > 1 ? { accumulate: this.accumulate } : {}),
     };
   }
+
+  get #moments(): MomentPolicy {
+    return this.#given.moments ?? this.#chosen.moments ?? 'device:f32';
+  }
+}
+
+/** The options that `StepPolicy.config` saved. */
+export function optionsFrom(config: tf.serialization.ConfigDict): Record<string, unknown> {
+  const overrides = config['overrides'] as
+    | { weights: MatcherConfig; moments: string }[]
+    | undefined;
+  if (overrides === undefined) return { ...config };
+  return {
+    ...config,
+    overrides: overrides.map(({ weights, moments }) => ({
+      weights: matcherFrom(weights),
+      moments,
+    })),
+  };
 }

@@ -1,24 +1,27 @@
 /**
- * The optimizer around an update rule: gradients, then weight by weight one update in place, after
- * which that gradient is freed at once. Owns the slots; the weights stay the caller's.
+ * The optimizer around an update rule: gradients, then weight by weight one update in place, after which that
+ * gradient is freed at once. Owns the state; the weights stay the caller's.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { SlowlaneError } from '../checks/errors.js';
-import { stepIsOpen } from './gradient-means.js';
+import type * as tfl from '@tensorflow/tfjs-layers';
 import { type BackwardPass, recordPass } from '../autograd/backward-pass.js';
-import { FitCallback } from '../tfjs/fit-callback.js';
 import { type Gradients, checkGradients, matchGradients } from '../autograd/gradients.js';
+import { SlowlaneError } from '../checks/errors.js';
+import { checkAllMatch } from '../checks/overrides.js';
 import { momentsAway } from '../engine/offloaded-state.js';
-import type { BeginStep, InnerOptimizer, StateTensor, SecondMoment } from './inner.js';
+import type { RuleConstants, StateSpec, UpdateRule } from '../formula/update-rule.js';
+import { FitCallback } from '../tfjs/fit-callback.js';
 import type { NamedTensor } from '../tfjs/named-tensor.js';
-import { type LearningRate, checkLearningRate, rateAt, rateConfig } from './learning-rate.js';
-import { type SavedState, loadState, saveState } from './state/saved-state.js';
-import type { RuleConstants, UpdateRule } from '../formula/update-rule.js';
-import { waitsOnHost } from './step-options.js';
-import { type Plannable, StepPolicy } from './step-policy.js';
 import { canRecord } from '../tfjs/tape.js';
-import { WeightStates } from './state/weight-states.js';
-import { WeightSteps } from './weight-steps.js';
+import type { BeginStep, InnerOptimizer, SecondMoment, StateTensor } from './inner.js';
+import { type LearningRate, checkLearningRate, rateAt, rateConfig } from './learning-rate.js';
+import { OptimizerState } from './state/optimizer-state.js';
+import { type SavedState, loadState, saveState } from './state/saved-state.js';
+import type { MomentPolicy } from './step-options.js';
+import { type Plannable, StepPolicy, optionsFrom } from './step-policy.js';
+import { accumulationOf } from './steps/accumulation.js';
+import { stepIsOpen } from './steps/micro-batches.js';
+import { WeightSteps } from './steps/weight-steps.js';
 
 export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerOptimizer {
   readonly optimizer: tf.Optimizer = this;
@@ -26,13 +29,16 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
   readonly resetsByWeight = true;
   readonly #rule: UpdateRule;
   readonly #constants: RuleConstants;
-  readonly #states: WeightStates;
-  readonly #steps: WeightSteps;
+  readonly #specs: readonly StateSpec[];
   readonly #policy: StepPolicy;
+  readonly #state: OptimizerState;
+  readonly #steps: WeightSteps;
   #learningRate: LearningRate;
+  /** False until `overrides` were compared with the weights. */
+  #knowsOverrides: boolean;
   #phase: 'ready' | 'restoring' | 'disposed' = 'ready';
 
-  /** `constants` are checked; of `given`, the options as they came, it reads the StepOptions. */
+  /** `constants` are checked. Of `given`, the options as they came, it reads the StepOptions. */
   protected constructor(
     rule: UpdateRule,
     constants: RuleConstants,
@@ -45,17 +51,25 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
     this.#policy = new StepPolicy(given);
     this.#rule = rule;
     this.#constants = constants;
-    this.#states = new WeightStates(rule.state(constants), this.#policy);
-    this.#steps = new WeightSteps(rule, constants, this.#states, this.#policy);
+    this.#specs = rule.state(constants);
+    const { overrides } = this.#policy;
+    if (overrides.length > 0 && this.#specs.length === 0) {
+      throw new TypeError(
+        `${rule.name} has no state, so overrides of its moments would change nothing. Leave overrides out.`,
+      );
+    }
+    this.#knowsOverrides = overrides.length === 0;
+    this.#state = new OptimizerState(this.#specs, this.#policy);
+    this.#steps = new WeightSteps(rule, constants, this.#state, this.#policy);
     this.iterations_ = 0;
   }
 
-  /** tf.Optimizer's own check looks only for three methods and is inherited: every optimizer would pass. */
+  /** The check of tf.Optimizer is inherited and looks only for three methods: any optimizer would pass. */
   static override [Symbol.hasInstance](instance: unknown): boolean {
     return Function.prototype[Symbol.hasInstance].call(this, instance);
   }
 
-  /** The rate of the next step; assign a number, a schedule or a function. */
+  /** The rate of the next step. Assign a number, a schedule or a function. */
   get learningRate(): number {
     return rateAt(this.#learningRate, this.iterations);
   }
@@ -65,9 +79,13 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
   }
 
   /**
-   * One step. Without `varList`: all trainable variables that `f` depends on.
+   * One step, or one micro-batch.
    *
-   * @throws SlowlaneError OFFLOAD_PENDING if moments wait on the host and `flush()` was not awaited.
+   * @param f The loss, a scalar.
+   * @param returnCost Return the loss, which is the caller's, instead of null.
+   * @param varList The weights to train. Default: all trainable variables that `f` depends on.
+   * @throws SlowlaneError OFFLOAD_PENDING if state waits on the host and `flush()` was not awaited; DISPOSED;
+   *   STATE_MISMATCH while `setWeights` runs, or if restored state does not fit the weights.
    */
   override minimize(
     f: () => tf.Scalar,
@@ -88,8 +106,7 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
       this.#checkReady('minimize'); // `f` may have called anything
       const pairs = matchGradients(grads, varList ?? undefined);
       const plan = { learningRate, begin };
-      const isStep = pairs.length > 0 && this.#steps.after(pairs, plan, { frees: true });
-      if (isStep) this.incrementIterations();
+      if (pairs.length > 0 && this.#steps.after(pairs, plan, { frees: true })) this.#stepped();
       keepsValue = returnCost || value instanceof tf.Variable;
     } finally {
       tf.dispose(grads);
@@ -98,13 +115,18 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
     return returnCost ? value : null;
   }
 
-  /** One step with gradients that stay the caller's. A weight without one is left alone. */
+  /**
+   * One step with gradients that stay the caller's. A weight without a gradient stays as it is.
+   *
+   * @throws TypeError, RangeError or Error for a gradient that fits no weight.
+   * @throws SlowlaneError OFFLOAD_PENDING, DISPOSED, STATE_MISMATCH as `minimize`.
+   */
   override applyGradients(gradients: Gradients): void {
     this.#checkReady('applyGradients');
     const pairs = checkGradients(gradients);
     if (pairs.length === 0) return;
     const { learningRate } = this;
-    if (this.#steps.after(pairs, { learningRate }, { frees: false })) this.incrementIterations();
+    if (this.#steps.after(pairs, { learningRate }, { frees: false })) this.#stepped();
   }
 
   /** True between the micro-batches of a step. */
@@ -112,71 +134,99 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
     return this.#steps.isOpen;
   }
 
-  /** Takes the step of the micro-batches so far, as if the gradients of the others were 0. False: none. */
+  /**
+   * Completes the step with the micro-batches taken so far, as if the gradients of the missing ones were 0.
+   *
+   * @returns false if there were none.
+   */
   completeStep(): boolean {
     this.#checkReady('completeStep');
     const isTaken = this.#steps.complete(this.learningRate);
-    if (isTaken) this.incrementIterations();
+    if (isTaken) this.#stepped();
     return isTaken;
   }
 
+  /** Gives up the micro-batches taken so far. What already went into the state stays there. */
   abandonStep(): void {
     this.#steps.abandon();
   }
 
-  /** True if `flush()` has to be awaited before the next step: moments that wait on the host are away. */
+  /** True if `flush()` has to be awaited before the next step: state is on its way back to the host. */
   get due(): boolean {
-    return this.#states.isPending;
+    return this.#state.isPending;
   }
 
-  /** Resolves at once unless moments wait on the host; then when they are back. Await it after each step. */
+  /** Resolves when all state that is kept on the host is back there. Await it after each step. */
   flush(): Promise<void> {
-    return this.#states.flush();
+    return this.#state.flush();
   }
 
-  /** For `model.fit` and `fitDataset`: awaits `flush()`, lets the event loop run. */
+  /**
+   * For `model.fit` and `fitDataset`: awaits `flush()` after each batch and lets the event loop run. Before the
+   * first batch it throws SlowlaneError UNMATCHED_OVERRIDE if an entry of `overrides` matches no weight.
+   */
   callbacks(): FitCallback[] {
-    return [new FitCallback({ begin: () => Promise.resolve(), flush: () => this.flush() })];
+    const begin = async ({ trainableWeights }: tfl.LayersModel): Promise<void> => {
+      this.checkOverrides(trainableWeights.map((weight) => weight.read() as tf.Variable));
+    };
+    return [new FitCallback({ begin, flush: () => this.flush() })];
+  }
+
+  /**
+   * Compares `overrides` with all weights that will be trained.
+   *
+   * @throws SlowlaneError UNMATCHED_OVERRIDE if an entry matches none of them.
+   */
+  checkOverrides(weights: readonly tf.Variable[]): void {
+    checkAllMatch('overrides', this.#policy.overrides, weights);
+    this.#knowsOverrides = true;
   }
 
   adopt(variables: readonly tf.Variable[]): void {
     this.#checkReady('adopt');
-    this.#states.adopt(variables);
+    this.#state.adopt(variables);
   }
 
   state(): readonly StateTensor[] {
-    return this.#states.list();
+    return this.#state.list();
   }
 
   reset(weights?: readonly tf.Variable[]): void {
     this.#checkReady('reset');
     if (weights === undefined) this.#steps.abandon();
-    this.#states.reset(weights);
+    this.#state.reset(weights);
   }
 
   get hidesState(): boolean {
-    return this.#policy.moments !== 'device:f32' && this.#rule.state(this.#constants).length > 0;
+    return !this.#policy.isPlain && this.#specs.length > 0;
   }
 
-  /** For a Lookahead with a budget. */
   plannable(): Plannable {
     const policy = this.#policy;
-    const inSlots = policy.clipping.by === 'nothing' && this.#rule.accumulation?.(this.#constants);
+    const isUnclipped = policy.clipping.by === 'nothing';
     return {
       name: this.#rule.name,
-      slots: this.#rule.state(this.#constants).length,
-      takesGradients: Boolean(inSlots),
+      slots: this.#specs.length,
+      takesGradients: isUnclipped && accumulationOf(this.#rule, this.#constants) !== null,
       accumulate: policy.accumulate,
       fixed: policy.fixed,
-      isOpen: this.#states.isEmpty,
+      overrides: policy.overrides,
+      isOpen: this.#state.isEmpty,
       expectChoice: () => policy.expectChoice(),
       choose: (lifetimes) => policy.choose(lifetimes),
     };
   }
 
+  /** How the state of a weight is kept; undefined before its first step. */
+  momentsOf(weight: tf.Variable): MomentPolicy | undefined {
+    const storage = this.#state.of(weight)?.storage;
+    if (storage === undefined) return undefined;
+    return `${storage.isOnHost ? 'host' : 'device'}:${storage.isQuantized ? 'q8' : 'f32'}`;
+  }
+
   async hasBadState(): Promise<boolean> {
     await this.flush();
-    return !this.#states.isFinite;
+    return !this.#state.isFiniteOnHost;
   }
 
   get hasSecondMoment(): boolean {
@@ -184,34 +234,46 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
   }
 
   secondMoment(weight: tf.Variable): SecondMoment | null {
-    const state = this.#states.of(weight);
+    const state = this.#state.of(weight);
     if (!state || state.steps === 0 || this.hidesState) return null;
     const name = this.#rule.secondMoment ?? '';
-    const diagonal = state.slots.use(({ state }) => state.get(name));
+    const at = this.#specs.findIndex((spec) => spec.name === name);
+    const diagonal = state.list()[at]?.variable;
     if (diagonal === undefined) return null;
     const scale = this.#rule.secondMomentScale?.(this.#constants, state.steps) ?? 1;
     return { diagonal, scale };
   }
 
+  /**
+   * The step counts, and the state of each weight in float32, as live variables or host tensors: nothing to
+   * dispose.
+   *
+   * @throws SlowlaneError STEP_OPEN between the micro-batches of a step; DISPOSED.
+   */
   override async getWeights(): Promise<NamedTensor[]> {
     this.#checkReady();
-    // A step may begin, or all of it end, before it is our turn.
+    // While this waits, another step may begin, or the optimizer may be disposed.
     while (this.due && !this.isAccumulating) await this.flush();
     if (this.#phase === 'disposed') this.#checkReady();
     if (this.isAccumulating)
       throw stepIsOpen('getWeights', this.#steps.taken, this.#policy.accumulate);
     const { iterations } = this;
-    return saveState(this.#rule.name, iterations, await this.#states.snapshot());
+    return saveState(this.#rule.name, iterations, await this.#state.snapshot());
   }
 
-  /** Weights not seen yet take their state, by order and shape, when they are. Await it before a step. */
+  /**
+   * Replaces all state by what `getWeights` gave, also of an optimizer with other `moments`; copies it. Weights not
+   * seen yet take theirs when they are, by name or order and by shape. Await it before the next step.
+   *
+   * @throws SlowlaneError STATE_MISMATCH if the state is of another rule or does not fit the weights.
+   */
   override async setWeights(weights: NamedTensor[]): Promise<void> {
     this.#checkReady();
-    const slotsPerWeight = this.#rule.state(this.#constants).length;
     this.#phase = 'restoring';
     try {
-      const onHost = waitsOnHost(this.#policy.moments) || this.#policy.awaitsChoice;
-      const saved = await loadState(this.#rule.name, slotsPerWeight, weights, { onHost });
+      // Quantizing and offloading read values on the host.
+      const onHost = !this.#policy.isPlain || this.#policy.awaitsChoice;
+      const saved = await loadState(this.#rule.name, this.#specs.length, weights, { onHost });
       await this.#restore(saved);
     } finally {
       if (this.#phase === 'restoring') this.#phase = 'ready';
@@ -230,7 +292,7 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
     cls: tf.serialization.SerializableConstructor<T>,
     config: tf.serialization.ConfigDict,
   ): T {
-    const options = { ...config };
+    const options = optionsFrom(config);
     delete options['customObjects']; // TensorFlow.js adds it when it loads a model
     return new cls(options);
   }
@@ -238,7 +300,7 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
   override dispose(): void {
     this.#phase = 'disposed';
     this.#steps.abandon();
-    this.#states.dispose();
+    this.#state.dispose();
   }
 
   async #restore(saved: SavedState): Promise<void> {
@@ -246,13 +308,27 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
     try {
       await this.flush();
       if (this.#phase === 'disposed') return;
-      this.#states.restore(saved.weights);
+      this.#state.restore(saved.weights);
       this.#steps.abandon();
       this.iterations_ = saved.iterations;
       isTaken = true;
     } finally {
-      if (!isTaken)
-        tf.dispose(saved.weights.flatMap(({ slots }) => slots.map((slot) => slot.tensor)));
+      if (!isTaken) {
+        tf.dispose(saved.weights.flatMap(({ tensors }) => tensors.map(({ tensor }) => tensor)));
+      }
+    }
+  }
+
+  /** After each complete step. */
+  #stepped(): void {
+    this.incrementIterations();
+    if (this.#knowsOverrides) return;
+    this.#knowsOverrides = true;
+    try {
+      this.checkOverrides(this.#state.weights);
+    } catch (error) {
+      // The other weights may follow in later steps.
+      console.warn(`slowlane: ${error instanceof Error ? error.message : String(error)}`);
     }
   }
 
@@ -267,7 +343,7 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
     let keepsValue = value instanceof tf.Variable;
     try {
       this.#checkReady('minimize'); // `f` may have called anything
-      if (this.#steps.during(pass, { learningRate, begin })) this.incrementIterations();
+      if (this.#steps.during(pass, { learningRate, begin })) this.#stepped();
       keepsValue ||= returnCost;
     } finally {
       pass.dispose();
@@ -276,7 +352,7 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
     return returnCost ? value : null;
   }
 
-  /** `call` is one that needs moments which may be away. */
+  /** @param call Set if the call needs state that may be on its way to the host. */
   #checkReady(call?: string): void {
     const name = this.#rule.name;
     if (call !== undefined && this.#phase === 'ready' && this.due)

@@ -1,7 +1,7 @@
 // Bytes of gradients and moments in one step: the most on the device at a time, and those offloaded to the host.
 
 import { BLOCK, blocksOf } from '../formula/quantization.js';
-import { type MomentPolicy, slotStorage } from '../optimizers/step-options.js';
+import { type MomentPolicy, stateStorage } from '../optimizers/step-options.js';
 import type { Plannable } from '../optimizers/step-policy.js';
 import { momentsOf, type PlannedWeight, type Policy } from './policies.js';
 
@@ -74,7 +74,7 @@ function needsOf(
   accumulate: number,
 ): Needs {
   const gradient = FLOAT_BYTES * elements;
-  const { isQuantized, isOnHost } = slotStorage(moments, elements);
+  const { isQuantized, isOnHost } = stateStorage(moments, elements);
   const sizes = isQuantized ? quantizedSizes(elements, slots) : Array<number>(slots).fill(gradient);
   const isInSlots = takesGradients && !isQuantized;
   return {

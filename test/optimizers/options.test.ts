@@ -63,7 +63,7 @@ test.each<[() => unknown, typeof TypeError | typeof RangeError, string]>([
   [
     () => adam(wrong({ lr: 0.1 })),
     TypeError,
-    "adam has no option 'lr'. Did you mean 'learningRate'? Its options: beta1, beta2, epsilon, learningRate, clipValue, clipNorm, gradients, moments, accumulate.",
+    "adam has no option 'lr'. Did you mean 'learningRate'? Its options: beta1, beta2, epsilon, learningRate, clipValue, clipNorm, gradients, moments, overrides, accumulate.",
   ],
   [
     () => adam(wrong({ learning_rate: 0.1 })),

@@ -149,7 +149,7 @@ onEveryEngine(() => {
     step(two, a);
     const tensors = tf.memory().numTensors;
     await expect(load(two, await fromFile(one))).rejects.toThrow(
-      'must have 2 slots for each of its 1 weights, got 1 slots',
+      'must have 2 state tensors for each of its 1 weights, got 1',
     );
     await expect(two.setWeights([])).rejects.toMatchObject({ code: 'STATE_MISMATCH' });
     const float = { name: 'iter', tensor: tf.scalar(1) };

@@ -5,10 +5,11 @@ import { describe, expect, test } from 'vitest';
 import { lookahead } from 'slowlane';
 import type { UpdateCounts } from '#src/engines/webgpu/update/update-in-place.js';
 import { updateInPlaceOn } from './in-place.js';
-import type { QuantizedKind } from '#src/formula/quantization.js';
+import { updateWeight } from '#src/engine/engine.js';
+import { NEAREST, type QuantizedKind } from '#src/formula/quantization.js';
+import type { Assignment } from '#src/formula/update-rule.js';
 import { adagrad, adam, rmsprop } from '#src/optimizers/index.js';
 import type { WeightwiseOptimizer } from '#src/optimizers/weightwise.js';
-import { hostTensor } from '#src/tfjs/host-tensor.js';
 import { bytesIn, quantizeNumbers, spread } from '../../../formula/quantization-reference.js';
 import {
   type Backend,
@@ -60,16 +61,38 @@ async function onCpu<T>(run: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Adam's slots, loaded from these values, as words and scales. */
+const copyInto = (target: 'm' | 'v'): Assignment<'m' | 'v', never> => ({
+  target,
+  value: ({ gradient }) => gradient,
+});
+
+/** Adam's state, quantized by the kernel from these values, as words and scales. */
 async function loaded(m: Float32Array, v: Float32Array) {
   const weight = tf.tidy(() => tf.variable(tf.zeros([m.length]), true, 'loaded'));
   const optimizer = adam(q8);
   optimizer.adopt([weight]);
-  await optimizer.setWeights([
-    { name: 'adam/counters', tensor: hostTensor(Int32Array.of(1, 1, 1), [3]) },
-    { name: 'loaded/m', tensor: hostTensor(m, [m.length]) },
-    { name: 'loaded/v', tensor: hostTensor(v, [v.length]) },
-  ]);
+  const known = tf.engine().registeredVariables;
+  const state = new Map(['m', 'v'].map((name) => [name, known[`loaded/${name}`] as tf.Variable]));
+  const kinds = new Map([
+    ['m', 'signed'],
+    ['v', 'positive'],
+  ] as const);
+  for (const [target, values] of [
+    ['m', m],
+    ['v', v],
+  ] as const) {
+    updateWeight({
+      formula: [copyInto(target)],
+      weight,
+      state,
+      quantized: { scales: known['loaded/scales'] as tf.Variable, kinds },
+      rounding: NEAREST,
+      gradient: tf.tensor1d(values),
+      takesGradient: true,
+      clip: { by: 'nothing' },
+      scalars: {},
+    });
+  }
   const data = async (name: string) => tf.engine().registeredVariables[name]?.data();
   const [words, scales] = [
     [await data('loaded/m'), await data('loaded/v')],

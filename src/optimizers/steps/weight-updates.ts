@@ -1,0 +1,67 @@
+/** Carries out the updates of single weights: one rule, its numbers, and the state of each weight. */
+import type * as tf from '@tensorflow/tfjs-core';
+import type { WeightGradient } from '../../autograd/gradients.js';
+import { updateWeight } from '../../engine/engine.js';
+import type { Clip } from '../../formula/clipping.js';
+import { roundingAt } from '../../formula/quantization.js';
+import type { Assignment, RuleConstants, UpdateRule } from '../../formula/update-rule.js';
+import type { OptimizerState } from '../state/optimizer-state.js';
+import type { WeightState } from '../state/weight-state.js';
+
+export interface Gradient extends WeightGradient {
+  /** The update disposes the gradient. */
+  readonly takesGradient: boolean;
+}
+
+/** What all updates of a batch have in common. */
+export interface BatchNumbers {
+  readonly learningRate: number;
+  readonly clip: Clip;
+}
+
+export class WeightUpdates {
+  readonly #rule: UpdateRule;
+  readonly #constants: RuleConstants;
+  /** One array for all steps: engines keep kernels by it. */
+  readonly #formula: readonly Assignment[];
+  readonly #state: OptimizerState;
+
+  constructor(rule: UpdateRule, constants: RuleConstants, state: OptimizerState) {
+    this.#rule = rule;
+    this.#constants = constants;
+    this.#formula = rule.formula(constants);
+    this.#state = state;
+  }
+
+  /** One whole step of a weight. */
+  step(given: Gradient, { learningRate, clip }: BatchNumbers): void {
+    const state = this.stateOf(given.weight);
+    this.run(given, clip, this.#formula, this.scalarsOf(state, learningRate));
+    state.steps += 1;
+  }
+
+  /** Runs `formula` in place. Does not count a step. */
+  run(
+    given: Gradient,
+    clip: Clip,
+    formula: readonly Assignment[],
+    scalars: Readonly<Record<string, number>>,
+  ): void {
+    const state = this.stateOf(given.weight);
+    const rounding = roundingAt(state.steps + 1);
+    state.use((variables) =>
+      updateWeight({ ...given, ...variables, formula, rounding, clip, scalars }),
+    );
+  }
+
+  /** The numbers of the weight's next step. */
+  scalarsOf({ steps }: WeightState, learningRate: number): Readonly<Record<string, number>> {
+    return this.#rule.scalars(this.#constants, learningRate, steps + 1);
+  }
+
+  stateOf(weight: tf.Variable): WeightState {
+    const state = this.#state.of(weight);
+    if (state === undefined) throw new Error(`'${weight.name}' has no state.`);
+    return state;
+  }
+}
