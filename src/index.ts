@@ -12,12 +12,8 @@ export type { TimelineData } from './meter/timeline-data.js';
 export type { MeterEvent } from './meter/timeline.js';
 export type { FitCallback } from './tfjs/fit-callback.js';
 export { Lookahead, lookahead } from './lookahead/lookahead.js';
-export type {
-  InnerState,
-  LookaheadOptions,
-  NonFinitePolicy,
-  WeightOverride,
-} from './lookahead/options.js';
+export type { InnerState, LookaheadOptions, NonFinitePolicy } from './lookahead/options.js';
+export type { WeightOverride } from './lookahead/weight-overrides.js';
 export type { LookaheadStats } from './lookahead/stats.js';
 export type { Plan, PlannedPolicy } from './plan/make-plan.js';
 export type { PlanOverride } from './plan/overrides.js';

@@ -32,8 +32,11 @@ onEveryEngine(() => {
     >();
     lookahead(adam({ learningRate: schedules.warmup({ steps: 10, then: 1e-3 }) }), {
       slowStepSize: adaptive({ min: 0.2 }),
-      overrides: [{ weights: /bias/, slowStepSize: 1 }],
-      exclude: ['embedding', (weight) => weight.rank === 0],
+      overrides: [
+        { weights: /bias/, slowStepSize: 1 },
+        { weights: 'embedding', slow: 'host:int8' },
+        { weights: (weight) => weight.rank === 0, exclude: true },
+      ],
     });
     // @ts-expect-error: proves that a misspelt option does not compile
     const wrongName = () => lookahead(adam(), { syncperiod: 5 });

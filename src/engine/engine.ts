@@ -8,7 +8,6 @@ import * as tf from '@tensorflow/tfjs-core';
 import { SlowlaneError } from '../checks/errors.js';
 import { updateWithTensors } from '../formula/tensor-algebra.js';
 import type { Updater, WeightUpdate } from '../formula/weight-update.js';
-import type { SlowFormat } from '../slow/slow-format.js';
 import type { SlowStore, Storable, StoreClock } from '../slow/slow-store.js';
 import type { Device } from './device.js';
 import type { MeterSink, MeterSource } from './meter-source.js';
@@ -32,7 +31,6 @@ export interface Engine {
 export type SlowStoreFactory = <W extends Storable>(options: StoreOptions) => SlowStore<W>;
 
 export interface StoreOptions {
-  readonly format: SlowFormat;
   /** Bytes that move at a time, at most. */
   readonly chunkBytes: number;
   readonly clock: StoreClock;

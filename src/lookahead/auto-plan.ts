@@ -6,10 +6,11 @@ import * as tf from '@tensorflow/tfjs-core';
 import { engineOf } from '../engine/engine.js';
 import { describeShortfall } from '../plan/describe.js';
 import { SlowlaneError } from '../checks/errors.js';
-import type { BudgetSettings } from './lookahead-budget.js';
-import type { LookaheadSettings } from './options.js';
+import { type LookaheadSettings, NO_BUDGET } from './options.js';
 import { type LayersModelLike, weightsOf } from './layers-model.js';
 import { makePlan, type Plan } from '../plan/make-plan.js';
+import { describeOverrides, type PlanOverride, withOverrides } from '../plan/overrides.js';
+import type { WeightOverride } from './weight-overrides.js';
 import type { InnerOptimizer } from '../optimizers/inner.js';
 import type { Plannable } from '../optimizers/step-policy.js';
 import { type PlannableModel, readModel } from '../plan/model.js';
@@ -41,7 +42,7 @@ export class AutoPlan {
   constructor(inner: InnerOptimizer, settings: LookaheadSettings) {
     this.#inner = inner;
     this.#settings = settings;
-    if (settings.budget !== null) inner.plannable?.().expectChoice();
+    if (settings.vramBudget !== null) inner.plannable?.().expectChoice();
   }
 
   get plan(): Plan | null {
@@ -55,50 +56,59 @@ export class AutoPlan {
    * @throws SlowlaneError OVER_BUDGET, UNSUPPORTED, UNSUPPORTED_INNER.
    */
   make(source: Source | undefined, hints: PlanHints = {}): void {
-    const { budget } = this.#settings;
+    const { vramBudget, hostBudget } = this.#settings;
     const inner = this.#inner.plannable?.();
-    if (budget === null || inner === undefined) return;
+    if (vramBudget === null || inner === undefined) return;
     if (!inner.isOpen) throw hasStepped(inner.name);
-    const subject = subjectOf(source, budget, hints);
+    const subject = subjectOf(source, this.#settings, hints);
     if (subject.weights.length === 0) return;
+    const overrides = planned(this.#settings.overrides);
+    const weights = withOverrides(subject.weights, overrides);
     const made = makePlan({
       inner: inner.name,
       training: {
         ...subject,
+        weights,
         accumulate: inner.accumulate,
         rule: inner,
         syncPeriod: this.#settings.syncPeriod,
         chunkBytes: this.#settings.chunkBytes,
       },
       budgets: {
-        deviceBytes: deviceBudget(budget.vramBudget),
-        hostBytes: budget.hostBudget ?? Infinity,
+        deviceBytes: deviceBudget(vramBudget),
+        hostBytes: hostBudget ?? Infinity,
       },
       busBytesPerSecond: null,
       fixed: this.#fixed(inner, hints),
-      overrides: [],
+      overrides: describeOverrides(weights, overrides),
       layers: EQUAL_LAYERS,
       assumptions: subject.assumptions,
     });
     if (made.pick === null) throw overBudget(made);
     const { gradients, moments, slow } = made.pick.policy;
     inner.choose({ gradients, moments });
-    this.#settings.slow = slow;
-    this.#settings.budget = null;
+    Object.assign(this.#settings, NO_BUDGET, { slow });
     this.#plan = made;
   }
 
   #fixed(inner: Plannable, { hasGradients = false }: PlanHints): Partial<Policy> {
-    const { innerState, slowStepSize, isSlowGiven, slow } = this.#settings;
+    const { innerState, slowStepSize, slow } = this.#settings;
     const isByCurvature = isAdaptive(slowStepSize) && !slowStepSize.curvature;
     return {
       // adaptive() takes all gradients at once at each sync.
       ...(hasGradients || isAdaptive(slowStepSize) ? { gradients: 'keep' } : {}),
       ...(innerState === 'interpolate' || isByCurvature ? { moments: 'device:f32' } : {}),
       ...inner.fixed,
-      ...(isSlowGiven ? { slow } : {}),
+      ...(slow === null ? {} : { slow }),
     };
   }
+}
+
+/** A schedule of the step size changes no bytes; `exclude: false` keeps its entry the first that matches. */
+function planned(overrides: readonly Readonly<WeightOverride>[]): PlanOverride[] {
+  return overrides.map(({ slowStepSize, ...rest }) =>
+    typeof slowStepSize === 'number' ? { slowStepSize, ...rest } : { exclude: false, ...rest },
+  );
 }
 
 interface Subject {
@@ -109,9 +119,13 @@ interface Subject {
   readonly assumptions: readonly string[];
 }
 
-function subjectOf(source: Source | undefined, budget: BudgetSettings, hints: PlanHints): Subject {
-  const { activationBytes } = budget;
-  const given = budget.batchSize ?? hints.batchSize;
+function subjectOf(
+  source: Source | undefined,
+  settings: LookaheadSettings,
+  hints: PlanHints,
+): Subject {
+  const { activationBytes } = settings;
+  const given = settings.batchSize ?? hints.batchSize;
   const batchSize = given ?? DEFAULT_BATCH;
   if (activationBytes === null && isModel(source)) {
     const { weights, layers, assumptions } = readModel(source);
@@ -128,11 +142,12 @@ function subjectOf(source: Source | undefined, budget: BudgetSettings, hints: Pl
   if (source === undefined && variables.length === 0) throw nothingToPlan();
   const unseen = 'activations are not counted: give activationBytes, or attach(model) first';
   return {
-    weights: [...new Set(variables)].map(({ name, shape, size, trainable }) => ({
-      name,
-      shape,
-      elements: size,
-      isTrained: trainable,
+    weights: [...new Set(variables)].map((variable) => ({
+      name: variable.name,
+      shape: variable.shape,
+      elements: variable.size,
+      isTrained: variable.trainable,
+      variable,
     })),
     layers: null,
     givenActivationBytes: activationBytes ?? 0,

@@ -13,18 +13,18 @@ import { isAdaptive } from './step-size.js';
  * @throws SlowlaneError UNSUPPORTED_INNER.
  */
 export function checkInner(inner: InnerOptimizer, settings: LookaheadSettings): void {
-  const { innerState, slowStepSize, exclude } = settings;
+  const { innerState, slowStepSize, overrides } = settings;
   const name = inner.optimizer.getClassName();
   const refuse = (reason: string): never => {
     throw new SlowlaneError('UNSUPPORTED_INNER', reason, { optimizer: name });
   };
   const plannable = inner.plannable?.();
-  if (settings.budget !== null && plannable === undefined) {
+  if (settings.vramBudget !== null && plannable === undefined) {
     refuse(
       `vramBudget decides where gradients and moments are, which ${name} has no options for. Use one of slowlane's own optimizers, or leave vramBudget out.`,
     );
   }
-  if (settings.budget !== null && plannable?.isOpen === false) {
+  if (settings.vramBudget !== null && plannable?.isOpen === false) {
     refuse(
       `vramBudget decides where the moments of ${name} are, which has taken steps already. Give lookahead() a new one, or leave vramBudget out.`,
     );
@@ -44,7 +44,11 @@ export function checkInner(inner: InnerOptimizer, settings: LookaheadSettings): 
       `nonFinite 'restore' needs an inner optimizer whose state can be reset, which ${name}'s cannot. Use 'throw' or 'skip', or one of slowlane's own optimizers.`,
     );
   }
-  if (innerState === 'reset' && !inner.resetsByWeight && exclude.length > 0) {
+  if (
+    innerState === 'reset' &&
+    !inner.resetsByWeight &&
+    overrides.some(({ exclude }) => exclude === true)
+  ) {
     refuse(
       `innerState 'reset' with excluded weights needs an inner optimizer that can reset by weight, which ${name} cannot. Use one of slowlane's own optimizers.`,
     );

@@ -3,7 +3,9 @@
 //
 // Source: Zhang, Lucas, Hinton, Ba, "Lookahead Optimizer: k steps forward, 1 step back", NeurIPS 2019,
 // arXiv 1907.08610. Fast weights are the paper's θ, slow weights φ, `syncPeriod` k, `slowStepSize` α.
-// The optimizer as tfjs knows it; what a sync is about is in lookahead-sync.ts, who may call when in guard.ts.
+//
+// This file holds the optimizer as TensorFlow.js knows it. syncing.ts runs a sync, call-guard.ts says which call is
+// allowed when.
 
 import * as tf from '@tensorflow/tfjs-core';
 
@@ -13,11 +15,16 @@ import { checkGradients } from '../autograd/gradients.js';
 import { checkCounters } from './cycle.js';
 import { assertMayStep, assertNoSyncDue, CallGuard } from './call-guard.js';
 import { checkFunction } from '../checks/check.js';
-import { configOf, partsOf } from './config.js';
-import { checkLookaheadOptions, type LookaheadOptions, type LookaheadSettings } from './options.js';
+import {
+  checkLookaheadOptions,
+  configOf,
+  type LookaheadOptions,
+  type LookaheadSettings,
+  partsOf,
+} from './options.js';
 import { AutoPlan, type PlanHints } from './auto-plan.js';
-import { takeStep } from './lookahead-step.js';
-import { LookaheadSync } from './syncing.js';
+import { Syncing } from './syncing.js';
+import type { CycleState } from './cycle-state.js';
 import type { Plan } from '../plan/make-plan.js';
 import { checkAppliesGradients, checkInner, takeOver } from './check-inner.js';
 import { asInner } from '../optimizers/foreign.js';
@@ -44,7 +51,8 @@ export class Lookahead extends tf.Optimizer {
   readonly #inner: InnerOptimizer;
   readonly #settings: LookaheadSettings;
   readonly #guard = new CallGuard();
-  readonly #sync: LookaheadSync;
+  readonly #sync: Syncing;
+  readonly #state: CycleState;
   readonly #own: AutoPlan;
 
   /** Use `lookahead()`, which checks the options. */
@@ -60,7 +68,8 @@ export class Lookahead extends tf.Optimizer {
     takeOver(inner);
     this.#settings = { ...settings };
     this.#own = new AutoPlan(this.#inner, this.#settings);
-    this.#sync = new LookaheadSync(this.#inner, this.#settings, this.#guard);
+    this.#sync = new Syncing(this.#inner, this.#settings, this.#guard);
+    this.#state = this.#sync.state;
   }
 
   static override [Symbol.hasInstance](instance: unknown): boolean {
@@ -72,8 +81,8 @@ export class Lookahead extends tf.Optimizer {
     cls: tf.serialization.SerializableConstructor<T>,
     config: tf.serialization.ConfigDict,
   ): T {
-    const { inner, options } = partsOf(config);
-    return new cls(inner, checkLookaheadOptions(options));
+    const { inner, settings } = partsOf(config);
+    return new cls(inner, settings);
   }
 
   /** The optimizer inside, for its learning rate. */
@@ -88,12 +97,12 @@ export class Lookahead extends tf.Optimizer {
 
   /** True if `sync()` has to be awaited before the next step. */
   get due(): boolean {
-    return this.#sync.due;
+    return this.#state.due;
   }
 
   /** Inner steps that were applied. */
   override get iterations(): number {
-    return this.#sync.steps;
+    return this.#state.steps;
   }
 
   /**
@@ -143,9 +152,9 @@ export class Lookahead extends tf.Optimizer {
     const weights = checkGradients(gradients).map(({ weight }) => weight);
     if (weights.length === 0) return; // no gradient, no step
     this.#own.make(weights, { hasGradients: true });
-    this.#sync.stepping(weights);
+    this.#state.stepping(weights);
     this.#inner.applyGradients(gradients);
-    this.#sync.stepped();
+    this.#state.stepped();
   }
 
   /** True between the micro-batches of a step. */
@@ -156,12 +165,14 @@ export class Lookahead extends tf.Optimizer {
   /** For an inner optimizer that accumulates: the step of the micro-batches so far. False: there were none. */
   completeStep(): boolean {
     this.#assertCanStep('completeStep');
-    return this.#sync.completeStep();
+    return this.#state.completeStep();
   }
 
   /**
    * Captures the weights of `source` now instead of at their first step; `step()` and `callbacks()` do so
-   * by themselves. After a load it tells the restored slow weights whose they are.
+   * by themselves. After a load it matches the restored slow weights to their variables.
+   *
+   * @throws SlowlaneError UNMATCHED_OVERRIDE if an override matches no weight of a LayersModel, before anything changes.
    */
   attach(source: LayersModelLike | readonly tf.Variable[]): Promise<void> {
     return this.#attach(source);
@@ -220,7 +231,6 @@ export class Lookahead extends tf.Optimizer {
   callbacks(): FitCallback[] {
     const begin: FitHooks['begin'] = (model, hints) => {
       checkModel(model, this, this.#settings);
-      this.#inner.checkOverrides?.(weightsOf(model));
       return this.#attach(model, hints);
     };
     return [new FitCallback({ begin, flush: () => this.sync() })];
@@ -247,10 +257,10 @@ export class Lookahead extends tf.Optimizer {
   /** Runs `save` with what `getWeights` gives, while no step can be taken: for what has to fit together. */
   saving<T>(save: (state: NamedTensor[]) => Promise<T>): Promise<T> {
     return this.#guard.turn('getWeights', async () => {
-      assertNoSyncDue('getWeights', this.#sync);
+      assertNoSyncDue('getWeights', this.#state);
       await this.#sync.flush();
       const inner = await this.#inner.getWeights(); // first: it may refuse
-      return save(toTensors({ ...(await this.#sync.save()), inner }));
+      return save(toTensors({ ...(await this.#state.save()), inner }));
     });
   }
 
@@ -261,7 +271,7 @@ export class Lookahead extends tf.Optimizer {
       const { counters, slow, inner } = await taken.read();
       checkCounters(counters);
       await this.#inner.setWeights([...inner]);
-      this.#sync.load(counters, slow);
+      this.#state.load(counters, slow);
     };
     try {
       await this.#guard.turn('setWeights', load, 'replace');
@@ -277,21 +287,39 @@ export class Lookahead extends tf.Optimizer {
 
   #attach(source: LayersModelLike | readonly tf.Variable[], hints?: PlanHints): Promise<void> {
     return this.#guard.turn('attach', async () => {
-      await this.#sync.flush();
       const weights = weightsOf(source);
+      if ('trainableWeights' in source) {
+        this.#state.checkOverrides(weights);
+        this.#inner.checkOverrides?.(weights);
+      }
+      await this.#sync.flush();
       this.#own.make(source, hints);
       await this.#sync.attach(weights);
     });
   }
 
+  /** One step of the inner optimizer, and what it leaves for the sync. */
   #step(f: () => tf.Scalar, returnCost: boolean, varList?: tf.Variable[]): tf.Scalar | null {
-    const parts = { inner: this.#inner, guard: this.#guard, sync: this.#sync };
-    return takeStep(parts, f, returnCost, varList);
+    // Without a list, only weights that get a gradient count: among all trainable variables there may be
+    // state of other optimizers (tfjs's Adam registers its own as trainable).
+    const cost = this.#guard.stepping('minimize', () =>
+      this.#inner.minimize(f, returnCost, varList, (weights) =>
+        this.#state.stepping(varList ?? weights),
+      ),
+    );
+    this.#state.stepped();
+    try {
+      this.#state.keepGradientsIfNeeded(() => this.#inner.optimizer.computeGradients(f, varList));
+    } catch (cause) {
+      cost?.dispose();
+      throw cause;
+    }
+    return cost;
   }
 
   #assertCanStep(call: string): void {
     this.#guard.assertFree(call);
-    assertMayStep(call, this.#sync);
+    assertMayStep(call, this.#state);
   }
 }
 

@@ -1,22 +1,19 @@
-// The options of `lookahead()`, checked once at the door.
+// The options of `lookahead()`: one table says how each is checked, what its default is, and how it is saved with
+// the model and loaded again.
 
-import type * as tf from '@tensorflow/tfjs-core';
+import * as tf from '@tensorflow/tfjs-core';
 
+import { parseBytes } from '../checks/bytes.js';
+import { checkChoice, checkKeys, checkNumber, type NumberRange } from '../checks/check.js';
+import { SlowlaneError } from '../checks/errors.js';
+import { SLOW_FORMATS, type SlowFormat } from '../slow/slow-format.js';
+import { checkStepSize, type SlowStepSize, stepSizeConfig, stepSizeFrom } from './step-size.js';
 import {
-  BUDGET_KEYS,
-  type BudgetOptions,
-  type BudgetSettings,
-  checkBudget,
-} from './lookahead-budget.js';
-import { checkChoice, checkKeys, checkNumber, shown } from '../checks/check.js';
-import { checkSlowFormat, type SlowFormat } from '../slow/slow-format.js';
-import { checkMatcher, matches, type WeightMatcher } from '../checks/weight-matcher.js';
-import {
-  checkStepSize,
-  isAdaptive,
-  type SlowStepSize,
-  type StepSizeSchedule,
-} from './step-size.js';
+  checkWeightOverrides,
+  overridesConfig,
+  overridesFrom,
+  type WeightOverride,
+} from './weight-overrides.js';
 
 const INNER_STATES = ['maintain', 'interpolate', 'reset'] as const;
 const NON_FINITE = ['throw', 'skip', 'restore'] as const;
@@ -28,141 +25,175 @@ export type InnerState = (typeof INNER_STATES)[number];
 /** What happens at a sync when fast weights hold a NaN or an infinity. */
 export type NonFinitePolicy = (typeof NON_FINITE)[number];
 
-export interface LookaheadOptions extends BudgetOptions {
+export interface LookaheadOptions {
   /** Inner steps between syncs: the paper's k. Default 5. */
   syncPeriod?: number;
   /** How far the slow weights go towards the fast ones: the paper's α. Default 0.5. */
   slowStepSize?: SlowStepSize;
   /**
-   * `'maintain'` (default): the inner state goes on; `'interpolate'`: its slots get the same blend against
-   * their values at the last sync; `'reset'`: it starts afresh, the step count of bias corrections included.
+   * `'maintain'` (default): the inner state goes on. `'interpolate'`: its slots get the same blend against
+   * their values at the last sync. `'reset'`: it starts afresh, the step count of bias corrections included.
    */
   innerState?: InnerState;
-  /** Where slow weights live and in which precision. Default `'host:f32'`. */
+  /** Where slow weights live and in which precision. Default `'host:f32'`, or what the plan of `vramBudget` picks. */
   slow?: SlowFormat;
   /**
-   * `'throw'` (default): nothing is changed, the sync stays due; `'skip'`: this sync is left out;
+   * `'throw'` (default): nothing is changed, the sync stays due. `'skip'`: this sync is left out.
    * `'restore'`: fast := slow, and the inner state starts afresh.
    */
   nonFinite?: NonFinitePolicy;
-  /** Other values for some weights. The first entry that matches a weight counts. */
+  /** Other values for some weights, and weights to exclude. The first entry that matches a weight counts. */
   overrides?: readonly WeightOverride[];
-  /** Weights that only the inner optimizer sees. */
-  exclude?: WeightMatcher | readonly WeightMatcher[];
   /** Worker threads for blends; 0: none, blend on the caller's thread. Default: cores − 1, at least 1. */
   workers?: number;
   /** Bytes that a sync moves at a time; a multiple of 4. Default 4 MiB. */
   chunkBytes?: number;
   /** After how many milliseconds without an answer a worker counts as hung. Default 30,000. */
   workerTimeoutMs?: number;
+  /**
+   * A budget (`'4GiB'`, or bytes). With it, what `gradients`, `moments` and `slow` leave open is planned when
+   * weights are first seen: the fastest policy that fits, or OVER_BUDGET. `'auto'`: the budget of `startWebGPU`.
+   */
+  vramBudget?: number | string;
+  /** Limits slow weights and moments that wait on the host. Default: no limit. */
+  hostBudget?: number | string;
+  /** Examples in a batch of a model given to `attach()`. Default: what `fit` was given, else 32. */
+  batchSize?: number;
+  /** Measured bytes of activations and their gradients, in place of the estimate from the model's layers. */
+  activationBytes?: number | string;
 }
 
-export interface WeightOverride {
-  weights: WeightMatcher;
-  slowStepSize?: number | StepSizeSchedule;
+interface Option<S, Saved> {
+  readonly default: S;
+  /** Throws TypeError or RangeError. */
+  readonly check: (name: string, value: unknown) => S;
+  /** Makes JSON of a setting, and an option of that. Absent: the setting is both. */
+  readonly save?: (setting: S) => Saved;
+  readonly load?: (saved: Saved) => unknown;
 }
 
-/** The options with defaults filled in. `workers: undefined` means: ask the machine. A plan sets what is not readonly. */
-export interface LookaheadSettings {
-  readonly syncPeriod: number;
-  readonly slowStepSize: SlowStepSize;
-  readonly innerState: InnerState;
-  slow: SlowFormat;
-  readonly isSlowGiven: boolean;
-  /** Null: nothing is to be planned, or not any more. */
-  budget: BudgetSettings | null;
-  readonly nonFinite: NonFinitePolicy;
-  readonly overrides: readonly Readonly<WeightOverride>[];
-  readonly exclude: readonly WeightMatcher[];
-  readonly workers: number | undefined;
-  readonly chunkBytes: number;
-  readonly workerTimeoutMs: number;
+function option<S, Saved = S>(
+  fallback: S,
+  check: Option<S, Saved>['check'],
+  saving: Pick<Option<S, Saved>, 'save' | 'load'> = {},
+): Option<S, Saved> {
+  return { default: fallback, check, ...saving };
+}
+
+const number = (range: NumberRange) => (name: string, value: unknown) =>
+  checkNumber(name, value, range);
+const choice =
+  <const C extends string>(choices: readonly C[]) =>
+  (name: string, value: unknown) =>
+    checkChoice(name, value, choices);
+
+/** null: not given. */
+const OPTIONS = {
+  syncPeriod: option(5, number({ min: 1, max: 2 ** 31 - 1, whole: true })),
+  slowStepSize: option<SlowStepSize, ReturnType<typeof stepSizeConfig>>(0.5, checkStepSize, {
+    save: stepSizeConfig,
+    load: stepSizeFrom,
+  }),
+  innerState: option<InnerState>('maintain', choice(INNER_STATES)),
+  slow: option<SlowFormat | null>(null, choice(SLOW_FORMATS)),
+  nonFinite: option<NonFinitePolicy>('throw', choice(NON_FINITE)),
+  overrides: option([], checkWeightOverrides, { save: overridesConfig, load: overridesFrom }),
+  workers: option<number | null>(null, number({ min: 0, max: 256, whole: true })),
+  chunkBytes: option(4 * MIB, checkChunkBytes),
+  workerTimeoutMs: option(30_000, number({ min: 1, max: 2 ** 31 - 1 })),
+  vramBudget: option<number | 'auto' | null>(null, (name, value) =>
+    value === 'auto' ? value : parseBytes(name, value),
+  ),
+  hostBudget: option<number | null>(null, parseBytes),
+  batchSize: option<number | null>(null, number({ min: 1, max: 2 ** 31 - 1, whole: true })),
+  activationBytes: option<number | null>(null, parseBytes),
+};
+
+/** The same, for what treats all options alike. */
+const TABLE = Object.entries(OPTIONS) as unknown as readonly [
+  keyof typeof OPTIONS,
+  Option<unknown, unknown>,
+][];
+
+/** The options with defaults filled in. A plan decides `slow` and takes the budget out. */
+export type LookaheadSettings = {
+  [K in keyof typeof OPTIONS]: (typeof OPTIONS)[K] extends Option<infer S, infer _> ? S : never;
+} & {
   /** The module that workers run; tests put a faulty one here. Not an option. */
   readonly workerFile?: URL;
-}
+};
 
-const KEYS = [
-  'syncPeriod',
-  'slowStepSize',
-  'innerState',
-  'slow',
-  'nonFinite',
-  'overrides',
-  'exclude',
-  'workers',
-  'chunkBytes',
-  'workerTimeoutMs',
-  ...BUDGET_KEYS,
-];
+/** The settings of a Lookahead whose budget was planned, or that has none. */
+export const NO_BUDGET = {
+  vramBudget: null,
+  hostBudget: null,
+  batchSize: null,
+  activationBytes: null,
+} as const;
 
 /** @throws TypeError or RangeError that says which option was wrong, what was received and what is allowed. */
 export function checkLookaheadOptions(options: LookaheadOptions | undefined): LookaheadSettings {
-  checkKeys('lookahead()', options, KEYS);
-  const {
-    syncPeriod = 5,
-    slowStepSize = 0.5,
-    innerState = 'maintain',
-    slow = 'host:f32',
-    nonFinite = 'throw',
-    overrides = [],
-    exclude = [],
-    workers,
-    chunkBytes = 4 * MIB,
-    workerTimeoutMs = 30_000,
-  } = options ?? {};
+  const given = checkKeys('lookahead()', options, Object.keys(OPTIONS));
+  const entries = TABLE.map(([key, { default: fallback, check }]) => [
+    key,
+    given[key] === undefined ? fallback : check(key, given[key]),
+  ]);
+  const settings = Object.fromEntries(entries) as LookaheadSettings;
+  if (settings.vramBudget !== null) return settings;
+  const alone = Object.keys(NO_BUDGET).find((key) => given[key] !== undefined);
+  if (alone !== undefined) {
+    throw new TypeError(
+      `${alone} is for the plan that vramBudget asks for, and there is none. Give vramBudget: '4GiB' too, or leave ${alone} out.`,
+    );
+  }
+  return { ...settings, slow: settings.slow ?? 'host:f32' };
+}
+
+type Config = tf.serialization.ConfigDict;
+
+/** The options and the inner optimizer as JSON. @throws SlowlaneError NOT_SERIALIZABLE if an option is a function. */
+export function configOf(inner: tf.Optimizer, settings: LookaheadSettings): Config {
+  const saved = TABLE.map(([key, { save }]) => [key, save ? save(settings[key]) : settings[key]]);
   return {
-    syncPeriod: checkNumber('syncPeriod', syncPeriod, { min: 1, max: 2 ** 31 - 1, whole: true }),
-    slowStepSize: checkStepSize('slowStepSize', slowStepSize),
-    innerState: checkChoice('innerState', innerState, INNER_STATES),
-    slow: checkSlowFormat(slow),
-    isSlowGiven: options?.slow !== undefined,
-    budget: checkBudget(options),
-    nonFinite: checkChoice('nonFinite', nonFinite, NON_FINITE),
-    overrides: checkOverrides(overrides),
-    exclude: [exclude].flat().map((matcher) => checkMatcher('exclude', matcher)),
-    workers:
-      workers === undefined
-        ? undefined
-        : checkNumber('workers', workers, { min: 0, max: 256, whole: true }),
-    chunkBytes: checkChunkBytes(chunkBytes),
-    workerTimeoutMs: checkNumber('workerTimeoutMs', workerTimeoutMs, { min: 1, max: 2 ** 31 - 1 }),
+    inner: { className: inner.getClassName(), config: inner.getConfig() },
+    ...(Object.fromEntries(saved) as Config),
   };
 }
 
-/** The step size of one weight, or null if it is excluded. */
-export function settingsOf(
-  weight: tf.Variable,
-  settings: LookaheadSettings,
-): { slowStepSize: SlowStepSize } | null {
-  if (settings.exclude.some((matcher) => matches(matcher, weight))) return null;
-  const override = settings.overrides.find(({ weights }) => matches(weights, weight));
-  return { slowStepSize: override?.slowStepSize ?? settings.slowStepSize };
-}
-
-function checkChunkBytes(value: unknown): number {
-  const bytes = checkNumber('chunkBytes', value, { min: 4, max: 256 * MIB, whole: true });
-  if (bytes % 4 === 0) return bytes;
-  throw new RangeError(`chunkBytes must be a multiple of 4 (bytes of a float32), got ${bytes}.`);
-}
-
-function checkOverrides(value: unknown): Readonly<WeightOverride>[] {
-  if (!Array.isArray(value)) {
-    throw new TypeError(`overrides must be an array of { weights, … }, got ${shown(value)}.`);
-  }
-  return value.map((entry: unknown, i) => {
-    const at = `overrides[${i}]`;
-    checkKeys(at, entry, ['weights', 'slowStepSize']);
-    const { weights, slowStepSize } = (entry ?? {}) as Partial<WeightOverride>;
-    const checked: WeightOverride = { weights: checkMatcher(`${at}.weights`, weights) };
-    if (slowStepSize !== undefined) {
-      const stepSize = checkStepSize(`${at}.slowStepSize`, slowStepSize);
-      if (isAdaptive(stepSize)) {
-        throw new TypeError(
-          `${at}.slowStepSize cannot be adaptive(): that is one number for the whole model.`,
-        );
-      }
-      checked.slowStepSize = stepSize;
-    }
-    return checked;
+/**
+ * The inner optimizer, made anew, and the settings.
+ *
+ * @throws SlowlaneError STATE_MISMATCH if the class of the inner optimizer is not registered.
+ */
+export function partsOf({ inner, ...saved }: Config): {
+  inner: tf.Optimizer;
+  settings: LookaheadSettings;
+} {
+  const options = TABLE.flatMap(([key, { load }]) => {
+    const value = saved[key] ?? null;
+    return value === null ? [] : [[key, load ? load(value) : value]];
   });
+  return {
+    inner: innerFrom(inner as { className: string; config: Config }),
+    settings: checkLookaheadOptions(Object.fromEntries(options) as LookaheadOptions),
+  };
+}
+
+function innerFrom({ className, config }: { className: string; config: Config }): tf.Optimizer {
+  const known = tf.serialization.SerializationMap.getMap().classNameMap[className];
+  if (!known) {
+    throw new SlowlaneError(
+      'STATE_MISMATCH',
+      `The saved Lookahead has an inner optimizer of class '${className}', which is not known here. Register it with tf.serialization.registerClass before loading.`,
+      { className },
+    );
+  }
+  const [cls, fromConfig] = known;
+  return fromConfig(cls, config) as tf.Optimizer;
+}
+
+function checkChunkBytes(name: string, value: unknown): number {
+  const bytes = checkNumber(name, value, { min: 4, max: 256 * MIB, whole: true });
+  if (bytes % 4 === 0) return bytes;
+  throw new RangeError(`${name} must be a multiple of 4 (bytes of a float32), got ${bytes}.`);
 }

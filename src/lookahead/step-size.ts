@@ -8,6 +8,8 @@
 import type * as tf from '@tensorflow/tfjs-core';
 
 import { checkKeys, checkNumber, shown } from '../checks/check.js';
+import { SlowlaneError } from '../checks/errors.js';
+import { scheduleConfig, type ScheduleConfig, scheduleFrom } from '../optimizers/schedules.js';
 
 /** α as a function of the sync index, which counts from 0. */
 export type StepSizeSchedule = ((syncIndex: number) => number) | { at(syncIndex: number): number };
@@ -96,6 +98,35 @@ export function checkCurvature(curvature: tf.Tensor, weight: tf.Variable): void 
   if (curvature.dtype === 'float32' && String(curvature.shape) === String(weight.shape)) return;
   throw new RangeError(
     `curvature of '${weight.name}' must be float32 of shape [${weight.shape.join(', ')}], got ${curvature.dtype} of shape [${curvature.shape.join(', ')}].`,
+  );
+}
+
+/** As JSON. @throws SlowlaneError NOT_SERIALIZABLE if it is a function. */
+export function stepSizeConfig(
+  stepSize: SlowStepSize,
+): number | ScheduleConfig | Pick<AdaptiveStepSize, 'kind' | 'min'> {
+  if (typeof stepSize === 'number') return stepSize;
+  if (isAdaptive(stepSize)) {
+    if (stepSize.curvature) throw notSerializable("adaptive()'s curvature");
+    return { kind: 'adaptive', min: stepSize.min };
+  }
+  if (typeof stepSize === 'object' && 'kind' in stepSize) {
+    return scheduleConfig(scheduleFrom(stepSize, 'slowStepSize'));
+  }
+  throw notSerializable('slowStepSize');
+}
+
+/** What `stepSizeConfig` gave, made anew. */
+export function stepSizeFrom(saved: ReturnType<typeof stepSizeConfig>): SlowStepSize {
+  if (typeof saved === 'number') return saved;
+  if (saved.kind !== 'adaptive') return scheduleFrom(saved, 'slowStepSize');
+  return adaptive({ min: (saved as AdaptiveStepSize).min });
+}
+
+function notSerializable(what: string): SlowlaneError {
+  return new SlowlaneError(
+    'NOT_SERIALIZABLE',
+    `${what} is a function, which cannot be saved with the model. Use a number, one of schedules.*, a name or a RegExp; or save the model without its optimizer.`,
   );
 }
 

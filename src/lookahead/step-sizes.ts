@@ -8,19 +8,17 @@ import { firstNonFinite } from '../engines/finite.js';
 import { currentDevice } from '../engines/current-device.js';
 import { SlowlaneError } from '../checks/errors.js';
 import type { InnerOptimizer, SecondMoment } from '../optimizers/inner.js';
-import type { SlowParts } from '../slow/slow-store.js';
+import type { SlowParts, SlowStore } from '../slow/slow-store.js';
 import {
   type AdaptiveStepSize,
+  adaptiveStepSize,
   checkCurvature,
   isAdaptive,
   type SlowStepSize,
   stepSizeAt,
   type StepSizeSchedule,
 } from './step-size.js';
-import { adaptiveOver } from './adaptive-pass.js';
 import { isWeight, type Tracked } from './tracked.js';
-
-type PartsOf = (isMeant: (tracked: Tracked) => boolean) => SlowParts<Tracked>;
 
 export class StepSizes {
   readonly #inner: InnerOptimizer;
@@ -67,15 +65,15 @@ export class StepSizes {
     return found && `the gradient of ${found[0]}`;
   }
 
-  /** α of each of `due`. Settled here: a sync that is run again has the same. `partsOf` their slow weights. */
+  /** α of each of `due`, whose slow weights are in `store`. Decided once, so that a sync that is run again has the same. */
   async of(
     due: readonly Tracked[],
-    partsOf: PartsOf,
+    store: SlowStore<Tracked>,
     syncIndex: number,
   ): Promise<ReadonlyMap<Tracked, number>> {
     const isAdapting = due.some(({ slowStepSize }) => isAdaptive(slowStepSize));
     const adapted = isAdapting
-      ? await this.#adapt(this.#default as AdaptiveStepSize, due, partsOf)
+      ? await this.#adapt(this.#default as AdaptiveStepSize, due, store)
       : NaN;
     // A schedule may be a function with a memory: it is asked once for all weights.
     const asked = new Map<StepSizeSchedule, number>();
@@ -97,7 +95,7 @@ export class StepSizes {
   async #adapt(
     stepSize: AdaptiveStepSize,
     due: readonly Tracked[],
-    partsOf: PartsOf,
+    store: SlowStore<Tracked>,
   ): Promise<number> {
     const gradients = this.#gradients;
     if (!gradients) {
@@ -114,17 +112,48 @@ export class StepSizes {
         curvature.set(weight, moment);
         if (own) checkCurvature(own, weight);
       }
-      const inputs = {
-        gradientOf: ({ name }: tf.Variable) => gradients.get(name) ?? null,
-        curvatureOf: (weight: tf.Variable) => curvature.get(weight) ?? null,
-      };
       const adapted = new Set(
         due.filter((tracked) => isWeight(tracked) && tracked.slowStepSize === stepSize),
       );
-      const parts = partsOf((tracked) => adapted.has(tracked));
-      return await adaptiveOver(parts, stepSize, inputs, currentDevice());
+      const parts = store.parts((tracked) => adapted.has(tracked));
+      return await adaptiveOver(parts, stepSize, gradients, curvature);
     } finally {
       if (stepSize.curvature) for (const own of curvature.values()) own?.diagonal.dispose();
     }
   }
+}
+
+/**
+ * α = clip(1 + gᵀd / dᵀÂd, min, 1) with d = slow − fast, over `parts`: Proposition 1 (step-size.ts). One running sum
+ * each, in double precision and in the order of the weights, so that the result does not depend on how they are cut.
+ */
+async function adaptiveOver(
+  parts: SlowParts<Tracked>,
+  { min }: AdaptiveStepSize,
+  gradients: ReadonlyMap<string, tf.Tensor>,
+  curvature: ReadonlyMap<tf.Variable, SecondMoment | null>,
+): Promise<number> {
+  const device = currentDevice();
+  let gradientDotD = 0;
+  let dCurvatureD = 0;
+  for await (const { item, start, values: slow } of parts) {
+    const { variable } = item;
+    if (variable.isDisposed) continue;
+    const pulled = async (tensor: tf.Tensor | undefined) => {
+      if (!tensor) return null;
+      const into = new Float32Array(slow.length);
+      await device.pull(tensor, start, into);
+      return into;
+    };
+    const { diagonal, scale = 1 } = curvature.get(variable) ?? {};
+    const fast = (await pulled(variable)) as Float32Array;
+    const gradient = await pulled(gradients.get(variable.name));
+    const a = await pulled(diagonal);
+    for (let i = 0; i < slow.length; i++) {
+      const d = (slow[i] as number) - (fast[i] as number);
+      if (gradient) gradientDotD += (gradient[i] as number) * d;
+      if (a) dCurvatureD += d * (a[i] as number) * scale * d;
+    }
+  }
+  return adaptiveStepSize(gradientDotD, dCurvatureD, min);
 }

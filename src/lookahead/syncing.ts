@@ -1,38 +1,31 @@
-// The syncs of a Lookahead: which weights are due, with which α, what becomes of the inner state and
-// of non-finite weights. Called by one at a time (guard.ts).
+// The syncs of a Lookahead: one sync from the check for NaN to the next cycle, and everything else that makes fast
+// and slow weights meet. The guard (call-guard.ts) lets one of these calls run at a time.
 
 import type * as tf from '@tensorflow/tfjs-core';
 
 import { createBlender, defaultWorkers } from '#worker-blender';
 
-import { hasBadSlot, nonFinite } from './bad-values.js';
-import { firstNonFinite } from '../engines/finite.js';
-import { currentDevice } from '../engines/current-device.js';
 import { SlowlaneError } from '../checks/errors.js';
-import type { CallGuard } from './call-guard.js';
-import type { LookaheadSettings } from './options.js';
-import type { LookaheadStats } from './stats.js';
+import { currentDevice } from '../engines/current-device.js';
+import { firstNonFinite } from '../engines/finite.js';
 import type { InnerOptimizer } from '../optimizers/inner.js';
-import type { SavedSlow } from '../snapshot/lookahead-state.js';
-import { StepSizes } from './step-sizes.js';
 import type { Blender } from '../sync/blender.js';
-import { makeSlowStore, type SlowStoreOptions } from '../sync/make-slow-store.js';
-import { Stash } from './slow-weights.js';
+import { StoreByPlace } from '../sync/store-by-place.js';
+import type { CallGuard } from './call-guard.js';
+import { CycleState } from './cycle-state.js';
+import type { LookaheadSettings } from './options.js';
+import { Stash } from './stash.js';
+import type { LookaheadStats } from './stats.js';
 import { SyncClock } from './sync-clock.js';
-import { SyncCycle } from './cycle.js';
-import { isWeight } from './tracked.js';
-import { Tracking } from './tracking.js';
+import { isWeight, type Tracked } from './tracked.js';
 
-export class LookaheadSync {
+export class Syncing {
+  readonly state: CycleState;
   readonly #inner: InnerOptimizer;
   readonly #settings: LookaheadSettings;
   readonly #guard: CallGuard;
   readonly #blender: Blender;
-  readonly #store: Omit<SlowStoreOptions, 'format'>;
   readonly #clock = new SyncClock();
-  readonly #stepSizes: StepSizes;
-  #tracking: Tracking;
-  #cycle: SyncCycle;
   #bytesMoved = 0;
   #skipped = 0;
 
@@ -40,89 +33,50 @@ export class LookaheadSync {
     this.#inner = inner;
     this.#settings = settings;
     this.#guard = guard;
-    this.#cycle = new SyncCycle(settings.syncPeriod);
-    this.#stepSizes = new StepSizes(inner, settings.slowStepSize);
     const { chunkBytes, workerTimeoutMs: timeoutMs, workerFile } = settings;
     const workers = settings.workers ?? defaultWorkers();
-    this.#blender = createBlender({ workers, timeoutMs, ...(workerFile && { workerFile }) });
+    const blender = createBlender({ workers, timeoutMs, ...(workerFile && { workerFile }) });
     const slots = workers + 2; // one for each worker, one being pulled, one being pushed
-    this.#store = { chunkBytes, slots, blender: this.#blender, clock: this.#clock };
-    this.#tracking = this.#track();
-  }
-
-  get steps(): number {
-    return this.#cycle.steps;
-  }
-
-  /** True if `flush` has to be awaited before the next step; `syncDue`: if it will change weights. */
-  get due(): boolean {
-    return this.#inner.due === true || this.syncDue;
-  }
-
-  get syncDue(): boolean {
-    return this.#cycle.isDue;
+    const store = { chunkBytes, slots, blender, clock: this.#clock };
+    this.#blender = blender;
+    this.state = new CycleState(inner, settings, () => new StoreByPlace(store));
   }
 
   /** Captures those of `weights` that are new. */
   async attach(weights: readonly tf.Variable[]): Promise<void> {
-    if (this.#tracking.add(weights).length > 0) this.#cycle.join();
+    this.state.add(weights);
     await this.#capture();
   }
 
-  /** `weights` are about to be updated. What was not captured waits for `flush`. */
-  stepping(weights: readonly tf.Variable[]): void {
-    if (this.#tracking.stepping(weights).length > 0) this.#cycle.join();
-  }
-
-  /** An inner step was applied, or a micro-batch of one. */
-  stepped(): void {
-    if (this.#inner.isAccumulating !== true) this.#cycle.step();
-  }
-
-  /** The step of the micro-batches so far. */
-  completeStep(): boolean {
-    const isOpen = this.#inner.isAccumulating === true;
-    if (isOpen && this.#cycle.isEnding) this.#stepSizes.refuseEnd('completeStep');
-    if (this.#inner.completeStep?.() !== true) return false;
-    this.stepped();
-    return true;
-  }
-
-  /** For adaptive(): `compute` evaluates the loss and its gradients at the weights as they are now. */
-  keepGradientsIfNeeded(compute: () => { value: tf.Scalar; grads: tf.NamedTensorMap }): void {
-    if (this.#cycle.isDue) this.#stepSizes.keepGradientsIfNeeded(compute);
-  }
-
-  /** Captures, and syncs what is due. */
+  /** Captures, and syncs if a sync is due. */
   async flush(): Promise<void> {
     await this.#capture();
     await this.#inner.flush?.();
-    if (this.#cycle.isDue) await this.#clock.timeSync(() => this.#sync());
-    else await this.#tracking.slow.yield();
+    if (this.state.syncDue) await this.#clock.timeSync(() => this.#sync());
+    else await this.state.tracking.store.yield();
   }
 
   /** Syncs in mid-cycle, if a step was taken since the last sync. */
   async syncEarly(): Promise<void> {
-    if (this.#cycle.hasMoved) await this.#clock.timeSync(() => this.#sync());
+    if (this.state.hasMoved) await this.#clock.timeSync(() => this.#sync());
   }
 
   /** Slow := fast, and a new cycle. */
   async recapture(): Promise<void> {
-    await this.#tracking.addSlots();
-    const bad = await firstNonFinite(this.#tracking.live().map(({ variable }) => variable));
+    const { tracking, steps } = this.state;
+    await tracking.addSlots();
+    const bad = await firstNonFinite(tracking.live().map(({ variable }) => variable));
     if (bad) {
       throw nonFinite(
         bad.name,
-        this.steps,
+        steps,
         'resync() would make it a slow weight; discard() goes back to the slow weights',
       );
     }
     await this.#guard.attempt(async () => {
-      await this.#tracking.recapture(this.steps);
-      this.#tracking.startOver();
-      this.#inner.abandonStep?.();
-      this.#cycle.restart();
-      this.#stepSizes.dropGradients();
+      await tracking.recapture(steps);
+      tracking.startOver();
+      this.state.restart();
     });
   }
 
@@ -130,31 +84,30 @@ export class LookaheadSync {
   async restore(): Promise<void> {
     this.#assertMet();
     await this.#capture();
-    await this.#tracking.addSlots();
+    const { tracking } = this.state;
+    await tracking.addSlots();
     await this.#guard.attempt(async () => {
-      await this.#tracking.slow.restore(() => true);
-      this.#inner.abandonStep?.();
-      this.#cycle.restart();
-      this.#stepSizes.dropGradients();
+      await tracking.store.restore(() => true);
+      this.state.restart();
     });
   }
 
   /** Fast := slow; an inner state that would bring non-finite weights back starts afresh. */
   async discard(): Promise<void> {
     await this.restore();
-    if (!this.#inner.supportsState) return;
-    if (await hasBadSlot(this.#inner)) await this.#resetInner();
+    if (this.#inner.supportsState && (await hasBadState(this.#inner))) await this.#resetInner();
   }
 
   /** Shows the slow weights in the model; slots and counters stay. Resolves to what undoes it. */
   async showSlow(): Promise<() => Promise<void>> {
     this.#assertMet();
+    const { tracking } = this.state;
     const stash = new Stash();
     const putBack = () => stash.putBack(currentDevice());
-    const shown = this.#tracking.live(isWeight).map(({ variable }) => variable);
+    const shown = tracking.live(isWeight).map(({ variable }) => variable);
     await stash.take(shown, currentDevice());
     try {
-      await this.#tracking.slow.restore(isWeight);
+      await tracking.store.restore(isWeight);
     } catch (cause) {
       await this.#guard.attempt(putBack);
       throw cause;
@@ -168,87 +121,67 @@ export class LookaheadSync {
   }
 
   dispose(): void {
-    this.#tracking.dispose();
-    this.#tracking = this.#track();
-    this.#stepSizes.dropGradients();
+    this.state.dispose();
     this.#inner.dispose();
     void this.#blender.close();
   }
 
   stats(): LookaheadStats {
-    const { slow } = this.#tracking;
+    const { steps, syncs, tracking } = this.state;
+    const { bytes, description } = tracking.store;
     return {
-      steps: this.#cycle.steps,
-      syncs: this.#cycle.syncs,
+      steps,
+      syncs,
       skippedSyncs: this.#skipped,
       syncMs: this.#clock.times,
       bytesPulled: this.#bytesMoved,
       bytesPushed: this.#bytesMoved,
-      host: { slowBytes: slow.bytes.slow, stagingBytes: slow.bytes.staging },
-      device: { stagingBytes: slow.bytes.device },
-      keptInF32: this.#tracking.live((tracked) => slow.isKeptInF32(tracked)).length,
-      workers: slow.description ?? this.#blender.description,
+      host: { slowBytes: bytes.slow, stagingBytes: bytes.staging },
+      device: { stagingBytes: bytes.device },
+      keptInF32: tracking.live((tracked) => tracking.store.isKeptInF32(tracked)).length,
+      workers: description,
     };
   }
 
-  async save(): Promise<{ counters: number[]; slow: SavedSlow[] }> {
-    return { counters: this.#cycle.save(), slow: await this.#tracking.save() };
-  }
-
-  /** Replaces everything; weights claim their slow values when they are next seen. */
-  load(counters: readonly number[], slow: readonly SavedSlow[]): void {
-    const cycle = new SyncCycle(this.#settings.syncPeriod);
-    cycle.load(counters);
-    this.#cycle = cycle;
-    this.#tracking.dispose();
-    this.#tracking = this.#track(slow);
-    this.#stepSizes.dropGradients();
-  }
-
   async #sync(): Promise<void> {
-    const { slow } = this.#tracking;
-    await this.#clock.time('wait', () => slow.ready());
-    await this.#tracking.addSlots();
-    // All that can refuse comes first: until the weights are moved, nothing has changed.
+    const { tracking, stepSizes, steps, syncs } = this.state;
+    const { store } = tracking;
+    this.state.warnOfOverrides();
+    await this.#clock.time('wait', () => store.ready());
+    await tracking.addSlots();
+    // Everything that can refuse the sync comes first: until the weights are moved, nothing has changed.
     if (!(await this.#clock.time('check', () => this.#mayBlend()))) return;
-    const stepSizes = await this.#stepSizes.of(
-      this.#tracking.live(),
-      (isMeant) => slow.parts(isMeant),
-      this.#cycle.syncs,
-    );
-    const blending = slow.blend({
-      stepSizeOf: (tracked) => stepSizes.get(tracked) ?? 0,
-      round: this.steps,
-    });
+    const byWeight = await stepSizes.of(tracking.live(), store, syncs);
+    const stepSizeOf = (tracked: Tracked) => byWeight.get(tracked) ?? 0;
+    const blending = store.blend({ stepSizeOf, round: steps });
     await this.#guard.attempt(async () => {
       const bytesMoved = await blending.run();
       if (this.#settings.innerState === 'reset') {
-        await this.#inner.reset(this.#tracking.live(isWeight).map(({ weight }) => weight));
+        await this.#inner.reset(tracking.live(isWeight).map(({ weight }) => weight));
       }
       this.#bytesMoved += bytesMoved;
-      this.#cycle.synced();
-      this.#stepSizes.dropGradients();
+      this.state.synced();
     });
   }
 
   /** False if the policy for non-finite weights has dealt with this sync. */
   async #mayBlend(): Promise<boolean> {
+    const { tracking, stepSizes, steps } = this.state;
     const bad =
-      (await this.#tracking.slow.inspect(this.#tracking.live()))?.variable.name ??
-      (await this.#stepSizes.nonFiniteGradient());
+      (await tracking.store.inspect(tracking.live()))?.variable.name ??
+      (await stepSizes.nonFiniteGradient());
     if (bad === undefined) return true;
     const policy = this.#settings.nonFinite;
     if (policy === 'throw') {
       throw nonFinite(
         bad,
-        this.steps,
+        steps,
         "The slow weights are as they were: discard() goes back to them, a smaller learning rate may help, and nonFinite: 'restore' or 'skip' does without this error",
       );
     }
     this.#skipped++;
     if (policy === 'skip') {
-      this.#cycle.restart();
-      this.#stepSizes.dropGradients();
+      this.state.skipped();
       return false;
     }
     await this.restore();
@@ -259,25 +192,40 @@ export class LookaheadSync {
   /** A fresh inner state, for the slow values of its slots too. */
   async #resetInner(): Promise<void> {
     await this.#inner.reset();
-    await this.#tracking.recapture(this.steps, (tracked) => !isWeight(tracked));
+    const { tracking, steps } = this.state;
+    await tracking.recapture(steps, (tracked) => !isWeight(tracked));
   }
 
   async #capture(): Promise<void> {
-    if (this.#tracking.needsCapture)
-      await this.#guard.attempt(() => this.#tracking.capture(this.steps));
-  }
-
-  #track(restored?: readonly SavedSlow[]): Tracking {
-    const makeStore = () => makeSlowStore({ ...this.#store, format: this.#settings.slow });
-    return new Tracking(this.#inner, this.#settings, makeStore, restored);
+    const { tracking, steps } = this.state;
+    if (tracking.needsCapture) await this.#guard.attempt(() => tracking.capture(steps));
   }
 
   /** Slow weights that have not met their weights cannot be shown. */
   #assertMet(): void {
-    if (!this.#tracking.isWaiting) return;
+    if (!this.state.tracking.isWaiting) return;
     throw new SlowlaneError(
       'STATE_MISMATCH',
       'The restored slow weights do not know yet which weights they belong to. Call await optimizer.attach(model), or attach(weights), first.',
     );
+  }
+}
+
+function nonFinite(name: string, step: number, consequence: string): SlowlaneError {
+  return new SlowlaneError(
+    'NON_FINITE',
+    `'${name}' holds a NaN or an infinity after step ${step}. ${consequence}.`,
+    { weight: name, step },
+  );
+}
+
+/** True if the inner state holds a NaN or an infinity, or if reading it throws because a failing device spoilt it. */
+async function hasBadState(inner: InnerOptimizer): Promise<boolean> {
+  const state = await inner.state();
+  try {
+    if (await inner.hasBadState?.()) return true;
+    return (await firstNonFinite(state.map(({ variable }) => variable))) !== null;
+  } catch {
+    return true;
   }
 }

@@ -1,24 +1,18 @@
-// One variable under Lookahead: what the layout, the store and a sync know of it.
+// One variable under Lookahead: a weight, or a slot of one in the inner optimizer.
 
 import type * as tf from '@tensorflow/tfjs-core';
 
+import type { Storable } from '../slow/slow-store.js';
 import type { SlowStepSize } from './step-size.js';
 
-export interface Tracked {
-  readonly variable: tf.Variable;
-  /** Number of elements. */
-  readonly size: number;
-  /** Its own among the weights of the Lookahead: random rounding draws by it. */
-  readonly serial: number;
-  /** The weight that this is, or that this is a slot of. */
+export interface Tracked extends Storable {
+  /** The weight itself, or the weight whose slot this is. */
   readonly weight: tf.Variable;
-  /** Null: the weight itself; else which slot of it in the inner optimizer (innerState: 'interpolate'). */
-  readonly slot: number | null;
   /** The paper's α. */
   readonly slowStepSize: SlowStepSize;
 }
 
-/** True for a weight itself, false for a slot of one. */
+/** False for a slot (innerState: 'interpolate'). */
 export function isWeight({ slot }: Tracked): boolean {
   return slot === null;
 }

@@ -3,19 +3,21 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 
-import { type LookaheadSettings, settingsOf } from './options.js';
+import type { LookaheadSettings } from './options.js';
 import type { InnerOptimizer } from '../optimizers/inner.js';
 import type { SlowStore } from '../slow/slow-store.js';
 import type { SavedSlow } from '../snapshot/lookahead-state.js';
 import { matchSaved } from '../optimizers/state/match-saved.js';
-import { SlowWeights } from './slow-weights.js';
-import type { Tracked } from './tracked.js';
+import { isWeight, type Tracked } from './tracked.js';
+import { settingsOf } from './weight-overrides.js';
 
 export class Tracking {
-  readonly slow: SlowWeights;
+  /** The slow weights. Callers blend and restore there; what is added and removed goes through this class. */
+  readonly store: SlowStore<Tracked>;
   readonly #inner: InnerOptimizer;
   readonly #settings: LookaheadSettings;
-  readonly #excluded = new WeakSet<tf.Variable>();
+  /** Every variable seen so far, in order; null if it is excluded. */
+  readonly #seen = new Map<tf.Variable, Tracked | null>();
   /** Where θ₀ of weights is that are not in the store yet: the weight itself, or a handle on its data. */
   readonly #uncaptured = new Map<tf.Variable, tf.Tensor>();
   /** Weights that took no step yet, with the data that was captured: others may still be loaded. */
@@ -28,24 +30,30 @@ export class Tracking {
   constructor(
     inner: InnerOptimizer,
     settings: LookaheadSettings,
-    makeStore: () => SlowStore<Tracked>,
+    store: SlowStore<Tracked>,
     restored: readonly SavedSlow[] = [],
   ) {
     this.#inner = inner;
     this.#settings = settings;
     this.#restored = restored;
     this.#nextSerial = restored.reduce((most, { serial }) => Math.max(most, serial + 1), 0);
-    this.slow = new SlowWeights(makeStore);
+    this.store = store;
   }
 
   /** What is tracked and still there. */
   live(isMeant: (tracked: Tracked) => boolean = () => true): Tracked[] {
-    return this.slow.tracked.filter((tracked) => !tracked.variable.isDisposed && isMeant(tracked));
+    return this.#tracked.filter((tracked) => !tracked.variable.isDisposed && isMeant(tracked));
   }
 
   /** True if slow weights were restored and none of their weights was seen since. */
   get isWaiting(): boolean {
-    return this.#restored.length > 0 && this.slow.tracked.length === 0;
+    return this.#restored.length > 0 && this.#tracked.length === 0;
+  }
+
+  /** All weights seen so far, the excluded ones too. */
+  get weights(): readonly tf.Variable[] {
+    const all = [...this.#seen].filter(([, tracked]) => tracked === null || isWeight(tracked));
+    return all.map(([variable]) => variable);
   }
 
   /** Takes in those of `weights` that are new; `capture` has to follow before a step. Returns them. */
@@ -87,14 +95,16 @@ export class Tracking {
       for (const { weight } of added) {
         if (!restored.has(weight)) sources.set(weight, source(weight));
       }
-      this.slow.prune();
-      this.slow.add(added);
+      this.#prune();
+      this.#register(added);
       for (const tracked of added) {
         const saved = restored.get(tracked.weight);
-        if (saved) this.slow.write(tracked, saved.values, saved.isKeptInF32);
+        if (!saved) continue;
+        if (saved.isKeptInF32) this.store.keepInF32(tracked);
+        this.store.write(tracked, saved.values);
       }
     } catch (cause) {
-      this.slow.drop(added); // what was restored can be claimed again
+      this.#drop(added); // what was restored can be claimed again
       disposeHandles(sources);
       throw cause;
     }
@@ -114,11 +124,11 @@ export class Tracking {
     for (const { variable, weight, initial } of await this.#inner.state()) {
       const slot = counts.get(weight) ?? 0;
       counts.set(weight, slot + 1);
-      const owner = this.slow.get(weight);
-      if (!owner || this.slow.get(variable)) continue;
+      const owner = this.#seen.get(weight);
+      if (!owner || this.#seen.has(variable)) continue;
       added.push({ tracked: { ...owner, variable, slot }, initial });
     }
-    this.slow.add(added.map(({ tracked }) => tracked));
+    this.#register(added.map(({ tracked }) => tracked));
     for (const slot of new Set(added.map(({ tracked }) => tracked.slot))) {
       const these = added.filter(({ tracked }) => tracked.slot === slot);
       const restored = this.#claim(
@@ -128,7 +138,7 @@ export class Tracking {
       this.#forget(restored.values());
       for (const { tracked, initial } of these) {
         const values = restored.get(tracked.weight)?.values;
-        this.slow.write(tracked, values ?? new Float32Array(tracked.size).fill(initial));
+        this.store.write(tracked, values ?? new Float32Array(tracked.size).fill(initial));
       }
     }
   }
@@ -140,7 +150,7 @@ export class Tracking {
 
   /** Brings θ₀ of new weights into the store. May be called again after it failed. */
   async capture(round: number): Promise<void> {
-    await this.slow.capture(this.#uncaptured, round);
+    await this.store.capture(this.#uncaptured, round);
     this.#dropUncaptured();
   }
 
@@ -149,7 +159,7 @@ export class Tracking {
     round: number,
     isMeant: (tracked: Tracked) => boolean = () => true,
   ): Promise<void> {
-    await this.slow.capture(
+    await this.store.capture(
       new Map(this.live(isMeant).map(({ variable }) => [variable, variable])),
       round,
     );
@@ -162,7 +172,7 @@ export class Tracking {
   }
 
   async save(): Promise<SavedSlow[]> {
-    await this.slow.ready();
+    await this.store.ready();
     const saved: SavedSlow[] = [];
     for (const tracked of this.live()) {
       saved.push({
@@ -170,9 +180,9 @@ export class Tracking {
         shape: tracked.variable.shape,
         slot: tracked.slot,
         // One after the other: reading from a device takes staging memory there.
-        values: await this.slow.read(tracked),
+        values: await this.store.read(tracked),
         serial: tracked.serial,
-        isKeptInF32: this.slow.isKeptInF32(tracked),
+        isKeptInF32: this.store.isKeptInF32(tracked),
       });
     }
     return [...saved, ...this.#restored];
@@ -180,15 +190,40 @@ export class Tracking {
 
   dispose(): void {
     this.#dropUncaptured();
-    this.slow.dispose();
+    this.store.dispose();
+    this.#seen.clear();
+  }
+
+  get #tracked(): Tracked[] {
+    return [...this.#seen.values()].filter((tracked) => tracked !== null);
+  }
+
+  /** Makes room for the slow values of `added`, which are zero until `capture` or `write`. */
+  #register(added: readonly Tracked[]): void {
+    this.store.add(added);
+    for (const tracked of added) this.#seen.set(tracked.variable, tracked);
+  }
+
+  /** As if `added`, which were added together, had not been. */
+  #drop(added: readonly Tracked[]): void {
+    const dropped = new Set(added);
+    for (const { variable } of added) this.#seen.delete(variable);
+    this.store.prune((tracked) => !dropped.has(tracked) && !tracked.variable.isDisposed);
+  }
+
+  /** Removes variables that are disposed, and memory that holds nothing else. */
+  #prune(): void {
+    for (const [variable] of this.#seen) if (variable.isDisposed) this.#seen.delete(variable);
+    this.store.prune(({ variable }) => !variable.isDisposed);
   }
 
   #new(weight: tf.Variable): Omit<Tracked, 'serial'> | null {
     if (!weight.trainable || weight.dtype !== 'float32') return null;
-    if (this.slow.get(weight) || this.#excluded.has(weight)) return null;
-    const settings = settingsOf(weight, this.#settings);
+    if (this.#seen.has(weight)) return null;
+    const { overrides, slow, slowStepSize } = this.#settings;
+    const settings = settingsOf(weight, overrides, { slow: slow ?? 'host:f32', slowStepSize });
     if (!settings) {
-      this.#excluded.add(weight);
+      this.#seen.set(weight, null);
       return null;
     }
     return { variable: weight, size: weight.size, weight, slot: null, ...settings };

@@ -1,7 +1,6 @@
 // Where slow weights live and in which precision: the `slow` option, parsed.
 
 import type { ValueFormat } from '../../workers/codecs/value-format.js';
-import { checkChoice } from '../checks/check.js';
 
 /** Every place and precision of slow weights: `<place>:<format>`. */
 export const SLOW_FORMATS = [
@@ -28,10 +27,6 @@ export const SLOW_FORMATS = [
  * - `device:f32`: float32 tensors on the device, for comparison: nothing is saved there, and nothing moves.
  */
 export type SlowFormat = (typeof SLOW_FORMATS)[number];
-
-export function checkSlowFormat(value: unknown): SlowFormat {
-  return checkChoice('slow', value, SLOW_FORMATS);
-}
 
 /** Below this many elements a weight's slow values stay float32: they are few, and often the touchy ones. */
 const MIN_PACKED_ELEMENTS = 4096;

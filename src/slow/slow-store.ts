@@ -4,6 +4,8 @@
 
 import type * as tf from '@tensorflow/tfjs-core';
 
+import type { SlowFormat } from './slow-format.js';
+
 /** A variable that has slow values: a weight, or a slot of one in the inner optimizer. */
 export interface Storable {
   readonly variable: tf.Variable;
@@ -13,6 +15,8 @@ export interface Storable {
   readonly slot: number | null;
   /** Its own: what random rounding draws by. */
   readonly serial: number;
+  /** Where its slow values are kept, and in which precision. */
+  readonly slow: SlowFormat;
 }
 
 export interface BlendOptions<W> {

@@ -13,8 +13,7 @@ import type { Device, DeviceWriter } from '../engine/device.js';
 import { type StoredChunk, weightOf } from './chunk-memory.js';
 import type { Part } from '../slow/layout.js';
 import type { Blender } from './blender.js';
-import type { StoreClock } from '../slow/slow-store.js';
-import type { Tracked } from '../lookahead/tracked.js';
+import type { Storable, StoreClock } from '../slow/slow-store.js';
 
 export interface SyncTools {
   readonly device: Device;
@@ -22,21 +21,17 @@ export interface SyncTools {
   readonly clock: StoreClock;
 }
 
-export class Sync {
-  readonly #chunks: readonly StoredChunk<Tracked>[];
-  readonly #stepSizeOf: (tracked: Tracked) => number;
+export class Sync<W extends Storable> {
+  readonly #chunks: readonly StoredChunk<W>[];
+  readonly #stepSizeOf: (item: W) => number;
   readonly #round: number;
-  readonly #blended = new Set<StoredChunk<Tracked>>();
+  readonly #blended = new Set<StoredChunk<W>>();
 
   /**
    * `stepSizeOf` gives α; it must not change its answer, since a sync may be run again. `round`: what rounding
    * draws by.
    */
-  constructor(
-    chunks: readonly StoredChunk<Tracked>[],
-    stepSizeOf: (tracked: Tracked) => number,
-    round: number,
-  ) {
+  constructor(chunks: readonly StoredChunk<W>[], stepSizeOf: (item: W) => number, round: number) {
     this.#chunks = chunks;
     this.#stepSizeOf = stepSizeOf;
     this.#round = round;
@@ -70,7 +65,7 @@ export class Sync {
 
   /** One chunk's way through `slot`; pushes after `before`. */
   async #pass(
-    stored: StoredChunk<Tracked>,
+    stored: StoredChunk<W>,
     slot: number,
     before: Promise<void>,
     writer: DeviceWriter,
@@ -93,16 +88,16 @@ export class Sync {
   }
 
   /** Neighbouring parts with the same α are one run for the kernel, unless each has to be packed by itself. */
-  #runs({ segment, chunk, weights }: StoredChunk<Tracked>): BlendRun[] {
+  #runs({ segment, chunk, weights }: StoredChunk<W>): BlendRun[] {
     const runs: { length: number; at: number; stepSize: number; item?: number; start?: number }[] =
       [];
     for (const { weight, length, start, offset: at } of chunk.parts) {
-      const tracked = weightOf(weights, weight);
-      const stepSize = this.#stepSizeOf(tracked);
+      const item = weightOf(weights, weight);
+      const stepSize = this.#stepSizeOf(item);
       const last = runs.at(-1);
       // A weight that outgrew the format has left a hole behind: each part says where it is.
       if (segment.format !== 'f32') {
-        runs.push({ length, at, stepSize, item: tracked.serial, start });
+        runs.push({ length, at, stepSize, item: item.serial, start });
       } else if (last?.stepSize === stepSize && last.at + last.length === at) last.length += length;
       else runs.push({ length, at, stepSize });
     }
@@ -111,8 +106,8 @@ export class Sync {
 }
 
 /** Copies the chunk's fast weights into `into`. */
-export async function pull(
-  { chunk, weights }: StoredChunk<Tracked>,
+export async function pull<W extends Storable>(
+  { chunk, weights }: StoredChunk<W>,
   into: Float32Array,
   device: Device,
 ): Promise<void> {
@@ -124,15 +119,15 @@ export async function pull(
 }
 
 /** Makes `valuesOf` the chunk's fast weights, of those weights that `isMeant`. */
-export async function push(
-  { chunk, weights }: StoredChunk<Tracked>,
+export async function push<W extends Storable>(
+  { chunk, weights }: StoredChunk<W>,
   valuesOf: (part: Part) => Float32Array,
   writer: DeviceWriter,
-  isMeant: (tracked: Tracked) => boolean = () => true,
+  isMeant: (item: W) => boolean = () => true,
 ): Promise<void> {
   for (const part of chunk.parts) {
-    const tracked = weightOf(weights, part.weight);
-    if (tracked.variable.isDisposed || !isMeant(tracked)) continue;
-    await writer.push(tracked.variable, part.start, valuesOf(part));
+    const item = weightOf(weights, part.weight);
+    if (item.variable.isDisposed || !isMeant(item)) continue;
+    await writer.push(item.variable, part.start, valuesOf(part));
   }
 }

@@ -11,16 +11,16 @@ import type {
   Blending,
   SlowPart,
   SlowStore,
+  Storable,
   StoreBytes,
   StoreClock,
 } from '../slow/slow-store.js';
-import type { Tracked } from '../lookahead/tracked.js';
 
-export class DeviceTensorStore implements SlowStore<Tracked> {
+export class DeviceTensorStore<W extends Storable> implements SlowStore<W> {
   readonly description = 'device';
   readonly #clock: StoreClock;
   /** May share its data with the variable: an update of that makes new data, or a copy first. */
-  readonly #slow = new Map<Tracked, tf.Tensor>();
+  readonly #slow = new Map<W, tf.Tensor>();
 
   constructor(clock: StoreClock) {
     this.#clock = clock;
@@ -31,7 +31,7 @@ export class DeviceTensorStore implements SlowStore<Tracked> {
     return { slow: 0, staging: 0, device };
   }
 
-  add(items: readonly Tracked[]): void {
+  add(items: readonly W[]): void {
     for (const item of items) this.#put(item, tf.zeros(item.variable.shape));
   }
 
@@ -41,7 +41,7 @@ export class DeviceTensorStore implements SlowStore<Tracked> {
 
   keepInF32(): void {}
 
-  prune(isAlive: (item: Tracked) => boolean): void {
+  prune(isAlive: (item: W) => boolean): void {
     for (const [item, slow] of this.#slow) {
       if (isAlive(item)) continue;
       slow.dispose();
@@ -56,18 +56,18 @@ export class DeviceTensorStore implements SlowStore<Tracked> {
     }
   }
 
-  async restore(isMeant: (item: Tracked) => boolean): Promise<void> {
+  async restore(isMeant: (item: W) => boolean): Promise<void> {
     for (const [item, slow] of this.#slow) {
       if (!item.variable.isDisposed && isMeant(item)) item.variable.assign(slow);
     }
   }
 
-  async inspect(items: readonly Tracked[]): Promise<Tracked | null> {
+  async inspect(items: readonly W[]): Promise<W | null> {
     const bad = await firstNonFinite(items.map(({ variable }) => variable));
     return items.find(({ variable }) => variable === bad) ?? null;
   }
 
-  blend({ stepSizeOf }: BlendOptions<Tracked>): Blending {
+  blend({ stepSizeOf }: BlendOptions<W>): Blending {
     const due = new Set(this.#slow.keys());
     const run = async (): Promise<number> => {
       for (const item of due) {
@@ -80,18 +80,18 @@ export class DeviceTensorStore implements SlowStore<Tracked> {
     return { run };
   }
 
-  async *parts(isMeant: (item: Tracked) => boolean): AsyncGenerator<SlowPart<Tracked>> {
+  async *parts(isMeant: (item: W) => boolean): AsyncGenerator<SlowPart<W>> {
     for (const item of this.#slow.keys()) {
       if (isMeant(item) && item.size > 0) yield { item, start: 0, values: await this.read(item) };
     }
   }
 
-  async read(item: Tracked): Promise<Float32Array> {
+  async read(item: W): Promise<Float32Array> {
     // A copy: on some backends `data` gives the live array.
     return Float32Array.from((await this.#slow.get(item)?.data<'float32'>()) ?? []);
   }
 
-  write(item: Tracked, values: Float32Array): void {
+  write(item: W, values: Float32Array): void {
     this.#put(item, tf.tensor(values.slice(), item.variable.shape, 'float32'));
   }
 
@@ -103,26 +103,27 @@ export class DeviceTensorStore implements SlowStore<Tracked> {
     this.prune(() => false);
   }
 
-  #blend(item: Tracked, stepSize: number): void {
+  #blend(item: W, stepSize: number): void {
     const slow = this.#slow.get(item);
     if (!slow) return;
     const { variable: fast } = item;
-    if (stepSize === 1) {
-      this.#put(item, fast.clone());
-      return;
+    const next = tf.tidy(() => {
+      if (stepSize === 0) return slow.clone();
+      if (stepSize === 1) return fast.clone();
+      const blend = tf.add(slow, tf.mul(tf.sub(fast, slow), stepSize));
+      return tf.where(tf.equal(fast, slow), slow, blend); // s where f = s, which keeps −0
+    });
+    try {
+      fast.assign(next); // first: if it throws, a run that goes on starts from the same slow weights
+    } catch (cause) {
+      next.dispose();
+      throw cause;
     }
-    if (stepSize !== 0) {
-      // s where f = s, which keeps −0.
-      const next = tf.tidy(() =>
-        tf.where(tf.equal(fast, slow), slow, tf.add(slow, tf.mul(tf.sub(fast, slow), stepSize))),
-      );
-      this.#put(item, next);
-    }
-    fast.assign(this.#slow.get(item) as tf.Tensor);
+    this.#put(item, next);
   }
 
   /** `tensor` is the store's from now on. */
-  #put(item: Tracked, tensor: tf.Tensor): void {
+  #put(item: W, tensor: tf.Tensor): void {
     this.#slow.get(item)?.dispose();
     this.#slow.set(item, tf.keep(tensor));
   }

@@ -6,26 +6,25 @@
 import type { HalfTransfers } from '../engine/device.js';
 import { type StoredChunk, weightOf } from './chunk-memory.js';
 import type { Part } from '../slow/layout.js';
-import type { StoreClock } from '../slow/slow-store.js';
-import type { Tracked } from '../lookahead/tracked.js';
+import type { Storable, StoreClock } from '../slow/slow-store.js';
 
-interface Place {
-  readonly stored: StoredChunk<Tracked>;
+interface Place<W> {
+  readonly stored: StoredChunk<W>;
   readonly part: Part;
 }
 
-export class HalfSync {
-  readonly #chunks: readonly StoredChunk<Tracked>[];
-  readonly #stepSizeOf: (tracked: Tracked) => number;
+export class HalfSync<W extends Storable> {
+  readonly #chunks: readonly StoredChunk<W>[];
+  readonly #stepSizeOf: (item: W) => number;
   readonly #round: number;
   readonly #halves: HalfTransfers;
-  readonly #blended = new Set<Tracked>();
-  readonly #stored = new Set<Tracked>();
+  readonly #blended = new Set<W>();
+  readonly #stored = new Set<W>();
 
   /** `chunks` hold fp16. `stepSizeOf` must not change its answer. `round`: what rounding draws by. */
   constructor(
-    chunks: readonly StoredChunk<Tracked>[],
-    stepSizeOf: (tracked: Tracked) => number,
+    chunks: readonly StoredChunk<W>[],
+    stepSizeOf: (item: W) => number,
     round: number,
     halves: HalfTransfers,
   ) {
@@ -36,35 +35,35 @@ export class HalfSync {
   }
 
   async run(clock: StoreClock): Promise<void> {
-    for (const [tracked, places] of this.#weights()) {
-      const { variable, serial: item } = tracked;
-      if (variable.isDisposed || this.#stored.has(tracked)) continue;
-      if (!this.#blended.has(tracked)) {
-        const stepSize = this.#stepSizeOf(tracked);
+    for (const [item, places] of this.#weights()) {
+      const { variable, serial } = item;
+      if (variable.isDisposed || this.#stored.has(item)) continue;
+      if (!this.#blended.has(item)) {
+        const stepSize = this.#stepSizeOf(item);
         await clock.time('push', () =>
-          this.#halves.blend(variable, gather(tracked, places), stepSize),
+          this.#halves.blend(variable, gather(item, places), stepSize),
         );
-        this.#blended.add(tracked);
+        this.#blended.add(item);
       }
       await clock.time('pull', () => {
         if (variable.isDisposed) return; // meanwhile: nothing of it is read again
         for (const { stored, part } of places) {
           const rounded = new Uint16Array(part.length);
-          this.#halves.pull(variable, part.start, rounded, { item, round: this.#round });
+          this.#halves.pull(variable, part.start, rounded, { item: serial, round: this.#round });
           stored.segment.packed(stored.chunk, part).set(bytesOf(rounded));
         }
       });
-      this.#stored.add(tracked);
+      this.#stored.add(item);
     }
   }
 
-  #weights(): Map<Tracked, Place[]> {
-    const all = new Map<Tracked, Place[]>();
+  #weights(): Map<W, Place<W>[]> {
+    const all = new Map<W, Place<W>[]>();
     for (const stored of this.#chunks) {
       for (const part of stored.chunk.parts) {
-        const tracked = weightOf(stored.weights, part.weight);
-        const places = all.get(tracked) ?? [];
-        all.set(tracked, places);
+        const item = weightOf(stored.weights, part.weight);
+        const places = all.get(item) ?? [];
+        all.set(item, places);
         places.push({ stored, part });
       }
     }
@@ -73,7 +72,7 @@ export class HalfSync {
 }
 
 /** A weight's halves in one piece. */
-function gather({ size }: Tracked, places: readonly Place[]): Uint16Array {
+function gather<W extends Storable>({ size }: W, places: readonly Place<W>[]): Uint16Array {
   const halves = new Uint16Array(size);
   const bytes = bytesOf(halves);
   for (const { stored, part } of places) {

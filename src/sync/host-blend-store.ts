@@ -16,34 +16,31 @@ import type {
   Blending,
   SlowPart,
   SlowStore,
+  Storable,
   StoreBytes,
   StoreClock,
 } from '../slow/slow-store.js';
-import { type SlowFormat, valueFormat } from '../slow/slow-format.js';
+import { valueFormat } from '../slow/slow-format.js';
 import type { Blender } from './blender.js';
 import { HalfSync } from './half-sync.js';
 import { areWithin } from '../engines/magnitudes.js';
 import { push, Sync } from './chunk-pipeline.js';
-import type { Tracked } from '../lookahead/tracked.js';
 
 const FLOAT_BYTES = 4;
 const HALF_BYTES = 2;
 
-export interface HostSlowStoreOptions extends HostStoreOptions {
-  readonly format: SlowFormat;
+export interface HostBlendOptions extends HostStoreOptions {
   readonly blender: Blender;
   readonly clock: StoreClock;
 }
 
-export class HostBlendStore implements SlowStore<Tracked> {
-  readonly #store: HostStore<Tracked>;
+export class HostBlendStore<W extends Storable> implements SlowStore<W> {
+  readonly #store: HostStore<W>;
   readonly #blender: Blender;
   readonly #clock: StoreClock;
-  readonly #format: SlowFormat;
-  readonly #keptInF32 = new WeakSet<Tracked>();
+  readonly #keptInF32 = new WeakSet<W>();
 
-  constructor(options: HostSlowStoreOptions) {
-    this.#format = options.format;
+  constructor(options: HostBlendOptions) {
     this.#store = new HostStore(options, (item) => this.#formatOf(item));
     this.#blender = options.blender;
     this.#clock = options.clock;
@@ -57,19 +54,20 @@ export class HostBlendStore implements SlowStore<Tracked> {
   }
 
   get description(): string {
-    const isOnDevice = this.#format === 'host:f16' && currentDevice().halves !== undefined;
-    return isOnDevice ? 'device' : this.#blender.description; // the small weights in any case
+    const isOnDevice =
+      currentDevice().halves !== undefined && this.#items().some(({ slow }) => slow === 'host:f16');
+    return isOnDevice ? 'device' : this.#blender.description; // small weights are blended here in any case
   }
 
-  add(items: readonly Tracked[]): void {
+  add(items: readonly W[]): void {
     this.#store.add(items);
   }
 
-  isKeptInF32(item: Tracked): boolean {
+  isKeptInF32(item: W): boolean {
     return this.#keptInF32.has(item);
   }
 
-  keepInF32(item: Tracked): void {
+  keepInF32(item: W): void {
     if (this.#formatOf(item) === 'f32') return;
     const values = this.read(item);
     this.#keptInF32.add(item);
@@ -81,14 +79,14 @@ export class HostBlendStore implements SlowStore<Tracked> {
     }
   }
 
-  prune(isAlive: (item: Tracked) => boolean): void {
+  prune(isAlive: (item: W) => boolean): void {
     this.#store.prune(isAlive);
   }
 
   async capture(source: ReadonlyMap<tf.Variable, tf.Tensor>, round: number): Promise<void> {
     const device = currentDevice();
     // Disposed: its model is gone.
-    const given = (item: Tracked) => {
+    const given = (item: W) => {
       const tensor = source.get(item.variable);
       return tensor?.isDisposed === false ? tensor : undefined;
     };
@@ -109,7 +107,7 @@ export class HostBlendStore implements SlowStore<Tracked> {
     }
   }
 
-  async restore(isMeant: (item: Tracked) => boolean): Promise<void> {
+  async restore(isMeant: (item: W) => boolean): Promise<void> {
     const writer = currentDevice().write();
     try {
       for (const stored of this.#store.chunks) {
@@ -121,7 +119,7 @@ export class HostBlendStore implements SlowStore<Tracked> {
     }
   }
 
-  async inspect(items: readonly Tracked[]): Promise<Tracked | null> {
+  async inspect(items: readonly W[]): Promise<W | null> {
     const bad = await firstNonFinite(items.map(({ variable }) => variable));
     if (bad) return items.find(({ variable }) => variable === bad) ?? null;
     // What is finite has a place in every other format.
@@ -131,10 +129,10 @@ export class HostBlendStore implements SlowStore<Tracked> {
     return null;
   }
 
-  blend({ stepSizeOf, round }: BlendOptions<Tracked>): Blending {
+  blend({ stepSizeOf, round }: BlendOptions<W>): Blending {
     const { chunks } = this.#store;
     const { halves } = currentDevice();
-    const isHalf = ({ segment }: StoredChunk<Tracked>) =>
+    const isHalf = ({ segment }: StoredChunk<W>) =>
       halves !== undefined && segment.format === 'f16';
     const halved = chunks.filter(isHalf);
     const floats = chunks.filter((stored) => !isHalf(stored));
@@ -154,7 +152,7 @@ export class HostBlendStore implements SlowStore<Tracked> {
     };
   }
 
-  *parts(isMeant: (item: Tracked) => boolean): Generator<SlowPart<Tracked>> {
+  *parts(isMeant: (item: W) => boolean): Generator<SlowPart<W>> {
     for (const { segment, chunk, weights } of this.#store.chunks) {
       for (const part of chunk.parts) {
         const item = weightOf(weights, part.weight);
@@ -164,11 +162,11 @@ export class HostBlendStore implements SlowStore<Tracked> {
     }
   }
 
-  read(item: Tracked): Float32Array {
+  read(item: W): Float32Array {
     return this.#store.read(item);
   }
 
-  write(item: Tracked, values: Float32Array): void {
+  write(item: W, values: Float32Array): void {
     if (!fitsIn(this.#formatOf(item), values)) this.keepInF32(item);
     this.#store.write(item, values, { item: item.serial, round: 0 });
   }
@@ -181,12 +179,12 @@ export class HostBlendStore implements SlowStore<Tracked> {
     this.#store.prune(() => false);
   }
 
-  #formatOf(item: Tracked): ValueFormat {
+  #formatOf(item: W): ValueFormat {
     if (this.#keptInF32.has(item)) return 'f32';
-    return valueFormat(this.#format, { slot: item.slot, shape: item.variable.shape });
+    return valueFormat(item.slow, { slot: item.slot, shape: item.variable.shape });
   }
 
-  #items(): Tracked[] {
+  #items(): W[] {
     const items = this.#store.chunks.flatMap(({ chunk, weights }) =>
       chunk.parts.map(({ weight }) => weightOf(weights, weight)),
     );
@@ -195,20 +193,28 @@ export class HostBlendStore implements SlowStore<Tracked> {
 
   /** Keeps those of `items` in float32 that have a value beyond the limit of their format. */
   async #outgrowBeyond(
-    items: readonly Tracked[],
-    tensorOf: (item: Tracked) => tf.Tensor | undefined,
+    items: readonly W[],
+    tensorOf: (item: W) => tf.Tensor | undefined,
     limitOf: (format: ValueFormat) => number | null,
   ): Promise<void> {
-    const packed = items.filter((item) => this.#formatOf(item) !== 'f32' && tensorOf(item));
-    const [first] = packed;
-    const limit = first && limitOf(this.#formatOf(first)); // a store packs in one format
-    if (limit === undefined || limit === null) return;
-    const within = await areWithin(packed.map(tensorOf) as tf.Tensor[], limit);
-    for (const [i, item] of packed.entries()) if (!within[i]) this.keepInF32(item);
+    const byLimit = new Map<number, { item: W; tensor: tf.Tensor }[]>();
+    for (const item of items) {
+      const [tensor, format] = [tensorOf(item), this.#formatOf(item)];
+      const limit = format === 'f32' ? null : limitOf(format);
+      if (!tensor || limit === null) continue;
+      byLimit.set(limit, [...(byLimit.get(limit) ?? []), { item, tensor }]);
+    }
+    for (const [limit, those] of byLimit) {
+      const within = await areWithin(
+        those.map(({ tensor }) => tensor),
+        limit,
+      );
+      for (const [i, { item }] of those.entries()) if (!within[i]) this.keepInF32(item);
+    }
   }
 }
 
-function elementsOf(chunks: readonly StoredChunk<Tracked>[]): number {
+function elementsOf<W>(chunks: readonly StoredChunk<W>[]): number {
   const parts = chunks.flatMap(({ chunk }) => chunk.parts); // without their padding
   return parts.reduce((sum, { length }) => sum + length, 0);
 }

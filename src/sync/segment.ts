@@ -113,7 +113,7 @@ function allocate(pages: number): WebAssembly.Memory {
   } catch (cause) {
     const mebibytes = Math.ceil((pages * PAGE_BYTES) / 2 ** 20);
     throw new RangeError(
-      `Could not allocate ${mebibytes} MiB of host memory for slow weights. Free memory, or keep large weights out of Lookahead with the 'exclude' option.`,
+      `Could not allocate ${mebibytes} MiB of host memory for slow weights. Free memory, or exclude large weights from Lookahead with overrides: [{ weights, exclude: true }].`,
       { cause },
     );
   }

@@ -49,8 +49,17 @@ const wrong: [unknown, string][] = [
   [{ workers: 1.5 }, 'got 1.5.'],
   [{ chunkBytes: 6 }, 'chunkBytes must be a multiple of 4 (bytes of a float32), got 6.'],
   [{ workerTimeoutMs: 0 }, 'workerTimeoutMs must be a finite number ≥ 1'],
-  [{ exclude: 5 }, "exclude must be a weight's name, a RegExp or a function of the weight, got 5."],
-  [{ exclude: [''] }, 'got "" (string).'],
+  [{ exclude: 'a' }, "lookahead() has no option 'exclude'"],
+  [{ overrides: [{ weights: 'a', exclude: 1 }] }, 'overrides[0].exclude must be true or false'],
+  [
+    { overrides: [{ weights: 'a', exclude: true, slow: 'host:f16' }] },
+    'overrides[0] excludes its weights from Lookahead and sets slow for them. Remove one of the two.',
+  ],
+  [{ overrides: [{ weights: 'a' }] }, 'overrides[0] sets nothing'],
+  [
+    { overrides: [{ weights: 'a', slow: 'host:f17' }] },
+    "overrides[0].slow must be 'host:f32', 'host:f16r8'",
+  ],
   [{ overrides: {} }, 'overrides must be an array of { weights, … }'],
   [{ overrides: [{ slowStepSize: 1 }] }, 'overrides[0].weights must be'],
   [{ overrides: [{ weights: 'a', syncPeriod: 2 }] }, "overrides[0] has no option 'syncPeriod'."],
@@ -123,7 +132,8 @@ onEveryEngine(() => {
       /maintain/,
     );
     expect(() => lookahead(tf.train.adamax(0.1))).not.toThrow();
-    const reset = { innerState: 'reset', exclude: 'a' } as const;
+    const overrides = [{ weights: 'a', exclude: true }];
+    const reset = { innerState: 'reset', overrides } as const;
     expect(() => lookahead(tf.train.adam(0.1), reset)).toThrow(/excluded weights.*reset by weight/);
     expect(() => lookahead(adam(), reset)).not.toThrow();
   });

@@ -164,7 +164,7 @@ test('options that are functions cannot be saved, and the error says what can', 
   const cases: Lookahead[] = [
     lookahead(sgd({ learningRate: 0.1 }), { slowStepSize: () => 0.5 }),
     lookahead(sgd({ learningRate: 0.1 }), { slowStepSize: adaptive({ curvature }) }),
-    lookahead(sgd({ learningRate: 0.1 }), { exclude: () => true }),
+    lookahead(sgd({ learningRate: 0.1 }), { overrides: [{ weights: () => true, exclude: true }] }),
     lookahead(momentum({ learningRate: () => 0.1, momentum: 0.9 })),
   ];
   for (const optimizer of cases) {

@@ -87,8 +87,8 @@ onEveryEngine(() => {
       overrides: [
         { weights: b.name, slowStepSize: 0.25 },
         { weights: /^far/g, slowStepSize: 1 },
+        { weights: (weight) => weight.name.startsWith('free'), exclude: true },
       ],
-      exclude: (weight) => weight.name.startsWith('free'),
       workers: 0,
     });
     const weights = [a, b, c, d];

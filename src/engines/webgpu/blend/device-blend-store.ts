@@ -249,8 +249,8 @@ export class DeviceBlendStore<W extends Storable> implements SlowStore<W> {
 
   #formatOf(item: W): ValueFormat {
     if (this.#keptInF32.has(item)) return 'f32';
-    const { slot, variable } = item;
-    return valueFormat(this.#options.format, { slot, shape: variable.shape });
+    const { slow, slot, variable } = item;
+    return valueFormat(slow, { slot, shape: variable.shape });
   }
 
   /** Of the largest magnitude that has a place in the item's format. */

@@ -26,7 +26,7 @@ export class HostBuffers {
         'OUT_OF_MEMORY',
         `The system has no ${formatBytes(size)} of host memory for slow weights or moments; ` +
           `${formatBytes(this.#bytes)} are in use. Free memory, use slow: 'host:f16' and moments: 'host:q8' or ` +
-          `'device:q8', or keep large weights out of Lookahead with 'exclude'.`,
+          `'device:q8', or exclude large weights from Lookahead with overrides: [{ weights, exclude: true }].`,
         { neededBytes: size, usedBytes: this.#bytes },
         { cause },
       );

@@ -1,0 +1,155 @@
+// What a Lookahead knows between its syncs: the weights with their slow values, where in the cycle it is, and what
+// the next sync needs. Moves nothing.
+
+import type * as tf from '@tensorflow/tfjs-core';
+
+import { SlowlaneError } from '../checks/errors.js';
+import { checkAllMatch } from '../checks/overrides.js';
+import type { InnerOptimizer } from '../optimizers/inner.js';
+import type { SlowStore } from '../slow/slow-store.js';
+import type { SavedSlow } from '../snapshot/lookahead-state.js';
+import { SyncCycle } from './cycle.js';
+import type { LookaheadSettings } from './options.js';
+import { StepSizes } from './step-sizes.js';
+import type { Tracked } from './tracked.js';
+import { Tracking } from './tracking.js';
+
+export class CycleState {
+  readonly stepSizes: StepSizes;
+  readonly #inner: InnerOptimizer;
+  readonly #settings: LookaheadSettings;
+  readonly #makeStore: () => SlowStore<Tracked>;
+  #tracking: Tracking;
+  #cycle: SyncCycle;
+  #areOverridesChecked = false;
+
+  constructor(
+    inner: InnerOptimizer,
+    settings: LookaheadSettings,
+    makeStore: () => SlowStore<Tracked>,
+  ) {
+    this.#inner = inner;
+    this.#settings = settings;
+    this.#makeStore = makeStore;
+    this.stepSizes = new StepSizes(inner, settings.slowStepSize);
+    this.#tracking = this.#track();
+    this.#cycle = new SyncCycle(settings.syncPeriod);
+  }
+
+  get tracking(): Tracking {
+    return this.#tracking;
+  }
+
+  /** Inner steps that were applied. */
+  get steps(): number {
+    return this.#cycle.steps;
+  }
+
+  /** Syncs that were done: the index that schedules of the step size are asked with. */
+  get syncs(): number {
+    return this.#cycle.syncs;
+  }
+
+  /** True if a sync has to come before the next step. */
+  get syncDue(): boolean {
+    return this.#cycle.isDue;
+  }
+
+  /** True if `flush` has to be awaited before the next step, for a sync or for moments that are away. */
+  get due(): boolean {
+    return this.#inner.due === true || this.syncDue;
+  }
+
+  get hasMoved(): boolean {
+    return this.#cycle.hasMoved;
+  }
+
+  /** Takes in those of `weights` that are new; a capture has to follow before a step. */
+  add(weights: readonly tf.Variable[]): void {
+    if (this.#tracking.add(weights).length > 0) this.#cycle.join();
+  }
+
+  /** `weights` are about to be updated. What was not captured waits for `flush`. */
+  stepping(weights: readonly tf.Variable[]): void {
+    if (this.#tracking.stepping(weights).length > 0) this.#cycle.join();
+  }
+
+  /** An inner step was applied, or a micro-batch of one. */
+  stepped(): void {
+    if (this.#inner.isAccumulating !== true) this.#cycle.step();
+  }
+
+  /** The step of the micro-batches so far. */
+  completeStep(): boolean {
+    const isOpen = this.#inner.isAccumulating === true;
+    if (isOpen && this.#cycle.isEnding) this.stepSizes.refuseEnd('completeStep');
+    if (this.#inner.completeStep?.() !== true) return false;
+    this.stepped();
+    return true;
+  }
+
+  /** For adaptive(): `compute` evaluates the loss and its gradients at the weights as they are now. */
+  keepGradientsIfNeeded(compute: () => { value: tf.Scalar; grads: tf.NamedTensorMap }): void {
+    if (this.syncDue) this.stepSizes.keepGradientsIfNeeded(compute);
+  }
+
+  /** A sync was done: the next cycle begins. */
+  synced(): void {
+    this.#cycle.synced();
+    this.stepSizes.dropGradients();
+  }
+
+  /** A sync was left out: the next cycle begins. */
+  skipped(): void {
+    this.#cycle.restart();
+    this.stepSizes.dropGradients();
+  }
+
+  /** Fast and slow weights were made equal: micro-batches of an open step are given up, and a new cycle begins. */
+  restart(): void {
+    this.#inner.abandonStep?.();
+    this.skipped();
+  }
+
+  /** @throws SlowlaneError UNMATCHED_OVERRIDE if an override matches none of `weights`, which are all there are. */
+  checkOverrides(weights: readonly tf.Variable[]): void {
+    checkAllMatch('overrides', this.#settings.overrides, weights);
+    this.#areOverridesChecked = true;
+  }
+
+  /** The same of the weights that were seen so far, as a warning, once, unless all weights were known before. */
+  warnOfOverrides(): void {
+    if (this.#areOverridesChecked) return;
+    this.#areOverridesChecked = true;
+    try {
+      this.checkOverrides(this.#tracking.weights);
+    } catch (error) {
+      if (!(error instanceof SlowlaneError)) throw error;
+      console.warn(error.message);
+    }
+  }
+
+  async save(): Promise<{ counters: number[]; slow: SavedSlow[] }> {
+    return { counters: this.#cycle.save(), slow: await this.#tracking.save() };
+  }
+
+  /** Replaces everything; weights claim their slow values when they are next seen. */
+  load(counters: readonly number[], slow: readonly SavedSlow[]): void {
+    const cycle = new SyncCycle(this.#settings.syncPeriod);
+    cycle.load(counters);
+    this.#cycle = cycle;
+    this.#tracking.dispose();
+    this.#tracking = this.#track(slow);
+    this.stepSizes.dropGradients();
+  }
+
+  dispose(): void {
+    this.#tracking.dispose();
+    this.#tracking = this.#track();
+    this.stepSizes.dropGradients();
+  }
+
+  #track(restored?: readonly SavedSlow[]): Tracking {
+    return new Tracking(this.#inner, this.#settings, this.#makeStore(), restored);
+  }
+}
