@@ -13,7 +13,8 @@ import { parseArgs } from 'node:util';
 
 import { readBenchFile } from '../src/cli/bench/file.js';
 import type { FitRecord } from '../src/cli/bench/fit/fit-record.js';
-import { headOf, NONE, tableText, workloadOf } from '../src/cli/bench/table.js';
+import { headOf, NONE, workloadOf } from '../src/cli/bench/table.js';
+import { tableText } from '../src/cli/terminal/table.js';
 import { msText } from '../src/cli/bench/bench-time-text.js';
 import { type Records, verdictsOf } from './gpu/verdicts.js';
 

@@ -1,15 +1,9 @@
-// Text that all benchmarks print: on what, whether it is whole, and tables.
-
-import Table from 'cli-table3';
+// Text that all benchmarks print: what was measured on which machine, whether it is complete, and why rows are empty.
 
 import type { CellOptions } from '../../measure/cell-options.js';
 import type { Failure } from '../../measure/failure.js';
 import type { BenchRecord } from '../../measure/record.js';
 import { formatCount } from '../../checks/quantities.js';
-import { wrapped } from '../terminal/wrapped.js';
-
-/** The frame alone: lines between rows are left out. */
-const NO_INNER_LINES = { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' } as const;
 
 export const NONE = '–';
 
@@ -47,30 +41,4 @@ export function workloadOf({ options, cells }: Measured): string {
   const parameters = cells.find((cell) => cell.parameters !== null)?.parameters ?? null;
   const size = parameters === null ? '' : ` (${formatCount(parameters)} parameters)`;
   return `${name}${size}, batch ${batch}`;
-}
-
-/** The first column is words. Plain lines where a terminal has too few `columns` for a table. */
-export function tableText(
-  head: readonly string[],
-  rows: readonly (readonly string[])[],
-  columns: number,
-): string[] {
-  if (rows.length === 0) return [];
-  const table = tableOf(head, rows);
-  if (table.indexOf('\n') <= columns) return [table];
-  return rows.map(([first = '', ...values]) => {
-    const named = values.map((value, i) => `${head[i + 1]?.replace('\n', ' ')} ${value}`);
-    return wrapped([`${first}:`, ...named].join(' '), columns);
-  });
-}
-
-function tableOf(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const table = new Table({
-    head: [...head],
-    colAligns: head.map((_, i) => (i === 0 ? 'left' : 'right')),
-    chars: NO_INNER_LINES,
-    style: { head: [], border: [] }, // no colours: the text may go to a file
-  });
-  table.push(...rows.map((row) => [...row]));
-  return table.toString();
 }

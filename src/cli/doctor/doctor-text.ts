@@ -1,13 +1,10 @@
 // The report for the terminal: what was found, section by section, and the verdict last, where it is read.
 
-import Table from 'cli-table3';
-
 import { formatBytes, significant } from '../../checks/quantities.js';
+import { tableText } from '../terminal/table.js';
 import { wrapped } from '../terminal/wrapped.js';
 import type { AdapterReport, DoctorReport, Finding, TensorflowReport } from './report.js';
 
-/** The frame alone: lines between rows are left out. */
-const NO_INNER_LINES = { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' } as const;
 const SIGNS: Readonly<Record<Finding['level'], string>> = { error: '✗', warning: '!', note: '·' };
 type Line = string | readonly [name: string, value: string];
 
@@ -23,7 +20,7 @@ export function doctorText(report: DoctorReport, columns = USUAL_COLUMNS): strin
     ['WebGPU adapters', adapterLines(report)],
     ['Memory of GPUs', gpuLines(report)],
     ['TensorFlow', tensorflowLines(report)],
-    ['Copies', [speedTable(report, columns)]],
+    ['Copies', speedLines(report, columns)],
     ['Verdict', verdictLines(report)],
   ];
   return sections
@@ -120,8 +117,7 @@ function stateOf({ version, libtensorflow, libraries, problem }: TensorflowRepor
   return `${version}, libtensorflow ${library}${problem === null ? '' : `; ${problem}`}`;
 }
 
-function speedTable({ speeds }: DoctorReport, columns: number): string {
-  if (speeds.length === 0) return '  none measured';
+function speedLines({ speeds }: DoctorReport, columns: number): string[] {
   const isMarked = speeds.some(({ software }) => software);
   const rows = speeds.map(({ what, gbPerSecond, software, bytes }) => [
     what,
@@ -129,18 +125,8 @@ function speedTable({ speeds }: DoctorReport, columns: number): string {
     formatBytes(bytes),
     ...(isMarked ? [software ? 'software: no GPU in it' : ''] : []),
   ]);
-  const table = new Table({
-    head: ['best of a few', 'GB/s', 'at a time', ...(isMarked ? [''] : [])],
-    colAligns: ['left', 'right', 'right', 'left'],
-    chars: NO_INNER_LINES,
-    style: { head: [], border: [] }, // no colours: the text may go to a file
-  });
-  table.push(...rows);
-  const text = table.toString();
-  if (text.indexOf('\n') <= columns) return text;
-  return rows
-    .map(([what, speed, , mark = '']) => wrapped(`  ${what}: ${speed} GB/s ${mark}`, columns))
-    .join('\n');
+  const head = ['best of a few', 'GB/s', 'at a time', ...(isMarked ? [''] : [])];
+  return rows.length === 0 ? ['  none measured'] : tableText(head, rows, columns);
 }
 
 function verdictLines({ trains, pick, findings }: DoctorReport): string[] {

@@ -1,11 +1,8 @@
 // The result of a run as a table for the terminal.
 
-import Table from 'cli-table3';
 import type { RunRecord } from '../../records/run-record.js';
 import { summarize } from '../../report/summary.js';
-
-/** The frame alone: lines between rows are left out. */
-const NO_INNER_LINES = { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' } as const;
+import { framed } from '../terminal/table.js';
 
 /** A table, or plain lines where a terminal has too few `columns` for it. */
 export function summaryText(record: RunRecord, columns = Infinity): string {
@@ -20,14 +17,9 @@ function summaryLines(record: RunRecord): string {
 }
 
 function summaryTable(record: RunRecord): string {
-  const table = new Table({
-    colAligns: ['left', 'right'],
-    chars: NO_INNER_LINES,
-    style: { head: [], border: [] }, // no colours: the text may go to a file
-  });
-  for (const { title, rows } of summarize(record)) {
-    table.push([title.toUpperCase(), '']);
-    for (const { label, value } of rows) table.push([`  ${label}`, value]);
-  }
-  return table.toString();
+  const rows = summarize(record).flatMap(({ title, rows: ofSection }) => [
+    [title.toUpperCase(), ''],
+    ...ofSection.map(({ label, value }) => [`  ${label}`, value]),
+  ]);
+  return framed(rows);
 }

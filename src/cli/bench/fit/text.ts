@@ -2,7 +2,8 @@
 
 import type { FitCell, FitRecord } from './fit-record.js';
 import { formatBytes, shortCount } from '../../../checks/quantities.js';
-import { headOf, NONE, tableText } from '../table.js';
+import { headOf, NONE } from '../table.js';
+import { tableText } from '../../terminal/table.js';
 import { wrapped } from '../../terminal/wrapped.js';
 
 const HEAD = ['policy', 'layers', 'params', 'peak', 'of VRAM', 'B/param', 'tries'];

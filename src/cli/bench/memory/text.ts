@@ -2,7 +2,8 @@
 
 import type { MemoryCell, MemoryRecord } from './memory-record.js';
 import { mebibytes, metersHead, metersLegend, metersOf } from '../meters-text.js';
-import { failuresOf, headOf, tableText, workloadOf } from '../table.js';
+import { failuresOf, headOf, workloadOf } from '../table.js';
+import { tableText } from '../../terminal/table.js';
 import { wrapped } from '../../terminal/wrapped.js';
 
 /** Short, for 80 columns. */

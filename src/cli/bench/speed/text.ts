@@ -10,7 +10,8 @@ import {
   metersOf,
 } from '../meters-text.js';
 import { PARTS_HEAD, PARTS_LEGEND, partsOf } from '../parts-text.js';
-import { failuresOf, headOf, NONE, tableText, workloadOf } from '../table.js';
+import { failuresOf, headOf, NONE, workloadOf } from '../table.js';
+import { tableText } from '../../terminal/table.js';
 import { msText } from '../bench-time-text.js';
 import { wrapped } from '../../terminal/wrapped.js';
 
