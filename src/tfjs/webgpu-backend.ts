@@ -1,24 +1,52 @@
-// What the lean backend uses of tfjs's WebGPU backend beyond its public types, in one place.
+// What the engine uses of tfjs's WebGPU backend beyond its public types.
 //
-// All of it is in @tensorflow/tfjs-backend-webgpu 4.22 (`backend_webgpu.js`, `buffer_manager.js`) and in
-// tfjs-core 4.22 (`engine.js`). The parts are looked for when the backend is made: another version is an
-// error then, not a wrong number later.
+// All of it is in @tensorflow/tfjs-backend-webgpu 4.22 (`backend_webgpu.js`, `buffer_manager.js`). The parts are
+// looked for when a backend is given: another version is an error then, not a wrong number later.
 
-import type { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
 import type * as tf from '@tensorflow/tfjs-core';
 
 import { SlowlaneError } from '../checks/errors.js';
 
-export interface BackendInternals {
+/** tfjs's WebGPU backend or a subclass, with its private parts. */
+export interface WebGPUBackendParts extends tf.KernelBackend {
+  readonly device: GPUDevice;
+  /** `get` brings data of another backend here first. */
+  readonly tensorMap: { has(dataId: object): boolean; get(dataId: object): BufferData };
   bufferManager: BufferManagerLike;
   /** The commands that are recorded and not submitted; null if there are none. */
   readonly commandEncoder: GPUCommandEncoder | null;
-  /** Data that recorded commands use; replaced at each submission. */
-  commandQueueOwnedIds: WeakSet<object>;
+  computePassEncoder: GPUComputePassEncoder | null;
+  dispatchCountInPass: number;
+  /** Data that recorded commands use: disposing it waits for their submission. Replaced at each submission. */
+  readonly commandQueueOwnedIds: WeakSet<object>;
   /** Data that was disposed while recorded commands use it: freed at the next submission. */
   readonly tensorDataPendingDisposal: readonly object[];
   /** Buffers to destroy after the next submission. */
   readonly stagingPendingDisposal: GPUBuffer[];
+  /** A buffer from the pool, back in it after the submission. */
+  makeUniforms(uniforms: Uniform[]): GPUBufferBinding;
+  makeTensorInfo(shape: number[], dtype: tf.DataType): tf.TensorInfo;
+  uploadToGPU(dataId: object): void;
+  ensureCommandEncoderReady(): void;
+  endComputePassEncoder(): void;
+  submitQueue(): void;
+}
+
+/** The data of a tensor, which several tensors can share. */
+export interface BufferData {
+  /** Values on the host that wait for their upload, or a copy that `data()` left for the next call. */
+  values: tf.BackendValues | null;
+  /** Of the buffer. `tf.cast` to a wider type changes the tensor's alone: float32 over int32 numbers. */
+  readonly dtype: tf.DataType;
+  readonly shape: number[];
+  resource?: GPUBuffer | GPUTexture | null;
+  /** The buffer is the caller's (`tf.tensor({ buffer })`). */
+  readonly external?: boolean;
+}
+
+export interface Uniform {
+  readonly type: 'uint32' | 'float32';
+  readonly data: number[];
 }
 
 /** What tfjs calls on its `BufferManager`. */
@@ -37,61 +65,76 @@ export interface BufferManagerLike {
   dispose(): void;
 }
 
-/** One recorded operation of a gradient computation. */
-interface TapeNode {
-  readonly saved: tf.Tensor[];
-}
-
-export interface EngineState {
-  /** Null or undefined when no gradient is being computed. */
-  activeTape?: TapeNode[] | null;
-  /** Above 0 in a forward pass that is being recorded. */
-  readonly gradientDepth: number;
-  /** The scopes of `tidy` that are open, by their names. */
-  readonly scopeStack: readonly { readonly name: string }[];
-}
-
-const BACKEND_PARTS = [
+const PARTS = [
+  'device',
+  'tensorMap',
   'bufferManager',
   'textureManager',
-  'tensorMap',
   'commandEncoder',
+  'computePassEncoder',
+  'dispatchCountInPass',
   'commandQueueOwnedIds',
-  'stagingPendingDisposal',
   'tensorDataPendingDisposal',
+  'stagingPendingDisposal',
+  'makeUniforms',
+  'makeTensorInfo',
+  'uploadToGPU',
+  'ensureCommandEncoderReady',
+  'endComputePassEncoder',
   'submitQueue',
   'getBufferData',
 ];
-const STATE_PARTS = ['gradientDepth', 'scopeStack'];
 
-/** Throws UNSUPPORTED unless `backend` and `engine` are as this file knows them. */
-export function checkInternals(backend: WebGPUBackend, engine: ReturnType<typeof tf.engine>): void {
-  const missing = [
-    ...BACKEND_PARTS.filter((part) => !(part in backend)),
-    ...STATE_PARTS.filter((part) => !(part in engine.state)),
-  ];
-  if (missing.length === 0) return;
+/**
+ * Returns `backend` with its private parts.
+ *
+ * @throws SlowlaneError UNSUPPORTED unless it is tfjs's WebGPU backend, or a subclass, as this file knows it.
+ */
+export function webgpuParts(backend: tf.KernelBackend): WebGPUBackendParts {
+  const missing = PARTS.filter((part) => !(part in backend));
+  if (missing.length === 0) return backend as WebGPUBackendParts;
   throw new SlowlaneError(
     'UNSUPPORTED',
-    `slowlane/webgpu is made for TensorFlow.js 4.22, this version has no ${missing.join(', ')}. ` +
-      `Install @tensorflow/tfjs-core@4.22 and @tensorflow/tfjs-backend-webgpu@4.22.`,
+    `slowlane/webgpu needs the backend of @tensorflow/tfjs-backend-webgpu 4.22; this one has no ` +
+      `${missing.join(', ')}. Install @tensorflow/tfjs-core@4.22 and @tensorflow/tfjs-backend-webgpu@4.22.`,
     { missing },
   );
 }
 
-export function internalsOf(backend: WebGPUBackend): BackendInternals {
-  return backend as unknown as BackendInternals;
+/** The encoder that commands are recorded into; ends an open compute pass, so that it takes copies. */
+export function encoderForCopies(backend: WebGPUBackendParts): GPUCommandEncoder {
+  const encoder = encoderOf(backend);
+  backend.endComputePassEncoder();
+  return encoder;
 }
 
-export function stateOf(engine: ReturnType<typeof tf.engine>): EngineState {
-  return engine.state as unknown as EngineState;
+export function encoderOf(backend: WebGPUBackendParts): GPUCommandEncoder {
+  backend.ensureCommandEncoderReady();
+  const { commandEncoder } = backend;
+  if (commandEncoder === null) throw new Error('The WebGPU backend has no command encoder.');
+  return commandEncoder;
+}
+
+/** The buffer with the data of a tensor, if it has one on this device. Brings no data here. */
+export function bufferOf(backend: WebGPUBackendParts, dataId: object): GPUBuffer | undefined {
+  const { resource } = backend.tensorMap.has(dataId) ? backend.tensorMap.get(dataId) : {};
+  return resource instanceof GPUBuffer ? resource : undefined;
 }
 
 /** True if disposed data with a buffer of this size waits for the next submission. */
-export function isPending(backend: WebGPUBackend, bytes: number): boolean {
-  const resourceOf = (dataId: object) => backend.tensorMap.get(dataId).resource;
-  return internalsOf(backend).tensorDataPendingDisposal.some((dataId) => {
-    const resource = resourceOf(dataId);
+export function isPending(backend: WebGPUBackendParts, bytes: number): boolean {
+  return backend.tensorDataPendingDisposal.some((dataId) => {
+    const { resource } = backend.tensorMap.get(dataId);
     return resource != null && 'size' in resource && resource.size === bytes;
   });
+}
+
+/** Calls `named` for all data that commands name, until the next submission. */
+export function watchRecorded(backend: WebGPUBackendParts, named: (dataId: object) => void): void {
+  const recorded = backend.commandQueueOwnedIds;
+  const add = recorded.add.bind(recorded);
+  recorded.add = (dataId) => {
+    named(dataId);
+    return add(dataId);
+  };
 }

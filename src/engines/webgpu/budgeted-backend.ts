@@ -1,4 +1,4 @@
-// tfjs's WebGPU backend with the errors heard, the budget kept and the freed memory freed.
+// tfjs's WebGPU backend with a hard memory budget, thrown device errors and a pool that gives memory back.
 //
 // Not covered by the budget check: `GPUTexture`s that `fromPixels` makes in a browser. They are counted
 // (four times over, as tfjs does), so that buffers leave room for them, but made without asking.
@@ -6,21 +6,26 @@
 import { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
 import * as tf from '@tensorflow/tfjs-core';
 
-import { activityNow } from '../../tfjs/activity.js';
-import { type DeviceMemory, type Holdings, breakDown } from './memory/breakdown.js';
-import { BufferPool } from './memory/buffer-pool.js';
+import { SlowlaneError } from '../../checks/errors.js';
+import { activityNow, checkEngineState, isRecording } from '../../tfjs/engine-state.js';
+import {
+  bufferOf,
+  encoderForCopies,
+  isPending,
+  watchRecorded,
+  webgpuParts,
+} from '../../tfjs/webgpu-backend.js';
 import { DeviceErrors } from './device-errors.js';
-import type { GuardedBackend, Journal } from './guarded-kernels.js';
+import { type GuardedBackend, type Journal, noteReferences } from './guarded-kernels.js';
 import { HostBuffers } from './host-memory/host-buffers.js';
-import type { Label, LabellingBackend } from './memory/label.js';
-import { checkInternals, internalsOf, isPending, stateOf } from '../../tfjs/webgpu-backend.js';
-import { checkCanReadSync } from './read-sync.js';
-import { type TensorData, uploadValues } from './memory/upload-values.js';
-import type { Breakdown } from './memory/vram-budget-error.js';
+import { breakDown, type DeviceMemory, type Holdings } from './memory/breakdown.js';
+import { BufferPool } from './memory/buffer-pool.js';
+import { type Label, type LabellingBackend, TensorLabels } from './memory/label.js';
+import { uploadValues } from './memory/upload-values.js';
 
 /** Freed buffers that this many steps did not use are destroyed. */
 const IDLE_STEPS = 2;
-/** Without training there are no steps: every so many submissions count as one. */
+/** Without training there are no steps: so many submissions count as one. */
 const SUBMISSIONS_PER_STEP = 256;
 /** A staging buffer of this size or less is kept for the next read: a loss, an accuracy. */
 const POOLED_READ_BYTES = 64 * 1024;
@@ -31,11 +36,12 @@ export class BudgetedBackend extends WebGPUBackend implements GuardedBackend, La
   readonly budgetBytes: number;
   readonly hostBuffers: HostBuffers;
   readonly errors: DeviceErrors;
+  readonly pool: BufferPool;
+  readonly labels = new TensorLabels();
   journal: Journal | null = null;
   ambientLabel: Label | null = null;
-  readonly pool: BufferPool;
-  readonly #dataLabels = new WeakMap<object, Label>();
-  /** Of the program that is being recorded: the one of its data that it writes. */
+  readonly #parts = webgpuParts(this);
+  /** The data that the program being recorded writes. */
   #programOutput: object | null = null;
   #wasRecording = false;
   #submissions = 0;
@@ -43,7 +49,7 @@ export class BudgetedBackend extends WebGPUBackend implements GuardedBackend, La
 
   constructor(device: GPUDevice, adapterInfo: GPUAdapterInfo, budgetBytes: number) {
     super(device, adapterInfo);
-    checkInternals(this, tf.engine());
+    checkEngineState();
     this.budgetBytes = budgetBytes;
     this.hostBuffers = new HostBuffers(device);
     this.errors = new DeviceErrors(device);
@@ -51,14 +57,14 @@ export class BudgetedBackend extends WebGPUBackend implements GuardedBackend, La
       device,
       budgetBytes,
       flush: () => this.flush(),
-      isPending: (bytes) => isPending(this, bytes),
+      isPending: (bytes) => isPending(this.#parts, bytes),
       currentCategory: () =>
         this.ambientLabel ?? (activityNow() === 'backward' ? 'gradients' : 'activations'),
       otherBytes: () => this.textureManager.numBytesAllocated,
-      breakdown: () => this.breakdown(),
+      breakdown: () => breakDown(this.holdings()),
       report: (error) => this.errors.report(error),
     });
-    internalsOf(this).bufferManager = this.pool;
+    this.#parts.bufferManager = this.pool;
     this.#watchRecorded();
   }
 
@@ -70,7 +76,7 @@ export class BudgetedBackend extends WebGPUBackend implements GuardedBackend, La
       peakBytes: this.pool.peakBytes,
       budgetBytes: this.budgetBytes,
       hostBytes: this.hostBuffers.bytes,
-      by: this.breakdown(),
+      by: breakDown(this.holdings()),
     };
   }
 
@@ -83,24 +89,26 @@ export class BudgetedBackend extends WebGPUBackend implements GuardedBackend, La
     };
   }
 
-  breakdown(): Breakdown {
-    return breakDown(this.holdings());
-  }
-
   holdings(): Holdings {
     return {
       used: this.pool.used,
       allocatedBytes: this.pool.numBytesAllocated,
       otherBytes: this.textureManager.numBytesAllocated,
       variables: Object.values(tf.engine().registeredVariables),
-      labelOf: (tensor) => this.#dataLabels.get(tensor) ?? this.#dataLabels.get(tensor.dataId),
-      bufferOf: (dataId) => this.#bufferOf(dataId),
+      labelOf: (tensor) => this.labels.of(tensor),
+      bufferOf: (dataId) => bufferOf(this.#parts, dataId),
     };
+  }
+
+  labelTensor(label: Label, tensor: tf.Tensor): void {
+    this.labels.set(label, tensor);
+    const buffer = tensor instanceof tf.Variable ? undefined : bufferOf(this.#parts, tensor.dataId);
+    if (buffer !== undefined) this.pool.relabel(buffer, label);
   }
 
   /** Submits what is recorded; what was disposed meanwhile is free afterwards. */
   flush(): void {
-    if (internalsOf(this).commandEncoder === null) return;
+    if (this.#parts.commandEncoder === null) return;
     this.endComputePassEncoder();
     this.submitQueue();
   }
@@ -118,27 +126,15 @@ export class BudgetedBackend extends WebGPUBackend implements GuardedBackend, La
     return this.errors.judged(all);
   }
 
-  /** Destroys all free buffers. */
-  trim(): void {
-    this.pool.trim();
-  }
-
-  labelTensor(label: Label, tensor: tf.Tensor): void {
-    if (tensor instanceof tf.Variable) this.#dataLabels.set(tensor, label);
-    else {
-      this.#dataLabels.set(tensor.dataId, label);
-      const buffer = this.#bufferOf(tensor.dataId);
-      if (buffer !== undefined) this.pool.relabel(buffer, label);
-    }
-  }
-
   kernelStarts(): void {
     this.errors.throwIfAny();
     // A step begins where tfjs begins to record for a gradient.
-    const isRecording = stateOf(tf.engine()).gradientDepth > 0;
-    const isStep = isRecording && !this.#wasRecording;
-    if (isStep || this.#submissions >= SUBMISSIONS_PER_STEP) this.#tick();
-    this.#wasRecording = isRecording;
+    const isStep = isRecording() && !this.#wasRecording;
+    if (isStep || this.#submissions >= SUBMISSIONS_PER_STEP) {
+      this.#submissions = 0;
+      this.pool.tick(IDLE_STEPS);
+    }
+    this.#wasRecording = isRecording();
   }
 
   override submitQueue(): void {
@@ -150,12 +146,12 @@ export class BudgetedBackend extends WebGPUBackend implements GuardedBackend, La
 
   override uploadToGPU(dataId: object): void {
     this.errors.throwIfSuspect(dataId);
-    const data = this.tensorMap.get(dataId);
+    const data = this.#parts.tensorMap.get(dataId);
     if (data.resource != null) return;
     if (data.values == null) super.uploadToGPU(dataId);
-    else this.#uploadValues(data);
+    else uploadValues(this.#parts, this.pool, data);
     this.errors.wrote(dataId);
-    const label = this.#dataLabels.get(dataId);
+    const label = this.labels.ofData(dataId);
     if (label !== undefined) this.pool.relabel(data.resource as unknown as GPUBuffer, label);
   }
 
@@ -179,66 +175,57 @@ export class BudgetedBackend extends WebGPUBackend implements GuardedBackend, La
     const usage = GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ;
     const staging = this.pool.acquireBuffer(size, usage);
     try {
-      this.ensureCommandEncoderReady();
-      this.endComputePassEncoder();
-      internalsOf(this).commandEncoder?.copyBufferToBuffer(buffer, 0, staging, 0, size);
+      encoderForCopies(this.#parts).copyBufferToBuffer(buffer, 0, staging, 0, size);
       this.submitQueue();
-      await this.#orLost(staging.mapAsync(GPUMapMode.READ));
+      await this.errors.orLost(staging.mapAsync(GPUMapMode.READ));
       const values = staging.getMappedRange().slice(0);
       staging.unmap();
       return values;
     } finally {
-      if (!this.#isStopped) this.pool.releaseBuffer(staging, size <= POOLED_READ_BYTES);
+      this.pool.releaseBuffer(staging, size <= POOLED_READ_BYTES);
     }
   }
 
   override async read(dataId: object): Promise<tf.BackendValues> {
     this.errors.throwIfAny();
     this.errors.throwIfSuspect(dataId);
-    const data = this.tensorMap.has(dataId) ? this.tensorMap.get(dataId) : null;
-    const isOnHost = data?.values != null;
-    if (isOnHost) return super.read(dataId);
-    // Stands for the copy that is read: the commands that make it can fail too.
-    const copy = {};
-    this.errors.wrote(copy);
-    const values = await super.read(dataId);
+    const { tensorMap } = this.#parts;
+    const data = tensorMap.has(dataId) ? tensorMap.get(dataId) : null;
+    if (data?.values != null) return super.read(dataId);
     try {
-      await this.errors.settled();
-      this.errors.throwIfSuspect(copy);
-      this.errors.throwIfSuspect(dataId);
+      return await this.errors.judgeRead(dataId, () => super.read(dataId));
     } catch (error) {
       // tfjs keeps what was read for the next time.
-      if (data !== null) data.values = null as unknown as tf.BackendValues;
+      if (data !== null) data.values = null;
       throw error;
     }
-    return values;
   }
 
   override readSync(dataId: object): tf.BackendValues {
     this.errors.throwIfAny();
     this.errors.throwIfSuspect(dataId);
-    if (this.tensorMap.get(dataId).values == null) checkCanReadSync();
+    if (this.#parts.tensorMap.get(dataId).values == null) checkCanReadSync();
     return super.readSync(dataId);
   }
 
   override write(values: tf.BackendValues, shape: number[], dtype: tf.DataType): object {
     const dataId = super.write(values, shape, dtype);
-    this.#note(dataId, 1);
+    noteReferences(this, dataId, 1);
     return dataId;
   }
 
   override incRef(dataId: object): void {
     super.incRef(dataId);
-    this.#note(dataId, 1);
+    noteReferences(this, dataId, 1);
   }
 
   override decRef(dataId: object): void {
     super.decRef(dataId);
-    this.#note(dataId, -1);
+    noteReferences(this, dataId, -1);
   }
 
   override disposeData(dataId: object, force?: boolean): boolean {
-    this.#note(dataId, -1);
+    noteReferences(this, dataId, -1);
     return super.disposeData(dataId, force);
   }
 
@@ -251,49 +238,20 @@ export class BudgetedBackend extends WebGPUBackend implements GuardedBackend, La
     this.device.destroy();
   }
 
-  #uploadValues(data: TensorData): void {
-    const staged = uploadValues(data, this.pool);
-    if (staged === null) return;
-    this.ensureCommandEncoderReady();
-    this.endComputePassEncoder();
-    const { commandEncoder, stagingPendingDisposal } = internalsOf(this);
-    commandEncoder?.copyBufferToBuffer(staged.from, 0, staged.into, 0, staged.into.size);
-    stagingPendingDisposal.push(staged.from);
-  }
-
-  async #orLost<T>(wait: Promise<T>): Promise<T> {
-    try {
-      return await Promise.race([wait, this.errors.lost]);
-    } catch (error) {
-      // A loss rejects what waits before it is announced itself.
-      await this.errors.settled();
-      throw error;
-    }
-  }
-
-  /** Data named in recorded commands by others than `runWebGPUProgram` is taken for written. */
+  /** Data that recorded commands name counts as written, except the inputs of a program. */
   #watchRecorded(): void {
-    const recorded = internalsOf(this).commandQueueOwnedIds;
-    const add = recorded.add.bind(recorded);
-    recorded.add = (dataId) => {
+    watchRecorded(this.#parts, (dataId) => {
       if (this.#programOutput === null || this.#programOutput === dataId) this.errors.wrote(dataId);
-      return add(dataId);
-    };
+    });
   }
+}
 
-  #bufferOf(dataId: object): GPUBuffer | undefined {
-    // `get` would bring data of another backend here.
-    const resource = this.tensorMap.has(dataId) ? this.tensorMap.get(dataId).resource : undefined;
-    return resource instanceof GPUBuffer ? resource : undefined;
-  }
-
-  #note(dataId: object, references: number): void {
-    if (this.journal === null) return;
-    this.journal.set(dataId, (this.journal.get(dataId) ?? 0) + references);
-  }
-
-  #tick(): void {
-    this.#submissions = 0;
-    this.pool.tick(IDLE_STEPS);
-  }
+/** tfjs can read from the device without waiting in a browser alone, through a canvas. */
+function checkCanReadSync(): void {
+  if ('OffscreenCanvas' in globalThis) return;
+  throw new SlowlaneError(
+    'UNSUPPORTED',
+    'WebGPU in Node cannot read a tensor synchronously, as dataSync(), arraySync() and print() do, or moving it to ' +
+      'another backend. Use await tensor.data() or await tensor.array().',
+  );
 }

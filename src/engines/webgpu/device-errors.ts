@@ -110,6 +110,29 @@ export class DeviceErrors {
     this.throwIfAny();
   }
 
+  /** Runs `read`, which copies `data` from the device; rejects if `data` or the copy may be wrong. */
+  async judgeRead<T>(data: object, read: () => Promise<T>): Promise<T> {
+    // The commands that make the copy can fail too.
+    const copy = {};
+    this.wrote(copy);
+    const values = await read();
+    await this.settled();
+    this.throwIfSuspect(copy);
+    this.throwIfSuspect(data);
+    return values;
+  }
+
+  /** `wait`, but rejects with the named error if the device is lost meanwhile. */
+  async orLost<T>(wait: Promise<T>): Promise<T> {
+    try {
+      return await Promise.race([wait, this.lost]);
+    } catch (error) {
+      // A loss rejects what waits before it is announced itself.
+      await this.settled();
+      throw error;
+    }
+  }
+
   #open(): void {
     for (const scope of SCOPES) this.#device.pushErrorScope(scope);
     this.#windows.push({ written: [] });

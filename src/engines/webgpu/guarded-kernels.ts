@@ -8,7 +8,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 
 import { GpuError } from './gpu-error.js';
-import { stateOf } from '../../tfjs/webgpu-backend.js';
+import { dropTape } from '../../tfjs/engine-state.js';
 import { VramBudgetError } from './memory/vram-budget-error.js';
 
 /** References that a kernel has taken and not given back, by data. */
@@ -54,15 +54,11 @@ function guarded<T>(backend: GuardedBackend, kernel: () => T): T {
   }
 }
 
-/**
- * Disposes what the gradient computation under way, now broken off, has saved for its backward pass. Only
- * tfjs's current tape is known here: code that puts one aside has to drop that itself.
- */
-export function dropTape(): void {
-  const state = stateOf(tf.engine());
-  if (!state.activeTape) return;
-  for (const { saved } of state.activeTape) {
-    for (const tensor of saved) if (!tensor.isDisposed) tensor.dispose();
-  }
-  state.activeTape = [];
+/** Notes that the running kernel took `references` to data, or gave them back (negative). */
+export function noteReferences(
+  { journal }: GuardedBackend,
+  dataId: object,
+  references: number,
+): void {
+  journal?.set(dataId, (journal.get(dataId) ?? 0) + references);
 }

@@ -28,7 +28,7 @@ import { Piece } from './piece.js';
 import { type Command, PieceMover } from './piece-mover.js';
 import { TensorBuffers } from '../update/tensor-buffers.js';
 import { checkCurrent } from '../check-current.js';
-import { checkUpdateBackend } from '../../../tfjs/update-backend.js';
+import { webgpuParts } from '../../../tfjs/webgpu-backend.js';
 import { withFloats } from './with-floats.js';
 
 /** Bits of infinity; above are the NaNs. */
@@ -48,7 +48,7 @@ export class DeviceBlendStore<W extends Storable> implements SlowStore<W> {
   constructor(backend: BudgetedBackend, options: StoreOptions) {
     this.#backend = backend;
     this.#options = options;
-    this.#buffers = new TensorBuffers(checkUpdateBackend(backend));
+    this.#buffers = new TensorBuffers(webgpuParts(backend));
     this.#mover = new PieceMover(backend, this.#buffers);
     this.#largest = new LargestMagnitudes(backend, this.#buffers);
     this.#readback = new Readback(backend.errors, {

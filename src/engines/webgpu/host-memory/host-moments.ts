@@ -14,12 +14,16 @@ import { Readback } from './readback.js';
 import { label } from '../memory/label.js';
 import type { BudgetedBackend } from '../budgeted-backend.js';
 import { TensorBuffers } from '../update/tensor-buffers.js';
-import { checkUpdateBackend, type UpdateBackend } from '../../../tfjs/update-backend.js';
+import {
+  encoderForCopies,
+  webgpuParts,
+  type WebGPUBackendParts,
+} from '../../../tfjs/webgpu-backend.js';
 
 export class HostMoments implements OffloadedState {
   readonly #backend: BudgetedBackend;
   /** The same, where its own commands are recorded. */
-  readonly #recorder: UpdateBackend;
+  readonly #recorder: WebGPUBackendParts;
   readonly #buffers: TensorBuffers;
   readonly #readback: Readback<MappedPair>;
   /** Their way down is recorded, perhaps not submitted. */
@@ -29,7 +33,7 @@ export class HostMoments implements OffloadedState {
 
   constructor(backend: BudgetedBackend) {
     this.#backend = backend;
-    this.#recorder = checkUpdateBackend(backend);
+    this.#recorder = webgpuParts(backend);
     this.#buffers = new TensorBuffers(this.#recorder);
     const hooks = { took: () => undefined, over: () => undefined };
     this.#readback = new Readback(backend.errors, hooks);
@@ -77,8 +81,7 @@ export class HostMoments implements OffloadedState {
     try {
       // May refuse, or submit what is recorded. Also once its variable is gone it is a moment.
       const into = label('moments', () => this.#buffers.of(info));
-      const encoder = this.#buffers.encoder();
-      backend.endComputePassEncoder();
+      const encoder = encoderForCopies(backend);
       pair.handOver(true);
       encoder.copyBufferToBuffer(pair.upload, 0, into, 0, pair.bytes);
     } catch (error) {
@@ -92,8 +95,7 @@ export class HostMoments implements OffloadedState {
   #download(variable: tf.Variable, pair: MappedPair): void {
     this.#leaving.push(pair); // whatever happens now, the host wants its buffers back
     const from = this.#buffers.of(variable);
-    const encoder = this.#buffers.encoder();
-    this.#backend.endComputePassEncoder();
+    const encoder = encoderForCopies(this.#recorder);
     this.#backend.errors.wrote(this.#descent);
     encoder.copyBufferToBuffer(from, 0, pair.download, 0, pair.bytes);
     this.#recorder.commandQueueOwnedIds.add(variable.dataId);

@@ -13,8 +13,24 @@ export type Label = Exclude<Category, 'pool' | 'staging'>;
 export interface LabellingBackend extends tf.KernelBackend {
   /** For memory allocated from now on; null for what the backend knows by itself. */
   ambientLabel: Label | null;
-  /** A variable keeps its label when it is assigned a new value; another tensor's is its data's. */
   labelTensor(label: Label, tensor: tf.Tensor): void;
+}
+
+/** A variable keeps its label when it is assigned a new value; the label of another tensor belongs to its data. */
+export class TensorLabels {
+  readonly #labels = new WeakMap<object, Label>();
+
+  set(label: Label, tensor: tf.Tensor): void {
+    this.#labels.set(tensor instanceof tf.Variable ? tensor : tensor.dataId, label);
+  }
+
+  of(tensor: tf.Tensor): Label | undefined {
+    return this.#labels.get(tensor) ?? this.ofData(tensor.dataId);
+  }
+
+  ofData(dataId: object): Label | undefined {
+    return this.#labels.get(dataId);
+  }
 }
 
 function isLabelling(backend: tf.KernelBackend): backend is LabellingBackend {

@@ -8,7 +8,7 @@ import type * as tf from '@tensorflow/tfjs-core';
 
 import type { Category, Phase, Place } from '../../../engine/categories.js';
 import type { MeterSink, MeterSource } from '../../../engine/meter-source.js';
-import { activityNow } from '../../../tfjs/activity.js';
+import { activityNow } from '../../../tfjs/engine-state.js';
 import { categoriesOfVariables, type Holdings } from './breakdown.js';
 import type { BufferPool } from './buffer-pool.js';
 import { NOBODY, type PoolWatcher } from './pool-watcher.js';

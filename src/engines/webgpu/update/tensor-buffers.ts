@@ -7,12 +7,12 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { SlowlaneError } from '../../../checks/errors.js';
-import type { UpdateBackend } from '../../../tfjs/update-backend.js';
+import { encoderForCopies, type WebGPUBackendParts } from '../../../tfjs/webgpu-backend.js';
 
 export class TensorBuffers {
-  readonly #backend: UpdateBackend;
+  readonly #backend: WebGPUBackendParts;
 
-  constructor(backend: UpdateBackend) {
+  constructor(backend: WebGPUBackendParts) {
     this.#backend = backend;
   }
 
@@ -21,8 +21,8 @@ export class TensorBuffers {
     // First, for it brings data of another backend here.
     const data = this.#backend.tensorMap.get(tensor.dataId);
     this.#backend.uploadToGPU(tensor.dataId);
-    if (!data.resource) throw new Error('The WebGPU backend has no buffer of this tensor.');
-    return data.resource;
+    if (data.resource instanceof GPUBuffer) return data.resource;
+    throw new Error('The WebGPU backend has no buffer of this tensor.');
   }
 
   /** True if the buffer holds floats: a cast may leave whole numbers in it. */
@@ -77,9 +77,7 @@ export class TensorBuffers {
     try {
       const to = this.of(copy);
       // Only now: making a buffer may submit what is recorded.
-      const encoder = this.encoder();
-      backend.endComputePassEncoder();
-      encoder.copyBufferToBuffer(from, 0, to, 0, tensor.size * 4);
+      encoderForCopies(backend).copyBufferToBuffer(from, 0, to, 0, tensor.size * 4);
     } catch (error) {
       backend.disposeData(copy.dataId);
       throw error;
@@ -95,13 +93,6 @@ export class TensorBuffers {
    */
   forgetHostCopy(variable: tf.Variable): void {
     Object.defineProperty(this.#backend.tensorMap.get(variable.dataId), 'values', NEVER_KEPT);
-  }
-
-  encoder(): GPUCommandEncoder {
-    this.#backend.ensureCommandEncoderReady();
-    const { commandEncoder } = this.#backend;
-    if (commandEncoder === null) throw new Error('The WebGPU backend has no command encoder.');
-    return commandEncoder;
   }
 
   /** Throws UNSUPPORTED for a weight that a shader cannot see whole. */

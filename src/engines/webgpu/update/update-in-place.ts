@@ -14,10 +14,11 @@ import type { Updater, WeightUpdate } from '../../../formula/weight-update.js';
 import { type Binding, compileKernel } from './kernel.js';
 import { TensorBuffers } from './tensor-buffers.js';
 import {
+  encoderOf,
   type Uniform,
-  type UpdateBackend,
-  checkUpdateBackend,
-} from '../../../tfjs/update-backend.js';
+  type WebGPUBackendParts,
+  webgpuParts,
+} from '../../../tfjs/webgpu-backend.js';
 import {
   type QuantizedKernelSpec,
   quantizedBindingsOf,
@@ -43,13 +44,13 @@ export function inPlaceUpdates(
   backend: tf.KernelBackend,
   maxWorkgroups?: number,
 ): { readonly update: Updater; readonly counts: UpdateCounts } {
-  const updates = new InPlaceUpdates(checkUpdateBackend(backend), maxWorkgroups);
+  const updates = new InPlaceUpdates(webgpuParts(backend), maxWorkgroups);
   return { update: (update) => updates.run(update), counts: updates.counts };
 }
 
 class InPlaceUpdates {
   readonly counts = { dispatches: 0, copies: 0, copiedBytes: 0, pipelines: 0 };
-  readonly #backend: UpdateBackend;
+  readonly #backend: WebGPUBackendParts;
   readonly #buffers: TensorBuffers;
   readonly #maxWorkgroups: number;
   /** By their source: two optimizers with one formula share them. */
@@ -57,7 +58,7 @@ class InPlaceUpdates {
   /** By formula and variant, so that a step writes no source. */
   readonly #known = new WeakMap<WeightUpdate['formula'], Map<string, GPUComputePipeline>>();
 
-  constructor(backend: UpdateBackend, maxWorkgroups?: number) {
+  constructor(backend: WebGPUBackendParts, maxWorkgroups?: number) {
     this.#backend = backend;
     this.#buffers = new TensorBuffers(backend);
     this.#maxWorkgroups = maxWorkgroups ?? backend.device.limits.maxComputeWorkgroupsPerDimension;
@@ -128,7 +129,7 @@ class InPlaceUpdates {
   }
 
   #openPass(): GPUComputePassEncoder {
-    const encoder = this.#buffers.encoder();
+    const encoder = encoderOf(this.#backend);
     this.#backend.computePassEncoder ??= encoder.beginComputePass();
     return this.#backend.computePassEncoder;
   }

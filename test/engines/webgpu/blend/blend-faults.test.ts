@@ -29,7 +29,7 @@ async function whileFailing<T>(backend: BudgetedBackend, work: () => Promise<T>)
 
 /** Runs `work` while there is no memory on the device for `bytes` or more. */
 async function withoutRoom<T>(backend: BudgetedBackend, bytes: number, work: () => Promise<T>) {
-  backend.trim();
+  backend.pool.trim();
   const { pool } = backend;
   const make = pool.makeRoom.bind(pool);
   pool.makeRoom = (size) => {

@@ -104,7 +104,7 @@ describeWebGPU(() => {
     const weights = [variable([512, 512], 1), variable([512, 512], 2), variable([512, 512], 3)];
     const optimizer = lookahead(sgd({ learningRate: 0.1 }), { syncPeriod: 1 });
     await optimizer.attach(weights);
-    backend.trim();
+    backend.pool.trim();
     const before = memory().allocatedBytes;
     const made: number[] = [];
     const acquire = backend.pool.acquireBuffer.bind(backend.pool);
@@ -120,7 +120,7 @@ describeWebGPU(() => {
     await optimizer.sync();
     expect(made).toEqual([2 ** 18, 2 ** 18, 2 ** 18, 2 ** 18]); // of 12 pieces
     expect(optimizer.stats().device.stagingBytes).toBe(2 ** 20);
-    backend.trim();
+    backend.pool.trim();
     expect(memory().allocatedBytes - before).toBeLessThan(1024);
     expect(memory().hostBytes).toBe(2 * 3 * 2 ** 20);
     optimizer.dispose();
@@ -198,7 +198,7 @@ describeWebGPU(() => {
       await optimizer.step(loss, false, [weight]);
       optimizer.minimize(loss, false, [weight]);
       if (isTight) {
-        backend.trim();
+        backend.pool.trim();
         const room = tf.ones([2 ** 19 - 65_536 - 10_000]);
         backend.uploadToGPU(room.dataId);
         const error = await errorOf(() => optimizer.sync());

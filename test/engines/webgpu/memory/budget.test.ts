@@ -97,8 +97,8 @@ describeWebGPU(() => {
     expect(new Set(tensors)).toEqual(new Set([tensors[0]]));
     const { optimizer } = model;
     if (optimizer instanceof Lookahead) await optimizer.sync(); // lets go of what it holds of θ₀
-    backend.trim();
-    const { weights, moments, staging, pool } = backend.breakdown();
+    backend.pool.trim();
+    const { weights, moments, staging, pool } = backend.deviceMemory().by;
     expect([weights, moments, pool]).toEqual([20_480, 20_480, 0]);
     const { allocatedBytes, usedBytes } = backend.deviceMemory();
     expect([allocatedBytes, usedBytes]).toEqual([count.bytes, count.bytes]);
@@ -151,7 +151,7 @@ describeWebGPU(() => {
     expect(() => tf.cumsum(x, 0)).toThrow(VramBudgetError);
     expect(backend.refCount(x.dataId)).toBe(references);
     tf.dispose(others);
-    backend.trim();
+    backend.pool.trim();
     expect([backend.deviceMemory().usedBytes, backend.numDataIds()]).toEqual(before);
     const [sum] = await tf.sum(tf.softmax(x)).data();
     expect(sum).toBeCloseTo(100, 3);
@@ -185,7 +185,7 @@ describeWebGPU(() => {
     label('gradients', make(16));
     const kept = label('weights', () => make(32));
     make(64);
-    const byNow = () => Object.values(backend.breakdown()).map((bytes) => bytes / 4);
+    const byNow = () => Object.values(backend.deviceMemory().by).map((bytes) => bytes / 4);
     // weights, gradients, moments, staging, activations, pool
     expect(byNow()).toEqual([1 + 4 + 32, 16, 2 + 8, 0, 64, 0]);
 

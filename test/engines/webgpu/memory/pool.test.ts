@@ -25,7 +25,7 @@ describeWebGPU(() => {
     expect(numBytesAllocatedInGPU).toBe(count.bytes);
     expect(numBytesInGPU).toBe(memory().usedBytes);
 
-    backend.trim();
+    backend.pool.trim();
     const trimmed = tf.memory() as GpuMemory;
     expect(trimmed.numBytesInGPU).toBe(trimmed.numBytesAllocatedInGPU);
     expect(trimmed.numBytesAllocatedInGPU).toBe(count.bytes);
