@@ -2,7 +2,7 @@
 import type * as tf from '@tensorflow/tfjs-core';
 import type { Clip } from './clipping.js';
 import type { QuantizedKind } from './quantization.js';
-import type { Assignment } from './update-rule.js';
+import type { Assignment, RuleConstants } from './update-rule.js';
 
 /** What state of a weight need beside their words, when they are 8-bit. */
 export interface QuantizedState {
@@ -19,6 +19,8 @@ export interface StateVariables {
 }
 
 export interface WeightUpdate extends StateVariables {
+  /** The rule that `formula` is of, for an engine that has it as one op; null if it is no whole step of a rule. */
+  readonly rule: { readonly name: string; readonly constants: RuleConstants } | null;
   /** The same array in every step of an optimizer. */
   readonly formula: readonly Assignment[];
   readonly weight: tf.Variable;

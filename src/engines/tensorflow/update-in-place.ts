@@ -51,7 +51,6 @@ class InPlaceUpdates {
   readonly #resources: readonly number[];
   /** Scalars on the device: the weights of a step share them. */
   readonly #numbers = new Map<number, number>();
-  readonly #known = new WeakMap<WeightUpdate['formula'], FusedRule | 'none'>();
 
   constructor(backend: TensorFlowBackend) {
     this.#backend = backend;
@@ -60,9 +59,9 @@ class InPlaceUpdates {
   }
 
   run(update: WeightUpdate): void {
-    const rule = this.#ruleFor(update.formula);
+    const rule = fusedRuleOf(update.rule);
     const isPlain = update.quantized === null && update.gradient.dtype === 'float32';
-    if (rule === 'none' || !isPlain || update.weight.size === 0) {
+    if (rule === null || !isPlain || update.weight.size === 0) {
       updateWithTensors(update);
       return;
     }
@@ -164,11 +163,5 @@ class InPlaceUpdates {
   #forgetNumbers(): void {
     for (const id of this.#numbers.values()) this.#ops.free(id);
     this.#numbers.clear();
-  }
-
-  #ruleFor(formula: WeightUpdate['formula']): FusedRule | 'none' {
-    const rule = this.#known.get(formula) ?? fusedRuleOf(formula) ?? 'none';
-    this.#known.set(formula, rule);
-    return rule;
   }
 }

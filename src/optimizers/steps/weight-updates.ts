@@ -49,8 +49,10 @@ export class WeightUpdates {
   ): void {
     const state = this.stateOf(given.weight);
     const rounding = roundingAt(state.steps + 1);
+    const isRule = formula === this.#formula;
+    const rule = isRule ? { name: this.#rule.name, constants: this.#constants } : null;
     state.use((variables) =>
-      updateWeight({ ...given, ...variables, formula, rounding, clip, scalars }),
+      updateWeight({ ...given, ...variables, rule, formula, rounding, clip, scalars }),
     );
   }
 

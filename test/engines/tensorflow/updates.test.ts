@@ -70,6 +70,19 @@ function trained(optimizer: tf.Optimizer): number[][] {
 }
 
 describe('rules that TensorFlow has an op for', () => {
+  test('micro-batches in the moments: 20 of them are 10 steps, as by tensor operations', () => {
+    // The last micro-batch has the formula of a step with other numbers (β = 1), which the op would take for its own.
+    const make = () => adam({ learningRate: 0.01, accumulate: 2 });
+    const inPlace = trained(make());
+    const engine = engineOf(backend) as Engine;
+    unregisterEngine(backend);
+    const plain = trained(make());
+    registerEngine(backend, engine);
+    inPlace.flat().forEach((value, i) => {
+      expect(Math.abs(value - (plain.flat()[i] ?? NaN))).toBeLessThan(2e-6);
+    });
+  });
+
   test.each(FUSED)('%s: %s, and the same weights as by tensor operations', (_, op, make) => {
     let fused: number[][] = [];
     const ops = opsOf(backend, () => (fused = trained(make())));

@@ -82,6 +82,7 @@ async function loaded(m: Float32Array, v: Float32Array) {
     ['v', v],
   ] as const) {
     updateWeight({
+      rule: null,
       formula: [copyInto(target)],
       weight,
       state,
