@@ -10,7 +10,7 @@ import { Bench } from 'tinybench';
 import { openOurs } from '../src/measure/devices.js';
 import { learningRateOf, makeStack } from '../src/measure/stack.js';
 import { offloaded } from '../src/measure/steppers.js';
-import { NOBODY, type PoolWatcher } from '../src/engines/webgpu/memory/pool-watcher.js';
+import { NO_WATCHER, type PoolWatcher } from '../src/engines/webgpu/memory/buffer-pool.js';
 import { adam, lookahead, meter } from '../src/index.js';
 
 const SIZE = { layers: 8, width: 128, batch: 16 };
@@ -74,22 +74,22 @@ async function costOff(): Promise<void> {
   const bench = new Bench({ time: 2000, warmupTime: 500 });
   const twice: PoolWatcher = {
     before(takes) {
-      NOBODY.before(takes);
-      NOBODY.before(takes);
+      NO_WATCHER.before(takes);
+      NO_WATCHER.before(takes);
     },
     moved(buffer, from, to) {
-      NOBODY.moved(buffer, from, to);
-      NOBODY.moved(buffer, from, to);
+      NO_WATCHER.moved(buffer, from, to);
+      NO_WATCHER.moved(buffer, from, to);
     },
   };
   for (const [name, watcher] of [
-    ['once', NOBODY],
+    ['once', NO_WATCHER],
     ['twice', twice],
   ] as const) {
     bench.add(name, lendAndReturn, { beforeEach: () => void (pool.watcher = watcher) });
   }
   await bench.run();
-  pool.watcher = NOBODY;
+  pool.watcher = NO_WATCHER;
   const [once, both] = [medianOf(bench, 'once'), medianOf(bench, 'twice')];
   console.log(`lend and return     ${((1e6 * once) / CALLS).toFixed(0)} ns, with calls of nobody`);
   console.log(`twice the calls     ${(both / once).toFixed(4)} of it`);

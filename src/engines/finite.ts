@@ -1,4 +1,5 @@
-// Are all elements of these tensors finite? Asked before a sync changes anything.
+// Are all elements of these tensors finite, and within a limit? By tensor operations, on any backend, before a sync
+// changes anything.
 
 import * as tf from '@tensorflow/tfjs-core';
 
@@ -21,6 +22,21 @@ export async function firstNonFinite<T extends tf.Tensor>(
     if (allFinite !== 1) return tensor;
   }
   return null;
+}
+
+/**
+ * For each of `tensors` whether all its elements are within ±`largest`; a NaN is not. Reads one number per
+ * tensor from the device.
+ */
+export async function areWithin(
+  tensors: readonly tf.Tensor[],
+  largest: number,
+): Promise<readonly boolean[]> {
+  if (tensors.length === 0) return [];
+  const within = (tensor: tf.Tensor) =>
+    tf.tidy(() => tf.cast(tf.all(tf.lessEqual(tf.abs(tensor), largest)), 'float32'));
+  const answers = await read(tf.tidy(() => tf.stack(tensors.map(within))));
+  return [...answers].map((answer) => answer === 1);
 }
 
 async function read(tensor: tf.Tensor): Promise<Float32Array> {

@@ -8,7 +8,7 @@ import {
   largestIn,
   type ValueFormat,
 } from '../../workers/codecs/value-format.js';
-import { firstNonFinite } from '../engines/finite.js';
+import { areWithin, firstNonFinite } from '../engines/finite.js';
 import { currentDevice } from '../engines/current-device.js';
 import { HostStore, type HostStoreOptions, type StoredChunk, weightOf } from './chunk-memory.js';
 import type {
@@ -23,7 +23,6 @@ import type {
 import { valueFormat } from '../slow/slow-format.js';
 import type { Blender } from './blender.js';
 import { HalfSync } from './half-sync.js';
-import { areWithin } from '../engines/magnitudes.js';
 import { push, Sync } from './chunk-pipeline.js';
 
 const FLOAT_BYTES = 4;

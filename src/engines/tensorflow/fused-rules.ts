@@ -74,11 +74,9 @@ function correction2({ beta2 = NaN, correction2 = NaN }: Scalars): number {
 const RMSPROP: FusedRule = {
   op: 'ResourceApplyRMSProp',
   flags: {},
-  inputs: ({ learningRate = NaN, decay = NaN, mu = NaN, epsilon = NaN }) => [
-    ...['weight', 'rms', 'momentum'],
-    ...[learningRate, decay, mu, epsilon],
-    'gradient',
-  ],
+  inputs({ learningRate = NaN, decay = NaN, mu = NaN, epsilon = NaN }) {
+    return ['weight', 'rms', 'momentum', learningRate, decay, mu, epsilon, 'gradient'];
+  },
 };
 
 const RULES: Readonly<Record<string, (constants: RuleConstants) => FusedRule | null>> = {

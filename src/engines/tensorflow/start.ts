@@ -23,11 +23,10 @@ export interface TensorFlowOptions {
   /** `'gpu'`: throw if TensorFlow uses no GPU. Default `'any'`: then it computes on the CPU. */
   readonly device?: 'any' | 'gpu';
   /**
-   * How slow weights of fp16 (`slow: 'host:f16'`) cross: `'half'`, blended by TensorFlow, for half the bytes; or
-   * `'float'`, blended by worker threads. Default `'auto'`: half on a GPU; on the CPU there is no bus, and the casts
-   * only cost.
+   * How slow weights of fp16 (`slow: 'host:f16'`) cross the bus. Default `'float'`: worker threads blend them.
+   * `'half'`: TensorFlow blends them, and half the bytes cross; whether that gains time on a GPU is not measured yet.
    */
-  readonly transfers?: 'auto' | 'half' | 'float';
+  readonly transfers?: 'float' | 'half';
 }
 
 /** The running engine. */
@@ -42,7 +41,7 @@ export interface TensorFlowEngine {
   readonly version: string;
   /** True if sgd, momentum, adam, adamw and rmsprop with momentum use TensorFlow's fused ops. */
   readonly updatesInPlace: boolean;
-  /** How slow weights of fp16 cross; `'float'` also where TensorFlow lacks what halves take. */
+  /** How slow weights of fp16 cross the bus; `'float'` too if this TensorFlow lacks the ops for halves. */
   readonly transfers: 'half' | 'float';
   /** Reads how much memory TensorFlow holds. */
   readonly memory: () => Promise<TensorFlowMemory>;
@@ -83,21 +82,21 @@ function checkOptions(
   given: unknown,
 ): Required<Pick<TensorFlowOptions, 'device' | 'transfers'>> & TensorFlowOptions {
   const options = checkKeys('startTensorFlow()', given, ['packageFolder', 'device', 'transfers']);
-  const { packageFolder, device = 'any', transfers = 'auto' } = options;
+  const { packageFolder, device = 'any', transfers = 'float' } = options;
   if (packageFolder !== undefined && (typeof packageFolder !== 'string' || packageFolder === '')) {
     throw new TypeError(`packageFolder must be the path of a folder, got ${shown(packageFolder)}.`);
   }
   return {
     ...(packageFolder !== undefined && { packageFolder }),
     device: checkChoice('device', device, ['any', 'gpu']),
-    transfers: checkChoice('transfers', transfers, ['auto', 'half', 'float']),
+    transfers: checkChoice('transfers', transfers, ['float', 'half']),
   };
 }
 
 async function open(
   name: string,
   device: 'any' | 'gpu',
-  transfers: 'auto' | 'half' | 'float',
+  transfers: 'float' | 'half',
 ): Promise<TensorFlowEngine> {
   // A backend that does not start is only logged by tfjs.
   const hasStarted = await tf.setBackend(BACKEND_NAME);
@@ -117,8 +116,7 @@ async function open(
   if (device === 'gpu' && !backend.isUsingGpuDevice) {
     throw new TensorFlowLoadError('no-gpu', name, `${name} found no GPU that it can use.`);
   }
-  const isHalf = transfers === 'half' || (transfers === 'auto' && backend.isUsingGpuDevice);
-  const halves = isHalf ? halfTransfers(backend) : null;
+  const halves = transfers === 'half' ? halfTransfers(backend) : null;
   // Started again, the engine keeps the resources that its updates made.
   const update = engineOf(backend)?.update ?? inPlaceUpdates(backend);
   registerEngine(backend, {

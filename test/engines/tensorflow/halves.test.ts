@@ -18,7 +18,7 @@ let halves: HalfTransfers;
 
 beforeAll(async () => {
   ({ backend } = await start());
-  expect(currentDevice().halves).toBeUndefined(); // no bus on the CPU
+  expect(currentDevice().halves).toBeUndefined(); // floats are the default
   expect((await startTensorFlow({ transfers: 'half' })).transfers).toBe('half');
   halves = currentDevice().halves as HalfTransfers;
 });
@@ -220,6 +220,6 @@ describe('Lookahead', () => {
 
 test('a wrong choice is an error', async () => {
   await expect(startTensorFlow({ transfers: 'f16' as never })).rejects.toThrow(
-    /transfers must be 'auto', 'half' or 'float', got "f16"/,
+    /transfers must be 'float' or 'half', got "f16"/,
   );
 });

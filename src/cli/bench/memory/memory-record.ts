@@ -1,6 +1,6 @@
 // What `bench memory` measures, as it is written.
 
-import type { Breakdown } from '../../../engines/webgpu/memory/vram-budget-error.js';
+import type { Breakdown } from '../../../engine/categories.js';
 import type { CellOptions } from '../../../measure/cell-options.js';
 import type { Failure, Nullable } from '../../../measure/failure.js';
 import type { PeakBytes } from '../../../measure/peak-bytes.js';

@@ -29,7 +29,6 @@ import { type Command, PieceMover } from './piece-mover.js';
 import { TensorBuffers } from '../update/tensor-buffers.js';
 import { checkCurrent } from '../check-current.js';
 import { webgpuParts } from '../../../tfjs/webgpu-backend.js';
-import { withFloats } from './with-floats.js';
 
 /** Bits of infinity; above are the NaNs. */
 const INFINITY_BITS = 0x7f80_0000;
@@ -107,24 +106,21 @@ export class DeviceBlendStore<W extends Storable> implements SlowStore<W> {
     const isGiven = ({ variable }: W) => source.get(variable)?.isDisposed === false;
     const items = this.#items().filter(isGiven);
     this.#checkBackend();
-    await withFloats(
-      this.#buffers,
-      items,
-      ({ variable }) => source.get(variable) as tf.Tensor,
-      async (tensorOf) => {
-        const largest = await this.#largest.of(items.map(tensorOf));
-        for (const [i, item] of items.entries()) {
-          if ((largest[i] as number) > this.#largestBits(item)) this.keepInF32(item); // and what is not finite
-        }
-        await this.#run({
-          move: 'capture',
-          isMeant: (item) => isGiven(item) && items.includes(item),
-          tensorOf,
-          stepSizeOf: () => 1,
-          round,
-        });
-      },
-    );
+    const given = items.map(({ variable }) => source.get(variable) as tf.Tensor);
+    await this.#buffers.withFloats(given, async (floats) => {
+      const largest = await this.#largest.of(floats);
+      for (const [i, item] of items.entries()) {
+        if ((largest[i] as number) > this.#largestBits(item)) this.keepInF32(item); // and what is not finite
+      }
+      const floatsOf = new Map(items.map((item, i) => [item, floats[i] as tf.Tensor]));
+      await this.#run({
+        move: 'capture',
+        isMeant: (item) => isGiven(item) && floatsOf.has(item),
+        tensorOf: (item) => floatsOf.get(item) as tf.Tensor,
+        stepSizeOf: () => 1,
+        round,
+      });
+    });
     const isAll = this.#items().every((item) => item.variable.isDisposed || isGiven(item));
     if (isAll) this.#readback.clearFailure();
   }
@@ -143,17 +139,15 @@ export class DeviceBlendStore<W extends Storable> implements SlowStore<W> {
 
   async inspect(items: readonly W[]): Promise<W | null> {
     await this.ready();
-    let found: W | null = null;
-    const variableOf = ({ variable }: W) => variable;
     this.#checkBackend();
-    await withFloats(this.#buffers, items, variableOf, async (tensorOf) => {
-      const largest = await this.#largest.of(items.map(tensorOf));
-      for (const [i, item] of items.entries()) {
-        const magnitude = largest[i] as number;
-        if (magnitude >= INFINITY_BITS) found ??= item;
-        else if (magnitude > this.#largestBits(item)) this.keepInF32(item);
-      }
-    });
+    const variables = items.map(({ variable }) => variable);
+    const largest = await this.#buffers.withFloats(variables, (floats) => this.#largest.of(floats));
+    let found: W | null = null;
+    for (const [i, item] of items.entries()) {
+      const magnitude = largest[i] as number;
+      if (magnitude >= INFINITY_BITS) found ??= item;
+      else if (magnitude > this.#largestBits(item)) this.keepInF32(item);
+    }
     return found;
   }
 

@@ -12,7 +12,7 @@ import {
   moveSource,
   workgroupSize,
 } from './blend-wgsl.js';
-import { compileKernel } from '../update/kernel.js';
+import { bindGroup, compileKernel } from '../update/kernel.js';
 import { WORKGROUP_SIZE, gridFor } from '../update/update-wgsl.js';
 
 /** Where bindings may begin. */
@@ -75,10 +75,7 @@ export class PartMover {
       { buffer: slow, offset, size: packedBytes(format, length) },
       numbers,
     ];
-    const group = this.#device.createBindGroup({
-      layout: pipeline.getBindGroupLayout(0),
-      entries: bound.map((resource, binding) => ({ binding, resource })),
-    });
+    const group = bindGroup(this.#device, pipeline, bound);
     const groups = Math.ceil(length / elementsPerInvocation(spec) / workgroupSize(spec));
     const { maxComputeWorkgroupsPerDimension } = this.#device.limits;
     const grid = gridFor(groups * WORKGROUP_SIZE, maxComputeWorkgroupsPerDimension);

@@ -2,9 +2,8 @@
 
 import type * as tf from '@tensorflow/tfjs-core';
 
-import { variableSorter } from '../../../engine/categories.js';
+import { type Breakdown, type Category, variableSorter } from '../../../engine/categories.js';
 import type { Label } from './label.js';
-import type { Breakdown, Category } from './vram-budget-error.js';
 
 /** Memory of the device, in bytes. */
 export interface DeviceMemory {

@@ -7,8 +7,8 @@
 
 import { GpuError } from '../gpu-error.js';
 import type { BufferManagerLike } from '../../../tfjs/webgpu-backend.js';
-import { NOBODY, type PoolWatcher } from './pool-watcher.js';
-import { type Breakdown, type Category, VramBudgetError } from './vram-budget-error.js';
+import type { Breakdown, Category, Place } from '../../../engine/categories.js';
+import { VramBudgetError } from './vram-budget-error.js';
 
 export interface PoolOwner {
   readonly device: GPUDevice;
@@ -26,6 +26,17 @@ export interface PoolOwner {
   /** The device had no memory for a buffer. */
   report(error: GpuError): void;
 }
+
+/** Reports what happens in a buffer pool to a meter. */
+export interface PoolWatcher {
+  /** A buffer moves next, or may: `takes` if it is one to use. */
+  before(takes: boolean): void;
+  /** `buffer`, as the pool has it listed, left `from` for `to`. */
+  moved(buffer: GPUBuffer, from: Place, to: Place): void;
+}
+
+/** No meter is running. */
+export const NO_WATCHER: PoolWatcher = { before() {}, moved() {} };
 
 interface FreeBuffer {
   readonly buffer: GPUBuffer;
@@ -57,7 +68,7 @@ export class BufferPool implements BufferManagerLike {
   numBytesAllocated = 0;
   /** The highest `numBytesAllocated` so far. */
   peakBytes = 0;
-  watcher: PoolWatcher = NOBODY;
+  watcher: PoolWatcher = NO_WATCHER;
 
   constructor(owner: PoolOwner) {
     this.#owner = owner;

@@ -5,7 +5,7 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 
-import type { Category } from './vram-budget-error.js';
+import type { Category } from '../../../engine/categories.js';
 
 /** The categories that a label can give. */
 export type Label = Exclude<Category, 'pool' | 'staging'>;

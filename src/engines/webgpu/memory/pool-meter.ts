@@ -10,8 +10,7 @@ import type { Category, Phase, Place } from '../../../engine/categories.js';
 import type { MeterSink, MeterSource } from '../../../engine/meter-source.js';
 import { activityNow } from '../../../tfjs/engine-state.js';
 import { categoriesOfVariables, type Holdings } from './breakdown.js';
-import type { BufferPool } from './buffer-pool.js';
-import { NOBODY, type PoolWatcher } from './pool-watcher.js';
+import { type BufferPool, NO_WATCHER, type PoolWatcher } from './buffer-pool.js';
 
 /** Elements: smaller variables are not looked for at each event. */
 const WORTH_WAITING_FOR = 1024;
@@ -72,7 +71,7 @@ export class PoolMeter implements MeterSource, PoolWatcher {
 
   stop(): void {
     this.#sort();
-    this.#backend.pool.watcher = NOBODY;
+    this.#backend.pool.watcher = NO_WATCHER;
   }
 
   before(takes: boolean): void {

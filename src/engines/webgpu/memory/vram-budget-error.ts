@@ -4,8 +4,6 @@ import { SlowlaneError } from '../../../checks/errors.js';
 import { formatBytes } from '../../../checks/quantities.js';
 import { type Breakdown, CATEGORIES, type Category } from '../../../engine/categories.js';
 
-export type { Breakdown, Category };
-
 const REMEDIES: Readonly<Record<Category, string>> = {
   weights: 'a smaller model',
   gradients: 'a smaller batch or releasing the gradients in the backward pass',

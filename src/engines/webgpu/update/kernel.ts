@@ -12,6 +12,16 @@ export interface KernelSource {
 /** GPUShaderStage.COMPUTE, a constant of the specification. */
 const COMPUTE_STAGE = 4;
 
+/** A bind group of group 0 with `bound`, in order from 0. */
+export function bindGroup(
+  device: GPUDevice,
+  pipeline: GPUComputePipeline,
+  bound: readonly GPUBufferBinding[],
+): GPUBindGroup {
+  const entries = bound.map((resource, binding) => ({ binding, resource }));
+  return device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries });
+}
+
 export function compileKernel(
   device: GPUDevice,
   { code, entryPoint, bindings }: KernelSource,

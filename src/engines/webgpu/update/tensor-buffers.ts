@@ -64,6 +64,24 @@ export class TensorBuffers {
     return this.holdsFloats(tensor) ? this.#duplicate(tensor, 'float32') : toFloats(tensor);
   }
 
+  /** Runs `work` with `tensors`, each as its copy if its buffer does not hold floats. */
+  async withFloats<T>(
+    tensors: readonly tf.Tensor[],
+    work: (floats: readonly tf.Tensor[]) => Promise<T>,
+  ): Promise<T> {
+    const copies: tf.Tensor[] = [];
+    const floatsOf = (tensor: tf.Tensor): tf.Tensor => {
+      if (this.holdsFloats(tensor)) return tensor;
+      copies.push(this.copy(tensor));
+      return copies.at(-1) as tf.Tensor;
+    };
+    try {
+      return await work(tensors.map(floatsOf));
+    } finally {
+      tf.dispose(copies);
+    }
+  }
+
   #isOwn({ dataId }: tf.Variable): boolean {
     const { external } = this.#backend.tensorMap.get(dataId);
     return this.#backend.refCount(dataId) === 1 && external !== true;

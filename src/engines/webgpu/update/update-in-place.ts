@@ -11,7 +11,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { BLOCK, blocksOf } from '../../../formula/quantization.js';
 import type { Updater, WeightUpdate } from '../../../formula/weight-update.js';
-import { type Binding, compileKernel } from './kernel.js';
+import { type Binding, bindGroup, compileKernel } from './kernel.js';
 import { TensorBuffers } from './tensor-buffers.js';
 import {
   encoderOf,
@@ -104,13 +104,8 @@ class InPlaceUpdates {
     }
     if (clip.by === 'value') numbers.push({ type: 'float32', data: [clip.limit] });
     for (const scalar of Object.values(scalars)) numbers.push({ type: 'float32', data: [scalar] });
-    const group = backend.device.createBindGroup({
-      layout: pipeline.getBindGroupLayout(0),
-      entries: [...bound, backend.makeUniforms(numbers)].map((resource, binding) => ({
-        binding,
-        resource,
-      })),
-    });
+    const uniforms = backend.makeUniforms(numbers);
+    const group = bindGroup(backend.device, pipeline, [...bound, uniforms]);
 
     // Only now: making a buffer may submit what is recorded, and with it end the pass.
     const pass = this.#openPass();

@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 import { adam, lookahead, meter, type MeterEvent } from 'slowlane';
 
 import { CATEGORIES } from '#src/engine/categories.js';
-import { NOBODY } from '#src/engines/webgpu/memory/pool-watcher.js';
+import { NO_WATCHER } from '#src/engines/webgpu/memory/buffer-pool.js';
 import { BufferCount, describeWebGPU, errorOf, start, TinyModel } from '../engine.js';
 
 const sum = (by: Readonly<Record<string, number>>) =>
@@ -102,13 +102,13 @@ describeWebGPU(() => {
 
   test('off, the pool tells nobody; a stopped meter sees nothing more; only one runs', async () => {
     const { backend } = await start();
-    expect(backend.pool.watcher).toBe(NOBODY);
+    expect(backend.pool.watcher).toBe(NO_WATCHER);
     const metered = meter();
     expect(await errorOf(() => meter())).toMatchObject({ code: 'WRONG_STATE' });
     tf.tidy(() => tf.square(tf.ones([1000])));
     metered.stop();
     metered.stop();
-    expect(backend.pool.watcher).toBe(NOBODY);
+    expect(backend.pool.watcher).toBe(NO_WATCHER);
     const { moves } = metered.timeline();
     expect(moves).toBeGreaterThan(0);
     const kept = tf.square(tf.ones([1000]));
