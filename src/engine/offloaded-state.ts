@@ -7,32 +7,33 @@ import type * as tf from '@tensorflow/tfjs-core';
 
 import { SlowlaneError } from '../checks/errors.js';
 
-/** Of one optimizer. */
+/** Host memory for the moments of one optimizer. */
 export interface OffloadedState {
   /** Host memory for a tensor of zeros, float32 or int32. Throws OUT_OF_MEMORY if there is none. */
   hold(shape: readonly number[], dtype: 'float32' | 'int32'): OffloadedTensor;
-  /** True if something that was lent is not back yet. */
+  /** True while a download has not arrived. */
   readonly isPending: boolean;
-  /** At the end of a step: what was taken back since the last time sets out. */
-  turn(): void;
-  /** Resolves when nothing is away. Rejects once if the device failed: it has the moments of before that step. */
+  /** Submits the downloads of a step. Call it when the step ends. */
+  startDownloads(): void;
+  /** Resolves when all downloads have arrived. Rejects once if the device failed: moments are as before that step. */
   flush(): Promise<void>;
-  /** Before what it holds is disposed. */
+  /** Call it before its tensors are disposed. */
   dispose(): void;
 }
 
-/** One tensor at home. All but `takeBack` only while it is here. */
+/** One tensor in host memory. Call all but `download` only while no upload or download is under way. */
 export interface OffloadedTensor {
-  /** A variable on the device with its values; `takeBack` disposes it. If it throws, nothing has changed. */
-  lend(name: string): tf.Variable;
-  takeBack(): void;
+  /** Copies the values into a variable on the device, which `download` disposes. If it throws, nothing has changed. */
+  upload(name: string): tf.Variable;
+  /** Copies the variable's values back and disposes it; without an upload it does nothing. */
+  download(): void;
   /** The values, for the moment only. */
   read(): Float32Array | Int32Array;
   write(values: Float32Array | Int32Array): void;
   dispose(): void;
 }
 
-/** Of a `call` that needs moments before `wait` was awaited. */
+/** The error of a `call` that needs the moments before `wait` was awaited. */
 export function momentsAway(call: string, wait: string): SlowlaneError {
   return new SlowlaneError(
     'OFFLOAD_PENDING',

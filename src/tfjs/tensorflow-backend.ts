@@ -37,7 +37,7 @@ export interface OpAttribute {
   readonly value: unknown;
 }
 
-export interface TensorData {
+export interface TensorFlowData {
   /** Of the tensor in TensorFlow; below 0 while the values wait on the host. */
   id: number;
   /** Values that wait on the host until an op needs them, or null. */
@@ -51,7 +51,7 @@ export interface TensorFlowBackend extends tf.KernelBackend {
   readonly isUsingGpuDevice: boolean;
   readonly isGPUPackage: boolean;
   /** `get` brings data of another backend here first. */
-  readonly tensorMap: { get(dataId: object): TensorData };
+  readonly tensorMap: { get(dataId: object): TensorFlowData };
   /** Uploads what waits on the host. */
   getInputTensorIds(tensors: readonly tf.TensorInfo[]): number[];
   readSync(dataId: object): Float32Array;
@@ -71,7 +71,7 @@ export function isTensorFlowBackend(backend: tf.KernelBackend): backend is Tenso
 }
 
 /** The data of `variable`: its values are on the device, and no other tensor of tfjs shares it. */
-export function ownDataOf(backend: TensorFlowBackend, variable: tf.Variable): TensorData {
+export function ownDataOf(backend: TensorFlowBackend, variable: tf.Variable): TensorFlowData {
   if (backend.tensorMap.get(variable.dataId).refCount > 1) {
     // New data over the same memory; TensorFlow copies it when it is written.
     const own = tf.reshape(variable, variable.shape);

@@ -10,7 +10,7 @@ import { LARGEST_HALF } from '../../../workers/codecs/value-format.js';
 import type { HalfTransfers } from '../../engine/device.js';
 import {
   ownDataOf,
-  type TensorData,
+  type TensorFlowData,
   type TensorFlowBackend,
 } from '../../tfjs/tensorflow-backend.js';
 import { Ops } from './ops.js';
@@ -84,7 +84,7 @@ class Halves implements HalfTransfers {
   }
 
   /** Puts the slow weights into the fast ones by `op`, in the memory of these. */
-  #change(data: TensorData, op: string): void {
+  #change(data: TensorFlowData, op: string): void {
     const slow = this.#ops.read(this.#slow);
     try {
       this.#ops.assign(this.#fast, data.id);

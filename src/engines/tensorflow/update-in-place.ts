@@ -12,7 +12,7 @@ import { updateWithTensors } from '../../formula/tensor-algebra.js';
 import type { Updater, WeightUpdate } from '../../formula/weight-update.js';
 import {
   ownDataOf,
-  type TensorData,
+  type TensorFlowData,
   type TensorFlowBackend,
 } from '../../tfjs/tensorflow-backend.js';
 import { type FusedRule, fusedRuleOf } from './fused-rules.js';
@@ -39,7 +39,7 @@ export function inPlaceUpdates(backend: TensorFlowBackend): Updater | null {
 
 interface Lent {
   readonly name: string;
-  readonly data: TensorData;
+  readonly data: TensorFlowData;
   readonly resource: number;
   /** The tensor of before, where the resource has memory of its own. */
   readonly before: number | null;
@@ -132,7 +132,7 @@ class InPlaceUpdates {
   }
 
   /** Afterwards the memory of `data` is the resource's alone; or the resource has memory of its own, times `share`. */
-  #lend(name: string, data: TensorData, resource: number, share: number | null): Lent {
+  #lend(name: string, data: TensorFlowData, resource: number, share: number | null): Lent {
     const { id } = data;
     if (share === null) {
       this.#ops.assign(resource, id);

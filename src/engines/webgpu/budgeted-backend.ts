@@ -40,7 +40,8 @@ export class BudgetedBackend extends WebGPUBackend implements GuardedBackend, La
   readonly labels = new TensorLabels();
   journal: Journal | null = null;
   ambientLabel: Label | null = null;
-  readonly #parts = webgpuParts(this);
+  /** This backend with tfjs's private parts. */
+  readonly parts = webgpuParts(this);
   /** The data that the program being recorded writes. */
   #programOutput: object | null = null;
   #wasRecording = false;
@@ -57,14 +58,14 @@ export class BudgetedBackend extends WebGPUBackend implements GuardedBackend, La
       device,
       budgetBytes,
       flush: () => this.flush(),
-      isPending: (bytes) => isPending(this.#parts, bytes),
+      isPending: (bytes) => isPending(this.parts, bytes),
       currentCategory: () =>
         this.ambientLabel ?? (activityNow() === 'backward' ? 'gradients' : 'activations'),
       otherBytes: () => this.textureManager.numBytesAllocated,
       breakdown: () => breakDown(this.holdings()),
       report: (error) => this.errors.report(error),
     });
-    this.#parts.bufferManager = this.pool;
+    this.parts.bufferManager = this.pool;
     this.#watchRecorded();
   }
 
@@ -96,19 +97,19 @@ export class BudgetedBackend extends WebGPUBackend implements GuardedBackend, La
       otherBytes: this.textureManager.numBytesAllocated,
       variables: Object.values(tf.engine().registeredVariables),
       labelOf: (tensor) => this.labels.of(tensor),
-      bufferOf: (dataId) => bufferOf(this.#parts, dataId),
+      bufferOf: (dataId) => bufferOf(this.parts, dataId),
     };
   }
 
   labelTensor(label: Label, tensor: tf.Tensor): void {
     this.labels.set(label, tensor);
-    const buffer = tensor instanceof tf.Variable ? undefined : bufferOf(this.#parts, tensor.dataId);
+    const buffer = tensor instanceof tf.Variable ? undefined : bufferOf(this.parts, tensor.dataId);
     if (buffer !== undefined) this.pool.relabel(buffer, label);
   }
 
   /** Submits what is recorded; what was disposed meanwhile is free afterwards. */
   flush(): void {
-    if (this.#parts.commandEncoder === null) return;
+    if (this.parts.commandEncoder === null) return;
     this.endComputePassEncoder();
     this.submitQueue();
   }
@@ -146,10 +147,10 @@ export class BudgetedBackend extends WebGPUBackend implements GuardedBackend, La
 
   override uploadToGPU(dataId: object): void {
     this.errors.throwIfSuspect(dataId);
-    const data = this.#parts.tensorMap.get(dataId);
+    const data = this.parts.tensorMap.get(dataId);
     if (data.resource != null) return;
     if (data.values == null) super.uploadToGPU(dataId);
-    else uploadValues(this.#parts, this.pool, data);
+    else uploadValues(this.parts, this.pool, data);
     this.errors.wrote(dataId);
     const label = this.labels.ofData(dataId);
     if (label !== undefined) this.pool.relabel(data.resource as unknown as GPUBuffer, label);
@@ -175,7 +176,7 @@ export class BudgetedBackend extends WebGPUBackend implements GuardedBackend, La
     const usage = GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ;
     const staging = this.pool.acquireBuffer(size, usage);
     try {
-      encoderForCopies(this.#parts).copyBufferToBuffer(buffer, 0, staging, 0, size);
+      encoderForCopies(this.parts).copyBufferToBuffer(buffer, 0, staging, 0, size);
       this.submitQueue();
       await this.errors.orLost(staging.mapAsync(GPUMapMode.READ));
       const values = staging.getMappedRange().slice(0);
@@ -189,7 +190,7 @@ export class BudgetedBackend extends WebGPUBackend implements GuardedBackend, La
   override async read(dataId: object): Promise<tf.BackendValues> {
     this.errors.throwIfAny();
     this.errors.throwIfSuspect(dataId);
-    const { tensorMap } = this.#parts;
+    const { tensorMap } = this.parts;
     const data = tensorMap.has(dataId) ? tensorMap.get(dataId) : null;
     if (data?.values != null) return super.read(dataId);
     try {
@@ -204,7 +205,7 @@ export class BudgetedBackend extends WebGPUBackend implements GuardedBackend, La
   override readSync(dataId: object): tf.BackendValues {
     this.errors.throwIfAny();
     this.errors.throwIfSuspect(dataId);
-    if (this.#parts.tensorMap.get(dataId).values == null) checkCanReadSync();
+    if (this.parts.tensorMap.get(dataId).values == null) checkCanReadSync();
     return super.readSync(dataId);
   }
 
@@ -240,7 +241,7 @@ export class BudgetedBackend extends WebGPUBackend implements GuardedBackend, La
 
   /** Data that recorded commands name counts as written, except the inputs of a program. */
   #watchRecorded(): void {
-    watchRecorded(this.#parts, (dataId) => {
+    watchRecorded(this.parts, (dataId) => {
       if (this.#programOutput === null || this.#programOutput === dataId) this.errors.wrote(dataId);
     });
   }

@@ -62,7 +62,7 @@ export class OptimizerState {
   /** Also if the step failed. */
   endStep(): void {
     for (const state of this.#known.values()) state.release();
-    this.#host?.turn();
+    this.#host?.startDownloads();
   }
 
   /** Resolves when nothing is away; rejects once if the device failed. */

@@ -59,11 +59,11 @@ export class HostTensor implements StoredTensor {
   }
 
   upload(): tf.Variable {
-    return this.#offloaded.lend(unusedName(this.#name));
+    return this.#offloaded.upload(unusedName(this.#name));
   }
 
   download(): void {
-    this.#offloaded.takeBack();
+    this.#offloaded.download();
   }
 
   write(values: tf.Tensor): void {

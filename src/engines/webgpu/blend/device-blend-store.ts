@@ -24,11 +24,10 @@ import type { StoreOptions } from '../../../engine/engine.js';
 import { LargestMagnitudes } from './largest.js';
 import type { BudgetedBackend } from '../budgeted-backend.js';
 import { type HandedOver, Readback } from '../host-memory/readback.js';
-import { Piece } from './piece.js';
+import { HostPiece } from './host-piece.js';
 import { type Command, PieceMover } from './piece-mover.js';
 import { TensorBuffers } from '../update/tensor-buffers.js';
 import { checkCurrent } from '../check-current.js';
-import { webgpuParts } from '../../../tfjs/webgpu-backend.js';
 
 /** Bits of infinity; above are the NaNs. */
 const INFINITY_BITS = 0x7f80_0000;
@@ -40,14 +39,14 @@ export class DeviceBlendStore<W extends Storable> implements SlowStore<W> {
   readonly #buffers: TensorBuffers;
   readonly #mover: PieceMover<W>;
   readonly #largest: LargestMagnitudes;
-  readonly #readback: Readback<Piece<W>>;
-  #pieces: Piece<W>[] = [];
+  readonly #readback: Readback<HostPiece<W>>;
+  #pieces: HostPiece<W>[] = [];
   readonly #keptInF32 = new WeakSet<W>();
 
   constructor(backend: BudgetedBackend, options: StoreOptions) {
     this.#backend = backend;
     this.#options = options;
-    this.#buffers = new TensorBuffers(webgpuParts(backend));
+    this.#buffers = new TensorBuffers(backend.parts);
     this.#mover = new PieceMover(backend, this.#buffers);
     this.#largest = new LargestMagnitudes(backend, this.#buffers);
     this.#readback = new Readback(backend.errors, {
@@ -94,7 +93,7 @@ export class DeviceBlendStore<W extends Storable> implements SlowStore<W> {
   }
 
   prune(isAlive: (item: W) => boolean): void {
-    const isGone = (piece: Piece<W>) =>
+    const isGone = (piece: HostPiece<W>) =>
       !piece.parts.some(({ item }) => isAlive(item)) && !this.#readback.isInFlight(piece);
     const gone = new Set(this.#pieces.filter(isGone));
     for (const piece of gone) piece.destroy(this.#backend.hostBuffers);
@@ -216,7 +215,7 @@ export class DeviceBlendStore<W extends Storable> implements SlowStore<W> {
   }
 
   /** Puts a move into the device's queue. */
-  #handOver(command: Command<W>): HandedOver<Piece<W>> {
+  #handOver(command: Command<W>): HandedOver<HostPiece<W>> {
     this.#checkBackend();
     return this.#mover.move(this.#pieces, command);
   }
@@ -226,13 +225,13 @@ export class DeviceBlendStore<W extends Storable> implements SlowStore<W> {
     return [...new Set(this.#pieces.flatMap(({ parts }) => parts.map(({ item }) => item)))];
   }
 
-  #make(items: readonly W[], pieceBytes: number): Piece<W>[] {
+  #make(items: readonly W[], pieceBytes: number): HostPiece<W>[] {
     const packed = items.map((item) => ({ item, size: item.size, format: this.#formatOf(item) }));
-    const made: Piece<W>[] = [];
+    const made: HostPiece<W>[] = [];
     const { hostBuffers } = this.#backend;
     try {
       for (const { parts, bytes } of layOutPacked(packed, pieceBytes)) {
-        made.push(new Piece(parts, bytes, hostBuffers));
+        made.push(new HostPiece(parts, bytes, hostBuffers));
       }
     } catch (error) {
       for (const piece of made) piece.destroy(hostBuffers);

@@ -9,7 +9,7 @@ import type { BudgetedBackend } from '../budgeted-backend.js';
 import type { TensorBuffers } from '../update/tensor-buffers.js';
 import type { Move } from './blend-wgsl.js';
 import { type PartMove, PartMover } from './part-mover.js';
-import type { Piece } from './piece.js';
+import type { HostPiece } from './host-piece.js';
 import type { HandedOver } from '../host-memory/readback.js';
 
 export interface Command<W> {
@@ -36,7 +36,7 @@ export class PieceMover<W extends Storable> {
    * Moves those of `all` that hold something meant, and hands them over to the device. If it throws (over
    * budget, mostly), nothing has changed.
    */
-  move(all: readonly Piece<W>[], command: Command<W>): HandedOver<Piece<W>> {
+  move(all: readonly HostPiece<W>[], command: Command<W>): HandedOver<HostPiece<W>> {
     const { isMeant, move } = command;
     const comesDown = move !== 'restore';
     const pieces = all.filter(({ parts }) => parts.some(({ item }) => isMeant(item)));
@@ -78,7 +78,7 @@ export class PieceMover<W extends Storable> {
   }
 
   #submit(
-    pieces: readonly Piece<W>[],
+    pieces: readonly HostPiece<W>[],
     command: Command<W>,
     targets: ReadonlyMap<tf.Variable, tf.Tensor>,
     lend: (bytes: number, usage: GPUBufferUsageFlags) => GPUBuffer,
@@ -115,7 +115,7 @@ export class PieceMover<W extends Storable> {
   }
 
   #movesOf(
-    piece: Piece<W>,
+    piece: HostPiece<W>,
     slow: GPUBuffer,
     command: Command<W>,
     targets: ReadonlyMap<tf.Variable, tf.Tensor>,
@@ -136,7 +136,7 @@ export class PieceMover<W extends Storable> {
 }
 
 /** Before anything changes: what a device did not give back is not to be moved as if nothing were. */
-function checkHere<W>(pieces: readonly Piece<W>[]): void {
+function checkHere<W>(pieces: readonly HostPiece<W>[]): void {
   if (pieces.every(({ isHere }) => isHere)) return;
   throw new SlowlaneError(
     'DEVICE_FAILED',
@@ -145,7 +145,7 @@ function checkHere<W>(pieces: readonly Piece<W>[]): void {
 }
 
 function variablesIn<W extends Storable>(
-  pieces: readonly Piece<W>[],
+  pieces: readonly HostPiece<W>[],
   isMeant: (item: W) => boolean,
 ): readonly tf.Variable[] {
   const items = pieces.flatMap(({ parts }) => parts.map(({ item }) => item));

@@ -63,7 +63,7 @@ export class MappedPair {
   }
 
   /** Takes back what was handed over, once the device is done with it. */
-  async takeBack(): Promise<void> {
+  async map(): Promise<void> {
     const maps: Promise<void>[] = [];
     if (this.#writable === null) maps.push(this.upload.mapAsync(GPUMapMode.WRITE));
     if (this.#readable === null) maps.push(this.download.mapAsync(GPUMapMode.READ));

@@ -100,7 +100,7 @@ export class Readback<P extends MappedPair> {
 
   async #bring({ pieces, submitted, comesDown }: HandedOver<P>): Promise<void> {
     // All at once, so that each is there as soon as the device is done with it.
-    const returns = pieces.map((piece) => piece.takeBack());
+    const returns = pieces.map((piece) => piece.map());
     void Promise.allSettled(returns);
     let failure: unknown = null;
     await submitted.catch((error: unknown) => (failure = error));

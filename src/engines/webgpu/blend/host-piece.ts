@@ -7,7 +7,7 @@ import type { PackedPart } from '../../../slow/packed-layout.js';
 import type { HostBuffers } from '../host-memory/host-buffers.js';
 import { MappedPair } from '../host-memory/mapped-pair.js';
 
-export class Piece<W> extends MappedPair {
+export class HostPiece<W> extends MappedPair {
   /** Those that are not dropped. */
   parts: readonly PackedPart<W>[];
 
