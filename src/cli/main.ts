@@ -1,10 +1,12 @@
 #!/usr/bin/env node
-// The command line: commands, and what becomes of their errors. Exit codes: 0 done, 1 the run failed,
-// 2 the request was wrong, 130 stopped with Ctrl-C, 143 by SIGTERM, 129 by SIGHUP.
+// The command line: its commands, and how it ends. Exit codes: 0 done, 1 the run failed, 2 the request was wrong,
+// 130 stopped with Ctrl-C, 143 by SIGTERM, 129 by SIGHUP.
 
 import { createRequire } from 'node:module';
 import { Command, CommanderError } from 'commander';
 import { benchCommand } from './bench/command.js';
+import type { BenchRequest } from './bench/options.js';
+import type { AnyCell, AnyOptions, Benchmark } from './bench/run.js';
 import { EXIT, reasonOf, RunError, UsageError } from './terminal/cli-error.js';
 import { doctorCommand } from './doctor/command.js';
 import { planCommand } from './plan/command.js';
@@ -24,84 +26,48 @@ const program = new Command('slowlane')
   .exitOverride()
   .showHelpAfterError('(--help lists what is allowed)');
 
-// Loaded only when needed: --help shouldn't wait for TensorFlow.js.
-program.addCommand(
-  trainCommand(async (options) => {
-    checkWorkingFolder();
-    const { train } = await import('./train/train.js');
-    process.exitCode = await train(options, version);
-  }).copyInheritedSettings(program),
-);
-program.addCommand(
-  reportCommand(async (request) => {
-    checkWorkingFolder();
-    const { writeReport } = await import('./report/report.js');
-    process.exitCode = await writeReport(request);
-  }).copyInheritedSettings(program),
-);
-program.addCommand(
-  planCommand(async (request) => {
-    checkWorkingFolder();
-    const { printPlan } = await import('./plan/plan.js');
-    process.exitCode = await printPlan(request);
-  }).copyInheritedSettings(program),
-);
-program.addCommand(
+const commands = [
+  trainCommand(running(async () => (await import('./train/train.js')).train)),
+  reportCommand(running(async () => (await import('./report/report.js')).writeReport)),
+  planCommand(running(async () => (await import('./plan/plan.js')).printPlan)),
   benchCommand(
     {
-      fit: async (request) => {
-        checkWorkingFolder();
-        const [{ runBenchmark }, { FIT }] = await Promise.all([
-          import('./bench/run.js'),
-          import('./bench/fit/fit.js'),
-        ]);
-        process.exitCode = await runBenchmark(FIT, request);
-      },
-      memory: async (request) => {
-        checkWorkingFolder();
-        const [{ runBenchmark }, { MEMORY }] = await Promise.all([
-          import('./bench/run.js'),
-          import('./bench/memory/memory.js'),
-        ]);
-        process.exitCode = await runBenchmark(MEMORY, request);
-      },
-      speed: async (request) => {
-        checkWorkingFolder();
-        const [{ runBenchmark }, { SPEED }] = await Promise.all([
-          import('./bench/run.js'),
-          import('./bench/speed/speed.js'),
-        ]);
-        process.exitCode = await runBenchmark(SPEED, request);
-      },
-      sync: async (request) => {
-        checkWorkingFolder();
-        const [{ runBenchmark }, { SYNC }] = await Promise.all([
-          import('./bench/run.js'),
-          import('./bench/sync/sync.js'),
-        ]);
-        process.exitCode = await runBenchmark(SYNC, request);
-      },
-      show: async (file) => {
-        checkWorkingFolder();
-        const { showBench } = await import('./bench/show.js');
-        await showBench(file);
-      },
+      fit: benchmark(async () => (await import('./bench/fit/fit.js')).FIT),
+      memory: benchmark(async () => (await import('./bench/memory/memory.js')).MEMORY),
+      speed: benchmark(async () => (await import('./bench/speed/speed.js')).SPEED),
+      sync: benchmark(async () => (await import('./bench/sync/sync.js')).SYNC),
+      show: running(async () => (await import('./bench/show.js')).showBench),
     },
     program,
   ),
-);
-program.addCommand(
-  doctorCommand(async (request) => {
-    checkWorkingFolder();
-    const { doctor } = await import('./doctor/doctor.js');
-    process.exitCode = await doctor(request, version);
-  }).copyInheritedSettings(program),
-);
+  doctorCommand(running(async () => (await import('./doctor/doctor.js')).doctor)),
+];
+for (const command of commands) program.addCommand(command.copyInheritedSettings(program));
 
 try {
   await program.parseAsync();
 } catch (error) {
   process.exitCode = report(error);
+}
+
+/** The action of a command. Its module is loaded only when it runs: --help should not wait for TensorFlow.js. */
+function running<Request>(
+  load: () => Promise<(request: Request, version: string) => Promise<number>>,
+): (request: Request) => Promise<void> {
+  return async (request) => {
+    checkWorkingFolder();
+    const run = await load();
+    process.exitCode = await run(request, version);
+  };
+}
+
+function benchmark<Name extends string, Options extends AnyOptions, Cell extends AnyCell>(
+  load: () => Promise<Benchmark<Name, Options, Cell>>,
+): (request: BenchRequest<Options>) => Promise<void> {
+  return running(async () => {
+    const [{ runBenchmark }, found] = await Promise.all([import('./bench/run.js'), load()]);
+    return (request) => runBenchmark(found, request);
+  });
 }
 
 /** Paths are resolved from it, here and in what we import. */
@@ -117,7 +83,7 @@ function checkWorkingFolder(): void {
   }
 }
 
-/** Prints why it ended, and returns the exit code. */
+/** Prints the error, and returns the exit code. */
 function report(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT.usage; // already printed
   console.error(`slowlane: ${reasonOf(error)}`);

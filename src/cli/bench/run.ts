@@ -11,13 +11,13 @@ import { Interrupted, listenForInterrupt } from '../terminal/interrupt.js';
 
 const MACHINE_TIMEOUT_MS = 120_000;
 
-interface AnyOptions {
+export interface AnyOptions {
   readonly adapter: string | null;
   /** Left out where there is no choice: WebGPU. */
   readonly engine?: BenchEngine;
 }
 
-interface AnyCell {
+export interface AnyCell {
   readonly status: 'done' | 'failed' | 'stopped';
 }
 

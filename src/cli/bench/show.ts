@@ -11,8 +11,10 @@ import { memoryText } from './memory/text.js';
 import { speedText } from './speed/text.js';
 import { syncText } from './sync/text.js';
 
-export async function showBench(path: string): Promise<void> {
+/** Resolves to the exit code. */
+export async function showBench(path: string): Promise<number> {
   console.log(textOf(await readBenchFile(path), process.stdout.columns));
+  return 0;
 }
 
 /** The schema knows of no other benchmark. */

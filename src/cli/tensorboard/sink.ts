@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 
 import { reasonOf, RunError } from '../terminal/cli-error.js';
 import { makeFolder } from '../train/output.js';
-import type { RunSink } from '../train/run-sink.js';
+import type { RunSink } from '../train/run.js';
 import { EventFile, eventFilesIn } from './event-file.js';
 
 /** Makes `folder` if need be, and the file in it. `warn` hears what doesn't keep the run from going on. */

@@ -1,43 +1,20 @@
-// Options of `slowlane train` that are right each for itself and wrong together.
+// Options of `slowlane train` that are right one by one and wrong together.
 
 import type { Command } from 'commander';
-import type { GradientLifetime, MomentPolicy } from '../../optimizers/step-options.js';
-import type { SlowFormat } from '../../slow/slow-format.js';
+
 import type { ModelName } from '../../models/names.js';
-import { checkCombination, type DataName, type EngineName } from './choices.js';
 import { UsageError } from '../terminal/cli-error.js';
-import { INNER_WITH_CURVATURE, type InnerName, type InnerState } from './options.js';
+import { checkCombination, type EngineName } from './choices.js';
+import { INNER_WITH_CURVATURE, type InnerName, type RawTrainOptions } from './options.js';
 
-/** What commander hands over; its parsers and choices make these types true. */
-export interface RawTrainOptions {
-  readonly data: DataName;
-  readonly dataDir?: string;
-  readonly model?: ModelName;
-  readonly inner: InnerName;
-  readonly learningRate?: number;
-  readonly gradients: GradientLifetime;
-  readonly moments: MomentPolicy;
-  readonly accumulate: number;
-  readonly lookahead: boolean;
-  readonly syncPeriod: number;
-  readonly slowStepSize: number | 'adaptive';
-  readonly innerState: InnerState;
-  readonly slow: SlowFormat;
-  readonly workers?: number;
-  readonly engine: EngineName;
-  readonly vram?: number;
-  readonly epochs?: number;
-  readonly steps?: number;
-  readonly batchSize?: number;
-  readonly seed: number;
-  readonly validateEvery?: number;
-  readonly timeline?: boolean;
-  readonly out: string;
-  readonly tensorboard?: string;
-  readonly live?: number | true;
-}
-
-const LOOKAHEAD_ONLY = ['syncPeriod', 'slowStepSize', 'innerState', 'slow', 'workers'] as const;
+/** Options that mean nothing with --no-lookahead. */
+export const LOOKAHEAD_ONLY: readonly string[] = [
+  'syncPeriod',
+  'slowStepSize',
+  'innerState',
+  'slow',
+  'workers',
+];
 
 /** Throws a UsageError that says what to leave out. */
 export function checkTogether(raw: RawTrainOptions, model: ModelName, command: Command): void {
@@ -51,7 +28,7 @@ export function checkTogether(raw: RawTrainOptions, model: ModelName, command: C
 function checkBudgetKeeper(engine: EngineName): void {
   if (engine === 'webgpu') return;
   throw new UsageError(
-    `--vram is kept by --engine webgpu alone, got --engine ${engine}. Add --engine webgpu, or leave out --vram.`,
+    `Only --engine webgpu keeps to --vram, got --engine ${engine}. Add --engine webgpu, or leave out --vram.`,
   );
 }
 
@@ -71,7 +48,7 @@ function checkMomentsAreLeftAlone({ innerState, slowStepSize, moments }: RawTrai
 function checkAdaptive(inner: InnerName): void {
   if (INNER_WITH_CURVATURE.includes(inner)) return;
   throw new UsageError(
-    `--slow-step-size adaptive needs an inner optimizer with a second moment, which --inner ${inner} has not. ` +
+    `--slow-step-size adaptive needs an inner optimizer with a second moment, and --inner ${inner} has none. ` +
       `Use ${INNER_WITH_CURVATURE.join(', ')}, or a number from 0 to 1.`,
   );
 }
@@ -80,7 +57,7 @@ function refuseLookaheadOptions(command: Command): void {
   const given = LOOKAHEAD_ONLY.filter((name) => command.getOptionValueSource(name) === 'cli');
   if (given.length === 0) return;
   const flags = command.options
-    .filter((option) => (given as readonly string[]).includes(option.attributeName()))
+    .filter((option) => given.includes(option.attributeName()))
     .map((option) => option.long);
   throw new UsageError(
     `--no-lookahead leaves nothing for ${flags.join(', ')} to act on. Leave out one or the other.`,

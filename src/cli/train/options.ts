@@ -1,4 +1,4 @@
-// The options of `slowlane train`: checked once, with defaults filled in, immutable from then on.
+// The options of `slowlane train`, and their defaults that depend on other options.
 
 import type { ModelName } from '../../models/names.js';
 import type { DataName, EngineName } from './choices.js';
@@ -16,55 +16,54 @@ export const INNER_NAMES = [
 ] as const;
 export type InnerName = (typeof INNER_NAMES)[number];
 
-/** Those that keep a second moment, which the adaptive slow step size takes for the curvature. */
+/** The optimizers with a second moment, which the adaptive slow step size uses as the curvature. */
 export const INNER_WITH_CURVATURE: readonly InnerName[] = ['rmsprop', 'adagrad', 'adam', 'adamw'];
 
 export const INNER_STATES = ['maintain', 'interpolate', 'reset'] as const;
 export type InnerState = (typeof INNER_STATES)[number];
 
-export interface LookaheadOptions {
+/** What commander hands over; the parsers and choices of command.ts make these types true. */
+export interface RawTrainOptions {
+  readonly data: DataName;
+  readonly dataDir?: string;
+  readonly model?: ModelName;
+  readonly inner: InnerName;
+  readonly learningRate?: number;
+  readonly gradients: GradientLifetime;
+  readonly moments: MomentPolicy;
+  /** Micro-batches per step. */
+  readonly accumulate: number;
+  /** False: the inner optimizer alone. */
+  readonly lookahead: boolean;
   readonly syncPeriod: number;
   readonly slowStepSize: number | 'adaptive';
   readonly innerState: InnerState;
   readonly slow: SlowFormat;
-  /** Undefined leaves the number to the library: cores − 1, at least 1. */
-  readonly workers: number | undefined;
-}
-
-/** How long to train; with epochs, the steps follow from the data. */
-export type Duration =
-  | { readonly unit: 'epochs'; readonly count: number }
-  | { readonly unit: 'steps'; readonly count: number };
-
-export interface TrainOptions {
-  readonly data: DataName;
-  readonly dataDir: string | undefined;
-  readonly model: ModelName;
-  readonly inner: InnerName;
-  readonly learningRate: number;
-  readonly gradients: GradientLifetime;
-  readonly moments: MomentPolicy;
-  /** Micro-batches to a step. */
-  readonly accumulate: number;
-  /** Undefined: the inner optimizer alone. */
-  readonly lookahead: LookaheadOptions | undefined;
+  /** Left out, the library decides: cores − 1, at least 1. */
+  readonly workers?: number;
   readonly engine: EngineName;
-  /** Of the device, in bytes; undefined: no limit. Only with the engine webgpu. */
-  readonly vram: number | undefined;
-  readonly duration: Duration;
-  readonly batchSize: number;
+  /** Bytes that may be allocated on the device; no limit if left out. Only with the engine webgpu. */
+  readonly vram?: number;
+  readonly epochs?: number;
+  /** Instead of epochs. */
+  readonly steps?: number;
+  readonly batchSize?: number;
   readonly seed: number;
-  /** Steps from one look at the test data to the next; undefined: at the end alone. */
-  readonly validateEvery: number | undefined;
-  readonly timeline: boolean;
+  /** Steps between two evaluations on the test data; left out, only at the end. */
+  readonly validateEvery?: number;
+  readonly timeline?: boolean;
   readonly out: string;
-  /** Folder for files of events; undefined: none. */
-  readonly tensorboard: string | undefined;
-  /** Port of the live page, 0 for a free one; undefined: nothing listens. */
-  readonly live: number | undefined;
+  /** Folder for event files. */
+  readonly tensorboard?: string;
+  /** Port of the live page; true for a free one. */
+  readonly live?: number | true;
 }
 
-/** Usual for each rule; Lion takes a third to a tenth of Adam's (arXiv 2302.06675). */
+/** Checked, with defaults filled in. */
+export type TrainOptions = RawTrainOptions &
+  Required<Pick<RawTrainOptions, 'model' | 'learningRate' | 'batchSize'>>;
+
+/** Usual for each rule. Lion takes a third to a tenth of Adam's (arXiv 2302.06675). */
 export const LEARNING_RATES: Readonly<Record<InnerName, number>> = {
   sgd: 0.1,
   momentum: 0.02,

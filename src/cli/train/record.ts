@@ -1,9 +1,11 @@
-// Turns a run, finished or broken off, into the record that is written.
+// The record of a run, finished or not.
 
 import { arch, cpus, platform, totalmem } from 'node:os';
 import { RUN_RECORD_VERSION, type RunRecord } from '../../records/run-record.js';
 import { countParameters } from '../../models/model.js';
 import type { Run } from './run.js';
+import { LOOKAHEAD_ONLY } from './checks.js';
+import { TRAIN_OPTIONS } from './command.js';
 import type { TrainOptions } from './options.js';
 
 const FLOAT32_BYTES = 4;
@@ -21,7 +23,7 @@ export function makeRecord(run: Omit<Run, 'sink'>, ended: string): RunRecord {
     ended,
     startedAt: run.startedAt.toISOString(),
     command: process.argv.slice(2),
-    options: flatOptions(options),
+    options: recordedOptions(options),
     engine: { name: run.engine.name, note: run.engine.note },
     node: process.version,
     platform: platformHere(),
@@ -50,36 +52,24 @@ export function makeRecord(run: Omit<Run, 'sink'>, ended: string): RunRecord {
   };
 }
 
-/** Every option with its value, in the order of --help and under the names of the command line. */
-function flatOptions(options: TrainOptions): RunRecord['options'] {
-  const { lookahead, duration } = options;
-  return {
-    data: options.data,
-    ...(options.dataDir === undefined ? {} : { 'data-dir': options.dataDir }),
-    model: options.model,
-    inner: options.inner,
-    'learning-rate': options.learningRate,
-    gradients: options.gradients,
-    moments: options.moments,
-    accumulate: options.accumulate,
-    lookahead: lookahead !== undefined,
-    ...(lookahead === undefined
-      ? {}
-      : {
-          'sync-period': lookahead.syncPeriod,
-          'slow-step-size': lookahead.slowStepSize,
-          'inner-state': lookahead.innerState,
-          slow: lookahead.slow,
-          ...(lookahead.workers === undefined ? {} : { workers: lookahead.workers }),
-        }),
-    engine: options.engine,
-    ...(options.vram === undefined ? {} : { vram: options.vram }),
-    [duration.unit]: duration.count,
-    'batch-size': options.batchSize,
-    seed: options.seed,
-    ...(options.validateEvery === undefined ? {} : { 'validate-every': options.validateEvery }),
-    ...(options.timeline ? { timeline: true } : {}),
-  };
+/** They say where results go, not how the training runs. */
+const UNRECORDED: readonly string[] = ['out', 'tensorboard', 'live'];
+
+/** Every option that has a value, under its name on the command line. */
+function recordedOptions(options: TrainOptions): RunRecord['options'] {
+  const values = Object.entries(options);
+  const without = options.lookahead ? UNRECORDED : [...UNRECORDED, ...LOOKAHEAD_ONLY];
+  const recorded = TRAIN_OPTIONS.flatMap((option): [string, string | number | boolean][] => {
+    const name = option.attributeName();
+    const value: unknown = values.find(([key]) => key === name)?.[1];
+    if (without.includes(name) || !isScalar(value)) return [];
+    return [[option.name().replace(/^no-/, ''), value]];
+  });
+  return Object.fromEntries(recorded);
+}
+
+function isScalar(value: unknown): value is string | number | boolean {
+  return ['string', 'number', 'boolean'].includes(typeof value);
 }
 
 export function platformHere(): RunRecord['platform'] {

@@ -17,8 +17,7 @@ import { summaryText } from './summary-table.js';
 import { meter } from '../../meter/meter.js';
 import { formatBytes, formatCount, formatMs } from '../../checks/quantities.js';
 import type { EvaluationRecord, RunRecord } from '../../records/run-record.js';
-import type { Run } from './run.js';
-import { allOf, pointTeller, type RunSink } from './run-sink.js';
+import { NO_SINK, pointTeller, type Run, type RunSink } from './run.js';
 import { openTensorBoard } from '../tensorboard/sink.js';
 import type { TrainOptions } from './options.js';
 import { makeTrainer } from './trainer.js';
@@ -41,7 +40,7 @@ export async function train(options: TrainOptions, toolVersion: string): Promise
     `Data    ${data.name}: ${formatCount(data.trainCount)} to train on, ${formatCount(data.testCount)} to test`,
   );
   const output = await prepareOutput(options.out);
-  const metered = options.timeline ? meter() : null; // before there are weights
+  const metered = options.timeline === true ? meter() : null; // before there are weights
   const model = makeModel(options.model, data, options.seed);
   say(
     `Model   ${model.description}: ${formatCount(countParameters(model))} parameters, ${formatBytes(4 * countParameters(model))}`,
@@ -65,7 +64,7 @@ export async function train(options: TrainOptions, toolVersion: string): Promise
       };
       const live = await openLivePage(run);
       try {
-        const sink = await openSinks(options); // makes a file: after all that may refuse
+        const sink = await openSink(options); // makes a file: after all that may refuse
         return await trainAndRecord({ ...run, sink }, output, live);
       } finally {
         live?.close();
@@ -197,7 +196,7 @@ async function openLivePage(run: Omit<Run, 'sink'>): Promise<LivePage | null> {
   const { live: port } = run.options;
   if (port === undefined) return null;
   const live = await startLivePage({
-    port,
+    port: port === true ? 0 : port,
     record: () => makeRecord(run, 'running'),
     warn: (message) => console.error(`warning: ${message}`),
   });
@@ -205,25 +204,25 @@ async function openLivePage(run: Omit<Run, 'sink'>): Promise<LivePage | null> {
   return live;
 }
 
-async function openSinks({ tensorboard }: TrainOptions): Promise<RunSink> {
-  if (tensorboard === undefined) return allOf([]);
+async function openSink({ tensorboard }: TrainOptions): Promise<RunSink> {
+  if (tensorboard === undefined) return NO_SINK;
   const events = await openTensorBoard(tensorboard, (message) =>
     console.error(`warning: ${message}`),
   );
   say(`Events  ${events.path}`);
-  return allOf([events]);
+  return events;
 }
 
-function countSteps({ duration, batchSize, accumulate }: TrainOptions, data: DataSet): number {
+function countSteps(options: TrainOptions, data: DataSet): number {
+  const { epochs = 0, steps, batchSize, accumulate } = options;
   if (batchSize > data.trainCount) {
     throw new UsageError(
       `--batch-size is ${batchSize}, but ${data.name} has only ${data.trainCount} examples to train on.`,
     );
   }
-  const { unit, count } = duration;
-  if (unit === 'steps') return count;
+  if (steps !== undefined) return steps;
   const perEpoch = Math.floor(data.trainCount / (batchSize * accumulate));
-  if (perEpoch > 0) return count * perEpoch;
+  if (perEpoch > 0) return epochs * perEpoch;
   throw new UsageError(
     `An epoch of ${data.name} has ${formatCount(Math.floor(data.trainCount / batchSize))} batches, fewer than --accumulate ${accumulate}. Take a smaller one, or give --steps.`,
   );

@@ -15,7 +15,7 @@ import {
 } from '../../index.js';
 import type { HostMemory, SyncRecord } from '../../records/run-record.js';
 import type { SyncTotals } from '../../records/step-times.js';
-import type { InnerName, LookaheadOptions, TrainOptions } from './options.js';
+import type { InnerName, TrainOptions } from './options.js';
 
 const INNER = { sgd, momentum, rmsprop, adagrad, adam, adamw, lion } as const satisfies Record<
   InnerName,
@@ -49,9 +49,9 @@ export interface Trainer {
 export function makeTrainer(options: TrainOptions, variables: readonly tf.Variable[]): Trainer {
   const { learningRate, gradients, moments, accumulate } = options;
   const inner = INNER[options.inner]({ learningRate, gradients, moments, accumulate });
-  return options.lookahead === undefined
-    ? innerAlone(inner, variables)
-    : insideLookahead(inner, options.lookahead, variables);
+  return options.lookahead
+    ? insideLookahead(inner, options, variables)
+    : innerAlone(inner, variables);
 }
 
 type Inner = ReturnType<(typeof INNER)[InnerName]>;
@@ -72,7 +72,7 @@ function innerAlone(inner: Inner, variables: readonly tf.Variable[]): Trainer {
 
 function insideLookahead(
   inner: Inner,
-  options: LookaheadOptions,
+  options: TrainOptions,
   variables: readonly tf.Variable[],
 ): Trainer {
   const { syncPeriod, slowStepSize, innerState, slow, workers } = options;
