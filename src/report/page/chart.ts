@@ -2,7 +2,8 @@
 
 import uPlot from 'uplot';
 
-import { color, element, shortBytes, swatch, within } from './page.js';
+import { formatBytes } from '../../checks/quantities.js';
+import { color, element, swatch, within } from './page.js';
 
 function axis(label: string, size: number, more: uPlot.Axis = {}): uPlot.Axis {
   const font = `12px ${getComputedStyle(document.body).fontFamily}`;
@@ -26,7 +27,7 @@ const BINARY = Array.from({ length: 44 }, (_, power) => 2 ** power);
 
 export const stepAxis = () => axis('step', 26, { incrs: DECIMAL });
 export const bytesAxis = () =>
-  axis('bytes', 62, { incrs: BINARY, values: (_, all) => all.map(shortBytes) });
+  axis('bytes', 62, { incrs: BINARY, values: (_, all) => all.map(formatBytes) });
 export const valueAxis = axis;
 
 export type Range = [from: number, to: number];

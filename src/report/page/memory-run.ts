@@ -1,10 +1,10 @@
 // The memory of one run: bytes by category at each point of its chart, and what a point means in words.
 
-import { formatCount } from '../../checks/quantities.js';
+import { formatBytes, formatCount } from '../../checks/quantities.js';
 import type { MemoryChart } from '../data.js';
 import { type MemoryPoints, ROW_BEGIN, ROW_PEAK } from '../memory-points.js';
 import type { Chart, Description, Range, TipRow } from './chart.js';
-import { data, element, hasManyRuns, runPanel, shortBytes } from './page.js';
+import { data, element, hasManyRuns, runPanel } from './page.js';
 
 /** Categories from the bottom of the stack: what stays long lies below what comes and goes. */
 export const STACK = ['weights', 'moments', 'gradients', 'activations', 'staging', 'pool']
@@ -59,9 +59,9 @@ export class MemoryRun {
     this.#hasBudgetLine = budgetBytes !== null && budgetBytes <= 2.5 * mostBytes;
     const notes = [];
     if (budgetBytes !== null && this.#hasBudgetLine)
-      notes.push(`Dashed: the budget, ${shortBytes(budgetBytes)}.`);
+      notes.push(`Dashed: the budget, ${formatBytes(budgetBytes)}.`);
     else if (budgetBytes !== null)
-      notes.push(`The budget, ${shortBytes(budgetBytes)}, is far above this chart.`);
+      notes.push(`The budget, ${formatBytes(budgetBytes)}, is far above this chart.`);
     if (this.gap !== null)
       notes.push('Faded: only what was held when a step began, and its peak; no single events.');
     this.#above.textContent = notes.join(' ');
@@ -91,12 +91,12 @@ export class MemoryRun {
     const rows: TipRow[] = isMove ? [['', movedAt(this.points, i)]] : [];
     for (const at of STACK.toReversed()) {
       const held = this.bytes[at]?.[i] ?? 0;
-      if (held !== 0) rows.push([`c${at}`, data.categories[at] ?? '', shortBytes(held)]);
+      if (held !== 0) rows.push([`c${at}`, data.categories[at] ?? '', formatBytes(held)]);
     }
     const title = titleAt(this.points, i);
     return {
       title: hasManyRuns ? `${this.name}, ${title}` : title,
-      rows: [...rows, ['', 'in all', shortBytes(this.total[i] ?? 0)]],
+      rows: [...rows, ['', 'in all', formatBytes(this.total[i] ?? 0)]],
     };
   }
 }
@@ -126,7 +126,7 @@ function titleAt({ step, phase, size }: MemoryPoints, i: number): string {
 function movedAt(points: MemoryPoints, i: number): string {
   const nameOf = (at = 0) => data.categories[at] ?? 'free';
   const [from, to] = [nameOf(points.from[i]), nameOf(points.to[i])];
-  const size = shortBytes(points.size[i] ?? 0);
+  const size = formatBytes(points.size[i] ?? 0);
   if (from === 'free') return `${size} allocated: ${to}`;
   if (to === 'free') return `${size} freed: ${from}`;
   if (to === 'pool') return `${size} released, back to the pool: ${from}`;

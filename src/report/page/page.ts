@@ -1,6 +1,5 @@
 // What the sections of the page share: its data, colours, and elements.
 
-import { formatBytes } from '../../checks/quantities.js';
 import type { ReportData } from '../data.js';
 import { RUN_COLORS } from '../html.js';
 
@@ -34,13 +33,6 @@ export function color(name: string): string {
 
 /** The class, and the custom property, of a run's colour. */
 export const runClass = (at: number): string => `run${at % RUN_COLORS}`;
-
-/** `8 MiB` of `8.00 MiB`, which tables have because their digits stand below each other. */
-export function short(quantity: string): string {
-  return quantity.replace(/(\.\d*?)0+ /, '$1 ').replace('. ', ' ');
-}
-
-export const shortBytes = (bytes: number): string => short(formatBytes(bytes));
 
 export function element(name: string, className = '', text?: string): HTMLElement {
   const made = document.createElement(name);

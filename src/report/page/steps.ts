@@ -5,7 +5,7 @@ import uPlot from 'uplot';
 import { formatCount, formatMs } from '../../checks/quantities.js';
 import type { StepTimes } from '../../records/step-times.js';
 import { Chart, type Description, stepAxis, type TipRow, valueAxis, Zoom } from './chart.js';
-import { color, data, hasManyRuns, runPanel, type Section, short } from './page.js';
+import { color, data, hasManyRuns, runPanel, type Section } from './page.js';
 
 interface TimedRun {
   readonly at: number;
@@ -104,7 +104,7 @@ function describe(run: TimedRun, i: number): Description {
     steps === 1
       ? `step ${formatCount(from)}`
       : `steps ${formatCount(from)}–${formatCount(from + steps - 1)}`;
-  const msAt = (column: readonly number[]) => short(formatMs(column[i] ?? 0));
+  const msAt = (column: readonly number[]) => withoutZeros(formatMs(column[i] ?? 0));
   const rows: TipRow[] = [['compute', steps === 1 ? 'took' : 'mean', msAt(times.ms)]];
   if (steps > 1) rows.push(['', 'slowest', msAt(times.slowestMs)]);
   const syncs = times.syncs[i] ?? 0;
@@ -115,6 +115,11 @@ function describe(run: TimedRun, i: number): Description {
     }
   }
   return { title: hasManyRuns ? `${run.name}, ${which}` : which, rows };
+}
+
+/** `10 ms` of `10.0 ms`, which tables have because their digits stand below each other. */
+function withoutZeros(time: string): string {
+  return time.replace(/(\.\d*?)0+ /, '$1 ').replace('. ', ' ');
 }
 
 /** A small triangle over each row with a sync, as long as they do not touch. */
