@@ -62,7 +62,7 @@ export class AutoPlan {
     if (!inner.isOpen) throw hasStepped(inner.name);
     const subject = subjectOf(source, this.#settings, hints);
     if (subject.weights.length === 0) return;
-    const overrides = planned(this.#settings.overrides);
+    const overrides = [...planned(this.#settings.overrides), ...inner.overrides];
     const weights = withOverrides(subject.weights, overrides);
     const made = makePlan({
       inner: inner.name,

@@ -16,5 +16,10 @@ export {
   schedules,
 } from './schedules.js';
 export { type SgdOptions, Sgd, sgd } from './sgd.js';
-export { type GradientLifetime, type MomentPolicy, type StepOptions } from './step-options.js';
+export {
+  type GradientLifetime,
+  type MomentOverride,
+  type MomentPolicy,
+  type StepOptions,
+} from './step-options.js';
 export { WeightwiseOptimizer } from './weightwise.js';

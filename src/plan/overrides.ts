@@ -36,8 +36,10 @@ const KEYS = ['slow', 'slowStepSize', 'exclude', 'moments'] as const;
 export function checkPlanOverrides(value: unknown): readonly Readonly<PlanOverride>[] {
   return checkOverrides<PlanOverride>('overrides', value, KEYS, (at, entry) => {
     const { slow, slowStepSize, exclude, moments } = entry;
-    if (slow !== undefined && exclude === true) {
-      throw new TypeError(`${at} sets slow for weights that it excludes. Remove one of the two.`);
+    if (exclude === true && (slow !== undefined || slowStepSize !== undefined)) {
+      throw new TypeError(
+        `${at} excludes its weights from Lookahead and sets ${slow === undefined ? 'slowStepSize' : 'slow'} for them. Remove one of the two.`,
+      );
     }
     return {
       ...(slow === undefined ? {} : { slow: checkChoice(`${at}.slow`, slow, SLOW_FORMATS) }),

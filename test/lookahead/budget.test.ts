@@ -47,6 +47,25 @@ onEveryEngine(() => {
   afterEach(() => tf.disposeVariables());
 
   describe('the pick', () => {
+    // 32 weights, moments 32 + 8.125, staging of one weight in fp16 8; and gradients: 32 kept, 16 released.
+    test.each([
+      [112.125, 'keep'],
+      [112, 'release'],
+    ] as const)('overrides of both optimizers, %d KiB: gradients %s', async (kib, gradients) => {
+      const weights = makeWeights();
+      const [first, second] = weights.map(({ name }) => name) as [string, string];
+      const inner = adam({ overrides: [{ weights: first, moments: 'device:q8' }] });
+      const overrides = [{ weights: second, exclude: true }];
+      const optimizer = lookahead(inner, { ...twice(kib), overrides });
+      await trained(optimizer, weights);
+      const policy = { gradients, moments: 'device:f32', slow: 'host:f16' };
+      expect(optimizer.plan?.pick?.policy).toEqual(policy);
+      expect(optimizer.plan?.overrides).toEqual([
+        { weights: `'${second}'`, count: 1, exclude: true },
+        { weights: `'${first}'`, count: 1, moments: 'device:q8' },
+      ]);
+    });
+
     test.each([
       [144, 'keep', 'device:f32'],
       [143, 'release', 'device:f32'],

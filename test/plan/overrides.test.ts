@@ -133,7 +133,11 @@ test.each([
   [WEIGHTS, [{ weights: /./, slow: 'host:f15' }], 'overrides[0].slow must be'],
   [WEIGHTS, [{ weights: /./, moments: 'f32' }], 'overrides[0].moments must be'],
   [WEIGHTS, [{ weights: /./, slowStepSize: 2 }], 'overrides[0].slowStepSize must be'],
-  [WEIGHTS, [{ weights: /./, slow: 'host:f16', exclude: true }], 'slow for weights that it excl'],
+  [
+    WEIGHTS,
+    [{ weights: /./, slow: 'host:f16', exclude: true }],
+    'excludes its weights from Lookahead and sets slow',
+  ],
 ] as const)('weights %j with overrides %j are refused', (weights, overrides, message) => {
   const wrong = { weights, overrides, vramBudget: '1GiB' } as unknown as PlanOptions;
   expect(() => plan(wrong)).toThrow(message);

@@ -72,8 +72,10 @@ export function parseOverride(text: string): Override {
       .split(',')
       .map(setting),
   );
-  if (values.exclude === true && values.slow !== undefined) {
-    throw new InvalidArgumentError('exclude leaves no slow weights that slow could be for.');
+  if (values.exclude === true && (values.slow ?? values.slowStepSize) !== undefined) {
+    throw new InvalidArgumentError(
+      'exclude leaves no slow weights for slow or slow-step-size to act on.',
+    );
   }
   return { weights, ...values };
 }
