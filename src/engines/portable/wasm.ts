@@ -4,10 +4,11 @@
 // written in place: XNNPACK keeps packed copies of matrices, found by the number of the tensor's data, so
 // a matMul would go on with the old values. New values go into new data, which no kernel has seen.
 
-import * as tf from '@tensorflow/tfjs-core';
+import type * as tf from '@tensorflow/tfjs-core';
 
 import { cpuDevice } from './cpu.js';
-import type { Device, DeviceWriter } from '../../engine/device.js';
+import { WholeWriter } from './whole-writer.js';
+import type { Device } from '../../engine/device.js';
 
 /** The part of tfjs-backend-wasm that is used here; checked by `isWasmBackend` before use. */
 interface WasmBackend extends tf.KernelBackend {
@@ -31,33 +32,6 @@ export function wasmDevice(backend: tf.KernelBackend): Device | null {
       into.set(backend.typedArrayFromHeap(tensor).subarray(start, start + into.length));
     },
 
-    write: () => new WasmWriter(backend),
+    write: () => new WholeWriter(),
   };
-}
-
-class WasmWriter implements DeviceWriter {
-  readonly #backend: WasmBackend;
-  /** The variable that is being assembled: parts come variable by variable. */
-  #open: { variable: tf.Variable; value: tf.Tensor } | null = null;
-
-  constructor(backend: WasmBackend) {
-    this.#backend = backend;
-  }
-
-  push(variable: tf.Variable, start: number, from: Float32Array): void {
-    if (this.#open?.variable !== variable) {
-      this.close();
-      this.#open = { variable, value: tf.zeros(variable.shape) };
-    }
-    const { value } = this.#open;
-    this.#backend.typedArrayFromHeap(value).set(from, start);
-    if (start + from.length < variable.size) return;
-    variable.assign(value);
-    this.close();
-  }
-
-  close(): void {
-    this.#open?.value.dispose();
-    this.#open = null;
-  }
 }

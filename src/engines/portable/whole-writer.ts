@@ -22,18 +22,13 @@ export class WholeWriter implements DeviceWriter {
     values.set(from, start);
     if (start + from.length < variable.size) return;
     this.#open = null;
-    replace(variable, values);
+    const value = tf.tensor(values, variable.shape, 'float32');
+    variable.assign(value);
+    value.dispose();
     this.#replaced(variable);
   }
 
   close(): void {
     this.#open = null;
   }
-}
-
-/** Gives `variable` new values and frees the old data; `values` belongs to the backend afterwards. */
-export function replace(variable: tf.Variable, values: Float32Array): void {
-  const value = tf.tensor(values, variable.shape, 'float32');
-  variable.assign(value);
-  value.dispose();
 }

@@ -12,7 +12,7 @@
  */
 import { GROUPS, type ValueFormat } from '../../../../workers/codecs/value-format.js';
 import { CODEC_WGSL } from './codec-wgsl.js';
-import type { Binding } from '../update/kernel.js';
+import { declared, entryPoint } from '../update/kernel.js';
 import { WORKGROUP_SIZE } from '../update/update-wgsl.js';
 
 export type Move = 'blend' | 'capture' | 'restore';
@@ -22,15 +22,6 @@ export interface MoveSpec {
   readonly format: ValueFormat;
   /** True if the part's length is a multiple of 4: then an invocation moves four elements. */
   readonly byFour: boolean;
-}
-
-/** Fast values, packed slow values, numbers. */
-export function bindingsOfMove({ move }: MoveSpec): readonly Binding[] {
-  return [
-    move === 'capture' ? 'read-only-storage' : 'storage',
-    move === 'restore' ? 'read-only-storage' : 'storage',
-    'uniform',
-  ];
 }
 
 /** Elements that an invocation moves. */
@@ -80,20 +71,16 @@ export function moveSource(spec: MoveSpec): string {
     ...(spec.move === 'restore' ? [] : slow.store),
     ...(spec.move === 'capture' ? [] : fast.store),
   ];
+  const access = (isRead: boolean) => `var<storage, ${isRead ? 'read' : 'read_write'}>`;
+  const variables = [
+    `${access(spec.move === 'capture')} all_fast: array<${fast.type}>`,
+    `${access(spec.move === 'restore')} all_slow: array<${slow.type}>`,
+    'var<uniform> numbers: Numbers',
+  ];
   return `struct Numbers { length: u32, block: u32, item: u32, round: u32, step_size: f32 }
-@group(0) @binding(0) var<storage, ${spec.move === 'capture' ? 'read' : 'read_write'}> all_fast: array<${fast.type}>;
-@group(0) @binding(1) var<storage, ${spec.move === 'restore' ? 'read' : 'read_write'}> all_slow: array<${slow.type}>;
-@group(0) @binding(2) var<uniform> numbers: Numbers;
+${declared(variables)}
 ${spec.format === 'int8' ? 'var<workgroup> largest_of_all: atomic<u32>;\n' : ''}${BLENDED}${spec.format === 'f32' ? '' : CODEC_WGSL[spec.format]}
-@compute @workgroup_size(${workgroupSize(spec)})
-fn move_part(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) grid: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  ${body.join('\n  ')}
-}
-`;
+${entryPoint(workgroupSize(spec), body)}`;
 }
 
 /** s + a(f − s); the other form where the difference may overflow; s where f = s, which keeps −0. */

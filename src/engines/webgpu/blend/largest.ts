@@ -3,7 +3,7 @@
 
 import type * as tf from '@tensorflow/tfjs-core';
 
-import { bindGroup, compileKernel } from '../update/kernel.js';
+import { bindGroup, compileKernel, declared, entryPoint } from '../update/kernel.js';
 import type { BudgetedBackend } from '../budgeted-backend.js';
 import type { TensorBuffers } from '../update/tensor-buffers.js';
 import { WORKGROUP_SIZE, gridFor } from '../update/update-wgsl.js';
@@ -12,19 +12,7 @@ import { WORKGROUP_SIZE, gridFor } from '../update/update-wgsl.js';
 const PER_INVOCATION = 16;
 
 /** Without its sign, a float's bits are in the order of the magnitudes. */
-const CODE = `struct Numbers { length: u32, index: u32 }
-@group(0) @binding(0) var<storage, read> all_bits: array<u32>;
-@group(0) @binding(1) var<storage, read_write> largest: array<atomic<u32>>;
-@group(0) @binding(2) var<uniform> numbers: Numbers;
-var<workgroup> ours: atomic<u32>;
-
-@compute @workgroup_size(${WORKGROUP_SIZE})
-fn find(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) grid: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let first = (group.y * grid.x + group.x) * ${WORKGROUP_SIZE * PER_INVOCATION}u + lane;
+const BODY = `let first = (group.y * grid.x + group.x) * ${WORKGROUP_SIZE * PER_INVOCATION}u + lane;
   var mine = 0u;
   for (var n = 0u; n < ${PER_INVOCATION}u; n++) {
     let i = first + n * ${WORKGROUP_SIZE}u;
@@ -32,9 +20,16 @@ fn find(
   }
   atomicMax(&ours, mine);
   workgroupBarrier();
-  if (lane == 0u) { atomicMax(&largest[numbers.index], atomicLoad(&ours)); }
-}
-`;
+  if (lane == 0u) { atomicMax(&largest[numbers.index], atomicLoad(&ours)); }`;
+const VARIABLES = [
+  'var<storage, read> all_bits: array<u32>',
+  'var<storage, read_write> largest: array<atomic<u32>>',
+  'var<uniform> numbers: Numbers',
+];
+const CODE = `struct Numbers { length: u32, index: u32 }
+${declared(VARIABLES)}
+var<workgroup> ours: atomic<u32>;
+${entryPoint(WORKGROUP_SIZE, [BODY])}`;
 
 const NUMBERS_BYTES = 256;
 
@@ -85,11 +80,7 @@ export class LargestMagnitudes {
     { found, uniforms }: { readonly found: GPUBuffer; readonly uniforms: GPUBuffer },
   ): GPUCommandBuffer {
     const { device } = this.#backend;
-    const pipeline = (this.#pipeline ??= compileKernel(device, {
-      code: CODE,
-      entryPoint: 'find',
-      bindings: ['read-only-storage', 'storage', 'uniform'],
-    }));
+    const pipeline = (this.#pipeline ??= compileKernel(device, CODE));
     const encoder = device.createCommandEncoder();
     encoder.clearBuffer(found);
     const pass = encoder.beginComputePass();

@@ -6,7 +6,6 @@ import {
   type Move,
   type MoveSpec,
   NUMBERS_BYTES,
-  bindingsOfMove,
   elementsPerInvocation,
   moveNumbers,
   moveSource,
@@ -86,11 +85,7 @@ export class PartMover {
     const key = `${spec.move} ${spec.format} ${spec.byFour}`;
     const known = this.#pipelines.get(key);
     if (known) return known;
-    const pipeline = compileKernel(this.#device, {
-      code: moveSource(spec),
-      entryPoint: 'move_part',
-      bindings: bindingsOfMove(spec),
-    });
+    const pipeline = compileKernel(this.#device, moveSource(spec));
     this.#pipelines.set(key, pipeline);
     return pipeline;
   }

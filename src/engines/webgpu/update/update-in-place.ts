@@ -11,7 +11,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { BLOCK, blocksOf } from '../../../formula/quantization.js';
 import type { Updater, WeightUpdate } from '../../../formula/weight-update.js';
-import { type Binding, bindGroup, compileKernel } from './kernel.js';
+import { bindGroup, compileKernel } from './kernel.js';
 import { TensorBuffers } from './tensor-buffers.js';
 import {
   encoderOf,
@@ -19,12 +19,8 @@ import {
   type WebGPUBackendParts,
   webgpuParts,
 } from '../../../tfjs/webgpu-backend.js';
-import {
-  type QuantizedKernelSpec,
-  quantizedBindingsOf,
-  quantizedKernelSource,
-} from './update-q8-wgsl.js';
-import { bindingsOf, gridFor, kernelSource } from './update-wgsl.js';
+import { quantizedKernelSource } from './update-q8-wgsl.js';
+import { gridFor, kernelSource } from './update-wgsl.js';
 
 /** What happened so far. */
 export interface UpdateCounts {
@@ -164,21 +160,16 @@ class InPlaceUpdates {
     };
     const pipeline =
       quantized === null
-        ? this.#compile(kernelSource({ ...spec, width }), bindingsOf({ ...spec, width }))
-        : this.#compileQuantized({ ...spec, kinds: quantized.kinds });
+        ? this.#compile(kernelSource({ ...spec, width }))
+        : this.#compile(quantizedKernelSource({ ...spec, kinds: quantized.kinds }));
     variants.set(variant, pipeline);
     return pipeline;
   }
 
-  #compileQuantized(spec: QuantizedKernelSpec): GPUComputePipeline {
-    return this.#compile(quantizedKernelSource(spec), quantizedBindingsOf(spec));
-  }
-
-  #compile(code: string, bindings: readonly Binding[]): GPUComputePipeline {
+  #compile(code: string): GPUComputePipeline {
     const known = this.#pipelines.get(code);
     if (known !== undefined) return known;
-    const { device } = this.#backend;
-    const pipeline = compileKernel(device, { code, entryPoint: 'update', bindings });
+    const pipeline = compileKernel(this.#backend.device, code);
     this.#pipelines.set(code, pipeline);
     this.counts.pipelines += 1;
     return pipeline;

@@ -14,21 +14,18 @@ import {
   dequantize,
   quantize,
 } from '../../../formula/quantization.js';
-import type { Binding } from './kernel.js';
+import { declared, entryPoint } from './kernel.js';
 import { CLIPPED, type KernelSpec, lettering, statements } from './update-wgsl.js';
 
 export interface QuantizedKernelSpec extends Omit<KernelSpec, 'width'> {
   readonly kinds: ReadonlyMap<string, QuantizedKind>;
 }
 
-/** In order: weight, gradient, words of each state tensor, scales of all, the scale of the clipping if any, the numbers. */
-export function quantizedBindingsOf(spec: QuantizedKernelSpec): readonly Binding[] {
-  const words = spec.state.map(() => 'storage' as const);
-  const clip = spec.clip === 'scale' ? ['read-only-storage' as const] : [];
-  return ['storage', 'read-only-storage', ...words, 'storage', ...clip, 'uniform'];
-}
-
-/** Uniforms: the elements (u32), the blocks (u32), the rounding (f32), the limit of clipValue if any, the scalars (f32). */
+/**
+ * Bound are, in order: weight, gradient, the words of each state tensor, the scales of all, the scale of the clipping if
+ * there is one, the numbers. Numbers: the elements (u32), the blocks (u32), the rounding (f32), the limit of clipValue if
+ * there is one, the scalars (f32).
+ */
 export function quantizedKernelSource(spec: QuantizedKernelSpec): string {
   const numbers = [
     'count: u32',
@@ -98,18 +95,10 @@ export function quantizedKernelSource(spec: QuantizedKernelSpec): string {
   return `alias Value = vec4<f32>;
 alias Bits = vec4<u32>;
 struct Numbers { ${numbers.join(', ')} }
-${variables.map((variable, i) => `@group(0) @binding(${i}) ${variable};`).join('\n')}
+${declared(variables)}
 ${storedState.map((name) => `var<workgroup> top_${name}: atomic<u32>;`).join('\n')}
 ${FUNCTIONS}
-@compute @workgroup_size(${BLOCK_WORDS})
-fn update(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) grid: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  ${body.join('\n  ')}
-}
-`;
+${entryPoint(BLOCK_WORDS, body)}`;
 }
 
 function kindOf(spec: QuantizedKernelSpec, name: string): QuantizedKind {

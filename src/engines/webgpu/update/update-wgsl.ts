@@ -9,7 +9,7 @@
 import type { Algebra } from '../../../formula/algebra.js';
 import type { Clip } from '../../../formula/clipping.js';
 import type { Assignment } from '../../../formula/update-rule.js';
-import type { Binding } from './kernel.js';
+import { declared, entryPoint } from './kernel.js';
 
 export const WORKGROUP_SIZE = 256;
 
@@ -24,14 +24,10 @@ export interface KernelSpec {
   readonly width: 1 | 4;
 }
 
-/** What is bound, in order: weight, gradient, the state tensors, the scale of the clipping if any, the numbers. */
-export function bindingsOf(spec: KernelSpec): readonly Binding[] {
-  const state = spec.state.map(() => 'storage' as const);
-  const scale = spec.clip === 'scale' ? ['read-only-storage' as const] : [];
-  return ['storage', 'read-only-storage', ...state, ...scale, 'uniform'];
-}
-
-/** Uniforms: the count in units of `width` (u32), the limit of clipValue if any, the scalars (f32). */
+/**
+ * Bound are, in order: weight, gradient, the state, the scale of the clipping if there is one, the numbers.
+ * Numbers: the count in units of `width` (u32), the limit of clipValue if any, the scalars (f32).
+ */
 export function kernelSource(spec: KernelSpec): string {
   const value = spec.width === 4 ? 'vec4<f32>' : 'f32';
   const bits = spec.width === 4 ? 'vec4<u32>' : 'u32';
@@ -61,17 +57,9 @@ export function kernelSource(spec: KernelSpec): string {
   return `alias Value = ${value};
 alias Bits = ${bits};
 struct Numbers { ${numbers.join(', ')} }
-${variables.map((variable, i) => `@group(0) @binding(${i}) ${variable};`).join('\n')}
+${declared(variables)}
 
-@compute @workgroup_size(${WORKGROUP_SIZE})
-fn update(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) grid: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  ${body.join('\n  ')}
-}
-`;
+${entryPoint(WORKGROUP_SIZE, body)}`;
 }
 
 /** clamp() may turn a NaN into the limit, which would hide it: a NaN stays one, as in tf.clipByValue. */

@@ -2,8 +2,8 @@ import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, test } from 'vitest';
 import type { UpdateCounts } from '#src/engines/webgpu/update/update-in-place.js';
 import { updateInPlaceOn } from './in-place.js';
-import type { Binding } from '#src/engines/webgpu/update/kernel.js';
-import { bindingsOf, gridFor, kernelSource } from '#src/engines/webgpu/update/update-wgsl.js';
+import { bindingsIn } from '#src/engines/webgpu/update/kernel.js';
+import { gridFor, kernelSource } from '#src/engines/webgpu/update/update-wgsl.js';
 import { adam, sgd } from '#src/optimizers/index.js';
 import { sgdRule } from '#src/optimizers/sgd.js';
 import { type Engine, engineOf, registerEngine } from '#src/engine/engine.js';
@@ -152,7 +152,7 @@ describe('nothing but its elements', () => {
       layout: 'auto',
       compute: { module: device.createShaderModule({ code: kernelSource(spec) }) },
     });
-    const bound: Record<Binding, GPUBuffer> = {
+    const bound = {
       storage: weight,
       'read-only-storage': gradient,
       uniform,
@@ -160,7 +160,7 @@ describe('nothing but its elements', () => {
     const encoder = device.createCommandEncoder();
     const pass = encoder.beginComputePass();
     pass.setPipeline(pipeline);
-    const entries = bindingsOf(spec).map((kind, binding) => ({
+    const entries = bindingsIn(kernelSource(spec)).map((kind, binding) => ({
       binding,
       resource: { buffer: bound[kind] },
     }));

@@ -1,15 +1,14 @@
 import { describe, expect, test } from 'vitest';
+import { bindingsIn } from '#src/engines/webgpu/update/kernel.js';
 import {
   type KernelSpec,
   WORKGROUP_SIZE,
-  bindingsOf,
   gridFor,
   kernelSource,
 } from '#src/engines/webgpu/update/update-wgsl.js';
 import { adamConstants, adamRule } from '#src/optimizers/adam.js';
 import {
   type QuantizedKernelSpec,
-  quantizedBindingsOf,
   quantizedKernelSource,
 } from '#src/engines/webgpu/update/update-q8-wgsl.js';
 import { momentumRule } from '#src/optimizers/momentum.js';
@@ -41,14 +40,16 @@ describe('the kernel', () => {
   });
 
   test('weight, gradient, state, scale, numbers: at most 7 bindings for three state', () => {
-    expect(bindingsOf({ ...momentum, clip: 'scale' })).toEqual([
+    expect(bindingsIn(kernelSource({ ...momentum, clip: 'scale' }))).toEqual([
       'storage',
       'read-only-storage',
       'storage',
       'read-only-storage',
       'uniform',
     ]);
-    expect(bindingsOf({ ...momentum, state: ['a', 'b', 'c'], clip: 'scale' })).toHaveLength(7);
+    expect(
+      bindingsIn(kernelSource({ ...momentum, state: ['m', 'b', 'c'], clip: 'scale' })),
+    ).toHaveLength(7);
   });
 });
 
@@ -77,7 +78,9 @@ describe('the kernel of 8-bit state', () => {
   });
 
   test('weight, gradient, words, scales, scale, numbers: 7 storage buffers for three state', () => {
-    const bindings = quantizedBindingsOf({ ...adam, state: ['a', 'b', 'c'], clip: 'scale' });
+    const bindings = bindingsIn(
+      quantizedKernelSource({ ...adam, state: ['m', 'v', 'c'], clip: 'scale' }),
+    );
     expect(bindings.filter((kind) => kind !== 'uniform')).toHaveLength(7);
     expect(bindings.at(-1)).toBe('uniform');
   });
