@@ -5,7 +5,6 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { shown } from '../checks/check.js';
-import { contributions } from './block-gradients.js';
 import {
   checkAlive,
   checkCaptured,
@@ -15,6 +14,7 @@ import {
   signature,
 } from './block-checks.js';
 import { ReplayContext } from './replay-context.js';
+import { TapeWalk } from './tape-walk.js';
 import {
   type TapeNode,
   addToTape,
@@ -154,6 +154,29 @@ function nodeOf<Inputs extends tf.Tensor[]>(
       }
     },
   };
+}
+
+/**
+ * The gradients of `wanted`, by id, for a walk of tfjs: one tensor for each use on the way from `dy`, the gradient
+ * of `output`, in the order of the walk. The open scope tracks them.
+ */
+function contributions(
+  nodes: readonly TapeNode[],
+  output: tf.Tensor,
+  dy: tf.Tensor | null,
+  wanted: readonly tf.Tensor[],
+): Map<number, tf.Tensor[]> {
+  const shares = new Map<number, tf.Tensor[]>(wanted.map(({ id }) => [id, []]));
+  const walk = new TapeWalk(nodes, { isRecorded: isHigherOrder() });
+  walk.run(output.id, dy === null ? null : tf.clone(dy), {
+    complete: (_, gradient) => gradient.dispose(),
+    takeShare(id, share) {
+      const uses = shares.get(id);
+      uses?.push(share);
+      return uses !== undefined;
+    },
+  });
+  return shares;
 }
 
 /** Runs the block again: its nodes between `wanted` and its output, as if the first run had made them. */
