@@ -24,7 +24,7 @@ const NOT_EXPORTED = [
   'GRADIENT_LIFETIMES',
   'INNER_STATES',
   'MOMENT_POLICIES',
-  'NAMES',
+  'KINDS',
   'NON_FINITE',
   'PHASES',
   'PLACES',
@@ -34,7 +34,12 @@ const NOT_EXPORTED = [
   'TIMELINE',
   // Private: its methods are those of TensorFlow.js.
   'BudgetedBackend',
+  // Parts of a LayersModel.
+  'ModelLayer',
+  'ModelWeight',
+  'Shape',
   // The contract between Lookahead and the optimizer inside.
+  'BeginStep',
   'InnerOptimizer',
 ];
 const PAGES = join(root, 'docs/reference');

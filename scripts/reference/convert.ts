@@ -82,11 +82,11 @@ const DOCUMENTED_KINDS: NonNullable<Configuration.TypeDocOptions['requiredToBeDo
   'TypeAlias',
 ];
 
-/** A member is described once, where it is declared. */
+/** A member is described once, where it is declared, if that class or interface is public. */
 function removeInherited(project: ProjectReflection): void {
   const inherited = project
     .getReflectionsByKind(ReflectionKind.Property | ReflectionKind.Method | ReflectionKind.Accessor)
-    .filter((member) => member.isDeclaration() && member.inheritedFrom !== undefined);
+    .filter((member) => member.isDeclaration() && member.inheritedFrom?.reflection !== undefined);
   for (const member of inherited) project.removeReflection(member);
   // The groups of members were made before.
   for (const owner of project.getReflectionsByKind(ReflectionKind.Class)) {

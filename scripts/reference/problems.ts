@@ -14,9 +14,14 @@ export function problemsOf(
   const program = app.getEntryPoints()?.[0]?.program;
   if (program === undefined) throw new Error('TypeDoc has no program of the entry points.');
   return [
-    ...warnings,
+    ...warnings.filter((line) => !isOfInlineType(line)),
     ...numbersWithoutUnit(project),
     ...functionsWithoutExample(project),
     ...callsThatHideErrors(program, entryPoints, ERROR_CODES),
   ];
+}
+
+/** A field of a type without a name is described where the type is. */
+function isOfInlineType(line: string): boolean {
+  return line.includes('.__type.') && line.endsWith('does not have any documentation');
 }

@@ -9,7 +9,7 @@ import {
   type SomeType,
 } from 'typedoc';
 
-const UNIT_IN_NAME = /(bytes|ms|seconds|perSecond|percent|count)$/i;
+const UNIT_IN_NAME = /(bytes|ms|seconds|percent|count)(per[A-Z]\w*)?$/i;
 const UNIT_IN_TEXT = new RegExp(
   String.raw`\b(bytes?|ms|milliseconds?|seconds?|steps?|iterations?|syncs?|elements?|parameters?|weights|` +
     String.raw`tensors?|examples?|batch(es)?|micro-batch(es)?|layers?|threads?|chunks?|events?|moves?|` +
@@ -17,6 +17,15 @@ const UNIT_IN_TEXT = new RegExp(
     String.raw`|[[(]-?\d[^\])]*, ?[\d∞]+[\])]`,
   'i',
 );
+
+/** What describes itself, and not the numbers in it. */
+const DESCRIBED_APART = [
+  ReflectionKind.Project,
+  ReflectionKind.Module,
+  ReflectionKind.Interface,
+  ReflectionKind.Class,
+  ReflectionKind.Variable,
+];
 
 /** Each number of the API that says neither in its name nor in its text what it counts. */
 export function numbersWithoutUnit(project: ProjectReflection): string[] {
@@ -43,13 +52,14 @@ function isNumber(type: SomeType | undefined): boolean {
 
 function textOf(field: DeclarationReflection | ParameterReflection): string {
   const getter = 'getSignature' in field ? field.getSignature : undefined;
-  // A callback's parameter has no comment: what it is stands where the callback is described.
+  // A parameter, or a field of one, may be described where the function is.
   const owners: Reflection[] = [field, ...(getter ? [getter] : [])];
-  for (let at: Reflection | undefined = field.parent; at && owners.length < 6; at = at.parent) {
-    if (field.kind === ReflectionKind.Parameter || at.kind === ReflectionKind.TypeLiteral) {
-      owners.push(at);
-      if (at.kind === ReflectionKind.Method || at.kind === ReflectionKind.Function) break;
-    }
+  const { parent } = field;
+  if (parent?.kind === ReflectionKind.Interface && /^(Bytes|Milli)/.test(wordsOf(parent.comment))) {
+    owners.push(parent); // one unit for all of its fields
+  }
+  for (let at = field.parent; at !== undefined && !at.kindOf(DESCRIBED_APART); at = at.parent) {
+    owners.push(at);
   }
   return owners.map(({ comment }) => wordsOf(comment)).join(' ');
 }

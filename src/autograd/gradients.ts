@@ -2,7 +2,9 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { nearest, shown } from '../checks/check.js';
 
-/** With a variable list TensorFlow.js hands over an array, without one a map; null: no gradient. */
+/**
+ * Gradients by the name of their weight: a map, or an array of `{ name, tensor }`. null or undefined: the weight has no gradient.
+ */
 export type Gradients =
   | Readonly<Record<string, tf.Tensor | null | undefined>>
   | readonly { readonly name: string; readonly tensor: tf.Tensor | null | undefined }[];

@@ -9,6 +9,7 @@ import { checkMatcher, matches, type WeightMatcher } from './weight-matcher.js';
 
 /** One entry: which weights it is for. The values it sets stand beside `weights`. */
 export interface ForWeights {
+  /** The weights it is for. */
   weights: WeightMatcher;
 }
 

@@ -18,6 +18,10 @@ export interface MeterSource {
   stop(): void;
 }
 
+/**
+ * What a meter counts: `allocator`, every buffer of the device at each event; or `tensors`, what TensorFlow.js reports when
+ * each step begins.
+ */
 export type MeterSourceKind = 'allocator' | 'tensors';
 
 /** Records what a source reports. */

@@ -61,6 +61,7 @@ export const TIMELINE = object(
   'What a meter measured; docs/where-did-my-memory-go.md explains the words. Null without --timeline.',
 );
 
+/** Everything that a meter has recorded, as plain data; docs/run-record.schema.json describes its fields. */
 export type TimelineData = Described<typeof TIMELINE>;
 export type StepColumns = TimelineData['steps'];
 export type MoveColumns = TimelineData['first'];

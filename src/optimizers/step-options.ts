@@ -6,6 +6,7 @@ import type { Clipping } from '../formula/clipping.js';
 import { SMALLEST_QUANTIZED } from '../formula/quantization.js';
 import type { LearningRate } from './learning-rate.js';
 
+/** Options of every inner optimizer. */
 export interface StepOptions {
   /** γ: a number ≥ 0, one of `schedules`, or a function of the iteration (which cannot be saved). */
   readonly learningRate?: LearningRate;
@@ -47,14 +48,18 @@ export interface StepOptions {
 
 /** Where the state of some weights is kept. */
 export interface MomentOverride {
+  /** The weights it is for. */
   readonly weights: WeightMatcher;
+  /** How their moments are kept. */
   readonly moments: MomentPolicy;
 }
 
 export const GRADIENT_LIFETIMES = ['keep', 'release'] as const;
+/** When gradients are freed: `'keep'` after all updates, `'release'` each after the update of its weight. */
 export type GradientLifetime = (typeof GRADIENT_LIFETIMES)[number];
 
 export const MOMENT_POLICIES = ['device:f32', 'device:q8', 'host:f32', 'host:q8'] as const;
+/** Where moments are kept between steps, and in which precision. */
 export type MomentPolicy = (typeof MOMENT_POLICIES)[number];
 
 /** How the state of one weight is kept. */

@@ -23,9 +23,18 @@ import { accumulationOf } from './steps/accumulation.js';
 import { stepIsOpen } from './steps/micro-batches.js';
 import { WeightSteps } from './steps/weight-steps.js';
 
+/**
+ * An inner optimizer of slowlane: updates weight by weight, in place where the backend can. It owns its state; the weights
+ * stay the caller's.
+ *
+ * @hideconstructor
+ */
 export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerOptimizer {
+  /** @internal */
   readonly optimizer: tf.Optimizer = this;
+  /** @internal */
   readonly supportsState = true;
+  /** @internal */
   readonly resetsByWeight = true;
   readonly #rule: UpdateRule;
   readonly #constants: RuleConstants;
@@ -64,16 +73,20 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
     this.iterations_ = 0;
   }
 
-  /** The check of tf.Optimizer is inherited and looks only for three methods: any optimizer would pass. */
+  /** @internal The inherited check looks only for three methods: any optimizer would pass. */
   static override [Symbol.hasInstance](instance: unknown): boolean {
     return Function.prototype[Symbol.hasInstance].call(this, instance);
   }
 
-  /** The rate of the next step. Assign a number, a schedule or a function. */
+  /**
+   * The rate of the next step. Assign a number, a schedule or a function of the iteration.
+   * @throws TypeError or RangeError on a wrong value, or if a schedule gives no finite number ≥ 0.
+   */
   get learningRate(): number {
     return rateAt(this.#learningRate, this.iterations);
   }
 
+  /** A number ≥ 0, a schedule, or a function of the iteration. */
   set learningRate(value: LearningRate) {
     this.#learningRate = checkLearningRate(value);
   }
@@ -84,8 +97,10 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
    * @param f The loss, a scalar.
    * @param returnCost Return the loss, which is the caller's, instead of null.
    * @param varList The weights to train. Default: all trainable variables that `f` depends on.
-   * @throws SlowlaneError OFFLOAD_PENDING if state waits on the host and `flush()` was not awaited; DISPOSED;
-   *   STATE_MISMATCH while `setWeights` runs, or if restored state does not fit the weights.
+   * @throws TypeError or RangeError for a wrong weight, or a schedule that gives no finite number ≥ 0.
+   * @throws SlowlaneError OFFLOAD_PENDING if moments are on their way to the host and `flush()` was not awaited; DISPOSED;
+   * STATE_MISMATCH while `setWeights` runs, or if restored state does not fit; STEP_FAILED if a backward pass that releases
+   * gradients failed after some weights were updated.
    */
   override minimize(
     f: () => tf.Scalar,
@@ -117,9 +132,8 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
 
   /**
    * One step with gradients that stay the caller's. A weight without a gradient stays as it is.
-   *
-   * @throws TypeError, RangeError or Error for a gradient that fits no weight.
-   * @throws SlowlaneError OFFLOAD_PENDING, DISPOSED, STATE_MISMATCH as `minimize`.
+   * @throws TypeError or RangeError for a gradient that fits no weight.
+   * @throws SlowlaneError those of `minimize`.
    */
   override applyGradients(gradients: Gradients): void {
     this.#checkReady('applyGradients');
@@ -136,8 +150,9 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
 
   /**
    * Completes the step with the micro-batches taken so far, as if the gradients of the missing ones were 0.
-   *
    * @returns false if there were none.
+   * @throws TypeError or RangeError if a schedule gives no finite number ≥ 0.
+   * @throws SlowlaneError those of `minimize`.
    */
   completeStep(): boolean {
     this.#checkReady('completeStep');
@@ -146,7 +161,7 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
     return isTaken;
   }
 
-  /** Gives up the micro-batches taken so far. What already went into the state stays there. */
+  /** @internal Gives up the micro-batches taken so far. What went into the state stays there. */
   abandonStep(): void {
     this.#steps.abandon();
   }
@@ -162,8 +177,9 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
   }
 
   /**
-   * For `model.fit` and `fitDataset`: awaits `flush()` after each batch and lets the event loop run. Before the
-   * first batch it throws SlowlaneError UNMATCHED_OVERRIDE if an entry of `overrides` matches no weight.
+   * For `model.fit` and `fitDataset`: awaits `flush()` after each batch, and lets the event loop run.
+   * @throws TypeError, before the first batch, if a function in `overrides` answers neither true nor false.
+   * @throws SlowlaneError UNMATCHED_OVERRIDE, before the first batch, if an entry of `overrides` matches no weight.
    */
   callbacks(): FitCallback[] {
     const begin = async ({ trainableWeights }: tfl.LayersModel): Promise<void> => {
@@ -172,35 +188,39 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
     return [new FitCallback({ begin, flush: () => this.flush() })];
   }
 
-  /**
-   * Compares `overrides` with all weights that will be trained.
-   *
-   * @throws SlowlaneError UNMATCHED_OVERRIDE if an entry matches none of them.
-   */
+  /** @internal Throws UNMATCHED_OVERRIDE if an entry of `overrides` matches none of all trained weights. */
   checkOverrides(weights: readonly tf.Variable[]): void {
     checkAllMatch('overrides', this.#policy.overrides, weights);
     this.#knowsOverrides = true;
   }
 
+  /** @internal */
   adopt(variables: readonly tf.Variable[]): void {
     this.#checkReady('adopt');
     this.#state.adopt(variables);
   }
 
+  /** @internal */
   state(): readonly StateTensor[] {
     return this.#state.list();
   }
 
+  /**
+   * Resets the state of `weights` (default: all) as if no step was taken. A schedule of the learning rate continues.
+   * @throws SlowlaneError those of `minimize`.
+   */
   reset(weights?: readonly tf.Variable[]): void {
     this.#checkReady('reset');
     if (weights === undefined) this.#steps.abandon();
     this.#state.reset(weights);
   }
 
+  /** @internal */
   get hidesState(): boolean {
     return !this.#policy.isPlain && this.#specs.length > 0;
   }
 
+  /** @internal */
   plannable(): Plannable {
     const policy = this.#policy;
     const isUnclipped = policy.clipping.by === 'nothing';
@@ -224,15 +244,18 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
     return `${storage.isOnHost ? 'host' : 'device'}:${storage.isQuantized ? 'q8' : 'f32'}`;
   }
 
+  /** @internal */
   async hasBadState(): Promise<boolean> {
     await this.flush();
     return !this.#state.isFiniteOnHost;
   }
 
+  /** @internal */
   get hasSecondMoment(): boolean {
     return this.#rule.secondMoment !== undefined && !this.hidesState;
   }
 
+  /** @internal */
   secondMoment(weight: tf.Variable): SecondMoment | null {
     const state = this.#state.of(weight);
     if (!state || state.steps === 0 || this.hidesState) return null;
@@ -245,10 +268,9 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
   }
 
   /**
-   * The step counts, and the state of each weight in float32, as live variables or host tensors: nothing to
-   * dispose.
-   *
-   * @throws SlowlaneError STEP_OPEN between the micro-batches of a step; DISPOSED.
+   * The step counts, and the state of each weight in float32, as live variables or host tensors; none has to be disposed.
+   * @throws RangeError if the state of a weight cannot be read.
+   * @throws SlowlaneError STEP_OPEN between the micro-batches of a step; DISPOSED; STATE_MISMATCH while `setWeights` runs.
    */
   override async getWeights(): Promise<NamedTensor[]> {
     this.#checkReady();
@@ -262,10 +284,10 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
   }
 
   /**
-   * Replaces all state by what `getWeights` gave, also of an optimizer with other `moments`; copies it. Weights not
+   * Replaces all state by what `getWeights` gave, also of an optimizer with other `moments`; copies it. Weights that are not
    * seen yet take theirs when they are, by name or order and by shape. Await it before the next step.
-   *
-   * @throws SlowlaneError STATE_MISMATCH if the state is of another rule or does not fit the weights.
+   * @throws TypeError or RangeError for values that no state can have.
+   * @throws SlowlaneError STATE_MISMATCH if the state is of another rule, or does not fit the weights; DISPOSED.
    */
   override async setWeights(weights: NamedTensor[]): Promise<void> {
     this.#checkReady();
@@ -280,6 +302,10 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
     }
   }
 
+  /**
+   * The options, as TensorFlow.js saves them with a model.
+   * @throws SlowlaneError NOT_SERIALIZABLE if an option is a function.
+   */
   override getConfig(): tf.serialization.ConfigDict {
     return {
       learningRate: rateConfig(this.#learningRate),
@@ -288,6 +314,10 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
     };
   }
 
+  /**
+   * Makes the optimizer from what `getConfig` gave; TensorFlow.js calls it.
+   * @throws TypeError or RangeError on a wrong option.
+   */
   static override fromConfig<T extends tf.serialization.Serializable>(
     cls: tf.serialization.SerializableConstructor<T>,
     config: tf.serialization.ConfigDict,
@@ -297,6 +327,7 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
     return new cls(options);
   }
 
+  /** Frees the state; the weights stay. Idempotent. */
   override dispose(): void {
     this.#phase = 'disposed';
     this.#steps.abandon();

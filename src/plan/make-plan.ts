@@ -8,17 +8,23 @@ import { type Shortfall, shortfallOf } from './shortfall.js';
 
 /** Immutable, including everything in it. */
 export interface Plan {
+  /** Number of parameters of the model. */
   readonly parameters: number;
   /** The name of the inner optimizer. */
   readonly inner: string;
+  /** Examples per batch, with `accumulate` per micro-batch. */
   readonly batchSize: number;
+  /** Micro-batches per step. */
   readonly accumulate: number;
+  /** Steps between syncs. */
   readonly syncPeriod: number;
   /** What the request sets for some weights. `policies` and `pick` say what is chosen for the others. */
   readonly overrides: readonly DescribedOverride[];
+  /** The budget of the device. */
   readonly vramBudgetBytes: number;
-  /** null: no limit. */
+  /** The budget of the host; null without a limit. */
   readonly hostBudgetBytes: number | null;
+  /** The speed of the bus; null if it is not known. */
   readonly busBytesPerSecond: number | null;
   /** The fastest policy that fits; null if none does. One of `policies`. */
   readonly pick: PlannedPolicy | null;
@@ -32,7 +38,9 @@ export interface Plan {
 
 /** What one policy takes, and how large a model and a batch it would allow. */
 export interface PlannedPolicy extends PolicyBytes {
+  /** What the policy is. */
   readonly policy: Policy;
+  /** True if it fits in both budgets. */
   readonly fits: boolean;
   /** Time on the bus if none of it were hidden. null: the speed of the bus is not known. */
   readonly extraMsPerStep: number | null;

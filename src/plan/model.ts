@@ -25,11 +25,15 @@ interface ModelLayer {
   getConfig(): Readonly<Record<string, unknown>>;
 }
 
-/** A `tf.LayersModel`, as far as it is needed. */
+/** A `tf.LayersModel`, as far as the planner needs it. */
 export interface PlannableModel {
+  /** Its layers. */
   readonly layers: readonly ModelLayer[];
+  /** All weights. */
   readonly weights: readonly ModelWeight[];
+  /** Those that are trained. */
   readonly trainableWeights: readonly ModelWeight[];
+  /** Its inputs, with their shapes. */
   readonly inputs: readonly { readonly shape: Shape }[];
 }
 

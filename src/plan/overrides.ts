@@ -13,6 +13,7 @@ import type { PlannedWeight, WeightPolicy } from './policies.js';
  * `moments`, the first that matches a weight counts. The same holds for those that set anything else.
  */
 export interface PlanOverride extends ForWeights {
+  /** How their slow weights are kept. */
   slow?: SlowFormat;
   /** Changes no bytes. */
   slowStepSize?: number;

@@ -20,6 +20,7 @@ import {
 import { checkFixed, type PlannedWeight } from './policies.js';
 import { checkWeights, type PlanWeights } from './weights.js';
 
+/** Options of `plan()`. */
 export interface PlanOptions {
   /** The weights, or how many parameters. Give either these or `model`. */
   weights?: PlanWeights;

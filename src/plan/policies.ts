@@ -11,9 +11,13 @@ import {
 } from '../optimizers/step-options.js';
 import { SLOW_FORMATS, type SlowFormat } from '../slow/slow-format.js';
 
+/** Where things are kept, and when gradients are freed. */
 export interface Policy {
+  /** The lifetime of gradients. */
   readonly gradients: GradientLifetime;
+  /** How moments are kept. */
   readonly moments: MomentPolicy;
+  /** How slow weights are kept. */
   readonly slow: SlowFormat;
 }
 

@@ -22,26 +22,35 @@ export interface Training {
   readonly chunkBytes: number;
 }
 
-/** The categories of the engine's memory report, in its order. They add up to `deviceBytes`. */
+/**
+ * Bytes on the device at the peak, in the categories and the order of `gpu.memory().by`. They add up to `deviceBytes`.
+ */
 export interface DeviceBytes {
+  /** Weights, and slow weights that are kept on the device. */
   readonly weights: number;
+  /** Gradients. */
   readonly gradients: number;
+  /** Moments. */
   readonly moments: number;
+  /** Buffers for transfers. */
   readonly staging: number;
+  /** Activations and their gradients. */
   readonly activations: number;
   /** Freed buffers kept for the next tensor of the same size, released when the budget needs them. */
   readonly pool: number;
 }
 
-/** These add up to `hostBytes`. */
+/** Bytes of host memory. They add up to `hostBytes`. */
 export interface HostBytes {
   /** The upload buffers of slow weights, which hold them between syncs. */
   readonly slowUpload: number;
   /** Their download buffers, of the same size. */
   readonly slowDownload: number;
+  /** Offloaded moments: their upload and download buffers. */
   readonly moments: number;
 }
 
+/** Bytes over the bus. */
 export interface BusBytes {
   /** Offloaded moments, in both directions, once for each micro-batch that they take in. */
   readonly bytesPerStep: number;
@@ -53,20 +62,27 @@ export interface BusBytes {
 
 /** The pieces in which slow weights cross the bus. */
 export interface Chunks {
+  /** Number of pieces. */
   readonly count: number;
-  /** Of the largest piece. */
+  /** Bytes of the largest piece. */
   readonly bytes: number;
 }
 
+/** The bytes that one policy takes. */
 export interface PolicyBytes {
+  /** Bytes on the device by category. */
   readonly device: DeviceBytes;
-  /** The peak without a budget. */
+  /** The peak on the device without a budget. */
   readonly deviceBytes: number;
   /** The budget that suffices: the peak without the pool. */
   readonly neededDeviceBytes: number;
+  /** Bytes on the host by what they are for. */
   readonly host: HostBytes;
+  /** All of them. */
   readonly hostBytes: number;
+  /** Bytes over the bus. */
   readonly bus: BusBytes;
+  /** The pieces of a sync. */
   readonly chunks: Chunks;
 }
 

@@ -10,8 +10,9 @@ import { policyBytes, type PolicyBytes, type Training } from './policy-bytes.js'
 
 /** A change of the request after which something fits. */
 export interface Remedy {
+  /** The option to change. */
   readonly change: 'batchSize' | 'checkpoint' | 'inner' | 'vramBudget' | 'hostBudget';
-  /** The value to give instead. */
+  /** The value to give instead: bytes, examples or a name, as the option takes it. */
   readonly to: string | number;
   /** What the device needs after the change. */
   readonly neededDeviceBytes: number;
@@ -21,9 +22,11 @@ export interface Remedy {
 
 /** How much the policy that lacks least is over the budgets. */
 export interface Shortfall {
+  /** The policy that lacks least. */
   readonly policy: Policy;
-  /** Missing on the device and on the host. One of them may be 0. */
+  /** Missing on the device; may be 0. */
   readonly deviceBytes: number;
+  /** Missing on the host; may be 0. */
   readonly hostBytes: number;
   /** Each of them suffices by itself. The smallest change comes first. */
   readonly remedies: readonly Remedy[];

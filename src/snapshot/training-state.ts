@@ -26,7 +26,7 @@ export interface SavableOptimizer {
   attach?(weights: readonly tf.Variable[]): Promise<void>;
 }
 
-/** A `tf.LayersModel` as far as it is needed, or the variables of any other model. */
+/** A `tf.LayersModel`, as far as it is needed, or the variables of any other model. */
 export type SavableModel =
   | { readonly weights: readonly { read(): tf.Tensor }[] }
   | readonly tf.Variable[];
