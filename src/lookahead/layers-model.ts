@@ -10,6 +10,7 @@ import { isAdaptive } from './step-size.js';
 
 /** A `tf.LayersModel`, as far as it is needed. */
 export interface LayersModelLike {
+  /** Its trainable weights; `read` gives the variable. */
   readonly trainableWeights: readonly { read(): tf.Tensor }[];
 }
 

@@ -34,18 +34,35 @@ import { TakenTensors, toTensors } from '../snapshot/lookahead-state.js';
 import type { LookaheadStats } from './stats.js';
 
 /**
- * Wraps `inner`, one of slowlane's optimizers or any `tf.Optimizer`, which is the Lookahead's from then
- * on: take steps and dispose through the Lookahead alone.
+ * Wraps an inner optimizer: one of slowlane's, or any `tf.Optimizer`. From then on it belongs to the Lookahead: take steps
+ * and dispose through the Lookahead alone.
  *
- * @throws TypeError or RangeError on a wrong option.
+ * @throws TypeError or RangeError on a wrong option; TypeError if `inner` is a Lookahead, or belongs to one already.
+ * @throws SlowlaneError UNSUPPORTED_INNER if `inner` cannot do what an option asks for.
  * @example
- * const optimizer = lookahead(adam({ learningRate: 1e-3 }), { syncPeriod: 5, slowStepSize: 0.5 });
+ * ```ts
+ * import * as tf from '@tensorflow/tfjs';
+ * import { adam, lookahead } from 'slowlane';
+ *
+ * const w = tf.variable(tf.tensor1d([1, 2, 3]));
+ * const optimizer = lookahead(adam({ learningRate: 0.1 }), { syncPeriod: 5, slowStepSize: 0.5 });
+ * for (let i = 0; i < 10; i++) await optimizer.step(() => tf.sum(tf.square(w)), false, [w]);
+ * await optimizer.finish(); // w holds the slow weights
+ * optimizer.dispose();
+ * ```
  */
 export function lookahead(inner: tf.Optimizer, options?: LookaheadOptions): Lookahead {
   return new Lookahead(inner, checkLookaheadOptions(options));
 }
 
+/**
+ * Lookahead: k steps of an inner optimizer, then the slow weights move a part of the way towards the fast ones, and the
+ * fast ones go back to them. `lookahead()` makes it.
+ *
+ * @hideconstructor
+ */
 export class Lookahead extends tf.Optimizer {
+  /** The name under which TensorFlow.js saves and finds the class. */
   static readonly className = 'SlowlaneLookahead';
 
   readonly #inner: InnerOptimizer;
@@ -72,11 +89,17 @@ export class Lookahead extends tf.Optimizer {
     this.#state = this.#sync.state;
   }
 
+  /** @internal */
   static override [Symbol.hasInstance](instance: unknown): boolean {
     // tf.Optimizer's own test is inherited and takes any optimizer for any other.
     return typeof instance === 'object' && instance !== null && #inner in instance;
   }
 
+  /**
+   * Makes a Lookahead from what `getConfig` gave; TensorFlow.js calls it.
+   * @throws TypeError or RangeError on a wrong option.
+   * @throws SlowlaneError NOT_SERIALIZABLE or UNSUPPORTED_INNER if the inner optimizer cannot be made again.
+   */
   static override fromConfig<T extends tf.serialization.Serializable>(
     cls: tf.serialization.SerializableConstructor<T>,
     config: tf.serialization.ConfigDict,
@@ -85,12 +108,12 @@ export class Lookahead extends tf.Optimizer {
     return new cls(inner, settings);
   }
 
-  /** The optimizer inside, for its learning rate. */
+  /** The inner optimizer, for its learning rate. */
   get inner(): tf.Optimizer {
     return this.#inner.optimizer;
   }
 
-  /** What `vramBudget` decided, when weights were first seen; null before, and without a budget. */
+  /** What `vramBudget` decided when weights were first seen. null before that, and without a budget. */
   get plan(): Plan | null {
     return this.#own.plan;
   }
@@ -106,13 +129,15 @@ export class Lookahead extends tf.Optimizer {
   }
 
   /**
-   * One inner step, at once. The step that ends a cycle leaves a sync due: await `sync()` before the next
-   * step (`step()` and `callbacks()` do).
+   * One inner step, at once. The step that ends a cycle leaves a sync due: await `sync()` before the next step, as `step()`
+   * and `callbacks()` do.
    *
    * @param f Gives the loss, a scalar.
    * @param returnCost Return the loss (the caller disposes it) instead of null.
    * @param varList The weights to train. Default: all trainable variables.
-   * @throws SlowlaneError SYNC_DUE, SYNC_RUNNING, INSIDE_SLOW_WEIGHTS, SYNC_FAILED, DISPOSED.
+   * @throws TypeError or RangeError for a wrong argument, or a schedule that gives a wrong number.
+   * @throws SlowlaneError SYNC_DUE, SYNC_RUNNING, INSIDE_SLOW_WEIGHTS, SYNC_FAILED or DISPOSED if no step may be taken now;
+   * OVER_BUDGET or UNSUPPORTED_INNER if no plan can be made; the errors of the inner optimizer.
    */
   override minimize(
     f: () => tf.Scalar,
@@ -127,7 +152,12 @@ export class Lookahead extends tf.Optimizer {
   /**
    * One inner step, and the sync if it ends a cycle. Calls that are not awaited queue.
    *
-   * @returns the loss if `returnCost` (the caller disposes it), else null.
+   * @param f Gives the loss, a scalar.
+   * @param returnCost Return the loss (the caller disposes it) instead of null.
+   * @param varList The weights to train. Default: all trainable variables.
+   * @returns The loss if `returnCost`, else null.
+   * @throws TypeError or RangeError for a wrong argument, or a schedule that gives a wrong number.
+   * @throws SlowlaneError those of `minimize` and of `sync`.
    */
   step(f: () => tf.Scalar, returnCost = false, varList?: tf.Variable[]): Promise<tf.Scalar | null> {
     return this.#guard.turn('step', async () => {
@@ -146,6 +176,11 @@ export class Lookahead extends tf.Optimizer {
     });
   }
 
+  /**
+   * One inner step with gradients that stay the caller's. A step that ends a cycle leaves a sync due.
+   * @throws TypeError or RangeError for a gradient that fits no weight, or a schedule that gives a wrong number.
+   * @throws SlowlaneError those of `minimize`; UNSUPPORTED_INNER with `adaptive()`, which needs the loss.
+   */
   override applyGradients(gradients: tf.NamedTensorMap | NamedTensor[]): void {
     this.#assertCanStep('applyGradients');
     checkAppliesGradients(this.#settings);
@@ -162,26 +197,33 @@ export class Lookahead extends tf.Optimizer {
     return this.#inner.isAccumulating === true;
   }
 
-  /** For an inner optimizer that accumulates: the step of the micro-batches so far. False: there were none. */
+  /**
+   * With `accumulate`: takes the step of the micro-batches so far, as if the gradients of the missing ones were 0.
+   * @returns False if there were none.
+   * @throws SlowlaneError those of `minimize`; NO_GRADIENT with `adaptive()` if the step would end a cycle.
+   */
   completeStep(): boolean {
     this.#assertCanStep('completeStep');
     return this.#state.completeStep();
   }
 
   /**
-   * Captures the weights of `source` now instead of at their first step; `step()` and `callbacks()` do so
-   * by themselves. After a load it matches the restored slow weights to their variables.
-   *
-   * @throws SlowlaneError UNMATCHED_OVERRIDE if an override matches no weight of a LayersModel, before anything changes.
+   * Captures the weights of `source` now instead of at their first step; `step()` and `callbacks()` do so by themselves.
+   * After a load it matches the restored slow weights to their variables.
+   * @throws TypeError or RangeError if `source` is neither a LayersModel nor a list of variables.
+   * @throws SlowlaneError UNMATCHED_OVERRIDE if an override matches no weight of a LayersModel, before anything changes;
+   * STATE_MISMATCH if restored slow weights do not fit; those of `sync`.
    */
   attach(source: LayersModelLike | readonly tf.Variable[]): Promise<void> {
     return this.#attach(source);
   }
 
   /**
-   * Does the sync that is due; resolves at once if none is. Goes on with one that broke off. With
-   * `early` all weights sync now, in mid-cycle, and begin a new cycle (not with adaptive(), which needs
-   * the gradient that the last step of a cycle leaves). NON_FINITE is thrown before anything changes.
+   * Does the sync that is due; resolves at once if none is. Continues a sync that broke off. With `early` all weights sync
+   * now, in the middle of a cycle, and begin a new one.
+   * @throws TypeError or RangeError if a schedule of the slow step size gives a wrong number.
+   * @throws SlowlaneError NON_FINITE before anything changes; SYNC_FAILED or the device's error if the device failed;
+   * NO_GRADIENT with `adaptive()` and `early`; INSIDE_SLOW_WEIGHTS; DISPOSED.
    */
   sync(options?: { early?: boolean }): Promise<void> {
     const sync = async () => {
@@ -191,19 +233,27 @@ export class Lookahead extends tf.Optimizer {
     return this.#guard.turn('sync', sync, 'go on');
   }
 
-  /** Slow := fast, after weights were replaced by hand. A new cycle begins. */
+  /**
+   * Slow := fast, after weights were replaced by hand. A new cycle begins.
+   * @throws SlowlaneError INSIDE_SLOW_WEIGHTS or DISPOSED.
+   */
   resync(): Promise<void> {
     return this.#guard.turn('resync', () => this.#sync.recapture(), 'go on');
   }
 
-  /** Fast := slow: gives up the steps since the last sync. A new cycle begins. */
+  /**
+   * Fast := slow: gives up the steps since the previous sync. A new cycle begins.
+   * @throws SlowlaneError INSIDE_SLOW_WEIGHTS or DISPOSED.
+   */
   discard(): Promise<void> {
     return this.#guard.turn('discard', () => this.#sync.discard(), 'replace');
   }
 
   /**
-   * Ends training: does the sync that is due, then fast := slow, so that the model holds the slow
-   * weights, and stops the workers. Training may go on afterwards, with a new cycle.
+   * Ends training: does the sync that is due, then fast := slow, so that the model holds the slow weights, and stops the
+   * workers. Training may continue afterwards, with a new cycle.
+   * @throws TypeError or RangeError if a schedule of the slow step size gives a wrong number.
+   * @throws SlowlaneError those of `sync`.
    */
   finish(): Promise<void> {
     const finish = async () => {
@@ -215,8 +265,11 @@ export class Lookahead extends tf.Optimizer {
   }
 
   /**
-   * Runs `fn` while the model holds the slow weights, then puts the fast ones back, to the bit, also if
-   * `fn` throws. Nests. Steps inside throw. Meanwhile the fast weights wait in host memory.
+   * Runs `fn` while the model holds the slow weights, then puts the fast ones back, to the bit, also if `fn` throws. Calls may
+   * nest. Meanwhile the fast weights are in host memory.
+   * @returns What `fn` returns.
+   * @throws TypeError if `fn` is no function; RangeError if a schedule of the slow step size gives a wrong number.
+   * @throws SlowlaneError those of `sync`. Steps inside `fn` throw INSIDE_SLOW_WEIGHTS.
    */
   async withSlowWeights<T>(fn: () => T | Promise<T>): Promise<T> {
     checkFunction('withSlowWeights', fn);
@@ -227,7 +280,11 @@ export class Lookahead extends tf.Optimizer {
     return this.#guard.swapped('withSlowWeights', swap, fn);
   }
 
-  /** For `model.fit` and `fitDataset`: captures the weights, awaits syncs, lets the event loop run. */
+  /**
+   * For `model.fit` and `fitDataset`: captures the weights, awaits syncs, and lets the event loop run.
+   * @throws TypeError or RangeError, when training begins, if the model is not compiled with this optimizer.
+   * @throws SlowlaneError, when training begins or a batch ends, those of `attach` and `sync`.
+   */
   callbacks(): FitCallback[] {
     const begin: FitHooks['begin'] = (model, hints) => {
       checkModel(model, this, this.#settings);
@@ -236,25 +293,37 @@ export class Lookahead extends tf.Optimizer {
     return [new FitCallback({ begin, flush: () => this.sync() })];
   }
 
+  /** Counts, times and bytes of all syncs so far. */
   stats(): LookaheadStats {
     return this.#sync.stats();
   }
 
+  /**
+   * The options and those of the inner optimizer, as TensorFlow.js saves them with a model.
+   * @throws TypeError or RangeError if an option was changed to a wrong value.
+   * @throws SlowlaneError NOT_SERIALIZABLE if an option is a function.
+   */
   override getConfig(): tf.serialization.ConfigDict {
     return configOf(this.#inner.optimizer, this.#settings);
   }
 
   /**
-   * Counters, slow weights and inner state, for `model.save(…, { includeOptimizer: true })`. The tensors
-   * of slow weights are on the host only; none has to be disposed.
-   *
-   * @throws SlowlaneError SYNC_DUE: the model's weights and the slow ones do not belong together then.
+   * Counters, slow weights and inner state, for `model.save(…, { includeOptimizer: true })`. The tensors of slow weights are on
+   * the host only; none has to be disposed.
+   * @throws TypeError or RangeError if the inner state cannot be read.
+   * @throws SlowlaneError SYNC_DUE, because the model's weights and the slow ones do not belong together then; STEP_OPEN;
+   * INSIDE_SLOW_WEIGHTS; DISPOSED.
    */
   override getWeights(): Promise<NamedTensor[]> {
     return this.saving((state) => Promise.resolve(state));
   }
 
-  /** Runs `save` with what `getWeights` gives, while no step can be taken: for what has to fit together. */
+  /**
+   * Runs `save` with what `getWeights` gives, while no step can be taken, so that everything it reads fits together.
+   * @returns What `save` returns.
+   * @throws TypeError or RangeError if the inner state cannot be read.
+   * @throws SlowlaneError those of `getWeights`.
+   */
   saving<T>(save: (state: NamedTensor[]) => Promise<T>): Promise<T> {
     return this.#guard.turn('getWeights', async () => {
       assertNoSyncDue('getWeights', this.#state);
@@ -264,7 +333,11 @@ export class Lookahead extends tf.Optimizer {
     });
   }
 
-  /** Takes what `getWeights` gave; copies it. It is matched to the weights when they are first seen. */
+  /**
+   * Takes what `getWeights` gave, and copies it. It is matched to the weights when they are first seen.
+   * @throws TypeError or RangeError for values that no state can have.
+   * @throws SlowlaneError STATE_MISMATCH if they are no state of a Lookahead with this inner optimizer; INSIDE_SLOW_WEIGHTS; DISPOSED.
+   */
   override async setWeights(weights: NamedTensor[]): Promise<void> {
     const taken = new TakenTensors(weights); // before the first await: the caller may dispose them after it
     const load = async () => {
@@ -280,7 +353,10 @@ export class Lookahead extends tf.Optimizer {
     }
   }
 
-  /** Frees slots, slow weights and workers; the model keeps its fast weights. Idempotent. */
+  /**
+   * Frees state, slow weights and workers; the model keeps its fast weights. Idempotent.
+   * @throws SlowlaneError SYNC_RUNNING or INSIDE_SLOW_WEIGHTS if a call still runs.
+   */
   override dispose(): void {
     this.#guard.dispose(() => this.#sync.dispose());
   }

@@ -25,6 +25,7 @@ export type InnerState = (typeof INNER_STATES)[number];
 /** What happens at a sync when fast weights hold a NaN or an infinity. */
 export type NonFinitePolicy = (typeof NON_FINITE)[number];
 
+/** Options of `lookahead()`. */
 export interface LookaheadOptions {
   /** Inner steps between syncs: the paper's k. Default 5. */
   syncPeriod?: number;

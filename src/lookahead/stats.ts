@@ -2,9 +2,11 @@
 
 import type { SyncTimes } from './sync-clock.js';
 
+/** Numbers of a Lookahead so far. */
 export interface LookaheadStats {
   /** Inner steps that were applied. */
   readonly steps: number;
+  /** Syncs that were done. */
   readonly syncs: number;
   /** Syncs that nonFinite: 'skip' or 'restore' left out. */
   readonly skippedSyncs: number;
@@ -14,10 +16,18 @@ export interface LookaheadStats {
   readonly bytesPulled: number;
   /** Bytes that syncs copied to the device. */
   readonly bytesPushed: number;
-  /** Bytes of host memory. */
-  readonly host: { readonly slowBytes: number; readonly stagingBytes: number };
-  /** Bytes that a sync takes on the device while it runs, at most. */
-  readonly device: { readonly stagingBytes: number };
+  /** Bytes of host memory: those of the slow weights, and those that transfers pass through. */
+  readonly host: {
+    /** Bytes of the slow weights. */
+    readonly slowBytes: number;
+    /** Bytes that transfers pass through. */
+    readonly stagingBytes: number;
+  };
+  /** Device memory of a sync while it runs. */
+  readonly device: {
+    /** At most, in bytes. */
+    readonly stagingBytes: number;
+  };
   /** Weights too large for the format of the slow weights, which are kept in float32 since. */
   readonly keptInF32: number;
   /** Where blends run: `'1 worker'`, `'inline'`, `'device'`. */

@@ -11,11 +11,13 @@ import { checkKeys, checkNumber, shown } from '../checks/check.js';
 import { SlowlaneError } from '../checks/errors.js';
 import { scheduleConfig, type ScheduleConfig, scheduleFrom } from '../optimizers/schedules.js';
 
-/** α as a function of the sync index, which counts from 0. */
+/** α as a function of the sync index, which counts from 0: a function, or one of `schedules`. */
 export type StepSizeSchedule = ((syncIndex: number) => number) | { at(syncIndex: number): number };
 
+/** The slow step size α: a number in [0, 1], a schedule of the sync index, or `adaptive()`. */
 export type SlowStepSize = number | StepSizeSchedule | AdaptiveStepSize;
 
+/** Options of `adaptive()`. */
 export interface AdaptiveOptions {
   /** Lower bound of α, in [0, 1]. Default 0.1. */
   readonly min?: number;
@@ -27,18 +29,28 @@ export interface AdaptiveOptions {
   readonly curvature?: (weight: tf.Variable) => tf.Tensor;
 }
 
+/** What `adaptive()` gives. */
 export interface AdaptiveStepSize {
+  /** Tells it from a schedule. */
   readonly kind: 'adaptive';
+  /** The lower bound of α, in [0, 1]. */
   readonly min: number;
+  /** The diagonal of the curvature for one weight. */
   readonly curvature?: (weight: tf.Variable) => tf.Tensor;
 }
 
 /**
- * A slow step size chosen at every sync from the gradient at the fast weights and the curvature.
- * Costs one more evaluation of the loss every `syncPeriod` steps, on the batch of the last step, and one
- * more pass over the weights; needs an inner optimizer with a second moment, or `curvature`.
+ * Chooses the slow step size at each sync from the gradient at the fast weights and the curvature. It costs one more
+ * evaluation of the loss every `syncPeriod` steps, on the batch of the last step, and one more pass over the weights. It
+ * needs an inner optimizer with a second moment, or `curvature`.
  *
- * @throws RangeError if `min` is not in [0, 1].
+ * @throws TypeError on a wrong option; RangeError if `min` is not in [0, 1].
+ * @example
+ * ```ts
+ * import { adam, adaptive, lookahead } from 'slowlane';
+ *
+ * lookahead(adam(), { slowStepSize: adaptive({ min: 0.2 }) });
+ * ```
  */
 export function adaptive(options: AdaptiveOptions = {}): AdaptiveStepSize {
   const { min, curvature } = checkKeys('adaptive()', options, [

@@ -6,22 +6,25 @@ import type { StoreClock, StorePhase } from '../slow/slow-store.js';
 /** Phases of a sync: what the main thread did, or waited for. */
 export type SyncPhase = 'check' | StorePhase;
 
+/** Where the time of syncs goes, in milliseconds, as the main thread sees it. */
 export interface SyncTimes {
   /** Milliseconds of all syncs. */
   readonly total: number;
-  /** Milliseconds of the last sync. */
+  /** Milliseconds of the most recent sync. */
   readonly last: number;
-  /** Looking for non-finite weights. A device that runs behind finishes its steps first. */
+  /** Milliseconds of looking for non-finite weights. A device that runs behind finishes its steps first. */
   readonly check: number;
-  /** Waiting for slow weights that were still on their way from the sync before (device blends). */
+  /**
+   * Milliseconds of waiting for slow weights that were still in transfer from the previous sync (device blends).
+   */
   readonly wait: number;
-  /** Copying from the device. */
+  /** Milliseconds of copying from the device. */
   readonly pull: number;
-  /** Waiting for blends that were not done yet; recording them, where the device blends. */
+  /** Milliseconds of waiting for blends, or of recording them where the device blends. */
   readonly blend: number;
-  /** Copying to the device. */
+  /** Milliseconds of copying to the device. */
   readonly push: number;
-  /** Bringing downloaded slow weights back into place between syncs (device blends). Not in `total`. */
+  /** Milliseconds of copying downloaded slow weights on the host between syncs (device blends). Not in `total`. */
   readonly readback: number;
 }
 

@@ -15,10 +15,11 @@ import {
   type StepSizeSchedule,
 } from './step-size.js';
 
+/** Other values of options for some weights. */
 export interface WeightOverride extends ForWeights {
   /** Where their slow weights live, and in which precision. */
   slow?: SlowFormat;
-  /** Their slow step size. `adaptive()` is one number for the whole model, so it cannot stand here. */
+  /** Their slow step size: a number in [0, 1] or a schedule. */
   slowStepSize?: number | StepSizeSchedule;
   /** true: only the inner optimizer sees these weights. Such an entry sets nothing else. */
   exclude?: boolean;
@@ -73,6 +74,7 @@ export function settingsOf(
 /** @throws SlowlaneError NOT_SERIALIZABLE if a matcher or a schedule is a function. */
 export function overridesConfig(overrides: readonly Readonly<WeightOverride>[]) {
   return overrides.map(({ weights, slow, slowStepSize, exclude }) => ({
+    /** The weights it is for. */
     weights: matcherConfig('overrides', weights),
     slow: slow ?? null,
     slowStepSize: slowStepSize === undefined ? null : stepSizeConfig(slowStepSize),
