@@ -72,7 +72,6 @@ export class Lookahead extends tf.Optimizer {
   readonly #state: CycleState;
   readonly #own: AutoPlan;
 
-  /** Use `lookahead()`, which checks the options. */
   constructor(inner: tf.Optimizer, settings: LookaheadSettings) {
     super();
     if (inner instanceof Lookahead) {
@@ -374,7 +373,6 @@ export class Lookahead extends tf.Optimizer {
     });
   }
 
-  /** One step of the inner optimizer, and what it leaves for the sync. */
   #step(f: () => tf.Scalar, returnCost: boolean, varList?: tf.Variable[]): tf.Scalar | null {
     // Without a list, only weights that get a gradient count: among all trainable variables there may be
     // state of other optimizers (tfjs's Adam registers its own as trainable).
