@@ -6,28 +6,28 @@
  *   2. mark "computed"
  *   3. scratch → slow, fast    scratch is untouched: a rerun copies the same again
  *   4. mark "committed"
- * Slow weights that are stored in fewer bits are unpacked into scratch first, and step 3 packs them: slow gets
+ * Slow weights that are stored in fewer bits are dequantized into scratch first, and step 3 quantizes them: slow gets
  * the rounded result, fast the unrounded one, which carries on what rounding takes. Rounding depends on
- * the result and on what it is for alone, so packing again gives the same.
+ * the result and on what it is for alone, so quantizing again gives the same.
  * Slow, fast, scratch and the mark outlive the thread, so wherever it dies, `blendChunk` on the
  * same job goes on from the mark and ends with the same bits. There must never be two threads on
  * one job.
  *
  * The bottom layer: imports nothing from src/, needs nothing of Node, runs in browsers.
  */
-import { GROUPS, type PackedFormat } from './codecs/value-format.js';
+import { GROUPS, type QuantizedFormat } from './codecs/value-format.js';
 import type { BlendKernels } from './plain-kernels.js';
 import { kernelsFor } from './simd-kernels.js';
 
 /**
- * One chunk's work. Byte positions are into `memory`, multiples of 16 (of packed slow weights, of 4); the
+ * One chunk's work. Byte positions are into `memory`, multiples of 16 (of quantized slow weights, of 4); the
  * four areas do not overlap.
  */
 export interface BlendJob {
   readonly memory: WebAssembly.Memory;
   /** The same for every clone of this memory: a worker gets a new clone with each job. */
   readonly memoryId: number;
-  /** The chunk's slow weights in the store: float32, or groups of `packing`. */
+  /** The chunk's slow weights in the store: float32, or groups of `quantization`. */
   readonly slowByte: number;
   /** The staging slot's fast weights (float32); the blended weights afterwards. */
   readonly fastByte: number;
@@ -37,8 +37,8 @@ export interface BlendJob {
   readonly progressByte: number;
   /** In order, from the chunk's first weight to its last. */
   readonly runs: readonly BlendRun[];
-  /** How slow weights are packed. Each run begins where a group does, and its weights at a multiple of one. */
-  readonly packing?: { readonly format: PackedFormat; readonly round: number };
+  /** How slow weights are quantized. Each run begins where a group does, and its weights at a multiple of one. */
+  readonly quantization?: { readonly format: QuantizedFormat; readonly round: number };
 }
 
 /** Neighbouring weights with one slow step size. */
@@ -52,7 +52,7 @@ export interface BlendRun {
   readonly at?: number;
   /** The paper's α. */
   readonly stepSize: number;
-  /** Whose weights these are, from which element on: what rounding draws by. Only of packed ones. */
+  /** Whose weights these are, from which element on: what rounding draws by. Only of quantized ones. */
   readonly item?: number;
   readonly start?: number;
 }
@@ -111,11 +111,11 @@ export function blendChunk(job: BlendJob, kernels: BlendKernels = kernelsFor(job
       Atomics.store(progress, 0, 2 * block + 1);
     }
     // Only now may slow and fast be overwritten: from the mark on they are not read again.
-    if (job.packing === undefined) {
+    if (job.quantization === undefined) {
       kernels.copy(scratchByte, job.slowByte + start * 4, end - start);
     } else {
       for (let i = first; i < pieces.length && pieces[i]!.at < end; i++) {
-        pack(job, kernels, pieces[i]!, start, end);
+        quantize(job, kernels, pieces[i]!, start, end);
       }
     }
     kernels.copy(scratchByte, fastByte + start * 4, end - start);
@@ -130,8 +130,8 @@ interface Piece {
   readonly end: number;
 }
 
-function piecesOf({ runs, packing }: BlendJob): Piece[] {
-  const group = GROUPS[packing?.format ?? 'f32'].elements;
+function piecesOf({ runs, quantization }: BlendJob): Piece[] {
+  const group = GROUPS[quantization?.format ?? 'f32'].elements;
   const pieces: Piece[] = [];
   let at = 0;
   for (const run of runs) {
@@ -156,8 +156,8 @@ function compute(job: BlendJob, kernels: BlendKernels, piece: Piece, start: numb
     return;
   }
   let slow = job.slowByte + from * 4;
-  if (job.packing !== undefined) {
-    kernels.unpack(job.packing.format, packedByte(job, from), out, length);
+  if (job.quantization !== undefined) {
+    kernels.dequantize(job.quantization.format, quantizedByte(job, from), out, length);
     slow = out;
   }
   if (stepSize !== 0) kernels.blend(slow, fast, out, length, stepSize);
@@ -165,19 +165,26 @@ function compute(job: BlendJob, kernels: BlendKernels, piece: Piece, start: numb
 }
 
 /** slow ← scratch, rounded, for what of `piece` lies from `start` to `end`. */
-function pack(job: BlendJob, kernels: BlendKernels, piece: Piece, start: number, end: number) {
-  const { format, round } = job.packing!;
+function quantize(job: BlendJob, kernels: BlendKernels, piece: Piece, start: number, end: number) {
+  const { format, round } = job.quantization!;
   const { item = 0, start: first = 0 } = piece.run;
   const from = Math.max(piece.at, start);
   const length = Math.min(piece.end, end) - from;
   const scratch = job.scratchByte + (from - start) * 4;
   const draw = { item, round };
-  kernels.pack(format, scratch, packedByte(job, from), length, first + from - piece.at, draw);
+  kernels.quantize(
+    format,
+    scratch,
+    quantizedByte(job, from),
+    length,
+    first + from - piece.at,
+    draw,
+  );
 }
 
 /** Where the group lies that begins with element `at` of the chunk. */
-function packedByte({ slowByte, packing }: BlendJob, at: number): number {
-  const { elements, bytes } = GROUPS[packing!.format];
+function quantizedByte({ slowByte, quantization }: BlendJob, at: number): number {
+  const { elements, bytes } = GROUPS[quantization!.format];
   return slowByte + (at / elements) * bytes;
 }
 

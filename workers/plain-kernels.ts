@@ -4,7 +4,7 @@
  */
 import { CODECS } from './codecs/codec.js';
 import type { Draw } from './codecs/random-bits.js';
-import { type PackedFormat, packedBytes } from './codecs/value-format.js';
+import { type QuantizedFormat, storedBytes } from './codecs/value-format.js';
 
 /**
  * The inner loops of a blend, made for one memory. Positions are in bytes, multiples of 4;
@@ -20,11 +20,11 @@ export interface BlendKernels {
     stepSize: number,
   ): void;
   copy(fromByte: number, toByte: number, length: number): void;
-  /** Floats ← packed. Both begin where a group does. */
-  unpack(format: PackedFormat, fromByte: number, toByte: number, length: number): void;
-  /** Packed ← floats, rounded by `draw`. `start`: the first element within its variable. */
-  pack(
-    format: PackedFormat,
+  /** Floats ← quantized. Both begin where a group does. */
+  dequantize(format: QuantizedFormat, fromByte: number, toByte: number, length: number): void;
+  /** Quantized ← floats, rounded by `draw`. `start`: the first element within its variable. */
+  quantize(
+    format: QuantizedFormat,
     fromByte: number,
     toByte: number,
     length: number,
@@ -43,8 +43,8 @@ export function blendPlain(s: Float32Array, f: Float32Array, out: Float32Array, 
 export function plainKernels(memory: WebAssembly.Memory): BlendKernels {
   // Views are made anew each time, because a memory that grows gets a new buffer.
   const floats = (byte: number, length: number) => new Float32Array(memory.buffer, byte, length);
-  const bytes = (format: PackedFormat, byte: number, length: number) =>
-    new Uint8Array(memory.buffer, byte, packedBytes(format, length));
+  const bytes = (format: QuantizedFormat, byte: number, length: number) =>
+    new Uint8Array(memory.buffer, byte, storedBytes(format, length));
   return {
     blend(slowByte, fastByte, outByte, length, stepSize) {
       blendPlain(
@@ -57,10 +57,10 @@ export function plainKernels(memory: WebAssembly.Memory): BlendKernels {
     copy(fromByte, toByte, length) {
       floats(toByte, length).set(floats(fromByte, length));
     },
-    unpack(format, fromByte, toByte, length) {
+    dequantize(format, fromByte, toByte, length) {
       CODECS[format].decode(bytes(format, fromByte, length), floats(toByte, length));
     },
-    pack(format, fromByte, toByte, length, start, draw) {
+    quantize(format, fromByte, toByte, length, start, draw) {
       CODECS[format].encode(floats(fromByte, length), bytes(format, toByte, length), start, draw);
     },
   };

@@ -30,10 +30,10 @@ export function simdKernels(memory: WebAssembly.Memory): BlendKernels {
   return {
     blend: kernels['blend'] as BlendKernels['blend'],
     copy: kernels['copy'] as BlendKernels['copy'],
-    unpack(format, fromByte, toByte, length) {
+    dequantize(format, fromByte, toByte, length) {
       unpacks[`unpack${SUFFIXES[format]}`](fromByte, toByte, length);
     },
-    pack(format, fromByte, toByte, length, start, { item, round }) {
+    quantize(format, fromByte, toByte, length, start, { item, round }) {
       packs[`pack${SUFFIXES[format]}`](fromByte, toByte, length, start, item, round);
     },
   };

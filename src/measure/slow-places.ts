@@ -11,7 +11,7 @@ export const SLOW_PLACES: readonly SlowPlace[] = [...SLOW_FORMATS, 'variables'];
 export const HOST_FORMATS = SLOW_FORMATS.filter((format) => format.startsWith('host:'));
 
 /** False where layers of this width would be kept in float32 under another name. */
-export function isPacked(slow: SlowPlace, width: number): boolean {
+export function isQuantized(slow: SlowPlace, width: number): boolean {
   if (slow === 'variables' || slow.endsWith(':f32')) return true;
   return valueFormat(slow, { shape: [width, width], slot: null }) !== 'f32';
 }

@@ -2,7 +2,7 @@
 // which updates in place and blends on the device.
 
 import { type SlowFormat, valueFormat } from '../slow/slow-format.js';
-import { pieceRuns, stagedPieceBytes, stagingBytesOf } from '../slow/packed-layout.js';
+import { pieceRuns, stagedPieceBytes, stagingBytesOf } from '../slow/quantized-layout.js';
 import { type ActivationBytes, activationBytes, type PlannedLayers } from './activations.js';
 import { type PlannedWeight, type Policy, slowOf } from './policies.js';
 import { type PlannedRule, stepBytes } from './step-bytes.js';

@@ -28,7 +28,7 @@ export interface Chunk {
 
 /**
  * Lays out weights of the given sizes (elements) in chunks of at most `chunkElements`. Weights without elements
- * get no part. Where values are packed in groups of `group` elements, parts begin at multiples of it, in their
+ * get no part. Where values are quantized in groups of `group` elements, parts begin at multiples of it, in their
  * chunk and in their weight; `chunkElements` is one, too.
  */
 export function layOut(sizes: readonly number[], chunkElements: number, group = 1): Chunk[] {

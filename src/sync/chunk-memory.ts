@@ -4,7 +4,7 @@
 // their memory.
 
 import type { Draw } from '../../workers/codecs/random-bits.js';
-import { GROUPS, packedBytes, type ValueFormat } from '../../workers/codecs/value-format.js';
+import { GROUPS, storedBytes, type ValueFormat } from '../../workers/codecs/value-format.js';
 import { type Chunk, layOut, type Part } from '../slow/layout.js';
 import { Segment } from './segment.js';
 
@@ -17,7 +17,7 @@ export interface StoredChunk<W> {
 }
 
 export interface HostStoreOptions {
-  /** Of float32 values; packed ones take less. */
+  /** Of float32 values; quantized ones take less. */
   readonly chunkBytes: number;
   /** Staging slots of a segment, at most: chunks that can be on their way at a time. */
   readonly slots: number;
@@ -45,7 +45,7 @@ export class HostStore<W extends { readonly size: number }> {
   get bytes(): { readonly slow: number; readonly staging: number } {
     const segments = new Set(this.#chunks.map(({ segment }) => segment));
     const slow = this.#chunks.reduce(
-      (sum, { segment, chunk }) => sum + packedBytes(segment.format, chunk.length),
+      (sum, { segment, chunk }) => sum + storedBytes(segment.format, chunk.length),
       0,
     );
     const all = [...segments].reduce((sum, { bytes }) => sum + bytes, 0);

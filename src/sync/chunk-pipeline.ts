@@ -87,7 +87,7 @@ export class Sync<W extends Storable> {
     await clock.time('push', () => push(stored, values, writer));
   }
 
-  /** Neighbouring parts with the same α are one run for the kernel, unless each has to be packed by itself. */
+  /** Neighbouring parts with the same α are one run for the kernel, unless each has to be quantized by itself. */
   #runs({ segment, chunk, weights }: StoredChunk<W>): BlendRun[] {
     const runs: { length: number; at: number; stepSize: number; item?: number; start?: number }[] =
       [];

@@ -50,7 +50,7 @@ export class HalfSync<W extends Storable> {
         for (const { stored, part } of places) {
           const rounded = new Uint16Array(part.length);
           this.#halves.pull(variable, part.start, rounded, { item: serial, round: this.#round });
-          stored.segment.packed(stored.chunk, part).set(bytesOf(rounded));
+          stored.segment.quantized(stored.chunk, part).set(bytesOf(rounded));
         }
       });
       this.#stored.add(item);
@@ -76,8 +76,8 @@ function gather<W extends Storable>({ size }: W, places: readonly Place<W>[]): U
   const halves = new Uint16Array(size);
   const bytes = bytesOf(halves);
   for (const { stored, part } of places) {
-    const packed = stored.segment.packed(stored.chunk, part);
-    bytes.set(packed.subarray(0, 2 * part.length), 2 * part.start); // without the last group's padding
+    const quantized = stored.segment.quantized(stored.chunk, part);
+    bytes.set(quantized.subarray(0, 2 * part.length), 2 * part.start); // without the last group's padding
   }
   return halves;
 }

@@ -9,7 +9,7 @@ import {
 } from '../../workers/blend.js';
 import { CODECS } from '../../workers/codecs/codec.js';
 import type { Draw } from '../../workers/codecs/random-bits.js';
-import { packedBytes, type ValueFormat } from '../../workers/codecs/value-format.js';
+import { storedBytes, type ValueFormat } from '../../workers/codecs/value-format.js';
 import type { Chunk, Part } from '../slow/layout.js';
 import { Ring } from './ring.js';
 
@@ -37,7 +37,7 @@ export class Segment {
     const longest = chunks.reduce((most, { length }) => Math.max(most, length), 0);
     this.format = format;
     this.#firstElement = chunks[0]?.offset ?? 0;
-    this.#slotsByte = aligned(packedBytes(format, elements));
+    this.#slotsByte = aligned(storedBytes(format, elements));
     this.#stagingBytes = aligned(longest * FLOAT_BYTES);
     // A slot: the chunk's fast weights, the kernel's scratch block, the mark of its progress.
     this.#slotBytes = aligned(this.#stagingBytes + STAGING_BYTES_ABOVE_CHUNK);
@@ -50,20 +50,20 @@ export class Segment {
   values(chunk: Chunk, part: Part): Float32Array {
     if (this.format === 'f32') return this.floats(chunk, part);
     const values = new Float32Array(part.length);
-    CODECS[this.format].decode(this.packed(chunk, part), values);
+    CODECS[this.format].decode(this.quantized(chunk, part), values);
     return values;
   }
 
   /** Gives a part its slow values, rounded by `draw` if they have to be. */
   write(chunk: Chunk, part: Part, values: Float32Array, draw: Draw): void {
     if (this.format === 'f32') this.floats(chunk, part).set(values);
-    else CODECS[this.format].encode(values, this.packed(chunk, part), part.start, draw);
+    else CODECS[this.format].encode(values, this.quantized(chunk, part), part.start, draw);
   }
 
   /** A part as it is stored, in whole groups: for the moment only. */
-  packed(chunk: Chunk, { offset, length }: Part): Uint8Array {
+  quantized(chunk: Chunk, { offset, length }: Part): Uint8Array {
     const byte = this.#slowByte(chunk.offset + offset);
-    return new Uint8Array(this.#memory.buffer, byte, packedBytes(this.format, length));
+    return new Uint8Array(this.#memory.buffer, byte, storedBytes(this.format, length));
   }
 
   /** The slow values themselves, where they are float32: a view, for the moment only. */
@@ -84,13 +84,13 @@ export class Segment {
       slowByte: this.#slowByte(chunk.offset),
       ...stagingParts(this.#slotByte(slot), this.#stagingBytes),
       runs,
-      ...(this.format !== 'f32' && { packing: { format: this.format, round } }),
+      ...(this.format !== 'f32' && { quantization: { format: this.format, round } }),
     };
   }
 
   /** `element`: of the store, a multiple of the format's group. */
   #slowByte(element: number): number {
-    return packedBytes(this.format, element - this.#firstElement);
+    return storedBytes(this.format, element - this.#firstElement);
   }
 
   #slotByte(slot: number): number {

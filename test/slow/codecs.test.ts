@@ -11,22 +11,27 @@ import {
 } from '#workers/codecs/half-residual.js';
 import { halfValue } from '#workers/codecs/half.js';
 import { drawBits } from '#workers/codecs/random-bits.js';
-import { fitsIn, GROUPS, type PackedFormat, packedBytes } from '#workers/codecs/value-format.js';
+import { fitsIn, GROUPS, type QuantizedFormat, storedBytes } from '#workers/codecs/value-format.js';
 
-const FORMATS: readonly PackedFormat[] = ['f16r8', 'f16', 'bf16', 'int8'];
+const FORMATS: readonly QuantizedFormat[] = ['f16r8', 'f16', 'bf16', 'int8'];
 const DRAWS = [0, 0x1fff, 0x3fff, 0xffff, 0x1234_5678, 0xffff_ffff];
 
 const floatOf = (bits: number) => new Float32Array(Uint32Array.of(bits).buffer)[0] as number;
 const bitsOf = (x: number) => new Uint32Array(Float32Array.of(x).buffer)[0] as number;
 const valueOf = (both: number) => halfResidualValue(both & 0xffff, (both << 8) >> 24);
 
-function packed(format: PackedFormat, values: Float32Array, start = 0, round = 5): Uint8Array {
-  const into = new Uint8Array(packedBytes(format, values.length));
+function quantized(
+  format: QuantizedFormat,
+  values: Float32Array,
+  start = 0,
+  round = 5,
+): Uint8Array {
+  const into = new Uint8Array(storedBytes(format, values.length));
   CODECS[format].encode(values, into, start, { item: 1, round });
   return into;
 }
 
-function unpacked(format: PackedFormat, from: Uint8Array, length: number): Float32Array {
+function dequantized(format: QuantizedFormat, from: Uint8Array, length: number): Float32Array {
   const into = new Float32Array(length);
   CODECS[format].decode(from, into);
   return into;
@@ -35,13 +40,13 @@ function unpacked(format: PackedFormat, from: Uint8Array, length: number): Float
 const waves = (length: number) => Float32Array.from({ length }, (_, i) => Math.sin(i) * 3);
 
 test('bytes: 12 a four of f16r8, 8 a four of f16 and bf16, 260 a block of int8', () => {
-  expect(FORMATS.map((format) => packedBytes(format, 1025))).toEqual([
+  expect(FORMATS.map((format) => storedBytes(format, 1025))).toEqual([
     257 * 12,
     257 * 8,
     257 * 8,
     5 * 260,
   ]);
-  expect(packedBytes('f32', 3)).toBe(12);
+  expect(storedBytes('f32', 3)).toBe(12);
 });
 
 test('what has no place is known: fp16 ends at 65504, the others only at infinity', () => {
@@ -143,7 +148,7 @@ describe('int8', () => {
     values[600] = -3.4028234663852886e38;
     values[601] = 1;
     values.set([1, -2, 0.5, 2, 0], 768);
-    const back = unpacked('int8', packed('int8', values), values.length);
+    const back = dequantized('int8', quantized('int8', values), values.length);
     expect(back.subarray(0, 512).every((x) => x === 0)).toBe(true);
     expect([back[600], back[601]]).toEqual([-3.4028234663852886e38, 0]);
     expect([back[769], back[771], back[772]]).toEqual([-2, 2, 0]);
@@ -153,7 +158,7 @@ describe('int8', () => {
   test('a block’s steps are a 127th of its largest, whatever the other blocks hold', () => {
     const values = waves(1024);
     values[700] = 1e6;
-    const back = unpacked('int8', packed('int8', values), 1024);
+    const back = dequantized('int8', quantized('int8', values), 1024);
     const errorIn = (from: number) =>
       Math.max(
         ...back
@@ -186,7 +191,7 @@ test.each(FORMATS)(
           back = int8Value(roundInt8(x, bits, r), bits);
         } else {
           block[0] = x;
-          back = unpacked(format, packed(format, block, i * 4), 1)[0] as number;
+          back = dequantized(format, quantized(format, block, i * 4), 1)[0] as number;
         }
         sum += back - x;
         squares += (back - x) ** 2;
@@ -200,15 +205,15 @@ describe.each(FORMATS)('%s', (format) => {
   test('where a variable is cut does not matter, and rounds draw differently', () => {
     const { elements } = GROUPS[format];
     const values = waves(1500);
-    const whole = packed(format, values);
+    const whole = quantized(format, values);
     for (const cut of [elements, 512, 1280]) {
       const both = [
-        packed(format, values.subarray(0, cut)),
-        packed(format, values.subarray(cut), cut),
+        quantized(format, values.subarray(0, cut)),
+        quantized(format, values.subarray(cut), cut),
       ];
       expect(Buffer.concat(both).equals(whole)).toBe(true);
     }
-    expect(packed(format, values, 0, 6)).not.toEqual(whole);
+    expect(quantized(format, values, 0, 6)).not.toEqual(whole);
   });
 
   test('what was stored is stored as itself, whatever the round', () => {
@@ -216,8 +221,8 @@ describe.each(FORMATS)('%s', (format) => {
     fc.assert(
       fc.property(fc.array(float, { maxLength: 300 }), fc.nat(1000), (given, round) => {
         const values = Float32Array.from(given, (x) => (Math.abs(x) < 1e-30 ? 0 : x));
-        const once = unpacked(format, packed(format, values, 0, round), values.length);
-        const twice = unpacked(format, packed(format, once, 0, round + 1), values.length);
+        const once = dequantized(format, quantized(format, values, 0, round), values.length);
+        const twice = dequantized(format, quantized(format, once, 0, round + 1), values.length);
         expect(twice).toEqual(once);
       }),
     );

@@ -2,12 +2,17 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { CODECS } from '#workers/codecs/codec.js';
-import { GROUPS, largestIn, type PackedFormat, packedBytes } from '#workers/codecs/value-format.js';
+import {
+  GROUPS,
+  largestIn,
+  type QuantizedFormat,
+  storedBytes,
+} from '#workers/codecs/value-format.js';
 import { sharedKernels } from '#workers/kernels-wasm.js';
 import { simdKernels } from '#workers/simd-kernels.js';
 import { bits, noise } from './chunk.js';
 
-const FORMATS: readonly PackedFormat[] = ['f16r8', 'f16', 'bf16', 'int8'];
+const FORMATS: readonly QuantizedFormat[] = ['f16r8', 'f16', 'bf16', 'int8'];
 const memory = new WebAssembly.Memory({ initial: 4, maximum: 4, shared: true });
 const kernels = simdKernels(memory);
 const FLOATS = 16;
@@ -18,18 +23,18 @@ test('all kernels together can be compiled on a browser’s main thread: at most
 });
 
 /** Packs with both and unpacks with both. */
-function expectSame(format: PackedFormat, values: Float32Array, start: number, round: number) {
+function expectSame(format: QuantizedFormat, values: Float32Array, start: number, round: number) {
   const draw = { item: 7, round };
-  const want = new Uint8Array(packedBytes(format, values.length));
+  const want = new Uint8Array(storedBytes(format, values.length));
   CODECS[format].encode(values, want, start, draw);
   new Float32Array(memory.buffer, FLOATS, values.length).set(values);
-  const packed = new Uint8Array(memory.buffer, PACKED, want.length + 4).fill(0);
-  kernels.pack(format, FLOATS, PACKED, values.length, start, draw);
-  expect(Buffer.from(packed.subarray(0, want.length)).equals(want)).toBe(true);
-  expect(packed[want.length]).toBe(0); // and nothing behind it
+  const quantized = new Uint8Array(memory.buffer, PACKED, want.length + 4).fill(0);
+  kernels.quantize(format, FLOATS, PACKED, values.length, start, draw);
+  expect(Buffer.from(quantized.subarray(0, want.length)).equals(want)).toBe(true);
+  expect(quantized[want.length]).toBe(0); // and nothing behind it
   const back = new Float32Array(values.length);
   CODECS[format].decode(want, back);
-  kernels.unpack(format, PACKED, FLOATS, values.length);
+  kernels.dequantize(format, PACKED, FLOATS, values.length);
   const floats = new Float32Array(memory.buffer, FLOATS, values.length);
   expect(bits(floats)).toEqual(bits(back));
 }

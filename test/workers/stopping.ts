@@ -25,16 +25,16 @@ export function stoppingAt(n: number, kernels: BlendKernels): BlendKernels {
       kernels.copy(from, to, length);
       pass();
     },
-    unpack(format, from, to, length) {
+    dequantize(format, from, to, length) {
       pass();
-      pass(() => kernels.unpack(format, from, to, length >> 1));
-      kernels.unpack(format, from, to, length);
+      pass(() => kernels.dequantize(format, from, to, length >> 1));
+      kernels.dequantize(format, from, to, length);
       pass();
     },
-    pack(format, from, to, length, start, draw) {
+    quantize(format, from, to, length, start, draw) {
       pass();
-      pass(() => kernels.pack(format, from, to, length >> 1, start, draw));
-      kernels.pack(format, from, to, length, start, draw);
+      pass(() => kernels.quantize(format, from, to, length >> 1, start, draw));
+      kernels.quantize(format, from, to, length, start, draw);
       pass();
     },
   };

@@ -1,5 +1,5 @@
 /**
- * Float32 ⇄ packed values, for each format that rounds: the reference that the kernels in WebAssembly and WGSL
+ * Float32 ⇄ quantized values, for each format that rounds: the reference that the kernels in WebAssembly and WGSL
  * must equal to the bit.
  */
 import { int8Value, largestBits, roundInt8 } from './block-int8.js';
@@ -7,7 +7,7 @@ import { brainHalfValue, roundBrainHalf } from './brain-half.js';
 import { halfValue, roundHalf } from './half.js';
 import { halfResidualValue, roundHalfResidual } from './half-residual.js';
 import { type Draw, drawBits } from './random-bits.js';
-import { GROUPS, type PackedFormat } from './value-format.js';
+import { GROUPS, type QuantizedFormat } from './value-format.js';
 
 export interface Codec {
   /**
@@ -101,7 +101,7 @@ const blockInt8: Codec = {
   },
 };
 
-export const CODECS: Readonly<Record<PackedFormat, Codec>> = {
+export const CODECS: Readonly<Record<QuantizedFormat, Codec>> = {
   f16r8: halfResidual,
   f16: sixteenBits(roundHalf, halfValue),
   bf16: sixteenBits(roundBrainHalf, brainHalfValue),

@@ -1,8 +1,8 @@
 /**
  * How slow values are stored: formats, and the bytes that they take.
  *
- * Packed values come in groups of whole 32-bit words, one after the other. So a run of whole groups is one run
- * of bytes, and weights can be cut, copied and packed anew between two groups.
+ * Quantized values come in groups of whole 32-bit words, one after the other. So a run of whole groups is one run
+ * of bytes, and weights can be cut, copied and quantized anew between two groups.
  */
 
 /**
@@ -15,7 +15,7 @@
 export type ValueFormat = 'f32' | 'f16r8' | 'f16' | 'bf16' | 'int8';
 
 /** Formats that round. */
-export type PackedFormat = Exclude<ValueFormat, 'f32'>;
+export type QuantizedFormat = Exclude<ValueFormat, 'f32'>;
 
 export interface Group {
   readonly elements: number;
@@ -31,7 +31,7 @@ export const GROUPS: Readonly<Record<ValueFormat, Group>> = {
 };
 
 /** Bytes of `length` elements: the last group is whole, its padding zero. */
-export function packedBytes(format: ValueFormat, length: number): number {
+export function storedBytes(format: ValueFormat, length: number): number {
   const { elements, bytes } = GROUPS[format];
   return Math.ceil(length / elements) * bytes;
 }

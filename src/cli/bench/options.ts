@@ -9,7 +9,7 @@ import {
   type BenchPolicy,
   policyNamed,
 } from '../../measure/policies.js';
-import { HOST_FORMATS, isPacked, type SlowPlace } from '../../measure/slow-places.js';
+import { HOST_FORMATS, isQuantized, type SlowPlace } from '../../measure/slow-places.js';
 import { WORKLOAD_NAMES } from '../../measure/workloads.js';
 import type { SlowFormat } from '../../slow/slow-format.js';
 import { checkCell, type GivenCell, policiesFor } from './cell-checks.js';
@@ -186,7 +186,7 @@ export function checkedSlow(
 
 /** Measured again under another name, float32 would pass for the format. */
 export function checkIsPacked(slow: SlowPlace, width: number | null): void {
-  if (width === null || isPacked(slow, width)) return; // models have large layers
+  if (width === null || isQuantized(slow, width)) return; // models have large layers
   throw new UsageError(
     `--slow ${slow} with --width ${width}: slow weights of a layer of ${width ** 2} weights stay float32, ` +
       `from 4,096 on they are packed. Give at least --width 64, or --slow host:f32.`,

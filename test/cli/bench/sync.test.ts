@@ -2,7 +2,7 @@
 
 import { expect, test } from 'vitest';
 
-import { HOST_FORMATS, isPacked, SLOW_PLACES } from '#src/measure/slow-places.js';
+import { HOST_FORMATS, isQuantized, SLOW_PLACES } from '#src/measure/slow-places.js';
 import { costOfSync } from '#src/measure/sync-costs.js';
 import { syncCellOf } from '#src/cli/bench/sync/sync-cell.js';
 import type { LookaheadStats } from '#src/index.js';
@@ -78,10 +78,10 @@ test('the cost of a sync is what the counters rose by; none, or two, is an error
 
 test('layers of fewer than 4,096 weights are packed in no format but float32', () => {
   expect(HOST_FORMATS).toEqual(['host:f32', 'host:f16r8', 'host:f16', 'host:bf16', 'host:int8']);
-  expect(SLOW_PLACES.filter((place) => isPacked(place, 63))).toEqual([
+  expect(SLOW_PLACES.filter((place) => isQuantized(place, 63))).toEqual([
     'host:f32',
     'device:f32',
     'variables',
   ]);
-  expect(SLOW_PLACES.filter((place) => isPacked(place, 64))).toEqual(SLOW_PLACES);
+  expect(SLOW_PLACES.filter((place) => isQuantized(place, 64))).toEqual(SLOW_PLACES);
 });

@@ -1,4 +1,4 @@
-// Packed slow weights on the host where something does not go as usual.
+// Quantized slow weights on the host where something does not go as usual.
 
 import * as tf from '@tensorflow/tfjs-core';
 import { lookahead, sgd } from 'slowlane';

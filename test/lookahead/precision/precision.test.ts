@@ -19,26 +19,26 @@ import { describe, expect, test, vi } from 'vitest';
 
 import { checkLookaheadOptions } from '#src/lookahead/options.js';
 import { CODECS } from '#workers/codecs/codec.js';
-import { type PackedFormat, packedBytes } from '#workers/codecs/value-format.js';
+import { type QuantizedFormat, storedBytes } from '#workers/codecs/value-format.js';
 
 import { entry } from '../../built.js';
 import { halfSquare, noise, onEveryEngine, slowOf, valuesOf } from '../../engines.js';
 import { trainShapes } from '../train-shapes.js';
 import type { Fault } from '../../workers/faulty/worker.js';
 
-const FORMATS: readonly PackedFormat[] = ['f16r8', 'f16', 'bf16', 'int8'];
-const placed = (format: PackedFormat) => `host:${format}` as SlowFormat;
+const FORMATS: readonly QuantizedFormat[] = ['f16r8', 'f16', 'bf16', 'int8'];
+const placed = (format: QuantizedFormat) => `host:${format}` as SlowFormat;
 
 /** `values` as they are stored. */
-function stored(format: PackedFormat, values: readonly number[], item: number, round: number) {
-  const packed = new Uint8Array(packedBytes(format, values.length));
-  CODECS[format].encode(Float32Array.from(values), packed, 0, { item, round });
+function stored(format: QuantizedFormat, values: readonly number[], item: number, round: number) {
+  const quantized = new Uint8Array(storedBytes(format, values.length));
+  CODECS[format].encode(Float32Array.from(values), quantized, 0, { item, round });
   const back = new Float32Array(values.length);
-  CODECS[format].decode(packed, back);
+  CODECS[format].decode(quantized, back);
   return [...back];
 }
 
-/** Packed, packed with odd lengths and in several chunks, and two that stay float32. */
+/** Quantized, quantized with odd lengths and in several chunks, and two that stay float32. */
 const SHAPES = [[64, 64], [71, 67], [5000], [20, 20], [3, 1400]];
 
 onEveryEngine(() => {

@@ -24,7 +24,7 @@ vi.mock('#workers/simd-kernels.js', async (original) => {
       if (!rounding.isNearest) return kernels;
       return {
         ...kernels,
-        pack(format, fromByte, toByte, length) {
+        quantize(format, fromByte, toByte, length) {
           if (format !== 'f16') throw new Error(`${format} is not rounded to nearest here.`);
           const halves = new Uint16Array(memory.buffer, toByte, length);
           const values = new Float32Array(memory.buffer, fromByte, length);
@@ -38,7 +38,7 @@ vi.mock('#workers/simd-kernels.js', async (original) => {
 beforeAll(async () => void (await tf.setBackend('cpu')));
 
 const INPUTS = 64;
-const OUTPUTS = 64; // 4,096 weights: as few as are packed
+const OUTPUTS = 64; // 4,096 weights: as few as are quantized
 const EXAMPLES = 256;
 const BATCH = 16;
 const STEPS = 2000;

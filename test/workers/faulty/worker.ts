@@ -62,15 +62,15 @@ function faulty(kernels: BlendKernels, fault: Fault, job: BlendJob): BlendKernel
       if (inBlock(pieces, 'computed')) failNow(fault, job);
       pieces++;
     },
-    unpack: kernels.unpack.bind(kernels),
-    // What comes first of the two that bring a result to its places, where slow weights are packed.
-    pack(format, from, to, length, start, draw) {
+    dequantize: kernels.dequantize.bind(kernels),
+    // What comes first of the two that bring a result to its places, where slow weights are quantized.
+    quantize(format, from, to, length, start, draw) {
       if (inBlock(copies / 2, 'marked')) failNow(fault, job);
       if (inBlock(copies / 2, 'mid-copy')) {
-        kernels.pack(format, from, to, length >> 1, start, draw);
+        kernels.quantize(format, from, to, length >> 1, start, draw);
         failNow(fault, job);
       }
-      kernels.pack(format, from, to, length, start, draw);
+      kernels.quantize(format, from, to, length, start, draw);
       copies++;
     },
     copy(from, to, length) {

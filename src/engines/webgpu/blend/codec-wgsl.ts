@@ -1,7 +1,7 @@
-// The codecs of packed slow values in WGSL: the same bits as workers/codecs, which explain them. Whole numbers
+// The codecs of quantized slow values in WGSL: the same bits as workers/codecs, which explain them. Whole numbers
 // wherever a float could be rounded or a subnormal flushed as the device likes.
 
-import type { PackedFormat } from '../../../../workers/codecs/value-format.js';
+import type { QuantizedFormat } from '../../../../workers/codecs/value-format.js';
 
 /** `draw_bits(block, item, round) -> vec4<u32>`. */
 const RANDOM_BITS = `
@@ -127,7 +127,7 @@ fn int8_value(code: u32, largest: u32) -> f32 {
 }
 `;
 
-export const CODEC_WGSL: Readonly<Record<PackedFormat, string>> = {
+export const CODEC_WGSL: Readonly<Record<QuantizedFormat, string>> = {
   f16r8: RANDOM_BITS + HALF_RESIDUAL,
   f16: RANDOM_BITS + HALF,
   bf16: RANDOM_BITS + BRAIN_HALF,

@@ -1,6 +1,6 @@
-// Slow weights that wait on the host, packed, and are blended by the device.
+// Slow weights that wait on the host, quantized, and are blended by the device.
 //
-// A sync is queue work: for each piece copy up → blend and pack in place → copy down, through a few staging
+// A sync is queue work: for each piece copy up → blend and quantize in place → copy down, through a few staging
 // buffers. Afterwards, while training goes on, each piece is brought round on the host: from the
 // buffer that came down to the one that goes up (`turn-around`). Nothing needs slow weights meanwhile but
 // the next sync, a save or a restore, which wait for it.
@@ -11,7 +11,11 @@ import type * as tf from '@tensorflow/tfjs-core';
 
 import { fitsIn, largestIn, type ValueFormat } from '../../../../workers/codecs/value-format.js';
 import { valueFormat } from '../../../slow/slow-format.js';
-import { layOutPacked, stagedPieceBytes, stagingBytesOf } from '../../../slow/packed-layout.js';
+import {
+  layOutQuantized,
+  stagedPieceBytes,
+  stagingBytesOf,
+} from '../../../slow/quantized-layout.js';
 import type {
   BlendOptions,
   Blending,
@@ -72,10 +76,10 @@ export class DeviceBlendStore<W extends Storable> implements SlowStore<W> {
   }
 
   keepInF32(item: W): void {
-    const isPacked = this.#pieces.some(({ parts }) =>
+    const isQuantized = this.#pieces.some(({ parts }) =>
       parts.some((part) => part.item === item && part.format !== 'f32'),
     );
-    if (!isPacked) return;
+    if (!isQuantized) return;
     const values = this.read(item);
     const pieceBytes = Math.max(...this.#pieces.map(({ bytes }) => bytes));
     this.#keptInF32.add(item);
@@ -226,11 +230,11 @@ export class DeviceBlendStore<W extends Storable> implements SlowStore<W> {
   }
 
   #make(items: readonly W[], pieceBytes: number): HostPiece<W>[] {
-    const packed = items.map((item) => ({ item, size: item.size, format: this.#formatOf(item) }));
+    const formatted = items.map((item) => ({ item, size: item.size, format: this.#formatOf(item) }));
     const made: HostPiece<W>[] = [];
     const { hostBuffers } = this.#backend;
     try {
-      for (const { parts, bytes } of layOutPacked(packed, pieceBytes)) {
+      for (const { parts, bytes } of layOutQuantized(formatted, pieceBytes)) {
         made.push(new HostPiece(parts, bytes, hostBuffers));
       }
     } catch (error) {

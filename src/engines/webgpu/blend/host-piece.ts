@@ -1,18 +1,18 @@
-// One piece of the slow weights, packed, in host memory.
+// One piece of the slow weights, quantized, in host memory.
 
 import { CODECS } from '../../../../workers/codecs/codec.js';
 import type { Draw } from '../../../../workers/codecs/random-bits.js';
-import { packedBytes } from '../../../../workers/codecs/value-format.js';
-import type { PackedPart } from '../../../slow/packed-layout.js';
+import { storedBytes } from '../../../../workers/codecs/value-format.js';
+import type { QuantizedPart } from '../../../slow/quantized-layout.js';
 import type { HostBuffers } from '../host-memory/host-buffers.js';
 import { MappedPair } from '../host-memory/mapped-pair.js';
 
 export class HostPiece<W> extends MappedPair {
   /** Those that are not dropped. */
-  parts: readonly PackedPart<W>[];
+  parts: readonly QuantizedPart<W>[];
 
   /** Its values are zero. */
-  constructor(parts: readonly PackedPart<W>[], bytes: number, buffers: HostBuffers) {
+  constructor(parts: readonly QuantizedPart<W>[], bytes: number, buffers: HostBuffers) {
     super(bytes, buffers);
     this.parts = parts;
   }
@@ -23,25 +23,25 @@ export class HostPiece<W> extends MappedPair {
   }
 
   /** The slow values of a part: for the moment, not to be written. */
-  values(part: PackedPart<W>): Float32Array {
-    const packed = bytesOf(this.readable, part);
-    if (part.format === 'f32') return floatsOf(packed);
+  values(part: QuantizedPart<W>): Float32Array {
+    const quantized = bytesOf(this.readable, part);
+    if (part.format === 'f32') return floatsOf(quantized);
     const values = new Float32Array(part.length);
-    CODECS[part.format].decode(packed, values);
+    CODECS[part.format].decode(quantized, values);
     return values;
   }
 
   /** Gives a part its slow values, rounded by `draw` if they have to be. */
-  write(part: PackedPart<W>, values: Float32Array, draw: Draw): void {
-    const packed = bytesOf(this.readable, part);
-    if (part.format === 'f32') floatsOf(packed).set(values);
-    else CODECS[part.format].encode(values, packed, part.start, draw);
-    this.writable.set(packed, part.offset);
+  write(part: QuantizedPart<W>, values: Float32Array, draw: Draw): void {
+    const quantized = bytesOf(this.readable, part);
+    if (part.format === 'f32') floatsOf(quantized).set(values);
+    else CODECS[part.format].encode(values, quantized, part.start, draw);
+    this.writable.set(quantized, part.offset);
   }
 }
 
-function bytesOf<W>(range: Uint8Array, { offset, length, format }: PackedPart<W>): Uint8Array {
-  return range.subarray(offset, offset + packedBytes(format, length));
+function bytesOf<W>(range: Uint8Array, { offset, length, format }: QuantizedPart<W>): Uint8Array {
+  return range.subarray(offset, offset + storedBytes(format, length));
 }
 
 function floatsOf({ buffer, byteOffset, byteLength }: Uint8Array): Float32Array {

@@ -1,7 +1,7 @@
-// Records the moves of parts between fast weights and packed slow weights: pipelines, numbers, dispatches.
+// Records the moves of parts between fast weights and quantized slow weights: pipelines, numbers, dispatches.
 
-import { packedBytes } from '../../../../workers/codecs/value-format.js';
-import type { PackedPart } from '../../../slow/packed-layout.js';
+import { storedBytes } from '../../../../workers/codecs/value-format.js';
+import type { QuantizedPart } from '../../../slow/quantized-layout.js';
 import {
   type Move,
   type MoveSpec,
@@ -19,7 +19,7 @@ const ALIGN_BYTES = 256;
 
 export interface PartMove {
   readonly move: Move;
-  readonly part: Pick<PackedPart<unknown>, 'format' | 'start' | 'length' | 'offset'>;
+  readonly part: Pick<QuantizedPart<unknown>, 'format' | 'start' | 'length' | 'offset'>;
   /** The whole variable's buffer. */
   readonly fast: GPUBuffer;
   /** The whole piece's buffer on the device. */
@@ -71,7 +71,7 @@ export class PartMover {
     const pipeline = this.#pipelineFor(spec);
     const bound: GPUBufferBinding[] = [
       { buffer: fast, offset: start * 4, size: length * 4 },
-      { buffer: slow, offset, size: packedBytes(format, length) },
+      { buffer: slow, offset, size: storedBytes(format, length) },
       numbers,
     ];
     const group = bindGroup(this.#device, pipeline, bound);

@@ -3,7 +3,7 @@
 import type * as tf from '@tensorflow/tfjs-core';
 
 import { SlowlaneError } from '../../../checks/errors.js';
-import { STAGING_PIECES } from '../../../slow/packed-layout.js';
+import { STAGING_PIECES } from '../../../slow/quantized-layout.js';
 import type { Storable } from '../../../slow/slow-store.js';
 import type { BudgetedBackend } from '../budgeted-backend.js';
 import type { TensorBuffers } from '../update/tensor-buffers.js';

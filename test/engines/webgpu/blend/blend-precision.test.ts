@@ -5,20 +5,20 @@ import { lookahead, type LookaheadOptions, sgd, type SlowFormat } from 'slowlane
 import { beforeAll, describe, expect, test } from 'vitest';
 
 import { CODECS } from '#workers/codecs/codec.js';
-import { type PackedFormat, packedBytes } from '#workers/codecs/value-format.js';
+import { type QuantizedFormat, storedBytes } from '#workers/codecs/value-format.js';
 
 import { halfSquare, noise } from '../../../engines.js';
 import { describeWebGPU, start } from '../engine.js';
 
-const FORMATS: readonly PackedFormat[] = ['f16r8', 'f16', 'bf16', 'int8'];
+const FORMATS: readonly QuantizedFormat[] = ['f16r8', 'f16', 'bf16', 'int8'];
 const read = async (tensor: tf.Tensor) => tensor.data<'float32'>();
 
 /** `values` as the host's codec stores them. */
-function stored(format: PackedFormat, values: Float32Array, round: number): Float32Array {
-  const packed = new Uint8Array(packedBytes(format, values.length));
-  CODECS[format].encode(values, packed, 0, { item: 0, round });
+function stored(format: QuantizedFormat, values: Float32Array, round: number): Float32Array {
+  const quantized = new Uint8Array(storedBytes(format, values.length));
+  CODECS[format].encode(values, quantized, 0, { item: 0, round });
   const back = new Float32Array(values.length);
-  CODECS[format].decode(packed, back);
+  CODECS[format].decode(quantized, back);
   return back;
 }
 

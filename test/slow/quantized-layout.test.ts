@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 
-import { layOutPacked } from '#src/slow/packed-layout.js';
-import { GROUPS, packedBytes } from '#workers/codecs/value-format.js';
+import { layOutQuantized } from '#src/slow/quantized-layout.js';
+import { GROUPS, storedBytes } from '#workers/codecs/value-format.js';
 
 const items = fc.array(
   fc.record({
@@ -16,7 +16,7 @@ test('every element has one place, in order; parts begin where a device can bind
   fc.assert(
     fc.property(items, fc.integer({ min: 1, max: 9000 }), (given, pieceBytes) => {
       const all = given.map((one, item) => ({ ...one, item }));
-      const pieces = layOutPacked(all, pieceBytes);
+      const pieces = layOutQuantized(all, pieceBytes);
       const next = new Map<number, number>();
       for (const { parts, bytes } of pieces) {
         expect(bytes).toBeLessThanOrEqual(Math.max(512, pieceBytes));
@@ -29,7 +29,7 @@ test('every element has one place, in order; parts begin where a device can bind
           expect(start).toBe(next.get(item) ?? 0);
           expect(format).toBe(given[item]?.format);
           next.set(item, start + length);
-          filled = offset + packedBytes(format, length);
+          filled = offset + storedBytes(format, length);
         }
         expect(filled).toBeLessThanOrEqual(bytes);
       }
@@ -40,7 +40,7 @@ test('every element has one place, in order; parts begin where a device can bind
 
 test('a variable that fits into one piece is not split; one of 3 × 512 bytes takes three', () => {
   const sizesOf = (sizes: number[]) =>
-    layOutPacked(
+    layOutQuantized(
       sizes.map((size, item) => ({ item, size, format: 'f32' as const })),
       512,
     ).map(({ parts }) => parts.map(({ item, length }) => [item, length]));

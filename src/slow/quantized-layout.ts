@@ -1,12 +1,12 @@
 // Cuts variables into pieces that a device blends one after the other. Pure arithmetic.
 //
-// A piece is one buffer of packed slow weights. Every part in it begins at a multiple of 256 bytes, in the
+// A piece is one buffer of quantized slow weights. Every part in it begins at a multiple of 256 bytes, in the
 // piece and in its variable, because a device binds parts of buffers only there.
 
-import { GROUPS, packedBytes, type ValueFormat } from '../../workers/codecs/value-format.js';
+import { GROUPS, storedBytes, type ValueFormat } from '../../workers/codecs/value-format.js';
 
 /** A run of elements of one item inside a piece. */
-export interface PackedPart<W> {
+export interface QuantizedPart<W> {
   readonly item: W;
   readonly format: ValueFormat;
   /** First element within the variable. */
@@ -17,14 +17,14 @@ export interface PackedPart<W> {
   readonly offset: number;
 }
 
-export interface PackedPiece<W> {
-  readonly parts: readonly PackedPart<W>[];
+export interface QuantizedPiece<W> {
+  readonly parts: readonly QuantizedPart<W>[];
   readonly bytes: number;
 }
 
 const ALIGN_BYTES = 256;
 
-export interface PackedItem<W> {
+export interface QuantizedItem<W> {
   readonly item: W;
   readonly format: ValueFormat;
   /** Number of elements. */
@@ -32,7 +32,7 @@ export interface PackedItem<W> {
 }
 
 /** Equal pieces in a row. In each further one, the parts begin where they end in the previous one. */
-export interface PieceRun<W> extends PackedPiece<W> {
+export interface PieceRun<W> extends QuantizedPiece<W> {
   readonly times: number;
 }
 
@@ -63,11 +63,11 @@ export function stagingBytesOf(
  * Pieces of at most `pieceBytes`, which is rounded to a multiple of 512, the smallest size that holds a block of
  * int8. Items without elements get no part.
  */
-export function layOutPacked<W>(
-  items: readonly PackedItem<W>[],
+export function layOutQuantized<W>(
+  items: readonly QuantizedItem<W>[],
   pieceBytes: number,
-): PackedPiece<W>[] {
-  const pieces: PackedPiece<W>[] = [];
+): QuantizedPiece<W>[] {
+  const pieces: QuantizedPiece<W>[] = [];
   for (const { parts, bytes, times } of pieceRuns(items, pieceBytes)) {
     for (let i = 0; i < times; i++) {
       const moved = parts.map((part) => ({ ...part, start: part.start + i * part.length }));
@@ -79,14 +79,14 @@ export function layOutPacked<W>(
 
 /** The same pieces, with equal ones in one run, so that sizes alone cost no work per piece. */
 export function* pieceRuns<W>(
-  items: readonly PackedItem<W>[],
+  items: readonly QuantizedItem<W>[],
   pieceBytes: number,
 ): Generator<PieceRun<W>> {
   const capacity = Math.max(512, Math.floor(pieceBytes / 512) * 512);
-  let parts: PackedPart<W>[] = [];
+  let parts: QuantizedPart<W>[] = [];
   let filled = 0;
   for (const { item, format, size } of items) {
-    if (filled > 0 && packedBytes(format, size) > capacity - filled) {
+    if (filled > 0 && storedBytes(format, size) > capacity - filled) {
       yield { parts, bytes: filled, times: 1 };
       parts = [];
       filled = 0;
@@ -97,12 +97,12 @@ export function* pieceRuns<W>(
     const times = filled > 0 ? 0 : Math.max(0, Math.ceil((size - fitting) / cut));
     const part = { item, format, offset: filled };
     if (times > 0) {
-      const bytes = aligned(packedBytes(format, cut));
+      const bytes = aligned(storedBytes(format, cut));
       yield { parts: [{ ...part, start: 0, length: cut }], bytes, times };
     }
     const length = size - times * cut;
     if (length > 0) parts.push({ ...part, start: times * cut, length });
-    filled += aligned(packedBytes(format, length));
+    filled += aligned(storedBytes(format, length));
   }
   if (filled > 0) yield { parts, bytes: filled, times: 1 };
 }
@@ -115,5 +115,5 @@ function aligned(bytes: number): number {
 function cuttable(format: ValueFormat, bytes: number): number {
   // Both are powers of two.
   const elements = Math.max(GROUPS[format].elements, ALIGN_BYTES / 4);
-  return Math.floor(bytes / packedBytes(format, elements)) * elements;
+  return Math.floor(bytes / storedBytes(format, elements)) * elements;
 }

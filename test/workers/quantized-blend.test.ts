@@ -1,4 +1,4 @@
-// The blend of a chunk whose slow weights are packed: slow gets the rounded result, fast the unrounded one.
+// The blend of a chunk whose slow weights are quantized: slow gets the rounded result, fast the unrounded one.
 import { describe, expect, test } from 'vitest';
 import {
   beginChunk,
@@ -8,13 +8,13 @@ import {
   stagingParts,
 } from '#workers/blend.js';
 import { CODECS } from '#workers/codecs/codec.js';
-import { GROUPS, type PackedFormat, packedBytes } from '#workers/codecs/value-format.js';
+import { GROUPS, type QuantizedFormat, storedBytes } from '#workers/codecs/value-format.js';
 import { blendPlain, plainKernels } from '#workers/plain-kernels.js';
 import { simdKernels } from '#workers/simd-kernels.js';
 import { BLOCK_LENGTH, bits, noise } from './chunk.js';
 import { completes, stoppingAt } from './stopping.js';
 
-const FORMATS: readonly PackedFormat[] = ['f16r8', 'f16', 'bf16', 'int8'];
+const FORMATS: readonly QuantizedFormat[] = ['f16r8', 'f16', 'bf16', 'int8'];
 const ROUND = 9;
 
 /** Two weights; the second has an end in mid-group, and the first begins in mid-weight. */
@@ -25,14 +25,14 @@ const RUNS: readonly BlendRun[] = [
   { length: 300, stepSize: 1, item: 6, start: 0 },
 ];
 
-interface PackedChunk {
+interface QuantizedChunk {
   readonly job: BlendJob;
   readonly slow: Uint8Array;
   readonly fast: Float32Array;
 }
 
 /** Where each run begins, in elements, and where the last ends. */
-function places(format: PackedFormat): number[] {
+function places(format: QuantizedFormat): number[] {
   const { elements } = GROUPS[format];
   const ends = [0];
   for (const { length } of RUNS)
@@ -40,13 +40,13 @@ function places(format: PackedFormat): number[] {
   return ends;
 }
 
-function packedChunk(format: PackedFormat): PackedChunk {
+function quantizedChunk(format: QuantizedFormat): QuantizedChunk {
   const total = places(format).at(-1) as number;
   const parts = stagingParts(64 * 1024, 4 * 4096);
   const memory = new WebAssembly.Memory({ initial: 3, maximum: 3, shared: true });
-  const packing = { format, round: ROUND };
-  const job = { memory, memoryId: 1, slowByte: 64, ...parts, runs: RUNS, packing };
-  const slow = new Uint8Array(memory.buffer, 64, packedBytes(format, total));
+  const quantization = { format, round: ROUND };
+  const job = { memory, memoryId: 1, slowByte: 64, ...parts, runs: RUNS, quantization };
+  const slow = new Uint8Array(memory.buffer, 64, storedBytes(format, total));
   CODECS[format].encode(noise(total, 1), slow, 0, { item: 0, round: 1 });
   const fast = new Float32Array(memory.buffer, job.fastByte, total);
   fast.set(noise(total, 2));
@@ -56,26 +56,26 @@ function packedChunk(format: PackedFormat): PackedChunk {
 }
 
 /** What it must give, run by run. */
-function expected(format: PackedFormat) {
-  const { slow, fast } = packedChunk(format);
+function expected(format: QuantizedFormat) {
+  const { slow, fast } = quantizedChunk(format);
   const group = GROUPS[format];
   const results = RUNS.map(({ length, stepSize, item = 0, start = 0 }, i) => {
     const at = places(format)[i] as number;
     const byte = (at / group.elements) * group.bytes;
-    const packed = slow.subarray(byte, byte + packedBytes(format, length));
+    const quantized = slow.subarray(byte, byte + storedBytes(format, length));
     const s = new Float32Array(length);
-    CODECS[format].decode(packed, s);
+    CODECS[format].decode(quantized, s);
     const f = fast.subarray(at, at + length);
     const unrounded = new Float32Array(length);
     if (stepSize === 1) unrounded.set(f);
     else blendPlain(s, f, unrounded, stepSize);
-    CODECS[format].encode(unrounded, packed, start, { item, round: ROUND });
+    CODECS[format].encode(unrounded, quantized, start, { item, round: ROUND });
     return unrounded;
   });
   return { slow: Buffer.from(slow), fast: results.map(bits) };
 }
 
-function fastOf(format: PackedFormat, { fast }: PackedChunk): number[][] {
+function fastOf(format: QuantizedFormat, { fast }: QuantizedChunk): number[][] {
   return RUNS.map(({ length }, i) => {
     const at = places(format)[i] as number;
     return bits(fast.subarray(at, at + length));
@@ -86,7 +86,7 @@ describe.each(FORMATS)('%s', (format) => {
   test('slow: the rounded blend, fast: the blend, in every run', () => {
     const want = expected(format);
     for (const make of [plainKernels, simdKernels]) {
-      const chunk = packedChunk(format);
+      const chunk = quantizedChunk(format);
       blendChunk(chunk.job, make(chunk.job.memory));
       expect(want.slow.equals(chunk.slow)).toBe(true);
       expect(fastOf(format, chunk)).toEqual(want.fast);
@@ -97,7 +97,7 @@ describe.each(FORMATS)('%s', (format) => {
     const want = expected(format);
     let stages = 0;
     for (let done = false; !done; stages++) {
-      const chunk = packedChunk(format);
+      const chunk = quantizedChunk(format);
       const kernels = simdKernels(chunk.job.memory);
       done = completes(chunk.job, stoppingAt(stages, kernels));
       if (!done) blendChunk(chunk.job, kernels);
@@ -109,7 +109,7 @@ describe.each(FORMATS)('%s', (format) => {
   });
 
   test('α = 0 leaves what is stored, to the bit, and fast has it', () => {
-    const chunk = packedChunk(format);
+    const chunk = quantizedChunk(format);
     const before = Buffer.from(chunk.slow);
     const runs = RUNS.map((run) => ({ ...run, stepSize: 0 }));
     blendChunk({ ...chunk.job, runs });
