@@ -123,6 +123,16 @@ export function blendChunk(job: BlendJob, kernels: BlendKernels = kernelsFor(job
   }
 }
 
+// Each job brings a new clone of its memory, on which the kernels would have to start anew, so a thread keeps the last
+// one. Only one, so that it keeps no more than one store alive that is otherwise gone.
+let last: { readonly id: number; readonly memory: WebAssembly.Memory } | undefined;
+
+/** What each thread of the pool runs: one chunk per call. */
+export default function blendInWorker(job: BlendJob): void {
+  if (last?.id !== job.memoryId) last = { id: job.memoryId, memory: job.memory };
+  blendChunk(job, kernelsFor(last.memory));
+}
+
 /** A run that is not empty, and where it lies within the chunk. */
 interface Piece {
   readonly run: BlendRun;

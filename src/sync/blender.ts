@@ -26,8 +26,7 @@ export interface BlenderOptions {
    */
   readonly timeoutMs: number;
   /**
-   * The module that each thread runs; its default export takes a `BlendJob`. Default:
-   * `workers/blend-worker`.
+   * The module that each thread runs; its default export takes a `BlendJob`. Default: `workers/blend`.
    */
   readonly workerFile?: URL;
   /** Told once, when threads are given up for good. Default: `console.warn`. */

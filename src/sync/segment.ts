@@ -11,7 +11,6 @@ import { CODECS } from '../../workers/codecs/codec.js';
 import type { Draw } from '../../workers/codecs/random-bits.js';
 import { storedBytes, type ValueFormat } from '../../workers/codecs/value-format.js';
 import type { Chunk, Part } from '../slow/layout.js';
-import { Ring } from './ring.js';
 
 const FLOAT_BYTES = 4;
 const PAGE_BYTES = 65_536;
@@ -19,6 +18,29 @@ const PAGE_BYTES = 65_536;
 const ALIGN_BYTES = 64;
 
 let segments = 0;
+
+/** Lends a fixed number of staging slots, first come first served. */
+class Ring {
+  readonly #free: number[];
+  readonly #waiting: ((slot: number) => void)[] = [];
+
+  constructor(slots: number) {
+    this.#free = Array.from({ length: slots }, (_, i) => slots - 1 - i);
+  }
+
+  /** Resolves to a slot that is the caller's until it calls `release`. */
+  acquire(): Promise<number> {
+    const slot = this.#free.pop();
+    if (slot !== undefined) return Promise.resolve(slot);
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  release(slot: number): void {
+    const next = this.#waiting.shift();
+    if (next) next(slot);
+    else this.#free.push(slot);
+  }
+}
 
 export class Segment {
   readonly ring: Ring;

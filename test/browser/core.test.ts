@@ -47,6 +47,6 @@ describe.skipIf(!hasChromium)('in Chromium', () => {
   test('the bundle has no part of the WebGPU engine, of its backend, or of the worker pool', () => {
     const modules = site.chunks.flatMap(({ moduleIds }) => moduleIds);
     expect(modules.some((id) => id.includes('sync/no-worker-blender'))).toBe(true);
-    expect(modules.filter((id) => /webgpu|piscina|thread-pool/.test(id))).toEqual([]);
+    expect(modules.filter((id) => /webgpu|piscina|sync\/node/.test(id))).toEqual([]);
   });
 });

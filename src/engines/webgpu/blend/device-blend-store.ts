@@ -230,7 +230,11 @@ export class DeviceBlendStore<W extends Storable> implements SlowStore<W> {
   }
 
   #make(items: readonly W[], pieceBytes: number): HostPiece<W>[] {
-    const formatted = items.map((item) => ({ item, size: item.size, format: this.#formatOf(item) }));
+    const formatted = items.map((item) => ({
+      item,
+      size: item.size,
+      format: this.#formatOf(item),
+    }));
     const made: HostPiece<W>[] = [];
     const { hostBuffers } = this.#backend;
     try {
