@@ -92,6 +92,18 @@ export const RUN_RECORD = recordSchema(
       required: ['inner'],
       additionalProperties: { type: ['string', 'number', 'boolean'] },
     }),
+    overrides: Type.Optional(
+      list(
+        object({
+          weights: text('A regular expression on names of weights.'),
+          slow: Type.Optional(text()),
+          slowStepSize: Type.Optional(amount()),
+          exclude: Type.Optional(Type.Literal(true)),
+          moments: Type.Optional(text()),
+        }),
+        'Other values for some weights. The first that matches a weight counts. Absent where none were given.',
+      ),
+    ),
     engine: object({
       name: text(),
       note: text('Why preferred engines were passed over; empty where none was.'),

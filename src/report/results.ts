@@ -49,7 +49,14 @@ function rowsOf(tables: readonly (readonly SummaryRow[])[]): TableRow[] {
 }
 
 function optionRows(record: RunRecord): SummaryRow[] {
-  return Object.entries(record.options).map(([label, value]) => ({ label, value: String(value) }));
+  const overrides = (record.overrides ?? []).map(({ weights, ...values }) => ({
+    label: `override ${weights}`,
+    value: Object.entries(values)
+      .map(([name, value]) => (value === true ? name : `${name} ${value}`))
+      .join(', '),
+  }));
+  const options = Object.entries(record.options);
+  return [...options.map(([label, value]) => ({ label, value: String(value) })), ...overrides];
 }
 
 function machineRows(record: RunRecord): SummaryRow[] {

@@ -3,7 +3,9 @@
 import type { Command } from 'commander';
 
 import type { ModelName } from '../../models/names.js';
+import type { MomentPolicy } from '../../optimizers/step-options.js';
 import { UsageError } from '../terminal/cli-error.js';
+import { lookaheadOverrides } from '../terminal/override.js';
 import { checkCombination, type EngineName } from './choices.js';
 import { INNER_WITH_CURVATURE, type InnerName, type RawTrainOptions } from './options.js';
 
@@ -20,8 +22,10 @@ export const LOOKAHEAD_ONLY: readonly string[] = [
 export function checkTogether(raw: RawTrainOptions, model: ModelName, command: Command): void {
   checkCombination(raw.data, model, raw.engine);
   if (raw.vram !== undefined) checkBudgetKeeper(raw.engine);
-  if (raw.lookahead && raw.moments !== 'device:f32') checkMomentsAreLeftAlone(raw);
-  if (!raw.lookahead) refuseLookaheadOptions(command);
+  const moments = [raw.moments, ...raw.override.map((one) => one.moments ?? 'device:f32')];
+  const changed = moments.find((policy) => policy !== 'device:f32');
+  if (raw.lookahead && changed !== undefined) checkMomentsAreLeftAlone(raw, changed);
+  if (!raw.lookahead) refuseLookaheadOptions(raw, command);
   else if (raw.slowStepSize === 'adaptive') checkAdaptive(raw.inner);
 }
 
@@ -32,7 +36,10 @@ function checkBudgetKeeper(engine: EngineName): void {
   );
 }
 
-function checkMomentsAreLeftAlone({ innerState, slowStepSize, moments }: RawTrainOptions): void {
+function checkMomentsAreLeftAlone(
+  { innerState, slowStepSize }: RawTrainOptions,
+  moments: MomentPolicy,
+): void {
   const reader =
     innerState === 'interpolate'
       ? '--inner-state interpolate'
@@ -41,7 +48,7 @@ function checkMomentsAreLeftAlone({ innerState, slowStepSize, moments }: RawTrai
         : undefined;
   if (reader === undefined) return;
   throw new UsageError(
-    `${reader} needs moments in float32 on the device, got --moments ${moments}. Leave out one or the other.`,
+    `${reader} needs moments in float32 on the device, got moments ${moments}. Leave out one or the other.`,
   );
 }
 
@@ -53,12 +60,13 @@ function checkAdaptive(inner: InnerName): void {
   );
 }
 
-function refuseLookaheadOptions(command: Command): void {
+function refuseLookaheadOptions({ override }: RawTrainOptions, command: Command): void {
   const given = LOOKAHEAD_ONLY.filter((name) => command.getOptionValueSource(name) === 'cli');
-  if (given.length === 0) return;
   const flags = command.options
     .filter((option) => given.includes(option.attributeName()))
     .map((option) => option.long);
+  if (lookaheadOverrides(override).length > 0) flags.push('slow weights in --override');
+  if (flags.length === 0) return;
   throw new UsageError(
     `--no-lookahead leaves nothing for ${flags.join(', ')} to act on. Leave out one or the other.`,
   );

@@ -14,6 +14,7 @@ import {
   stepSize,
   wholeNumber,
 } from '../terminal/option-values.js';
+import { OVERRIDE_HELP, overrideOption } from '../terminal/override.js';
 import { checkTogether } from './checks.js';
 import {
   BATCH_SIZES,
@@ -31,6 +32,7 @@ Examples:
   slowlane train --data moby-dick --steps 500     a book, with the transformer
   slowlane train --inner sgd --sync-period 10 --slow-step-size 0.8
   slowlane train --no-lookahead --out out-adam    the inner optimizer alone, to compare
+  slowlane train --override 'kernel:slow=host:f16' --override 'bias:exclude'
   slowlane train --tensorboard runs/1             then: tensorboard --logdir runs
   slowlane train --live                           the report in a browser during training
 `;
@@ -88,6 +90,7 @@ export const TRAIN_OPTIONS: readonly Option[] = [
   choice('--slow <where:format>', 'where and how slow weights are kept', SLOW_FORMATS).default(
     'host:f32',
   ),
+  overrideOption(),
   parsed(
     '--workers <n>',
     'threads that blend; 0: the main thread (default: cores − 1, at least 1)',
@@ -136,7 +139,7 @@ export function trainCommand(run: (options: TrainOptions) => Promise<void>): Com
     'Train a model on real data with Lookahead, slow weights in host memory.',
   );
   for (const option of TRAIN_OPTIONS) command.addOption(option);
-  command.addHelpText('after', EXAMPLES);
+  command.addHelpText('after', OVERRIDE_HELP + EXAMPLES);
   return command.action(() => run(checked(command)));
 }
 

@@ -4,6 +4,7 @@ import type { ModelName } from '../../models/names.js';
 import type { DataName, EngineName } from './choices.js';
 import type { GradientLifetime, MomentPolicy } from '../../optimizers/step-options.js';
 import type { SlowFormat } from '../../slow/slow-format.js';
+import type { Override } from '../terminal/override.js';
 
 export const INNER_NAMES = [
   'sgd',
@@ -39,6 +40,8 @@ export interface RawTrainOptions {
   readonly slowStepSize: number | 'adaptive';
   readonly innerState: InnerState;
   readonly slow: SlowFormat;
+  /** The first that matches a weight counts. */
+  readonly override: readonly Override[];
   /** Left out, the library decides: cores − 1, at least 1. */
   readonly workers?: number;
   readonly engine: EngineName;

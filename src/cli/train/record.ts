@@ -24,6 +24,7 @@ export function makeRecord(run: Omit<Run, 'sink'>, ended: string): RunRecord {
     startedAt: run.startedAt.toISOString(),
     command: process.argv.slice(2),
     options: recordedOptions(options),
+    ...(options.override.length > 0 ? { overrides: [...options.override] } : {}),
     engine: { name: run.engine.name, note: run.engine.note },
     node: process.version,
     platform: platformHere(),

@@ -13,8 +13,11 @@ import {
   rmsprop,
   sgd,
 } from '../../index.js';
+import { checkAllMatch } from '../../checks/overrides.js';
 import type { HostMemory, SyncRecord } from '../../records/run-record.js';
 import type { SyncTotals } from '../../records/step-times.js';
+import { reasonOf, UsageError } from '../terminal/cli-error.js';
+import { innerOverrides, lookaheadOverrides, type Override } from '../terminal/override.js';
 import type { InnerName, TrainOptions } from './options.js';
 
 const INNER = { sgd, momentum, rmsprop, adagrad, adam, adamw, lion } as const satisfies Record<
@@ -47,11 +50,31 @@ export interface Trainer {
 
 /** Makes the optimizer that `options` ask for; it trains `variables`, which stay the caller's. */
 export function makeTrainer(options: TrainOptions, variables: readonly tf.Variable[]): Trainer {
-  const { learningRate, gradients, moments, accumulate } = options;
-  const inner = INNER[options.inner]({ learningRate, gradients, moments, accumulate });
+  const { learningRate, gradients, moments, accumulate, override } = options;
+  checkOverridesMatch(override, variables);
+  const inner = INNER[options.inner]({
+    learningRate,
+    gradients,
+    moments,
+    accumulate,
+    overrides: innerOverrides(override),
+  });
   return options.lookahead
     ? insideLookahead(inner, options, variables)
     : innerAlone(inner, variables);
+}
+
+/** @throws UsageError if one matches no weight. */
+function checkOverridesMatch(
+  overrides: readonly Override[],
+  variables: readonly tf.Variable[],
+): void {
+  try {
+    const matchers = overrides.map(({ weights }) => ({ weights: RegExp(weights) }));
+    checkAllMatch('--override', matchers, variables);
+  } catch (error) {
+    throw new UsageError(reasonOf(error), { cause: error });
+  }
 }
 
 type Inner = ReturnType<(typeof INNER)[InnerName]>;
@@ -75,12 +98,13 @@ function insideLookahead(
   options: TrainOptions,
   variables: readonly tf.Variable[],
 ): Trainer {
-  const { syncPeriod, slowStepSize, innerState, slow, workers } = options;
+  const { syncPeriod, slowStepSize, innerState, slow, override, workers } = options;
   const optimizer = lookahead(inner, {
     syncPeriod,
     slowStepSize: slowStepSize === 'adaptive' ? adaptive({ min: ADAPTIVE_MIN }) : slowStepSize,
     innerState,
     slow,
+    overrides: lookaheadOverrides(override),
     ...(workers === undefined ? {} : { workers }),
   });
   return {

@@ -34,7 +34,7 @@ describe('a wrong request ends with exit code 2, and says what was received and 
   test.concurrent.each([
     ['fot', "'fot'", 'Did you mean fit?'],
     ['fit', '--vram <size>', 'not specified'],
-    ['fit --vram 64', "'64'", "a size with its unit, like '512MiB'"],
+    ['fit --vram 64', "'64'", 'a size with its unit (512MiB'],
     ['fit --vram 64MiB --width 0', "'0'", 'a whole number ≥ 1'],
     ['fit --vram 64MiB --batch 1.5', "'1.5'", 'a whole number ≥ 1'],
     ['fit --vram 64MiB --max-layers 0', "'0'", 'a whole number ≥ 1'],

@@ -14,7 +14,7 @@ describe('help', () => {
     const { code, stdout } = await slowlane(['train', '--help']);
     expect(code).toBe(0);
     const flags =
-      '--data --data-dir --model --inner --learning-rate --gradients --moments --sync-period --slow-step-size --inner-state --slow --workers --no-lookahead --engine --vram --epochs --steps --batch-size --seed --out --tensorboard --live';
+      '--data --data-dir --model --inner --learning-rate --gradients --moments --sync-period --slow-step-size --inner-state --slow --override --workers --no-lookahead --engine --vram --epochs --steps --batch-size --seed --out --tensorboard --live';
     for (const flag of flags.split(' ')) expect(stdout).toContain(`  ${flag} `);
     const text = stdout.replaceAll(/\s+/g, ' ');
     expect(text).toContain('"mlp", "cnn", "lstm", "transformer"');
@@ -45,7 +45,7 @@ describe('a wrong request ends with exit code 2, and says what was received and 
       'device:q8',
       'needs moments in float32',
     ],
-    ['train --engine webgpu --vram 2', "'2'", "a size with its unit, like '512MiB'"],
+    ['train --engine webgpu --vram 2', "'2'", 'a size with its unit (512MiB'],
     ['train --vram 2GiB', '--engine auto', 'Add --engine webgpu'],
     ['train --slow host:int4', "'host:int4'", 'host:f32'],
     ['train --steps 1.5', "'1.5'", 'a whole number ≥ 1'],
@@ -63,6 +63,13 @@ describe('a wrong request ends with exit code 2, and says what was received and 
     ['train --inner lion --slow-step-size adaptive', '--inner lion', 'adam, adamw'],
     ['train --out=', "''", 'the name of a folder'],
     ['train --data-dir=', "''", 'the name of a folder'],
+    ['train --override kernel', "'kernel'", "like 'embedding:slow=host:f16'"],
+    [
+      'train --inner-state interpolate --override kernel:moments=host:q8',
+      'host:q8',
+      'needs moments in float32',
+    ],
+    ['train --no-lookahead --override kernel:exclude', '--override', '--no-lookahead'],
     ['train --no-lookahead --sync-period 3', '--sync-period', '--no-lookahead'],
   ];
 

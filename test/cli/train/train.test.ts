@@ -47,6 +47,33 @@ describe('slowlane train', () => {
     expect(readRecord(other).losses).not.toEqual(readRecord(one).losses);
   });
 
+  test('--override: the record keeps it, and the report shows it', async () => {
+    const out = temporaryFolder();
+    const run = (overrides: readonly string[]) =>
+      slowlane([
+        ...`train --steps 2 --engine cpu --batch-size 16 --out ${out}`.split(' '),
+        ...overrides.flatMap((one) => ['--override', one]),
+      ]);
+    const kernels = 'kernel$:slow=host:f16,moments=device:q8,slow-step-size=0.25';
+    const { code } = await run([kernels, 'Dense3/bias:exclude']);
+    expect(code).toBe(0);
+    const record = readRecord(out);
+    expect(record.overrides).toEqual([
+      { weights: 'kernel$', slow: 'host:f16', moments: 'device:q8', slowStepSize: 0.25 },
+      { weights: 'Dense3/bias', exclude: true },
+    ]);
+    // In fp16 but the last kernel of 640 elements, which is too small for it, and two biases.
+    const bytes = 2 * (784 * 128 + 128 * 64) + 4 * (64 * 10 + 128 + 64);
+    expect(record.memory.host?.slowBytes).toBeGreaterThanOrEqual(bytes);
+    expect(record.memory.host?.slowBytes).toBeLessThan(1.01 * bytes + 4096);
+    const report = readFileSync(join(out, 'report.html'), 'utf8');
+    expect(report).toContain('override kernel$');
+    expect(report).toContain('slow host:f16, moments device:q8, slowStepSize 0.25');
+    const misspelt = await run(['kernl:exclude']);
+    expect(misspelt.code).toBe(2);
+    expect(misspelt.stderr).toContain("The nearest are 'dense_Dense1/kernel'");
+  });
+
   test('--no-lookahead trains with the inner optimizer alone', async () => {
     const out = temporaryFolder();
     const { code } = await slowlane(
