@@ -35,7 +35,12 @@ const files = output.modules
   .map(({ source }) => source)
   .filter((file) => /^(src|workers|bench)\/.*\.(ts|js|css)$/.test(file) && !file.endsWith('.d.ts'))
   .map((file) => ({ file, text: readFileSync(file, 'utf8') }))
-  .map(({ file, text }) => ({ file, text, lines: text.split('\n').length - 1 }));
+  .map(({ file, text }) => ({
+    file,
+    text,
+    lines: text.split('\n').length - 1,
+    code: codeLines(text),
+  }));
 
 printRooms();
 printFolders();
@@ -54,8 +59,8 @@ function printRooms() {
       .slice(0, file.startsWith('src/') ? -1 : 1)
       .join('/');
   const table = new Table({
-    head: ['room', 'files', 'lines'],
-    colAligns: ['left', 'right', 'right'],
+    head: ['room', 'files', 'lines', 'of code'],
+    colAligns: ['left', 'right', 'right', 'right'],
     chars: { ...BARE, middle: ' ' },
     style: { head: [], border: [] },
   });
@@ -66,10 +71,15 @@ function printRooms() {
   ];
   for (const room of inOrder) {
     const own = files.filter(({ file }) => roomOf(file) === room);
-    table.push([room, own.length, sum(own)]);
+    table.push([room, own.length, sum(own, 'lines'), sum(own, 'code')]);
   }
   const srcAndBench = files.filter(({ file }) => !file.startsWith('workers/'));
-  table.push(['src + bench', srcAndBench.length, sum(srcAndBench)]);
+  table.push([
+    'src + bench',
+    srcAndBench.length,
+    sum(srcAndBench, 'lines'),
+    sum(srcAndBench, 'code'),
+  ]);
   console.log(String(table));
 }
 
@@ -123,8 +133,21 @@ function longest(of) {
   return shown(most.map(({ file, lines }) => [file, lines]));
 }
 
-function sum(of) {
-  return of.reduce((lines, one) => lines + one.lines, 0);
+/** Lines that are not blank and not comment alone. */
+function codeLines(text) {
+  const scanner = ts.createScanner(ts.ScriptTarget.Latest, true, ts.LanguageVariant.Standard, text);
+  const starts = [0, ...[...text.matchAll(/\n/g)].map(({ index }) => index + 1)];
+  const lines = new Set();
+  let line = 0;
+  while (scanner.scan() !== ts.SyntaxKind.EndOfFileToken) {
+    while (starts[line + 1] <= scanner.getTokenStart()) line++;
+    for (let at = line; starts[at] < scanner.getTokenEnd(); at++) lines.add(at);
+  }
+  return lines.size;
+}
+
+function sum(of, key) {
+  return of.reduce((total, one) => total + one[key], 0);
 }
 
 function shown(pairs) {
