@@ -1,10 +1,10 @@
-// Charts that grow while a run goes on, in the colours of the page, as wide as there is room.
+// Charts that grow while a run goes on, in the colours and the width of the page.
 
 import uPlot from 'uplot';
 
 import { formatBytes } from './format.js';
 
-/** From the bottom of the stack to its top: what stays first. */
+/** From the bottom of the stack: what stays long lies below what comes and goes. */
 export const CATEGORIES = [
   'weights',
   'moments',
@@ -124,7 +124,7 @@ function floorOf(min: number | null): number {
   return min === null || !Number.isFinite(min) ? 0 : Math.max(0, Math.floor(min * 10 - 0.2) / 10);
 }
 
-/** A scale has to have a length, with a single value too. */
+/** Even with a single value a scale needs a length. */
 function wide(min: number | null, max: number | null): [number, number] {
   if (min === null || max === null) return [0, 1];
   return min === max ? [min - 1, max + 1] : [min, max];

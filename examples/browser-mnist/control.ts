@@ -1,6 +1,6 @@
-// Between the buttons and the loop: pause, go on, stop; and room for the page between steps.
+// Connects the buttons to the loop: pause, continue, stop. Lets the page draw between steps.
 
-/** So long at most the page waits for the loop: half a frame. */
+/** The page waits at most this long for the loop: half a frame. */
 const BUSY_MS = 8;
 
 export class Control {
@@ -29,7 +29,7 @@ export class Control {
     this.resume();
   }
 
-  /** Resolves to whether to take another step; not before the training goes on, if it is paused. */
+  /** Resolves to whether to take another step. While training is paused, it waits. */
   async goesOn(): Promise<boolean> {
     if (performance.now() - this.#lastPauseAt > BUSY_MS) {
       // A message, not a timer: a tab in the background gets one timer a second.

@@ -26,7 +26,7 @@ form.addEventListener('submit', (event) => {
   else if (control.isPaused) goOn(control);
   else pause(control);
 });
-// A field that is wrong must be seen: the browser shows none inside closed details.
+// The browser shows no invalid field inside closed details, so they are opened.
 form.addEventListener(
   'invalid',
   () => {
@@ -36,7 +36,7 @@ form.addEventListener(
 );
 stopButton.addEventListener('click', () => {
   say('Stopping.');
-  mainButton.focus(); // or the focus would go with the button that is disabled
+  mainButton.focus(); // otherwise the focus is lost with the disabled button
   control?.stop();
 });
 
@@ -125,8 +125,8 @@ function offerCpu(): void {
     form.requestSubmit();
   });
   show(
-    'This browser has no WebGPU here: it takes a current Chrome, Edge, Safari or Firefox with graphics ' +
-      'acceleration, and a page from https or localhost. The same training runs on the CPU, slower. ',
+    'This browser has no WebGPU here. It needs a current Chrome, Edge, Safari or Firefox with graphics ' +
+      'acceleration, and a page from https or localhost. The same training runs on the CPU, more slowly. ',
   );
   alert.append(button);
   say('No WebGPU.');

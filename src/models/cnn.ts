@@ -1,6 +1,6 @@
 // A small convolutional net for images: 5×5 convolution with stride 2, max pool, 3×3 convolution, dense.
-// Small because `cpu`, the engine that is always there for it, computes gradients of filters slowly:
-// their cost goes with (output size × filter size), hence the early stride and pool.
+// Small, because `cpu`, the only engine that is always available for it, computes gradients of filters slowly. They
+// cost (output size × filter size), hence the early stride and pool.
 
 import * as tfl from '@tensorflow/tfjs-layers';
 import type { ImageShape } from './dataset.js';

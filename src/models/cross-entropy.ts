@@ -17,7 +17,7 @@ export interface Evaluation {
   readonly accuracy: number;
 }
 
-/** Goes over `batches` once with the weights as they are; disposes each batch. Stops when aborted. */
+/** Evaluates the current weights on `batches`, and disposes each batch. Throws the reason when aborted. */
 export async function evaluate(
   model: Model,
   batches: Iterable<Batch>,

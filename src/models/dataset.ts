@@ -3,7 +3,7 @@
 
 import type * as tf from '@tensorflow/tfjs-core';
 
-/** Inputs and right answers of one step. Whoever asked for it disposes it. */
+/** Inputs and correct answers of one step. The caller disposes it. */
 export interface Batch {
   /** Images: float32 [batch, side, side, 1] in 0..1. Text: int32 [batch, time], one code per character. */
   readonly inputs: tf.Tensor;
@@ -25,12 +25,12 @@ export interface TextShape {
   readonly classes: number;
 }
 
-/** What a model has to know of its data. */
+/** What a model needs to know of its data. */
 export type DataShape = ImageShape | TextShape;
 
-/** MNIST, and the sets made in its image. */
+/** MNIST, and data sets of the same format. */
 export const MNIST_SHAPE: ImageShape = { kind: 'images', side: 28, classes: 10 };
-/** Moby-Dick, in the sequences that it is cut into. */
+/** Moby-Dick, cut into sequences. */
 export const MOBY_DICK_SHAPE: TextShape = { kind: 'text', sequenceLength: 64, classes: 83 };
 
 interface DataSetBase {

@@ -1,4 +1,4 @@
-// What the training loop asks of a model.
+// What the training loop needs from a model.
 
 import type * as tf from '@tensorflow/tfjs-core';
 import type { Batch } from './dataset.js';

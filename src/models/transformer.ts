@@ -11,7 +11,7 @@ const HEADS = 4;
 const BLOCKS = 2;
 const HEAD_WIDTH = WIDTH / HEADS;
 const EPSILON = 1e-5;
-/** Added to the scores of places that may not be seen: exp of it is 0 in float32. */
+/** Added to the scores of hidden places: its exp is 0 in float32. */
 const HIDDEN_SCORE = -1e9;
 
 interface Norm {
@@ -100,7 +100,7 @@ function normalized(norm: Norm, x: tf.Tensor2D): tf.Tensor2D {
   return tf.add(tf.mul(unit, norm.scale), norm.shift);
 }
 
-/** [time, time]: 0 where the column is not after the row, else the score of what is hidden. */
+/** [time, time]: 0 up to the diagonal, HIDDEN above it. */
 function causalMask(time: number): tf.Tensor2D {
   const values = Float32Array.from({ length: time * time }, (_, at) =>
     at % time > Math.floor(at / time) ? HIDDEN_SCORE : 0,

@@ -1,11 +1,11 @@
-// Reads run.json, of this version or an older one, or says what is wrong with it and where.
+// Reads run.json of this version or an older one.
 
 import { SlowlaneError } from '../checks/errors.js';
 import { shown } from '../checks/check.js';
 import { problemOf } from './json-schema.js';
 import { RUN_RECORD, RUN_RECORD_VERSION, type RunRecord } from './run-record.js';
 
-/** Throws DATA where `text` is no record of a run, one of a newer version, or damaged. */
+/** @throws SlowlaneError DATA if `text` is not a run record, has a newer version, or is damaged (with the place). */
 export function readRunRecord(text: string): RunRecord {
   const value = parse(text);
   if (
@@ -47,7 +47,7 @@ function fromVersion1(record: RunRecord): RunRecord {
   return { ...record, version: RUN_RECORD_VERSION, validation, stepTimes: null, timeline: null };
 }
 
-/** What a schema cannot say. */
+/** A schema cannot compare the lengths of columns. */
 function unevenColumns({ timeline, stepTimes, validation }: RunRecord): string | null {
   const groups: [string, readonly (readonly unknown[])[]][] = [
     ['validation', [validation.step, validation.fast, validation.slow]],
@@ -76,7 +76,7 @@ function unevenColumns({ timeline, stepTimes, validation }: RunRecord): string |
   return null;
 }
 
-/** Places and phases of a timeline stand for names. */
+/** Places and phases of a timeline are indices in lists of names. */
 function unknownNames(timeline: RunRecord['timeline']): string | null {
   if (timeline === null) return null;
   const { phases, places, peak, steps, first, last } = timeline;

@@ -160,14 +160,14 @@ export function runRecordToJson(record: RunRecord): string {
   return `${JSON.stringify(record, null, 2).replaceAll(COLUMN, withoutSpace)}\n`;
 }
 
-/** Numbers and nulls, a line each. No text of JSON has such an end of line in it. */
+/** Numbers and nulls, one per line. A JSON string contains no line break, so this matches no text. */
 const COLUMN = /\[\n[-+\d.enul,\s]+\]/gi;
 
 function withoutSpace(text: string): string {
   return text.replaceAll(/\s+/g, '');
 }
 
-/** Whether `text` is a run record of any version: such a file may be replaced by a newer one. */
+/** Whether `text` is a run record of any version, which a newer one may replace. */
 export function isRunRecord(text: string): boolean {
   try {
     const value: unknown = JSON.parse(text);

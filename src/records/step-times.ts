@@ -42,7 +42,7 @@ interface Row {
   readonly phases: Record<SyncPhase, number>;
 }
 
-/** Totals of a run's syncs at some time. */
+/** Totals of all syncs so far. */
 export interface SyncTotals {
   readonly syncs: number;
   readonly totalMs: number;
@@ -60,7 +60,7 @@ export class StepClock {
   #stepsPerRow = 1;
   #before = NO_SYNCS;
 
-  /** A step has taken `ms`; `now`: all syncs so far. */
+  /** Adds a step that took `ms`; `now` are the totals of all syncs so far. */
   add(ms: number, now: SyncTotals = NO_SYNCS): void {
     const phases = { ...NO_SYNCS.phases };
     for (const phase of SYNC_PHASES) phases[phase] = now.phases[phase] - this.#before.phases[phase];

@@ -1,4 +1,4 @@
-// What the charts of a report draw, as it stands in the page.
+// The data of the charts, as the page contains it.
 
 import type { TimelineData } from '../meter/timeline-data.js';
 import { type MemoryPoints, memoryPoints } from './memory-points.js';
@@ -6,7 +6,7 @@ import type { RunRecord } from '../records/run-record.js';
 import { centeredMeans } from './smoothing.js';
 import type { StepTimes } from '../records/step-times.js';
 
-/** A run and what it is called beside others. */
+/** A run and its name on the page. */
 export interface NamedRun {
   readonly name: string;
   readonly record: RunRecord;
@@ -54,7 +54,7 @@ function chartsOf({ name, record }: NamedRun): RunCharts {
     name,
     steps: steps.done,
     loss: { step: losses.map(({ step }) => step), each, mean: centeredMeans(each) },
-    // Those of a run that goes on grow.
+    // Copied, because those of a running run grow.
     validation: {
       step: [...validation.step],
       fast: [...validation.fast],

@@ -1,6 +1,6 @@
 // Pieces of a page: escaped text, tables.
 
-/** Text as it may stand between tags and in attributes. */
+/** Text that is safe between tags and in attributes. */
 export function escapeHtml(text: string): string {
   return text
     .replaceAll('&', '&amp;')
@@ -14,18 +14,18 @@ export function escapeQuantity(text: string): string {
   return escapeHtml(text).replaceAll(/(\d) (?=\S)/g, '$1&nbsp;');
 }
 
-/** JSON that can stand inside a script element: nothing in it can end the element. */
+/** JSON that is safe in a script element: nothing in it can end the element. */
 export function escapeJson(value: unknown): string {
   return JSON.stringify(value).replaceAll('<', '\\u003c');
 }
 
-/** A row's label, then its value in each column; undefined: it has none there. */
+/** A label and its value in each column; undefined where it has none. */
 export interface TableRow {
   readonly label: string;
   readonly values: readonly (string | undefined)[];
 }
 
-/** `heads` are the names of the columns, if there are more than one. */
+/** `heads` name the columns; they are shown if there is more than one. */
 export function table(
   caption: string,
   heads: readonly string[],
@@ -44,7 +44,7 @@ export function table(
   return `<div class="scroll"><table><caption>${escapeHtml(caption)}</caption>${head}<tbody>${body.join('')}</tbody></table></div>`;
 }
 
-/** Colours of runs; further ones begin again, with another dash. */
+/** Number of colours for runs. Further runs reuse them with another dash. */
 export const RUN_COLORS = 5;
 
 function isSame(values: readonly (string | undefined)[]): boolean {

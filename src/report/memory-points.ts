@@ -1,26 +1,28 @@
-// A timeline as the points of one chart over steps: single moves where they are known, spread over their
-// step in their order, and between them the rows of steps. Step 0 is what was before the first one.
+// Turns a timeline into the points of a chart over steps. Recorded moves are spread evenly over their step; where moves
+// were not kept, each row of steps gives two points. Step 0 is the time before the first step.
 
 import type { MoveColumns } from '../meter/timeline-data.js';
 import type { TimelineData } from '../meter/timeline-data.js';
 
-/** Columns, one entry a point. */
+/** Columns with one entry per point. */
 export interface MemoryPoints {
   readonly x: readonly number[];
   readonly step: readonly number[];
   readonly phase: readonly number[];
   readonly from: readonly number[];
   readonly to: readonly number[];
-  /** Bytes moved; −1: `when` the row's step began, −2: its peak. */
+  /** Bytes moved; ROW_BEGIN or ROW_PEAK for a point that is no move. */
   readonly size: readonly number[];
-  /** By the place of a point that is no move, or begins after a gap: bytes by category. */
+  /** Bytes by category at the points that do not follow from the previous one by a move. Keys are indices of points. */
   readonly absolute: Readonly<Record<number, readonly number[]>>;
-  /** Ends of what is known move by move. */
+  /** x where the first recorded moves end, and where the last ones begin. */
   readonly firstEnds: number | null;
   readonly lastBegins: number | null;
 }
 
+/** The state when the first step of a row began. */
 export const ROW_BEGIN = -1;
+/** The peak of a row of steps. */
 export const ROW_PEAK = -2;
 
 interface Building {
@@ -34,7 +36,7 @@ interface Building {
 }
 
 interface Moves {
-  /** Before the first. */
+  /** Bytes by category before the first move. */
   readonly start: number[];
   readonly list: readonly {
     step: number;
@@ -55,7 +57,7 @@ export function memoryPoints(timeline: TimelineData): MemoryPoints {
     first = { start: first.start, list: [...first.list, ...last.list] };
     last = null;
   } else if (timeline.last !== null) {
-    // The step that the beginning breaks off in is shown by its row; so is the one the end begins in.
+    // The steps that were cut in the middle, at the end of `first` and the begin of `last`, are shown by their rows.
     first = withoutLastStep(first);
     if (last !== null) last = withoutFirstStep(last, categories);
   }
@@ -149,7 +151,7 @@ function add(
     bytes,
   }: { step: number; phase: number; from: number; to: number; bytes: number },
 ): void {
-  // A row may begin before the moves that it is shown beside end: the axis never runs back.
+  // A row may begin before the moves next to it end, but x must not decrease.
   points.x.push(Math.max(Math.round(x * 1e4) / 1e4, points.x.at(-1) ?? 0));
   points.step.push(step);
   points.phase.push(phase);

@@ -1,4 +1,4 @@
-// The text of a report, in the parts that change while a run goes on: header, tiles, tables.
+// The HTML of a report, in parts that are replaced while a run goes on: header, tiles, tables.
 
 import { escapeHtml, RUN_COLORS } from './html.js';
 import { formatClock, formatCount } from '../checks/quantities.js';
@@ -16,14 +16,14 @@ export interface ReportParts {
   readonly results: string;
 }
 
-/** Of a page that is open while its run goes on. */
+/** What a live page says about its run. */
 export interface LiveNote {
   readonly isRunning: boolean;
-  /** Where the report is, once it is written. */
+  /** Null until the report is written. */
   readonly reportPath: string | null;
 }
 
-/** What a run is called where it is alone, and what tells it from others at first sight. */
+/** The optimizer of a run, which also names a run that is shown alone. */
 export function recipeOf({ options }: RunRecord): string {
   return `${String(options['inner'])}${options['lookahead'] === true ? ' inside Lookahead' : ''}`;
 }
@@ -63,7 +63,7 @@ function runItem({ name, record }: NamedRun, at: number): string {
   return `<li><span class="swatch run${at % RUN_COLORS}"></span><strong>${escapeHtml(name)}</strong> ${escapeHtml(recipeOf(record))} · ${escapeHtml(record.engine.name)} · ${formatCount(record.steps.done)} steps</li>`;
 }
 
-/** A run that goes on has not broken off, whatever its record so far says. */
+/** The record of a running run says "partial", which is not to be shown. */
 function liveNote({ isRunning, reportPath }: LiveNote, runs: readonly NamedRun[]): string {
   if (isRunning) return runs.map(({ record }) => runningNote(record)).join('');
   const end = reportPath === null ? '' : `, and the report is in ${reportPath}`;

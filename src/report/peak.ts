@@ -1,4 +1,4 @@
-// What device memory was for when there was most of it, run beside run.
+// What device memory was used for at its peak, one column per run.
 
 import { table, type TableRow } from './html.js';
 import { formatBytes, formatCount } from '../checks/quantities.js';
@@ -6,7 +6,7 @@ import type { NamedRun } from './data.js';
 import type { RunRecord } from '../records/run-record.js';
 
 const UNSEEN = '–';
-/** What TensorFlow.js's own count can tell apart; all else is among activations. */
+/** The categories that TensorFlow.js's own count can distinguish; everything else counts as activations. */
 const SEEN_OF_TENSORS = ['weights', 'moments', 'activations'];
 
 /** Empty where no run has a timeline. */

@@ -1,9 +1,9 @@
-// A live page is sent its data again and again: of the single moves at the end of a long timeline it gets fewer.
+// A live page gets its data again and again, so it gets fewer of the last moves of a long timeline.
 
 import { applyMove } from '../meter/move-log.js';
 import type { TimelineData } from '../meter/timeline-data.js';
 
-/** `timeline` with at most `kept` of its last moves; those before them are in its rows. */
+/** `timeline` with at most `kept` of its last moves. Its rows still contain the others. */
 export function withRecentMoves(timeline: TimelineData, kept: number): TimelineData {
   const { last } = timeline;
   if (last === null || last.step.length <= kept) return timeline;

@@ -1,5 +1,4 @@
-// The report of one run, or of several beside each other, as one HTML page that needs nothing else: no
-// network, no other file. Pure: the caller reads uPlot's files and writes the page.
+// The report of one or more runs as one HTML page that loads nothing. Pure: the caller writes the page.
 
 import { escapeHtml, escapeJson } from './html.js';
 import { type NamedRun, type ReportData, reportData } from './data.js';
@@ -8,17 +7,17 @@ import { type LiveNote, recipeOf, type ReportParts, reportParts, titleOf } from 
 import { PAGE_SCRIPT, PAGE_STYLE } from './page-code.js';
 import type { RunRecord } from '../records/run-record.js';
 
-/** What a page shows: all that changes while its run goes on. */
+/** What a page shows, and what changes while its run goes on. */
 export interface ReportState {
   readonly title: string;
   readonly parts: ReportParts;
   readonly data: ReportData;
 }
 
-/** Marks a page as ours: such a file may be replaced by a newer one. */
+/** Marks a page as ours, so that a newer one may replace it. */
 const MARK = '<meta name="generator" content="slowlane">';
 
-/** Of the page itself: nothing but what it carries. A live page may ask where it came from, too. */
+/** A page may load nothing. A live page may also connect to its own server. */
 export const PAGE_POLICY =
   "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:";
 export const LIVE_POLICY = `${PAGE_POLICY}; connect-src 'self'; base-uri 'none'; form-action 'none'`;
@@ -34,16 +33,16 @@ export function renderReport(runs: readonly NamedRun[]): string {
   return renderPage(state, false);
 }
 
-/** Of the moves at the end of a timeline; a page that is open when the run ends gets them all. */
+/** A live page gets this many of the last moves, and all of them when the run ends. */
 const LIVE_MOVES = 1024;
 
-/** What a live page shows of a run that goes on. */
+/** What a live page shows while the run goes on. */
 export function runningState(record: RunRecord): ReportState {
   const timeline = record.timeline && withRecentMoves(record.timeline, LIVE_MOVES);
   return stateOf({ ...record, timeline }, { isRunning: true, reportPath: null });
 }
 
-/** And of one that has ended; `reportPath` is null where there is no report. */
+/** What a live page shows after the run. `reportPath` is null if there is no report. */
 export function endedState(record: RunRecord, reportPath: string | null): ReportState {
   return stateOf(record, { isRunning: false, reportPath });
 }
@@ -53,7 +52,7 @@ function stateOf(record: RunRecord, live: LiveNote): ReportState {
   return { title: titleOf(runs), parts: reportParts(runs, live), data: reportData(runs) };
 }
 
-/** The page of a run that goes on: the same, and it asks for what is new under `events` beside its address. */
+/** The live page. It gets what is new from `events` beside its own address. */
 export function renderLivePage(state: ReportState): string {
   return renderPage(state, true);
 }
@@ -96,10 +95,10 @@ function memorySection({ runs }: ReportData, parts: ReportParts): string {
   if (sources.size === 0) return '';
   const notes = [
     sources.has('allocator')
-      ? 'Every buffer of the device, at every allocation and release; the pool holds what was freed and is kept for reuse.'
+      ? 'Every buffer of the device, at every allocation and release. The pool holds freed buffers that are kept for reuse.'
       : '',
     sources.has('tensors')
-      ? `${sources.size > 1 ? 'Where the engine has an allocator of its own: what' : 'What'} TensorFlow.js says its tensors hold when each step begins; what lives inside a step is not in it, and "activations" are whatever is neither a weight nor a moment.`
+      ? `${sources.size > 1 ? 'For engines without slowlane’s allocator, the chart shows' : 'The chart shows'} what TensorFlow.js reports when each step begins. It does not contain what lives only inside a step, and everything that is neither a weight nor a moment counts as activations.`
       : '',
   ];
   return `<section id="memory">
@@ -112,7 +111,7 @@ ${part('peak', parts)}
 </section>`;
 }
 
-/** The scripts hide a section while it has nothing to draw; a live one gets it later. */
+/** The scripts hide a section while it has nothing to draw. A live page may get data later. */
 function lossSection({ runs }: ReportData, isLive: boolean): string {
   const isEmpty = !isLive && runs.every(({ loss }) => loss.step.length === 0);
   return `<section id="loss">
@@ -123,7 +122,7 @@ ${
     : `<div class="controls"><span class="toggles" role="group" aria-label="Curves"></span></div>
 <div class="panels"></div>
 <p class="read" aria-live="polite"></p>
-<noscript><p>The curves need JavaScript; their values are in run.json.</p></noscript>`
+<noscript><p>The curves need JavaScript. Their values are in run.json.</p></noscript>`
 }
 </section>`;
 }
@@ -132,9 +131,9 @@ function timesSection({ runs }: ReportData, isLive: boolean): string {
   if (!isLive && runs.every(({ times }) => (times?.ms.length ?? 0) === 0)) return '';
   return `<section id="times">
 <h2>Time of each step</h2>
-<div class="controls"><span class="key"><span class="swatch compute"></span>step</span><span class="key"><span class="swatch sync"></span>of it, sync</span></div>
+<div class="controls"><span class="key"><span class="swatch compute"></span>step</span><span class="key"><span class="swatch sync"></span>sync, part of the step</span></div>
 <div class="panels"></div>
 <p class="read" aria-live="polite"></p>
-<p class="note">As the main thread sees it: a device may run behind. The first step compiles what later ones use. Triangles are steps with a sync, while there is room for them; bars that leave the chart are longer than it shows.</p>
+<p class="note">Measured on the main thread; the device may still be working. The first step compiles what later ones use. Triangles mark steps with a sync, if there is room for them. Bars that reach the top are longer than the chart shows.</p>
 </section>`;
 }

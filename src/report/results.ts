@@ -1,4 +1,4 @@
-// Results, options and machines as tables, run beside run.
+// Results, options and machines as tables, one column per run.
 
 import { escapeHtml, table, type TableRow } from './html.js';
 import { formatBytes } from '../checks/quantities.js';
@@ -10,7 +10,7 @@ export function resultsTables(runs: readonly NamedRun[]): string {
   const heads = runs.map(({ name }) => name);
   const groups = merged(runs.map(({ record }) => summarize(record)));
   const notes = new Set(runs.map(({ record }) => record.data.testNote));
-  // A run that goes on, or has nothing to test on, has none of it.
+  // A run that still goes on has no evaluation.
   const isEvaluated = groups.some(({ title }) => title === 'Quality');
   const evaluated = isEvaluated ? `Evaluated on ${escapeHtml([...notes].join('; '))}. ` : '';
   const wide = runs.length > 1 ? ' wide' : '';
@@ -39,7 +39,7 @@ function merged(all: readonly ReturnType<typeof summarize>[]) {
   }));
 }
 
-/** Rows of several tables beside each other: labels in the order in which they are first seen. */
+/** Merges the rows of several tables by label. Labels keep the order in which they first appear. */
 function rowsOf(tables: readonly (readonly SummaryRow[])[]): TableRow[] {
   const labels = [...new Set(tables.flatMap((rows) => rows.map(({ label }) => label)))];
   return labels.map((label) => ({

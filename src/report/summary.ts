@@ -1,4 +1,4 @@
-// The numbers of a run that belong in a table: the same rows on the terminal and in the report.
+// The numbers of a run as table rows: the same on the terminal and in the report.
 
 import {
   formatBytes,
@@ -29,7 +29,7 @@ export function summarize(record: RunRecord): SummaryGroup[] {
   ].filter(({ rows }) => rows.length > 0);
 }
 
-/** The accuracy of what the run leaves: of slow weights where there are any. */
+/** The evaluation of the weights that the run leaves: the slow ones, if there are any. */
 export function finalEvaluation(record: RunRecord): EvaluationRecord | undefined {
   return record.evaluations.find(({ weights }) => weights === 'slow') ?? record.evaluations.at(-1);
 }

@@ -1,4 +1,4 @@
-// The few numbers of a run that a reader looks for first.
+// The few numbers that a reader looks for first.
 
 import { escapeHtml, escapeQuantity } from './html.js';
 import { formatBytes, formatCount, formatPercent, significant } from '../checks/quantities.js';
@@ -26,7 +26,7 @@ function tile(label: string, value: string, detail: string): string {
   return `<div><dt>${escapeHtml(label)}</dt><dd>${escapeHtml(value)}<small>${escapeQuantity(detail)}</small></dd></div>`;
 }
 
-/** What the engine counts has moments in it too, if they wait on the host. */
+/** The engine counts offloaded moments too, so they are what remains after slow weights and staging. */
 function hostTile({ host, reachedHostBytes = 0 }: MemoryRecord): string | null {
   const slow = host?.slowBytes ?? 0;
   const staging = host?.stagingBytes ?? 0;

@@ -1,4 +1,4 @@
-// Reads the four IDX files of MNIST and of the sets made in its image from a folder, gzipped or not.
+// Reads the four IDX files of MNIST, or of a data set of the same format, from a folder; gzipped or not.
 
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';

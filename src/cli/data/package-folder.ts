@@ -9,7 +9,7 @@ export function packageFolder(name: string): string {
     try {
       return dirname(createRequire(from).resolve(`${name}/package.json`));
     } catch {
-      // Not there: look from the next place.
+      // not there, so try the next place
     }
   }
   throw new RunError(

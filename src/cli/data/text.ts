@@ -7,7 +7,7 @@ import { seededRandom, shuffle } from './random.js';
 
 const { sequenceLength: SEQUENCE_LENGTH } = MOBY_DICK_SHAPE;
 const TEST_SHARE = 0.1;
-/** Evaluating all of a long text would take longer than training on it. */
+/** At most this many: evaluating all of a long text would take longer than training on it. */
 const MAX_TEST_SEQUENCES = 256;
 
 /** Shorter texts leave no whole sequence for the test part. */

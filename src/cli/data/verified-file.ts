@@ -1,4 +1,4 @@
-// Reads a file of a data set whole and checks that it is the one we know.
+// Reads a whole file of a data set and checks its SHA-256.
 
 import { createHash } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
@@ -21,7 +21,7 @@ export interface ExpectedFile {
 
 const MAX_BYTES = 512 * 1024 ** 2;
 
-/** Enough of a sum to tell files apart by eye. */
+/** Digits of a checksum in messages: enough to tell files apart. */
 const SHOWN_DIGITS = 12;
 
 /** Returns the content of the file, unpacked if its name ends in `.gz`. */
@@ -52,7 +52,7 @@ async function read(file: ExpectedFile): Promise<Buffer> {
   }
 }
 
-/** Reading a pipe waits for a writer; a device may have no end. */
+/** A pipe would wait for a writer, and a device may have no end. */
 async function refuseSpecial({ path, maxBytes = MAX_BYTES }: ExpectedFile): Promise<void> {
   const found = await stat(path);
   if (found.isDirectory()) throw new Error('it is a folder, not a file');

@@ -1,11 +1,11 @@
-// Who may see a live page: whoever has its address. Everything else gets one and the same answer.
+// Who may see a live page: whoever has its address. Every other request gets the same answer.
 
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 
 const TOKEN_BYTES = 24;
 
-/** 192 random bits, as they may stand in an address. */
+/** 192 random bits, in characters that an address may have. */
 export function newToken(): string {
   return randomBytes(TOKEN_BYTES).toString('base64url');
 }
@@ -14,24 +14,24 @@ export type Place = 'page' | 'events';
 
 const PLACES: Readonly<Record<string, Place>> = { '': 'page', events: 'events' };
 
-/** What of ours `request` asks for; null: nothing. */
+/** What `request` asks for; null if it is nothing of ours. */
 export function placeOf(request: IncomingMessage, token: string): Place | null {
   const [root, given = '', name, ...more] = (request.url ?? '').split('/');
-  const isTokenRight = isSame(given, token); // always asked: the time of an answer says nothing
+  const isTokenRight = isSame(given, token); // always compared, so that the time of an answer reveals nothing
   if (!isTokenRight || root !== '' || name === undefined || more.length > 0) return null;
   if (request.method !== 'GET' || !isThisMachine(request.headers.host)) return null;
   return Object.hasOwn(PLACES, name) ? (PLACES[name] ?? null) : null;
 }
 
 /**
- * A page elsewhere can have its own name point to 127.0.0.1, and then read what is served here: under that name.
- * The port may be another one, at the near end of a tunnel.
+ * A foreign page can let its own host name point to 127.0.0.1, and then read what is served here under that name. So
+ * the name is checked. The port may differ: a tunnel has its own.
  */
 function isThisMachine(host: string | undefined): boolean {
   return /^(127\.0\.0\.1|localhost)(:\d+)?$/i.test(host ?? '');
 }
 
-/** In a time that depends on neither. */
+/** Takes a time that depends on neither. */
 function isSame(one: string, other: string): boolean {
   const hashOf = (text: string) => createHash('sha256').update(text).digest();
   return timingSafeEqual(hashOf(one), hashOf(other));

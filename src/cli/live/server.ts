@@ -1,4 +1,4 @@
-// `--live`: the report of a run while it goes on, on this machine alone, for whoever has the address.
+// `--live`: serves the report of a run while it goes on, only on this machine, to whoever has the address.
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -11,27 +11,27 @@ import { LiveStreams } from './streams.js';
 
 export interface LivePage {
   readonly url: string;
-  /** The last state goes to the open pages, then nothing listens any more. Never rejects, and never hangs on a page. */
+  /** Sends the last state to the open pages, then closes. Never rejects, and never waits long for a page. */
   end(record: RunRecord, reportPath: string | null): Promise<void>;
-  /** Nothing listens any more. Idempotent. */
+  /** Stops listening. Idempotent. */
   close(): void;
 }
 
 export interface LiveOptions {
-  /** 0: a free one. */
+  /** 0 for a free port. */
   readonly port: number;
-  /** The run so far; asked at most once a second, and only while somebody looks. */
+  /** Makes the record of the run so far. Called at most once a second, and only while a page is open. */
   readonly record: () => RunRecord;
-  /** Hears of what ends the page before its time. */
+  /** Gets the reason when the page ends early. */
   readonly warn: (message: string) => void;
 }
 
 const LOOPBACK = '127.0.0.1';
 
-/** Longer than it takes a page to read its last state; one that does not read is left. */
+/** A page reads its last state in less time. A page that does not read is not waited for. */
 const LONGEST_END_MS = 500;
 
-/** Whoever connects and says nothing gives way to whoever has the address; a long step holds up those who do. */
+/** Idle connections are closed, so that they cannot use up MOST_CONNECTIONS. */
 const IMPATIENT = {
   headersTimeout: 20_000,
   requestTimeout: 20_000,
@@ -52,7 +52,7 @@ const HEADERS = {
 export async function startLivePage({ port, record, warn }: LiveOptions): Promise<LivePage> {
   const token = newToken();
   const fail = (error: unknown): void => {
-    warn(`--live can go on no longer: ${reasonOf(error)}. Training goes on.`);
+    warn(`--live has stopped: ${reasonOf(error)}. Training goes on.`);
     close();
   };
   const streams = new LiveStreams(() => runningState(record()), fail);
@@ -105,7 +105,7 @@ export async function startLivePage({ port, record, warn }: LiveOptions): Promis
   };
 }
 
-/** One answer for whatever is not ours to answer: it gives nothing away. */
+/** The same answer to every foreign request, so that it reveals nothing. */
 function refuse(response: ServerResponse): void {
   response.writeHead(404, { ...HEADERS, 'Content-Type': 'text/plain', Connection: 'close' });
   response.end('Not found\n');
@@ -121,16 +121,17 @@ async function listen(server: Server, port: number): Promise<void> {
       });
     });
   } catch (error) {
-    const reason = kindOf(error) === 'EADDRINUSE' ? 'something listens there' : reasonOf(error);
+    const reason =
+      kindOf(error) === 'EADDRINUSE' ? 'another program listens there' : reasonOf(error);
     throw new RunError(
       `--live ${port} can't be used: ${reason}.`,
-      'Give another port, or --live alone, which takes a free one',
+      'Give another port, or --live without a port for a free one',
       { cause: error },
     );
   }
 }
 
-/** When all of `ended` is on its way, or LONGEST_END_MS have passed. */
+/** Resolves when all of `ended` is sent, or after LONGEST_END_MS. */
 async function settled(ended: readonly Promise<void>[]): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const tooLong = new Promise<void>((resolve) => {

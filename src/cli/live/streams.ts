@@ -1,5 +1,5 @@
-// The open pages of a run: each second, if there are any, what is new goes to all of them. As server-sent
-// events: the end of the run reaches a page at once, and a page knows when its stream breaks.
+// Sends the open pages of a run what is new, once a second. Server-sent events, because they tell a page at once that
+// the run ended or that the connection broke.
 
 import type { ServerResponse } from 'node:http';
 
@@ -11,20 +11,20 @@ const EVERY_MS = 1000;
 export class LiveStreams {
   readonly #makeState: () => ReportState;
   readonly #fail: (error: unknown) => void;
-  /** Those that know `#state`; the others get all of it next. */
+  /** The pages that have `#state`. The others get all of it next. */
   readonly #upToDate = new Set<ServerResponse>();
   readonly #open = new Set<ServerResponse>();
-  /** At most so old as the timer lets it become; null while nobody asks. */
+  /** Less than a second old; null while no page is open. */
   #state: ReportState | null = null;
   #timer: NodeJS.Timeout | undefined;
 
-  /** `makeState` is asked at most once a second; `fail` hears what it throws while nobody waits for it. */
+  /** `makeState` is called at most once a second; `fail` gets what it throws in the timer. */
   constructor(makeState: () => ReportState, fail: (error: unknown) => void) {
     this.#makeState = makeState;
     this.#fail = fail;
   }
 
-  /** Of now, or of less than a second ago. */
+  /** At most a second old. */
   get state(): ReportState {
     if (this.#state !== null) return this.#state;
     const state = this.#makeState();
@@ -34,7 +34,7 @@ export class LiveStreams {
     return state;
   }
 
-  /** Sends `state`, the one of now, to `response`, and from then on what is new. */
+  /** Sends `state`, which is current, to `response`, and from then on what is new. */
   add(response: ServerResponse, state: ReportState): void {
     this.#open.add(response);
     response.once('close', () => {
@@ -44,7 +44,7 @@ export class LiveStreams {
     this.#send(response, { whole: state, ended: false });
   }
 
-  /** Sends the last state, and ends every stream: each promise is kept when one of them is on its way, or broken. */
+  /** Sends the last state and ends every stream. Each promise resolves when one stream is flushed or broken. */
   end(state: ReportState): Promise<void>[] {
     const changes = this.#state === null ? undefined : changesOf(this.#state, state);
     const ended = [...this.#open].map(async (response) => {
@@ -83,7 +83,7 @@ export class LiveStreams {
     this.#state = state;
     const changes = changesOf(before, state);
     for (const response of this.#open) {
-      if (response.writableNeedDrain) this.#upToDate.delete(response); // nobody reads: let nothing pile up
+      if (response.writableNeedDrain) this.#upToDate.delete(response); // it does not read, so nothing may pile up
       else if (!this.#upToDate.has(response)) this.#send(response, { whole: state, ended: false });
       else if (changes !== undefined) this.#send(response, { changes, ended: false });
     }

@@ -13,7 +13,7 @@ export interface ReportRequest {
 const EXAMPLES = `
 Examples:
   slowlane report out                             out/run.json, as report.html
-  slowlane report out out-adam -o compared.html   two runs beside each other
+  slowlane report out out-adam -o compared.html   two runs on the same axes
 `;
 
 export function reportCommand(run: (request: ReportRequest) => Promise<void>): Command {

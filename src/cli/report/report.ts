@@ -56,7 +56,7 @@ function nameOf(path: string): string {
   return file === 'run' ? basename(dirname(resolve(path))) : file;
 }
 
-/** By their short names, where those differ; else by their paths, and files given twice by a number too. */
+/** Runs get their short names, or their paths if short names collide, and a number if a file is given twice. */
 function distinguished(read: readonly { path: string; named: NamedRun }[]): NamedRun[] {
   const [only] = read;
   if (read.length === 1 && only !== undefined) {

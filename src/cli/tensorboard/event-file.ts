@@ -1,4 +1,4 @@
-// One file of events, which TensorBoard reads while it grows. It is new: no file that is there is touched.
+// One file of events, which TensorBoard reads while it grows. Always a new file.
 
 import { type FileHandle, open, readdir } from 'node:fs/promises';
 import { hostname } from 'node:os';
@@ -17,7 +17,7 @@ export class EventFile {
   readonly #onFailure: (reason: string) => void;
   readonly #timer: NodeJS.Timeout;
   #waiting: Buffer[] = [];
-  /** The writes so far, one after the other. */
+  /** All writes so far, in order. */
   #written: Promise<void> = Promise.resolve();
   #failed = false;
 
@@ -29,7 +29,7 @@ export class EventFile {
     this.#timer.unref();
   }
 
-  /** Makes the file in `folder`, which exists. `onFailure` hears once if it can be written no longer. */
+  /** Makes the file in `folder`, which exists. `onFailure` is called once when a write fails. */
   static async create(folder: string, onFailure: (reason: string) => void): Promise<EventFile> {
     const now = Date.now() / 1000;
     const { path, handle } = await openNew(folder, Math.floor(now));
@@ -42,7 +42,7 @@ export class EventFile {
     return new EventFile(path, handle, onFailure);
   }
 
-  /** Is in the file a second later. */
+  /** The event is in the file a second later. */
   add(step: number, scalars: Scalars): void {
     this.#waiting.push(framed(scalarsEvent(Date.now() / 1000, step, scalars)));
   }
@@ -70,7 +70,7 @@ export class EventFile {
 
   #fail(error: unknown): void {
     if (this.#failed) return;
-    this.#failed = true; // half a record may be in the file: nothing after it could be read
+    this.#failed = true; // half a record may be in the file, and readers stop there
     this.#onFailure(reasonOf(error));
   }
 }
@@ -80,7 +80,7 @@ export async function eventFilesIn(folder: string): Promise<string[]> {
   return (await readdir(folder)).filter((name) => name.startsWith(PREFIX));
 }
 
-/** Two runs may begin in the same second. */
+/** Counts up, because two runs may begin in the same second. */
 async function openNew(
   folder: string,
   seconds: number,

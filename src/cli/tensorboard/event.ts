@@ -1,4 +1,4 @@
-// TensorFlow's Event message in protobuf's encoding, as much of it as scalars take:
+// TensorFlow's Event message in protobuf's encoding, the part that scalars need:
 // Event { double wall_time = 1; int64 step = 2; string file_version = 3; Summary summary = 5; }
 // Summary { repeated Value value = 1; }   Value { string tag = 1; float simple_value = 2; }
 
@@ -10,7 +10,7 @@ const EIGHT_BYTES = 1;
 const LENGTH_AND_BYTES = 2;
 const FOUR_BYTES = 5;
 
-/** What a file has to begin with. */
+/** Every file begins with it. */
 export function versionEvent(wallSeconds: number): Buffer {
   return Buffer.concat([double(1, wallSeconds), text(3, 'brain.Event:2')]);
 }
@@ -27,7 +27,7 @@ function key(field: number, wireType: number): Buffer {
   return varint(8 * field + wireType);
 }
 
-/** Seven bits a byte, the lowest first; steps may be more than 32 bits can hold. */
+/** Seven bits per byte, the lowest first. No 32-bit operators: steps may need more bits. */
 function varint(value: number): Buffer {
   const parts: number[] = [];
   let rest = value;

@@ -1,4 +1,4 @@
-// The frame around each record of a TFRecord file: its length, a checksum of that, the data, a checksum of it.
+// The frame of a record in a TFRecord file: length, checksum of the length, data, checksum of the data.
 
 import crc32c from 'crc-32/crc32c.js';
 
@@ -15,7 +15,7 @@ export function framed(data: Uint8Array): Buffer {
   return Buffer.concat([head, data, tail]);
 }
 
-/** A CRC-32C turned by 15 bits and shifted: that of data which holds checksums itself would be weak. */
+/** The CRC-32C, rotated by 15 bits and offset: a plain CRC of data that contains CRCs would be weak. */
 function maskedChecksum(data: Uint8Array): number {
   const crc = crc32c.buf(data) >>> 0;
   return (((crc >>> 15) | (crc << 17)) + MASK_DELTA) >>> 0;

@@ -7,7 +7,7 @@ import { makeFolder } from '../train/output.js';
 import type { RunSink } from '../train/run.js';
 import { EventFile, eventFilesIn } from './event-file.js';
 
-/** Makes `folder` if need be, and the file in it. `warn` hears what doesn't keep the run from going on. */
+/** Makes `folder` if needed, and the file in it. `warn` gets problems that do not stop the run. */
 export async function openTensorBoard(
   folder: string,
   warn: (message: string) => void,
@@ -40,12 +40,12 @@ async function makeFile(folder: string, warn: (message: string) => void): Promis
     const others = await eventFilesIn(folder);
     if (others.length > 0) {
       warn(
-        `--tensorboard ${folder} has events of other runs, and TensorBoard takes a folder for one run. ` +
+        `--tensorboard ${folder} has events of other runs, and TensorBoard shows one folder as one run. ` +
           `Give each its own: --tensorboard ${folder}/NAME`,
       );
     }
     return await EventFile.create(folder, (reason) =>
-      warn(`--tensorboard ${folder} can be written no longer: ${reason}. Training goes on.`),
+      warn(`--tensorboard ${folder} can no longer be written: ${reason}. Training goes on.`),
     );
   } catch (error) {
     throw new RunError(

@@ -1,6 +1,6 @@
 /**
- * What the command line reports as one line and not as a stack: a request that cannot be met (exit
- * code 2) and a run that failed for a reason we know (exit code 1).
+ * Errors that the command line reports in one line instead of a stack trace: a wrong request (exit code 2) and a run
+ * that failed for a known reason (exit code 1).
  */
 
 /** The request itself is wrong: what was received, what is allowed. */
@@ -19,7 +19,7 @@ export class RunError extends Error {
   }
 }
 
-/** What a run that a signal ended exits with is with the signals, in interrupt.ts. */
+/** Exit codes of runs that a signal ended are in interrupt.ts. */
 export const EXIT = { failed: 1, usage: 2 } as const;
 
 /** The message of anything that was thrown. */
@@ -32,7 +32,7 @@ export function kindOf(thrown: unknown): unknown {
   return thrown instanceof Error && 'code' in thrown ? thrown.code : undefined;
 }
 
-/** Whether the system said that a file or folder doesn't exist. */
+/** Whether the error says that a file or folder does not exist. */
 export function isNotFound(thrown: unknown): boolean {
   return kindOf(thrown) === 'ENOENT';
 }

@@ -37,8 +37,8 @@ export function listenForInterrupt(): Interrupt {
     for (const name of names) process.off(name, abort);
   };
   const abort = (name: SignalName): void => {
-    // With no listener left, the next signal is Node's own and ends the process at once. Not so the next
-    // SIGHUP: a terminal that closes sends it twice, to the session and to its foreground.
+    // With no listener left, Node ends the process at the next signal. SIGHUP keeps its listener, because a closing
+    // terminal sends it twice: to the session and to its foreground.
     process.off('SIGINT', abort);
     process.off('SIGTERM', abort);
     if (name === 'SIGHUP' && hasTerminal) process.once('exit', endBySighup);
@@ -48,7 +48,7 @@ export function listenForInterrupt(): Interrupt {
   return { signal: controller.signal, release };
 }
 
-/** Node's own end resets the terminal, and aborts with a core dump where that is gone. */
+/** On exit Node resets the terminal, and aborts with a core dump when the terminal is gone. */
 function endBySighup(): void {
   process.kill(process.pid, 'SIGHUP');
 }

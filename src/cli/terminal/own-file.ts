@@ -1,5 +1,5 @@
-// Files that a run writes in one piece or not at all, over its own earlier ones only: under a name that
-// nobody else has, then renamed. No link is followed on the way.
+// Files that a run writes whole or not at all: under a temporary name, then renamed. A run replaces only its own
+// earlier files, and follows no link.
 
 import { randomBytes } from 'node:crypto';
 import { type FileHandle, lstat, open, readFile, rename, rm } from 'node:fs/promises';
@@ -24,7 +24,7 @@ export const OTHER_FOLDER: Remedies = {
   unwritable: 'Give a folder that you may write to: --out DIR',
 };
 
-/** About what a report has: a disk with less left is full. */
+/** About the size of a report: a disk with less space counts as full. */
 const PROBE = ' '.repeat(256 * 1024);
 
 /** Goes the way of `replaceFile`, and leaves everything as it was. */
@@ -40,14 +40,14 @@ export async function checkReplaceable(file: OwnFile): Promise<void> {
     await rm(aside, { force: true });
     await rm(renamed, { force: true });
   }
-  // That a new name can be taken doesn't say that the old one may be replaced.
+  // Even if a new file can be made here, the old one may be protected.
   if (earlier !== undefined) await replaceFile(file, earlier);
 }
 
 export async function replaceFile(file: OwnFile, text: string): Promise<void> {
   const aside = await writeAside(file, text);
   try {
-    await readEarlier(file); // somebody may have put another file there meanwhile
+    await readEarlier(file); // another program may have put a file there meanwhile
     await rename(aside, file.path);
   } catch (error) {
     const reason = error instanceof RunError ? error.message : undefined;
@@ -58,7 +58,7 @@ export async function replaceFile(file: OwnFile, text: string): Promise<void> {
   }
 }
 
-/** The content that may be replaced; undefined where there is none. Throws where it isn't ours. */
+/** The content that may be replaced; undefined without a file. Throws if it is not ours. */
 async function readEarlier({ path, isOurs, remedies }: OwnFile): Promise<string | undefined> {
   let text: string;
   try {
@@ -82,12 +82,12 @@ async function writeAside({ path, remedies }: OwnFile, text: string): Promise<st
   const aside = nameBeside(path);
   let handle: FileHandle | undefined;
   try {
-    handle = await open(aside, 'wx'); // fails where anything is, a link too
+    handle = await open(aside, 'wx'); // fails if anything has this name, even a link
     await handle.writeFile(text);
     await handle.close();
     return aside;
   } catch (error) {
-    await handle?.close().catch(() => {}); // closed already, or the same error again
+    await handle?.close().catch(() => {}); // already closed, or the same error again
     if (handle !== undefined) await rm(aside, { force: true });
     throw cannotWrite(path, error, remedies.unwritable);
   }

@@ -1,20 +1,19 @@
-// What becomes of a run whose readers go away: `slowlane train | head -1`, a full disk behind `>`, a
-// terminal that was closed. Without a listener each of them ends the process with a stack, and with the
-// record unwritten.
+// Keeps a run alive when its output cannot be printed: `slowlane train | head -1`, `>` to a full disk, a closed terminal.
+// Without listeners each of them would end the process with a stack trace and without a record.
 
 import { kindOf, EXIT, reasonOf } from './cli-error.js';
 
-/** A reader that has seen enough; that isn't a failure. */
+/** The reader has closed the pipe, which is no failure. */
 const CLOSED_BY_READER = 'EPIPE';
 
-/** From now on, text that can't be printed is lost, and the process goes on. */
+/** From now on the process goes on when text can't be printed. */
 export function outliveReaders(): void {
-  onFirstError(process.stderr, () => {}); // nowhere to say it
+  onFirstError(process.stderr, () => {}); // there is no place left to report it
   onFirstError(process.stdout, (error) => {
     if (kindOf(error) === CLOSED_BY_READER) return;
     console.error(`slowlane: stdout: ${reasonOf(error)}.`);
     process.once('exit', () => {
-      process.exitCode ||= EXIT.failed; // not sooner: the run decides first
+      process.exitCode ||= EXIT.failed; // at the exit, because the exit code of the run counts first
     });
   });
 }

@@ -1,4 +1,4 @@
-// A progress bar on a terminal, which gives the terminal back as it was however the process ends.
+// A progress bar on a terminal. It restores the terminal however the process ends.
 
 import { SingleBar } from 'cli-progress';
 
@@ -15,7 +15,7 @@ export interface BarOptions {
   readonly total: number;
   readonly value?: number;
   readonly details: string;
-  /** Takes its line away when it stops. */
+  /** Removes its line when it stops. */
   readonly clears?: boolean;
 }
 

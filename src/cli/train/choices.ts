@@ -1,5 +1,5 @@
-// What can be trained, and what goes together: data, models, engines. Names only, so that --help and
-// a refused request don't load TensorFlow.js.
+// The data, models and engines that can be trained, and their combinations. Only names, so that --help and a refused
+// request don't load TensorFlow.js.
 
 import type { DataShape } from '../../models/dataset.js';
 import { MODEL_NAMES, type ModelName, needsConvolutions, WASM_LIMIT } from '../../models/names.js';
@@ -25,7 +25,7 @@ const TRAINS_ON: Readonly<Record<ModelName, readonly DataKind[]>> = {
   transformer: ['text'],
 };
 
-/** What trains where no model is named. */
+/** The model when none is named. */
 export const DEFAULT_MODELS: Readonly<Record<DataKind, ModelName>> = {
   images: 'mlp',
   text: 'transformer',
@@ -35,7 +35,7 @@ export function defaultModel(data: DataName): ModelName {
   return DEFAULT_MODELS[KIND_OF[data]];
 }
 
-/** Throws a UsageError where the three don't go together. */
+/** Throws a UsageError if the three cannot be combined. */
 export function checkCombination(data: DataName, model: ModelName, engine: EngineName): void {
   const kind = KIND_OF[data];
   if (!TRAINS_ON[model].includes(kind)) {

@@ -1,5 +1,5 @@
-// Which tfjs backend trains. `auto` takes the first that can train the model and starts; an explicit
-// choice that can't is refused with the reason, never replaced in silence.
+// Chooses the tfjs backend. `auto` takes the first that can train the model and starts. An explicit choice that can't
+// is an error, and never replaced by another.
 
 import * as tf from '@tensorflow/tfjs-core';
 import {
@@ -17,9 +17,9 @@ type RealEngineName = Exclude<EngineName, 'auto'>;
 
 export interface Engine {
   readonly name: string;
-  /** Why the ones before it were passed over; empty where none was. */
+  /** Why preferred engines were passed over; empty if none was. */
   readonly note: string;
-  /** Host memory that the device reaches, slow weights and moments; undefined where the engine keeps none. */
+  /** Host memory that the device can reach: slow weights and moments. Undefined if the engine keeps none. */
   readonly hostBytes?: () => number;
 }
 
@@ -29,7 +29,7 @@ type Started = Omit<Engine, 'note'>;
 const ORDER: readonly RealEngineName[] = ['wasm', 'cpu'];
 const ORDER_FOR_CONVOLUTIONS: readonly RealEngineName[] = ['tensorflow', 'cpu'];
 
-/** Each starts its backend and says what it started, or throws a RunError. */
+/** Each starts its backend, or throws a RunError. */
 const START: Record<RealEngineName, (vramBudget?: number) => Promise<Started>> = {
   webgpu: (vramBudget) => openWebgpu(true, vramBudget),
   tensorflow: startTensorflow,
@@ -62,7 +62,7 @@ export async function startEngine(
   );
 }
 
-/** An adapter's name with its driver can be longer than the table is wide. */
+/** An adapter's name with its driver can be wider than the table. */
 const LONGEST_NAME = 32;
 
 async function openWebgpu(allowSoftware: boolean, vramBudget?: number): Promise<Started> {

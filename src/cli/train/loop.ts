@@ -1,4 +1,4 @@
-// Step after step: next batch, step, loss now and then. Knows nothing of files or terminals.
+// The training loop: next batch, step, sometimes the loss. Knows nothing of files or terminals.
 
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import * as tf from '@tensorflow/tfjs-core';
@@ -12,18 +12,18 @@ import { meanCrossEntropy } from '../../models/cross-entropy.js';
 import type { Model } from '../../models/model.js';
 import type { Trainer } from './trainer.js';
 
-/** So many losses at most are read, and kept for the curve. */
+/** At most this many losses are read and kept for the curve. */
 const MAX_POINTS = 1000;
 
-/** Filled while the loop runs, so that a run that breaks off leaves what it had. */
+/** Filled while the loop runs, so that a run that breaks off keeps what it had. */
 export interface LoopState {
   stepsDone: number;
   readonly losses: LossPoint[];
   smoothedLoss: number;
   elapsedMs: number;
-  /** Highest of what tfjs says it holds between two batches: sums of micro-batches are among it. */
+  /** The most that tfjs reported between two batches, sums of micro-batches included. */
   peakDeviceBytes: number;
-  /** What it said last. */
+  /** What tfjs reported last. */
   deviceBytes: number;
   readonly clock: StepClock;
 }
@@ -34,15 +34,15 @@ export interface LoopOptions {
   readonly trainer: Trainer;
   readonly steps: number;
   readonly batchSize: number;
-  /** Batches to a step. */
+  /** Batches per step. */
   readonly accumulate: number;
   readonly seed: number;
   readonly signal: AbortSignal;
-  /** Told of each step before it. */
+  /** Called before each step. */
   readonly meter: Pick<Meter, 'beginStep'>;
   /** `loss` is null where it was not read. */
   readonly onStep: (state: Readonly<LoopState>, loss: number | null) => void;
-  /** Awaited after each step; what it takes is no part of the training time. */
+  /** Awaited after each step. Its time does not count as training time. */
   readonly afterStep: (step: number) => Promise<void>;
 }
 
@@ -65,7 +65,7 @@ export async function runLoop(options: LoopOptions, state: LoopState): Promise<v
   const readEvery = Math.ceil(steps / MAX_POINTS);
   let startedAt = performance.now();
   for (let step = 1; step <= steps; step++) {
-    await nextTurn(); // on cpu and wasm nothing else lets Ctrl-C through
+    await nextTurn(); // on cpu and wasm only this lets Ctrl-C through
     signal.throwIfAborted();
     const reads = step === 1 || step === steps || step % readEvery === 0;
     let sum = 0;

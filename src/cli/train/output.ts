@@ -1,5 +1,4 @@
-// The folder a run writes to. Everything that could keep us from writing is found before training
-// starts; nothing is overwritten but our own earlier files.
+// The folder a run writes to. It is checked before training starts, and only files of earlier runs are overwritten.
 
 import { mkdir, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
@@ -12,11 +11,11 @@ import { checkReplaceable, OTHER_FOLDER, type OwnFile, replaceFile } from '../te
 export interface Output {
   readonly recordPath: string;
   readonly reportPath: string;
-  /** Writes both files, each in one piece or not at all. */
+  /** Writes both files, each whole or not at all. */
   write(record: RunRecord): Promise<void>;
 }
 
-/** Makes `folder` if need be, and checks that both files can be written there. */
+/** Makes `folder` if needed, and checks that both files can be written there. */
 export async function prepareOutput(folder: string): Promise<Output> {
   await makeOutputFolder(folder);
   const record: OwnFile = {
@@ -53,7 +52,7 @@ async function makeOutputFolder(folder: string): Promise<void> {
   }
 }
 
-/** Node's own `recursive` never returns where a parent exists and takes no entries, like /proc. */
+/** Not with Node's `recursive`, which never returns if a parent takes no entries, like /proc. */
 export async function makeFolder(path: string): Promise<void> {
   const found = await stat(path).catch(() => undefined);
   if (found?.isDirectory() === true) return;

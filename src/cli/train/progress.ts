@@ -1,4 +1,4 @@
-// How training goes, on stderr: a bar on a terminal, a plain line every few seconds elsewhere.
+// Shows progress on stderr: a bar on a terminal, otherwise a plain line every few seconds.
 
 import { formatClock } from '../../checks/quantities.js';
 import { startBar } from '../terminal/terminal-bar.js';
@@ -9,7 +9,7 @@ export interface ProgressState {
   readonly step: number;
   readonly smoothedLoss: number;
   readonly elapsedMs: number;
-  /** Of the last sync; undefined without Lookahead and before the first. */
+  /** Time of the last sync; undefined before the first one and without Lookahead. */
   readonly lastSyncMs: number | undefined;
 }
 

@@ -1,5 +1,5 @@
-// `slowlane train` from options to files: data, engine, model, loop, evaluation, record. What was
-// opened here is closed here, also when the run breaks off.
+// `slowlane train` from options to files: engine, data, model, loop, evaluation, record. Everything opened here is
+// closed here, also when the run breaks off.
 
 import { reasonOf, RunError, UsageError } from '../terminal/cli-error.js';
 import type { DataSet } from '../../models/dataset.js';
@@ -64,7 +64,7 @@ export async function train(options: TrainOptions, toolVersion: string): Promise
       };
       const live = await openLivePage(run);
       try {
-        const sink = await openSink(options); // makes a file: after all that may refuse
+        const sink = await openSink(options); // last, because it makes a file
         return await trainAndRecord({ ...run, sink }, output, live);
       } finally {
         live?.close();
@@ -82,7 +82,7 @@ async function trainAndRecord(run: Run, output: Output, live: LivePage | null): 
   const interrupt = listenForInterrupt();
   try {
     await trainWithProgress(run, interrupt.signal);
-    run.meter?.stop(); // what testing takes is of no step
+    run.meter?.stop(); // testing belongs to no step
     await evaluateBoth(run, interrupt.signal);
     await run.trainer.finish();
   } catch (error) {
@@ -104,7 +104,7 @@ async function trainAndRecord(run: Run, output: Output, live: LivePage | null): 
   return 0;
 }
 
-/** Why the run broke off matters more than that its record couldn't be written. */
+/** Only warns if it can't write: why the run broke off matters more. */
 async function writePartial(
   run: Run,
   output: Output,
@@ -121,7 +121,7 @@ async function writePartial(
   }
 }
 
-/** Writes the files, and shows the end to who looks on, whether they could be written or not. */
+/** Writes the files. The live page shows the end even if they could not be written. */
 async function leave(record: RunRecord, output: Output, live: LivePage | null): Promise<void> {
   let reportPath: string | null = null;
   try {
@@ -228,7 +228,7 @@ function countSteps(options: TrainOptions, data: DataSet): number {
   );
 }
 
-/** The library finds weights that are not finite at a sync, perhaps before a loss was read. */
+/** A sync may find weights that are not finite before a loss is read. */
 function withRemedy(error: unknown): unknown {
   if (!(error instanceof Error) || !('code' in error) || error.code !== 'NON_FINITE') return error;
   return new RunError(error.message, 'Try a smaller --learning-rate, or another --inner', {

@@ -1,5 +1,4 @@
-// What takes the steps: the inner optimizer alone, or inside Lookahead. Both look the same from the
-// training loop.
+// Takes the steps: with the inner optimizer alone or inside Lookahead. Both look the same to the training loop.
 
 import type * as tf from '@tensorflow/tfjs-core';
 import {
@@ -25,25 +24,25 @@ const INNER = { sgd, momentum, rmsprop, adagrad, adam, adamw, lion } as const sa
   unknown
 >;
 
-/** The lower bound of the adaptive slow step size: without one it may stop following. */
+/** Lower bound of the adaptive slow step size. Without one, slow weights may stop moving. */
 const ADAPTIVE_MIN = 0.1;
 
 export interface TrainerStats {
   readonly sync: SyncRecord;
-  /** Undefined before the first. */
+  /** Undefined before the first sync. */
   readonly lastSyncMs: number | undefined;
   readonly syncTotals: SyncTotals;
   readonly host: HostMemory;
 }
 
 export interface Trainer {
-  /** One step or micro-batch, and the sync if one is due; resolves to the loss if `wantsLoss`, which the caller disposes. */
+  /** Takes a step or micro-batch, and syncs if due. Resolves to the loss if `wantsLoss`; the caller disposes it. */
   step(loss: () => tf.Scalar, wantsLoss: boolean): Promise<tf.Scalar | null>;
   /** Undefined without Lookahead. */
   stats(): TrainerStats | undefined;
   /** Runs `work` while the model holds the slow weights. Without Lookahead there are none: undefined. */
   withSlowWeights<T>(work: () => Promise<T>): Promise<T | undefined>;
-  /** Leaves the trained weights in the model: the slow ones, where there are any. */
+  /** Leaves the trained weights in the model: with Lookahead the slow ones. */
   finish(): Promise<void>;
   dispose(): void;
 }

@@ -196,7 +196,7 @@ describe('what it sends', () => {
     };
     vi.advanceTimersByTime(1000);
     await stream.ended;
-    expect(warnings).toEqual(['--live can go on no longer: No record. Training goes on.']);
+    expect(warnings).toEqual(['--live has stopped: No record. Training goes on.']);
     await expect(ask(page.url)).rejects.toThrow('ECONNREFUSED');
   });
 });
@@ -234,7 +234,7 @@ describe('how it ends', () => {
   test('a port that is taken is said to be', async () => {
     const { port } = new URL(page.url);
     await expect(start(Number(port))).rejects.toThrow(
-      `--live ${port} can't be used: something listens there.`,
+      `--live ${port} can't be used: another program listens there.`,
     );
   });
 });

@@ -114,7 +114,7 @@ test('a port for --live that is taken leaves no file of a run that never was', a
     `train --steps 1 --engine wasm --out ${out} --tensorboard ${runs} --live ${port}`.split(' '),
   );
   expect(code).toBe(1);
-  expect(stderr).toContain(`--live ${port} can't be used: something listens there.`);
+  expect(stderr).toContain(`--live ${port} can't be used: another program listens there.`);
   expect(existsSync(runs)).toBe(false);
 });
 
