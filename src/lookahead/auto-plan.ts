@@ -23,7 +23,7 @@ type Source = LayersModelLike | readonly tf.Variable[];
 /** For the largest model of a plan. */
 const EQUAL_LAYERS = 16;
 const DEFAULT_BATCH = 32;
-/** TensorFlow.js backends without memory of their own: they plan as if for the engine. */
+/** Backends whose memory is host memory. They plan as if for the WebGPU engine. */
 const HOST_BACKENDS = ['cpu', 'wasm'];
 
 export interface PlanHints {
@@ -184,7 +184,7 @@ function deviceBudget(vramBudget: number | 'auto'): number {
   throw new SlowlaneError(
     'UNSUPPORTED',
     `vramBudget: 'auto' is the budget of startWebGPU({ vramBudget }), and the backend '${backend}' has none: ` +
-      `WebGPU doesn't tell how much memory there is. Give the budget itself: vramBudget: '4GiB'.`,
+      `WebGPU does not report how much memory there is. Give the budget itself: vramBudget: '4GiB'.`,
     { backend },
   );
 }

@@ -1,4 +1,4 @@
-// Who may do what when: the states of a Lookahead, and one thing at a time.
+// Which call is allowed in which state of a Lookahead. Only one call runs at a time.
 //
 // A step is synchronous and asks `assertFree`. Everything that has to wait (a capture, a sync, a swap)
 // is a *turn*: turns run one after the other in the order of their calls. The table of calls and states
@@ -24,7 +24,7 @@ type AfterFailure =
 
 export class CallGuard {
   #state: State = { at: 'idle' };
-  /** Turns that wait or run. */
+  /** The number of turns that wait or run. */
   #turns = 0;
   /** Inside a step: its loss may call anything. */
   #isStepping = false;
@@ -193,7 +193,7 @@ export class CallGuard {
   }
 }
 
-/** Not states of the guard: the weights are where they should be, but the next step has to wait. */
+/** Reasons why the next step has to wait although the weights are in place. */
 interface Waits {
   /** For a sync. */
   readonly syncDue: boolean;

@@ -1,4 +1,4 @@
-// Which options of a Lookahead its inner optimizer can serve.
+// Refuses options of a Lookahead that its inner optimizer cannot support.
 
 import type * as tf from '@tensorflow/tfjs-core';
 

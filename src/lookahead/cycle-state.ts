@@ -11,8 +11,7 @@ import type { SavedSlow } from '../snapshot/lookahead-state.js';
 import { SyncCycle } from './cycle.js';
 import type { LookaheadSettings } from './options.js';
 import { StepSizes } from './step-sizes.js';
-import type { Tracked } from './tracked.js';
-import { Tracking } from './tracking.js';
+import { type Tracked, Tracking } from './tracking.js';
 
 export class CycleState {
   readonly stepSizes: StepSizes;

@@ -162,7 +162,7 @@ export function configOf(inner: tf.Optimizer, settings: LookaheadSettings): Conf
 }
 
 /**
- * The inner optimizer, made anew, and the settings.
+ * A new inner optimizer, and the settings.
  *
  * @throws SlowlaneError STATE_MISMATCH if the class of the inner optimizer is not registered.
  */

@@ -1,4 +1,4 @@
-// Numbers of a Lookahead's life so far.
+// What `stats()` returns.
 
 import type { SyncTimes } from './sync-clock.js';
 
@@ -28,8 +28,8 @@ export interface LookaheadStats {
     /** At most, in bytes. */
     readonly stagingBytes: number;
   };
-  /** Weights too large for the format of the slow weights, which are kept in float32 since. */
+  /** Weights that outgrew the format of their slow values and are kept in float32. */
   readonly keptInF32: number;
-  /** Where blends run: `'1 worker'`, `'inline'`, `'device'`. */
+  /** Where blends run: `'1 worker'`, `'inline'`, `'device'`; two places are joined by ' and '. */
   readonly workers: string;
 }

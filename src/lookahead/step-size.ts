@@ -128,7 +128,7 @@ export function stepSizeConfig(
   throw notSerializable('slowStepSize');
 }
 
-/** What `stepSizeConfig` gave, made anew. */
+/** The step size that `stepSizeConfig` saved. */
 export function stepSizeFrom(saved: ReturnType<typeof stepSizeConfig>): SlowStepSize {
   if (typeof saved === 'number') return saved;
   if (saved.kind !== 'adaptive') return scheduleFrom(saved, 'slowStepSize');

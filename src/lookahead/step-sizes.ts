@@ -18,7 +18,7 @@ import {
   stepSizeAt,
   type StepSizeSchedule,
 } from './step-size.js';
-import { isWeight, type Tracked } from './tracked.js';
+import { isWeight, type Tracked } from './tracking.js';
 
 export class StepSizes {
   readonly #inner: InnerOptimizer;

@@ -1,4 +1,4 @@
-// Where the time of syncs goes, as the main thread sees it.
+// The parts of a sync's time, measured on the main thread.
 
 import { duringSync } from '../meter/meter.js';
 import type { StoreClock, StorePhase } from '../slow/slow-store.js';

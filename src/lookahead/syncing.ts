@@ -17,7 +17,7 @@ import type { LookaheadSettings } from './options.js';
 import { Stash } from './stash.js';
 import type { LookaheadStats } from './stats.js';
 import { SyncClock } from './sync-clock.js';
-import { isWeight, type Tracked } from './tracked.js';
+import { isWeight, type Tracked } from './tracking.js';
 
 export class Syncing {
   readonly state: CycleState;

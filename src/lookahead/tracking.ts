@@ -1,15 +1,28 @@
-// Which variables are under Lookahead, and how their first slow values come into the store: captured
-// from the weight when it is first seen, or restored from a file.
+// Which variables are under Lookahead. Their first slow values are captured from the weight when it is first seen,
+// or restored from a file.
 
 import * as tf from '@tensorflow/tfjs-core';
 
 import type { LookaheadSettings } from './options.js';
 import type { InnerOptimizer } from '../optimizers/inner.js';
-import type { SlowStore } from '../slow/slow-store.js';
+import type { SlowStore, Storable } from '../slow/slow-store.js';
+import type { SlowStepSize } from './step-size.js';
 import type { SavedSlow } from '../snapshot/lookahead-state.js';
 import { matchSaved } from '../optimizers/state/match-saved.js';
-import { isWeight, type Tracked } from './tracked.js';
 import { settingsOf } from './weight-overrides.js';
+
+/** One variable under Lookahead: a weight, or a slot of one in the inner optimizer. */
+export interface Tracked extends Storable {
+  /** The weight itself, or the weight whose slot this is. */
+  readonly weight: tf.Variable;
+  /** The paper's α. */
+  readonly slowStepSize: SlowStepSize;
+}
+
+/** False for a slot (innerState: 'interpolate'). */
+export function isWeight({ slot }: Tracked): boolean {
+  return slot === null;
+}
 
 export class Tracking {
   /** The slow weights. Callers blend and restore there; what is added and removed goes through this class. */
@@ -56,7 +69,7 @@ export class Tracking {
     return all.map(([variable]) => variable);
   }
 
-  /** Takes in those of `weights` that are new; `capture` has to follow before a step. Returns them. */
+  /** Tracks those of `weights` that are new, and returns them. `capture` has to follow before a step. */
   add(weights: readonly tf.Variable[]): readonly Tracked[] {
     return this.#add(weights, (weight) => weight);
   }
@@ -116,7 +129,7 @@ export class Tracking {
     return added;
   }
 
-  /** Takes in the slots that the inner optimizer has made by now (innerState: 'interpolate'). */
+  /** Tracks the slots that the inner optimizer has made by now (innerState: 'interpolate'). */
   async addSlots(): Promise<void> {
     if (this.#settings.innerState !== 'interpolate') return;
     const counts = new Map<tf.Variable, number>();
@@ -165,7 +178,7 @@ export class Tracking {
     );
   }
 
-  /** Everything is captured anew: what was restored, or waits to be captured, counts no more. */
+  /** Drops restored values and pending captures, because everything is captured again. */
   startOver(): void {
     this.#restored = [];
     this.#dropUncaptured();

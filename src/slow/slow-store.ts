@@ -1,6 +1,6 @@
 // Where slow weights are kept, and how they meet the fast ones: the contract of every kind of store.
 //
-// A store knows values, not time: when a sync is due, and with which step size, is told to it.
+// A store knows values, not time: its caller decides when to sync, and with which step size.
 
 import type * as tf from '@tensorflow/tfjs-core';
 
@@ -13,7 +13,7 @@ export interface Storable {
   readonly size: number;
   /** Null: a weight. Else which slot of one. */
   readonly slot: number | null;
-  /** Its own: what random rounding draws by. */
+  /** Unique among the items of a store. Random rounding draws by it. */
   readonly serial: number;
   /** Where its slow values are kept, and in which precision. */
   readonly slow: SlowFormat;
@@ -34,7 +34,7 @@ export interface Blending {
   run(): Promise<number>;
 }
 
-/** A run of elements of one variable, with their slow values: a view for the moment only, not to be written. */
+/** A run of elements of one variable, with their slow values: a view that is valid until the next part, read-only. */
 export interface SlowPart<W> {
   readonly item: W;
   /** First element within the variable. */
@@ -46,11 +46,11 @@ export interface SlowPart<W> {
 export type SlowParts<W> = Iterable<SlowPart<W>> | AsyncIterable<SlowPart<W>>;
 
 export interface StoreBytes {
-  /** Of slow weights as they are stored. */
+  /** Slow weights as they are stored. */
   readonly slow: number;
-  /** Of what the store needs beside them on the host. */
+  /** Host memory that the store needs besides. */
   readonly staging: number;
-  /** Of what a sync needs on the device, at most, while it runs; with slow weights on the device, of these. */
+  /** Device memory: the peak of a sync's staging, and slow weights that are kept on the device. */
   readonly device: number;
 }
 
@@ -82,7 +82,7 @@ export interface SlowStore<W extends Storable> {
   /** Keeps `item`, which was added since the last blend, in float32 from now on. */
   keepInF32(item: W): void;
 
-  /** Lets go of memory in which nothing is alive. */
+  /** Frees memory that holds no item that is alive. */
   prune(isAlive: (item: W) => boolean): void;
 
   /** Slow := the values of `source`, for the variables that it holds. May be called again after it failed. */
@@ -109,10 +109,10 @@ export interface SlowStore<W extends Storable> {
   /** Gives slow values to an item that was added since the last blend. */
   write(item: W, values: Float32Array): void;
 
-  /** Waits for what calls before have begun. */
+  /** Waits for what earlier calls began. Rejects if it failed. */
   ready(): Promise<void>;
 
-  /** Lets what goes on in the background have a moment; throws if it failed. */
+  /** Gives background work one turn of the event loop. Throws if that work failed. */
   yield(): Promise<void>;
 
   /** Frees everything. */

@@ -12,9 +12,9 @@ import { hostTensor } from '../tfjs/host-tensor.js';
 export interface SavedSlow extends SavedEntry {
   readonly slot: number | null;
   readonly values: Float32Array;
-  /** What random rounding tells it by: a run that is resumed draws the bits of the one that was saved. */
+  /** Random rounding draws by it, so that a resumed run draws the bits of the one that was saved. */
   readonly serial: number;
-  /** Outgrew the format of the slow weights, and is kept in float32. */
+  /** true: its values outgrew their format and are kept in float32. */
   readonly isKeptInF32: boolean;
 }
 

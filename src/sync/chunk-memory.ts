@@ -52,7 +52,7 @@ export class HostStore<W extends { readonly size: number }> {
     return { slow, staging: all - slow };
   }
 
-  /** Makes room for `weights`, zero-filled: those of each format in chunks of their own. */
+  /** Makes room for `weights`, zero-filled. A chunk holds weights of one format. */
   add(weights: readonly W[]): void {
     this.#chunks.push(...this.#make(weights));
   }

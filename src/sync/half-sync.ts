@@ -1,4 +1,4 @@
-// One sync of slow weights in fp16 by a device that blends: weight by weight, halves up and halves down.
+// One sync of slow weights in fp16 by a device that blends them, weight by weight: the halves go up and come down.
 //
 // If it breaks off, `run` may be called again: a weight that is blended is not blended a second time, and what was
 // rounded is rounded again by the same draw.

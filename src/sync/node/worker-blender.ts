@@ -1,7 +1,6 @@
 /**
- * Blends in worker threads, and survives their death: the pool that failed is stopped, a new one
- * continues every chunk that had not resolved from its mark, and where threads do not work at all
- * the caller's thread takes over.
+ * Blends in worker threads and survives their death. A pool that failed is stopped, and a new one continues each
+ * unfinished chunk from its mark. Where threads do not work at all, the caller's thread blends.
  */
 import { availableParallelism } from 'node:os';
 import type { Worker } from 'node:worker_threads';
