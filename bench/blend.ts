@@ -8,6 +8,7 @@
  */
 import { cpus } from 'node:os';
 import { createBlender } from '../src/sync/node/worker-blender.js';
+import { spreadOf } from '../src/measure/statistics.js';
 import {
   beginChunk,
   BLOCK_BYTES,
@@ -99,18 +100,15 @@ for (let round = 0; round < warmups + repeats; round++) {
 }
 await blender.close();
 
-const sorted = (values: number[]) => values.toSorted((a, b) => a - b);
-const median = (values: number[]) => sorted(values)[values.length >> 1]!;
-const copyMs = median(Object.values(timesMs)[0]!);
+const [copy = NaN] = Object.values(timesMs).map((times) => spreadOf(times)?.median);
 console.log(
   `${totalBytes / MIB} MiB of weights in chunks of ${chunkBytes / MIB} MiB, blocks of ${BLOCK_BYTES / 1024} KiB; ` +
     `${cpus()[0]?.model ?? 'unknown CPU'}, Node ${process.versions.node}; median of ${repeats} (min … max)`,
 );
 for (const [name, times] of Object.entries(timesMs)) {
-  const ms = sorted(times).map((time) => time.toFixed(1));
-  const spread = `(${ms[0]} … ${ms.at(-1)})`;
-  const ratio = (median(times) / copyMs).toFixed(2);
+  const { median = NaN, min = NaN, max = NaN } = spreadOf(times) ?? {};
+  const spread = `(${min.toFixed(1)} … ${max.toFixed(1)})`.padEnd(16);
   console.log(
-    `${name.padEnd(32)} ${median(times).toFixed(2).padStart(8)} ms ${spread.padEnd(16)} ${ratio} × copy`,
+    `${name.padEnd(32)} ${median.toFixed(2).padStart(8)} ms ${spread} ${(median / copy).toFixed(2)} × copy`,
   );
 }

@@ -12,10 +12,11 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
 import { readBenchFile } from '../src/cli/bench/file.js';
-import type { FitRecord } from '../src/cli/bench/fit/fit-record.js';
-import { headOf, NONE, workloadOf } from '../src/cli/bench/table.js';
+import type { FitRecord } from '../src/cli/bench/fit/record.js';
+import { msText, NONE, workloadOf } from '../src/cli/bench/sheet.js';
+import { headOf } from '../src/cli/bench/text.js';
+import { reasonOf } from '../src/cli/terminal/cli-error.js';
 import { tableText } from '../src/cli/terminal/table.js';
-import { msText } from '../src/cli/bench/bench-time-text.js';
 import { type Records, verdictsOf } from './gpu/verdicts.js';
 
 const POLICIES = [
@@ -104,7 +105,7 @@ writeFileSync(values.out, `${JSON.stringify(result, null, 1)}\n`);
 console.log([...tableOf(records), '', `Record  ${values.out}`].join('\n'));
 process.exitCode = exitCode;
 
-/** Null where it left no record: it has said why. */
+/** Null where it left no record. */
 async function measured<R>(name: string, args: readonly string[]): Promise<R | null> {
   if (exitCode === 130) return null;
   const file = join(folder, `${name}.json`);
@@ -118,7 +119,9 @@ async function measured<R>(name: string, args: readonly string[]): Promise<R | n
   exitCode ||= code;
   try {
     return (await readBenchFile(file)) as R;
-  } catch {
+  } catch (error) {
+    process.stderr.write(`bench ${name}: ${reasonOf(error)}\n`);
+    exitCode ||= 1;
     return null;
   }
 }

@@ -7,8 +7,9 @@
  */
 import { parseArgs } from 'node:util';
 import { Bench } from 'tinybench';
-import { openOurs } from '../src/measure/devices.js';
+import { openOurs, UNWATCHED } from '../src/measure/devices.js';
 import { learningRateOf, makeStack } from '../src/measure/stack.js';
+import { spreadOf } from '../src/measure/statistics.js';
 import { offloaded } from '../src/measure/steppers.js';
 import { NO_WATCHER, type PoolWatcher } from '../src/engines/webgpu/memory/buffer-pool.js';
 import { adam, lookahead, meter } from '../src/index.js';
@@ -25,7 +26,7 @@ const { values } = parseArgs({
   options: { passes: { type: 'string', default: '12' }, adapter: { type: 'string' } },
 });
 const passes = Number(values.passes);
-const device = await openOurs(values.adapter, { watchBuffers() {}, watchTensors() {} });
+const device = await openOurs(values.adapter, UNWATCHED);
 const { pool } = device.engine.backend;
 const stack = await makeStack(device, SIZE);
 const inner = adam({ learningRate: learningRateOf(SIZE) });
@@ -149,7 +150,7 @@ function medianOf(bench: Bench, name: string): number {
 }
 
 function median(all: readonly number[]): number {
-  return all.toSorted((a, b) => a - b)[Math.floor(all.length / 2)] ?? NaN;
+  return spreadOf(all)?.median ?? NaN;
 }
 
 function range(all: readonly number[]): string {

@@ -15,9 +15,12 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { CONDITIONS, CONTENDERS, type Condition, type Contender } from './parity/conditions.js';
-import { type Comparison, DEMANDED, compare, fulfils } from './parity/comparison.js';
+import { CONDITIONS, CONTENDERS, type Contender } from './parity/conditions.js';
+import { compare, fulfils } from './parity/comparison.js';
 import {
+  type Comparison,
+  DEMANDED,
+  type Condition,
   type Judged,
   type Machine,
   type ParityRecord,

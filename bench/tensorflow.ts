@@ -46,7 +46,7 @@ async function all(): Promise<void> {
     ]);
   }
   console.log(steps.toString());
-  print('\nAn update of one weight: Adam, median ms', updates());
+  print('\nAn update of one weight: Adam, median ms', await updates());
   print('\n64 MiB to the host and back in chunks of 4 MiB, median ms', await moves());
   print("\nA sync of 64 MiB of weights, slow: 'host:f16', median ms", await syncs());
 }

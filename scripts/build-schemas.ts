@@ -2,9 +2,11 @@
 // file is not what the definitions give.
 import { readFileSync, writeFileSync } from 'node:fs';
 
+import { PARITY_RECORD } from '../bench/parity/record.js';
+import { BENCH_RECORD } from '../src/cli/bench/record.js';
 import { RUN_RECORD } from '../src/records/run-record.js';
 
-const RECORDS = [RUN_RECORD];
+const RECORDS = [BENCH_RECORD, PARITY_RECORD, RUN_RECORD];
 
 for (const schema of RECORDS) {
   const name = `docs/${schema.$id.split(':')[2]}.schema.json`;

@@ -1,8 +1,8 @@
 // What a run on a GPU has to show, each with its numbers: yes, no, or unknown.
 
-import type { MemoryCell, MemoryRecord } from '../../src/cli/bench/memory/memory-record.js';
-import type { SpeedCell, SpeedRecord } from '../../src/cli/bench/speed/speed-record.js';
-import type { SyncRecord } from '../../src/cli/bench/sync/sync-record.js';
+import type { MemoryCell, MemoryRecord } from '../../src/cli/bench/memory/record.js';
+import type { SpeedCell, SpeedRecord } from '../../src/cli/bench/speed/record.js';
+import type { SyncRecord } from '../../src/cli/bench/sync/record.js';
 
 /** Records of `slowlane bench`; null where a benchmark left none. */
 export interface Records {

@@ -3,26 +3,11 @@
 
 import { centeredMeans } from '../../src/report/smoothing.js';
 import { correlation } from '../correlation.js';
+import { type Comparison, DEMANDED } from './record.js';
 
 export interface Curve {
   readonly losses: readonly number[];
   readonly testLoss: number;
-}
-
-export interface Comparison {
-  /** Test loss over that of the reference, by seed. */
-  readonly ratios: readonly number[];
-  readonly mean: number;
-  /** Of the mean: deviation of the ratios over the root of their number. */
-  readonly standardError: number;
-  /** The largest |ratio − 1|. */
-  readonly farthest: number;
-  /** The smallest of all seeds. The whole curve is easily correlated: its beginning is steep. */
-  readonly correlations: {
-    readonly raw: number;
-    readonly smoothed: number;
-    readonly rawSecondHalf: number;
-  };
 }
 
 /** `curves` and `references` by seed, in one order. */
@@ -48,9 +33,6 @@ export function compare(curves: readonly Curve[], references: readonly Curve[]):
     },
   };
 }
-
-/** What is demanded of every seed and of the mean. */
-export const DEMANDED = { within: 0.01, correlation: 0.999 } as const;
 
 export function fulfils({ farthest, correlations }: Comparison): boolean {
   return farthest <= DEMANDED.within && correlations.raw >= DEMANDED.correlation;

@@ -1,17 +1,7 @@
 // What is trained, and with which moments.
 
 import type { MomentPolicy } from '../../src/optimizers/step-options.js';
-
-export interface Condition {
-  readonly name: string;
-  readonly data: 'mnist' | 'moby-dick';
-  readonly steps: number;
-  readonly batchSize: number;
-  readonly learningRate: number;
-  /** Half a cosine down to 0; else constant. */
-  readonly anneals: boolean;
-  readonly lookahead: boolean;
-}
+import type { Condition } from './record.js';
 
 const MNIST = { data: 'mnist', steps: 1000, batchSize: 128, learningRate: 1e-3 } as const;
 const MOBY_DICK = { data: 'moby-dick', steps: 150, batchSize: 8, learningRate: 3e-3 } as const;

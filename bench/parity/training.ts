@@ -10,7 +10,8 @@ import { seededRandom } from '../../src/cli/data/random.js';
 import { evaluate, meanCrossEntropy } from '../../src/models/cross-entropy.js';
 import { makeModel } from '../../src/models/make.js';
 import { adam, lookahead, schedules } from '../../src/index.js';
-import { type Condition, type Contender, DISTURBANCE, momentsOf } from './conditions.js';
+import { type Contender, DISTURBANCE, momentsOf } from './conditions.js';
+import type { Condition } from './record.js';
 
 export interface Training {
   readonly condition: Condition;

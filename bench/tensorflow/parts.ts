@@ -9,6 +9,7 @@ import { currentDevice } from '../../src/engines/current-device.js';
 import { isTensorFlowBackend } from '../../src/tfjs/tensorflow-backend.js';
 import { startTensorFlow } from '../../src/engines/tensorflow/index.js';
 import { adam, lookahead, sgd } from '../../src/index.js';
+import { spreadOf } from '../../src/measure/statistics.js';
 import {
   type Engine,
   engineOf,
@@ -21,25 +22,27 @@ const CHUNK = 2 ** 20;
 const CHUNKS = 16;
 
 /** Elements of the weight, and what each of the three takes. */
-export function updates(): [string, ...number[]][] {
+export async function updates(): Promise<[string, ...number[]][]> {
   const backend = tf.backend();
   if (!isTensorFlowBackend(backend)) throw new Error('TensorFlow is not the current backend.');
   const sizes = [64, 2 ** 16, 2 ** 20, 2 ** 22];
-  const time = (make: () => tf.Optimizer) =>
-    sizes.map((size) => {
+  const time = async (make: () => tf.Optimizer) => {
+    const times: number[] = [];
+    for (const size of sizes) {
       const [weight, gradient] = [tf.variable(tf.ones([size])), tf.ones([size])];
       const optimizer = make();
-      const ms = median(() => optimizer.applyGradients({ [weight.name]: gradient }));
+      times.push(await medianOf(() => optimizer.applyGradients({ [weight.name]: gradient })));
       optimizer.dispose();
       tf.dispose([weight, gradient]);
-      return ms;
-    });
-  const theirs = time(() => tf.train.adam());
+    }
+    return times;
+  };
+  const theirs = await time(() => tf.train.adam());
   const engine = engineOf(backend) as Engine;
   unregisterEngine(backend);
-  const plain = time(() => adam());
+  const plain = await time(() => adam());
   registerEngine(backend, engine);
-  const inPlace = time(() => adam());
+  const inPlace = await time(() => adam());
   return [
     ['elements', ...sizes],
     ['tf.train.adam', ...theirs],
@@ -124,29 +127,15 @@ async function syncOf(count: number, chunks: number): Promise<number> {
   }
   optimizer.dispose();
   tf.dispose(weights);
-  return middle(times);
+  return spreadOf(times)?.median ?? NaN;
 }
 
-function median(work: () => void): number {
-  const times: number[] = [];
-  for (let i = 0; i < REPEATS; i++) {
-    const began = performance.now();
-    work();
-    times.push(performance.now() - began);
-  }
-  return middle(times);
-}
-
-async function medianOf(work: () => Promise<void>): Promise<number> {
+async function medianOf(work: () => void | Promise<void>): Promise<number> {
   const times: number[] = [];
   for (let i = 0; i < REPEATS; i++) {
     const began = performance.now();
     await work();
     times.push(performance.now() - began);
   }
-  return middle(times);
-}
-
-function middle(times: readonly number[]): number {
-  return times.toSorted((a, b) => a - b)[times.length >> 1] ?? NaN;
+  return spreadOf(times)?.median ?? NaN;
 }

@@ -6,6 +6,7 @@ import * as tfl from '@tensorflow/tfjs-layers';
 
 import { startTensorFlow } from '../../src/engines/tensorflow/index.js';
 import { adam, lookahead } from '../../src/index.js';
+import { spreadOf } from '../../src/measure/statistics.js';
 import { unregisterEngine } from '../../src/engine/engine.js';
 
 export const LAYERS = 8;
@@ -85,7 +86,7 @@ export async function measure(name: string): Promise<Measured> {
     await run(SYNC_PERIOD);
     cycles.push((performance.now() - began) / SYNC_PERIOD);
   }
-  const stepMs = cycles.toSorted((a, b) => a - b)[CYCLES >> 1] ?? NaN;
+  const stepMs = spreadOf(cycles)?.median ?? NaN;
   const syncMs = ((contender.syncMs?.() ?? 0) - syncBefore) / (CYCLES * SYNC_PERIOD);
   const processBytes = resident('VmHWM') - before;
   const { peakBytes } = await tf.profile(async () => {

@@ -5,8 +5,6 @@
 import { createRequire } from 'node:module';
 import { Command, CommanderError } from 'commander';
 import { benchCommand } from './bench/command.js';
-import type { BenchRequest } from './bench/options.js';
-import type { AnyCell, AnyOptions, Benchmark } from './bench/run.js';
 import { EXIT, reasonOf, RunError, UsageError } from './terminal/cli-error.js';
 import { doctorCommand } from './doctor/command.js';
 import { planCommand } from './plan/command.js';
@@ -32,11 +30,8 @@ const commands = [
   planCommand(running(async () => (await import('./plan/plan.js')).printPlan)),
   benchCommand(
     {
-      fit: benchmark(async () => (await import('./bench/fit/fit.js')).FIT),
-      memory: benchmark(async () => (await import('./bench/memory/memory.js')).MEMORY),
-      speed: benchmark(async () => (await import('./bench/speed/speed.js')).SPEED),
-      sync: benchmark(async () => (await import('./bench/sync/sync.js')).SYNC),
-      show: running(async () => (await import('./bench/show.js')).showBench),
+      measure: running(async () => (await import('./bench/run.js')).runBenchmark),
+      show: running(async () => (await import('./bench/run.js')).showBench),
     },
     program,
   ),
@@ -59,15 +54,6 @@ function running<Request>(
     const run = await load();
     process.exitCode = await run(request, version);
   };
-}
-
-function benchmark<Name extends string, Options extends AnyOptions, Cell extends AnyCell>(
-  load: () => Promise<Benchmark<Name, Options, Cell>>,
-): (request: BenchRequest<Options>) => Promise<void> {
-  return running(async () => {
-    const [{ runBenchmark }, found] = await Promise.all([import('./bench/run.js'), load()]);
-    return (request) => runBenchmark(found, request);
-  });
 }
 
 /** Paths are resolved from it, here and in what we import. */

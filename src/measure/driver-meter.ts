@@ -6,24 +6,12 @@
 import { setTimeout as wait } from 'node:timers/promises';
 
 import { queryNvidia } from './nvidia.js';
+import type { DriverBytes, Phase } from './record-parts.js';
 
 const MIB = 2 ** 20;
 const SAMPLE_EVERY_MS = 100;
 /** How long the memory of a process that ended may take to be free. */
 const SETTLE_MS = 500;
-
-/** What a cell is doing. Uploading the first weights is not training. */
-export type Phase = 'set-up' | 'warm-up' | 'awaited' | 'training';
-
-/** The driver's count of a cell, sampled by the parent. */
-export interface DriverBytes {
-  /** `process`: of the cell's process; `gpu`: rise of the GPU's used memory above what it was before. */
-  readonly source: 'process' | 'gpu' | 'unknown';
-  readonly baselineBytes: number | null;
-  readonly peakBytes: number | null;
-  readonly byPhase: Readonly<Partial<Record<Phase, number>>>;
-  readonly samples: number;
-}
 
 export const UNKNOWN: DriverBytes = {
   source: 'unknown',

@@ -7,18 +7,8 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 
 import { describeNvidia } from './nvidia.js';
+import type { AdapterRecord, MachineRecord } from './record-parts.js';
 import { folderAbove, readPackage, versionOf } from './packages.js';
-
-export interface AdapterRecord {
-  readonly name: string;
-  /** Computes on the CPU: none of the times mean anything. */
-  readonly software: boolean;
-  readonly vendor: string;
-  readonly architecture: string;
-  /** With its version. */
-  readonly driver: string;
-  readonly maxBufferBytes: number;
-}
 
 /** What a process that has started the engine tells. */
 export interface EngineAnswer {
@@ -29,22 +19,6 @@ export interface EngineAnswer {
   /** A GPU computes: what nvidia-smi tells is of interest. */
   readonly usesGpu: boolean;
   readonly tfjsVersion: string;
-}
-
-export interface MachineRecord {
-  /** Null without WebGPU. */
-  readonly adapter: AdapterRecord | null;
-  /** What computes, without WebGPU; else null: the adapter. */
-  readonly engine: string | null;
-  /** As nvidia-smi tells; null without it. */
-  readonly nvidia: Readonly<Record<string, string>> | null;
-  readonly cpu: string;
-  readonly cores: number;
-  readonly ramBytes: number;
-  readonly platform: string;
-  readonly versions: Readonly<Record<'node' | 'tfjs' | 'webgpu' | 'slowlane', string>>;
-  /** Of the working tree, `-dirty` if it had changes; null if unknown. */
-  readonly commit: string | null;
 }
 
 const run = promisify(execFile);

@@ -8,7 +8,7 @@ import { type Batch, type DataShape, MNIST_SHAPE, MOBY_DICK_SHAPE } from '../mod
 import { makeModel } from '../models/make.js';
 import { countParameters } from '../models/model.js';
 import type { ModelName } from '../models/names.js';
-import type { CellOptions } from './cell-options.js';
+import type { CellOptions } from './record-parts.js';
 import type { TrainingDevice } from './devices.js';
 import { makeStack, uniform } from './stack.js';
 import type { Workload } from './workloads.js';

@@ -1,6 +1,6 @@
 // The engine that was asked for, as a policy uses it.
 
-import type { CellOptions } from './cell-options.js';
+import type { CellOptions } from './record-parts.js';
 import {
   describeAdapter,
   openOurs,

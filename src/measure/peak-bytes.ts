@@ -3,22 +3,9 @@
 import type { LookaheadStats } from '../index.js';
 import { BareDevice, OurDevice, type TrainingDevice } from './devices.js';
 import type { Meters } from './meters.js';
+import type { PeakBytes } from './record-parts.js';
 
 const KIB = 1024;
-
-export interface PeakBytes {
-  /** Highest count of tfjs (tf.memory): every tensor that lives, blind to pools and staging. */
-  readonly logicalBytes: number;
-  /** Highest sum of all buffers on the device, free ones and those for transfers too; null without WebGPU. */
-  readonly allocatorBytes: number | null;
-  /**
-   * Slow weights, and moments if they wait there, in host memory that the device can reach. Without WebGPU: slow
-   * weights of slowlane's Lookahead, and what its syncs stage. tfjs counts none of it.
-   */
-  readonly hostBytes: number;
-  /** Highest resident memory of the whole process: Node, TensorFlow.js and the driver too. */
-  readonly peakRssBytes: number;
-}
 
 /** `stats`: of slowlane's Lookahead, if it trained with one. */
 export function peakBytesOf(

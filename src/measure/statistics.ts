@@ -1,13 +1,6 @@
 // Numbers of a list of times.
 
-export interface Spread {
-  readonly count: number;
-  readonly mean: number;
-  readonly median: number;
-  readonly p95: number;
-  readonly min: number;
-  readonly max: number;
-}
+import type { Spread } from './record-parts.js';
 
 /** Null for an empty list. */
 export function spreadOf(values: readonly number[]): Spread | null {

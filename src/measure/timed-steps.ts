@@ -1,7 +1,8 @@
 // Steps, each waited for until the GPU has done it.
 
 import type { TrainingDevice } from './devices.js';
-import { type Spread, spreadOf } from './statistics.js';
+import type { Spread } from './record-parts.js';
+import { spreadOf } from './statistics.js';
 import type { Stepper } from './steppers.js';
 
 /** A list for each repeat; every `syncPeriod`th is a sync step. */

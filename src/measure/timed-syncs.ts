@@ -5,7 +5,8 @@ import type * as tf from '@tensorflow/tfjs-core';
 import type { Lookahead, LookaheadStats } from '../index.js';
 import type { TrainingDevice } from './devices.js';
 import { slowVariables } from './steppers.js';
-import { costOfSync, type SyncCost } from './sync-costs.js';
+import type { SyncCost } from './record-parts.js';
+import { costOfSync } from './sync-costs.js';
 import type { Workload } from './workloads.js';
 
 /** Steps and syncs apart. */

@@ -2,38 +2,19 @@
 
 import { fileURLToPath } from 'node:url';
 
-import type { TryRequest, TryResult } from './fit/try-stack.js';
-import type { EngineAnswer } from '../../measure/machine.js';
-import type { MemoryRequest } from './memory/count-memory.js';
-import type { MemoryCounts } from './memory/memory-record.js';
-import type { DeviceRequest } from '../../measure/open-device.js';
-import type { Phase } from '../../measure/driver-meter.js';
+import type { Phase } from '../../measure/record-parts.js';
 import { type Conditions, type Ended, runCell } from '../../measure/run-cell.js';
-import type { SpeedTimes } from './speed/speed-record.js';
-import type { SpeedRequest } from './speed/time-policy.js';
-import type { SyncRequest } from './sync/measure-syncs.js';
-import type { SyncMeasured } from './sync/sync-record.js';
+import type { Measures } from './cell-main.js';
 
-export interface CellRequests {
-  machine: DeviceRequest;
-  fit: TryRequest;
-  memory: MemoryRequest;
-  speed: SpeedRequest;
-  sync: SyncRequest;
-}
-
-export interface CellResults {
-  machine: EngineAnswer;
-  fit: TryResult;
-  memory: MemoryCounts;
-  speed: SpeedTimes;
-  sync: SyncMeasured;
-}
+export type CellRequests = { readonly [Name in keyof Measures]: Parameters<Measures[Name]>[0] };
+export type CellResults = {
+  readonly [Name in keyof Measures]: Awaited<ReturnType<Measures[Name]>>;
+};
 
 const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js';
 const file = fileURLToPath(new URL(`./cell-main${extension}`, import.meta.url));
 
-export function measureCell<Name extends keyof CellRequests>(
+export function measureCell<Name extends keyof Measures>(
   name: Name,
   request: CellRequests[Name],
   conditions: Conditions<Phase>,

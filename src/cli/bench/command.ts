@@ -2,39 +2,50 @@
 
 import { Command } from 'commander';
 
-import type { FitOptions } from './fit/fit-record.js';
-import type { MemoryOptions } from './memory/memory-record.js';
-import type { SpeedOptions } from './speed/speed-record.js';
-import type { SyncOptions } from './sync/sync-record.js';
-import { fitCommand } from './fit/command.js';
-import { memoryCommand } from './memory/command.js';
-import type { BenchRequest } from './options.js';
-import { speedCommand } from './speed/command.js';
-import { syncCommand } from './sync/command.js';
+import { BENCHMARKS } from './benchmarks.js';
+import { adapterOption, jsonOption } from './options.js';
+import type { BenchName } from './frame.js';
+
+/** A benchmark with checked options. */
+export interface BenchRequest {
+  readonly name: BenchName;
+  readonly options: object;
+  /** Undefined: the record is not written. */
+  readonly json: string | undefined;
+}
 
 export interface BenchRunners {
-  fit(request: BenchRequest<FitOptions>): Promise<void>;
-  memory(request: BenchRequest<MemoryOptions>): Promise<void>;
-  speed(request: BenchRequest<SpeedOptions>): Promise<void>;
-  sync(request: BenchRequest<SyncOptions>): Promise<void>;
+  measure(request: BenchRequest): Promise<void>;
   show(file: string): Promise<void>;
 }
 
-/** The command; the runners get checked options. `settings` are those of the program. */
+const EXIT_CODES =
+  'Exit code 0: all were measured; 1: one failed; 2: the request was wrong; 130: stopped with Ctrl-C.\n';
+
+/** `settings` are those of the program. */
 export function benchCommand(run: BenchRunners, settings: Command): Command {
-  const command = new Command('bench')
+  const all = new Command('bench')
     .description('Measure on this machine, by training.')
     .copyInheritedSettings(settings);
-  const commands = [
-    memoryCommand((request) => run.memory(request)),
-    fitCommand((request) => run.fit(request)),
-    speedCommand((request) => run.speed(request)),
-    syncCommand((request) => run.sync(request)),
+  for (const name of Object.keys(BENCHMARKS) as BenchName[]) {
+    const bench = BENCHMARKS[name];
+    const command = new Command(name)
+      .description(bench.description)
+      .addHelpText('after', `${bench.help}\n${EXIT_CODES}`)
+      .copyInheritedSettings(settings);
+    for (const option of [...bench.options, adapterOption(), jsonOption()])
+      command.addOption(option);
+    command.action(() => {
+      const { json, ...raw } = command.opts<{ json?: string }>();
+      return run.measure({ name, options: bench.check(raw), json });
+    });
+    all.addCommand(command);
+  }
+  return all.addCommand(
     new Command('show')
       .description('Print the table of a record that --json wrote.')
       .argument('<file>', 'the record')
-      .action((file: string) => run.show(file)),
-  ];
-  for (const one of commands) command.addCommand(one.copyInheritedSettings(settings));
-  return command;
+      .action((file: string) => run.show(file))
+      .copyInheritedSettings(settings),
+  );
 }

@@ -3,9 +3,9 @@
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 
-import { readBenchRecord } from '../../measure/read-record.js';
-import { type BenchRecord, isBenchRecord } from '../../measure/record.js';
 import { reasonOf, RunError } from '../terminal/cli-error.js';
+import type { BenchRecord } from './frame.js';
+import { isBenchRecord, readBenchRecord } from './record.js';
 import { checkReplaceable, replaceFile } from '../terminal/own-file.js';
 
 export interface BenchFile {

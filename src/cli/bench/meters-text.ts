@@ -1,71 +1,68 @@
 // What cells took of memory at most, by meters that are kept apart, as a table.
 
-import type { CellOptions } from '../../measure/cell-options.js';
-import type { DriverBytes } from '../../measure/driver-meter.js';
-import { NONE } from './table.js';
+import type { CellOptions } from '../../measure/record-parts.js';
+import type { MemoryCell } from './memory/record.js';
+import { type Column, NONE, type Sheet, sheetOf } from './sheet.js';
 
 const MIB = 2 ** 20;
-const METERS = ['allocator', 'logical', 'driver', 'host', 'RSS'];
 
 type Where = Pick<CellOptions, 'engine'>;
 
-/** Null if the cell did not end well. */
-export interface Metered {
-  readonly policy: string;
-  readonly allocatorBytesPerParameter: number | null;
-  readonly logicalBytesPerParameter: number | null;
-  readonly allocatorBytes: number | null;
-  readonly logicalBytes: number | null;
-  readonly driver: DriverBytes;
-  readonly hostBytes: number | null;
-  readonly peakRssBytes: number | null;
+interface Measured {
+  readonly cells: readonly Metered[];
+  readonly options: Where;
 }
 
-/** Bytes a parameter never without the meter that they are by: the allocator, where there is one to count. */
-export function metersHead(where: Where): string[] {
-  return ['policy', bytesPerParameterHead(where), ...METERS];
+type Metered = Pick<
+  MemoryCell,
+  | 'policy'
+  | 'allocatorBytesPerParameter'
+  | 'logicalBytesPerParameter'
+  | 'allocatorBytes'
+  | 'logicalBytes'
+  | 'driver'
+  | 'hostBytes'
+  | 'peakRssBytes'
+>;
+
+/** `whenAsked`: the driver, about the process. */
+export function metersSheet(title: string, record: Measured, whenAsked = ''): Sheet {
+  const columns: Column<Metered>[] = [
+    ['policy', ({ policy }) => policy],
+    bytesPerParameterColumn(record.options),
+    ['allocator', ({ allocatorBytes }) => mebibytes(allocatorBytes)],
+    ['logical', ({ logicalBytes }) => mebibytes(logicalBytes)],
+    ['driver', ({ driver: { peakBytes } }) => (peakBytes === null ? '?' : mebibytes(peakBytes))],
+    ['host', ({ hostBytes }) => mebibytes(hostBytes)],
+    ['RSS', ({ peakRssBytes }) => mebibytes(peakRssBytes)],
+  ];
+  return sheetOf(title, record.cells, columns, legendOf(record, whenAsked));
 }
 
-export function bytesPerParameterHead(where: Where): string {
-  return `${hasAllocator(where) ? 'alloc.' : 'logical'}\nB/param`;
-}
-
-export function metersOf(cell: Metered): string[] {
+/** By the allocator, where there is one to count; the head says which meter it is. */
+export function bytesPerParameterColumn(
+  where: Where,
+): Column<Pick<Metered, 'allocatorBytesPerParameter' | 'logicalBytesPerParameter'>> {
   return [
-    cell.policy,
-    bytesPerParameterText(cell),
-    mebibytes(cell.allocatorBytes),
-    mebibytes(cell.logicalBytes),
-    cell.driver.peakBytes === null ? '?' : mebibytes(cell.driver.peakBytes),
-    mebibytes(cell.hostBytes),
-    mebibytes(cell.peakRssBytes),
+    `${hasAllocator(where) ? 'alloc.' : 'logical'}\nB/param`,
+    (cell) =>
+      (cell.allocatorBytesPerParameter ?? cell.logicalBytesPerParameter)?.toFixed(2) ?? NONE,
   ];
 }
 
-export function bytesPerParameterText(
-  cell: Pick<Metered, 'allocatorBytesPerParameter' | 'logicalBytesPerParameter'>,
-): string {
-  const value = cell.allocatorBytesPerParameter ?? cell.logicalBytesPerParameter;
-  return value === null ? NONE : value.toFixed(2);
-}
-
-/** `whenAsked`: the driver, about the process. */
-export function metersLegend(
-  { cells, options }: { readonly cells: readonly Metered[]; readonly options: Where },
-  whenAsked = '',
-): string[] {
+function legendOf({ cells, options }: Measured, whenAsked: string): string[] {
   const sources = new Set(cells.map(({ driver }) => driver.source));
   return [
     hasAllocator(options)
-      ? 'allocator: all buffers on the device, free ones and those for transfers too; B/param is by it.'
-      : `allocator: nothing tells of it on ${options.engine}; B/param is by the logical count, and compares with no allocator's.`,
-    "logical: TensorFlow.js's own count (tf.memory): a clone counts again, pools and staging do not.",
+      ? 'allocator: all buffers on the device, free ones and those for transfers included; B/param uses it.'
+      : `allocator: not available on ${options.engine}. B/param uses tfjs's own count there and cannot be compared with allocator numbers.`,
+    "logical: TensorFlow.js's own count (tf.memory): a clone counts again; pools and staging buffers are not included.",
     sources.has('process') || sources.has('gpu')
-      ? `driver: nvidia-smi, every 100 ms${whenAsked}${sources.has('gpu') ? '; the rise of the whole GPU where it tells no process' : ''}.`
-      : 'driver: unknown here (a GPU with nvidia-smi tells it).',
+      ? `driver: nvidia-smi, every 100 ms${whenAsked}${sources.has('gpu') ? '; the rise of the whole GPU where it reports no process' : ''}.`
+      : 'driver: unknown here (a GPU with nvidia-smi reports it).',
     hasAllocator(options)
-      ? 'host: slow weights, and moments if they wait there, in host memory that the device can reach. RSS: the whole process.'
-      : "host: slow weights of slowlane's Lookahead, and what its syncs stage, in no other count. RSS: the whole process.",
+      ? 'host: slow weights and offloaded moments, in host memory that the device can reach. RSS: the whole process.'
+      : "host: slow weights of slowlane's Lookahead and its staging buffers, which no other meter counts. RSS: the whole process.",
   ];
 }
 

@@ -1,8 +1,8 @@
 // Options that benchmarks share.
 
-import { Command, InvalidArgumentError, type Option } from 'commander';
+import { InvalidArgumentError, type Option } from 'commander';
 
-import type { CellOptions } from '../../measure/cell-options.js';
+import type { CellOptions } from '../../measure/record-parts.js';
 import {
   ALL_POLICIES,
   BENCH_ENGINES,
@@ -19,13 +19,6 @@ import { wholeNumber } from '../terminal/option-values.js';
 
 const NO_LIMIT = 2 ** 31 - 1;
 const STACK = { layers: 4, width: 256 };
-
-/** A benchmark with its options, and what is done with its record. */
-export interface BenchRequest<Options> {
-  readonly options: Options;
-  /** Undefined: the record is not written. */
-  readonly json: string | undefined;
-}
 
 export function count(flags: string, description: string, max = NO_LIMIT): Option {
   return parsed(flags, description, wholeNumber(1, max));
@@ -65,12 +58,11 @@ export interface RawWorkload extends GivenCell {
   readonly batch: number;
 }
 
-/** The same for `cellCommand`. */
+/** The same for `cellOptionList`. */
 export interface RawCell extends RawWorkload {
   readonly steps: number;
   readonly syncPeriod: number;
   readonly cellTimeout: number;
-  readonly json?: string;
 }
 
 /** Where, and what. */
@@ -96,24 +88,19 @@ export function cellTimeoutOption(description: string): Option {
   return count('--cell-timeout <seconds>', description, 2 ** 20).default(1800);
 }
 
-/** A command that measures policy by policy; `own` options stand behind what is trained. */
-export function cellCommand(name: string, own: readonly Option[]): Command {
-  const command = new Command(name);
-  const options = [
+/** Of a benchmark that measures policy by policy; `own` options stand behind what is trained. */
+export function cellOptionList(own: readonly Option[]): Option[] {
+  return [
     ...workloadOptions(),
     ...own,
     syncPeriod(),
     policyOption(ALL_POLICIES),
     cellTimeoutOption('for one policy'),
-    adapterOption(),
-    jsonOption(),
   ];
-  for (const option of options) command.addOption(option);
-  return command;
 }
 
 /** Throws a UsageError where options don't go together. */
-export function workloadOf(raw: RawWorkload) {
+export function workloadGiven(raw: RawWorkload) {
   const { engine, model, batch } = raw;
   checkCell(raw);
   return {
@@ -128,7 +115,7 @@ export function workloadOf(raw: RawWorkload) {
 
 export function cellOptions(raw: RawCell): CellOptions {
   return {
-    ...workloadOf(raw),
+    ...workloadGiven(raw),
     steps: raw.steps,
     syncPeriod: raw.syncPeriod,
     cellTimeoutMs: raw.cellTimeout * 1000,
@@ -142,9 +129,10 @@ export function policiesText(policies: readonly BenchPolicy[]): string {
 }
 
 /** For --help. */
-export const ENGINES_TEXT = `A model trains on one batch, made from a seed, of the shape of its data. Policies with moments on the host need
---engine webgpu; wasm trains no cnn. Bytes per parameter are the allocator's with --engine webgpu, else those of
-TensorFlow.js's own count: they don't compare.`;
+export const ENGINES_TEXT = `A model trains on one batch of random data from a seed, in the shape of its data set. Policies with offloaded
+moments need --engine webgpu. wasm cannot train the cnn. Bytes per parameter are the allocator's with --engine
+webgpu, and TensorFlow.js's own count elsewhere: the two cannot be compared.
+Each policy trains in a process of its own.`;
 
 /** Names in the order of the table, each once; all if none was given. */
 export function chosenPolicies(

@@ -1,59 +1,42 @@
 // A benchmark from options to its record: what all of them share.
 
-import { measureCell } from './cells.js';
-import { describeMachine, type MachineRecord } from '../../measure/machine.js';
+import { describeMachine } from '../../measure/machine.js';
 import type { BenchEngine } from '../../measure/policies.js';
-import { type BenchRecord, SCHEMA, SCHEMA_VERSION } from '../../measure/record.js';
-import type { BenchRequest } from './options.js';
-import { type BenchFile, prepareBenchFile } from './file.js';
+import type { MachineRecord } from '../../measure/record-parts.js';
 import { EXIT, reasonOf, RunError } from '../terminal/cli-error.js';
 import { Interrupted, listenForInterrupt } from '../terminal/interrupt.js';
+import { BENCHMARKS } from './benchmarks.js';
+import { measureCell } from './cells.js';
+import type { BenchRequest } from './command.js';
+import { type BenchFile, prepareBenchFile, readBenchFile } from './file.js';
+import { type BenchRecord, SCHEMA, SCHEMA_VERSION } from './frame.js';
+import { benchText } from './text.js';
 
 const MACHINE_TIMEOUT_MS = 120_000;
 
-export interface AnyOptions {
+interface DeviceOptions {
   readonly adapter: string | null;
   /** Left out where there is no choice: WebGPU. */
   readonly engine?: BenchEngine;
 }
 
-export interface AnyCell {
-  readonly status: 'done' | 'failed' | 'stopped';
-}
-
-export interface Benchmark<Name extends string, Options, Cell> {
-  readonly name: Name;
-  /** One cell after the other, until `signal` is aborted. */
-  measure(options: Options, signal: AbortSignal, machine: MachineRecord): AsyncIterable<Cell>;
-  /** For the terminal. */
-  text(record: BenchRecord<Name, Options, Cell>, columns: number | undefined): string;
-  /** False for a cell that would be nothing but its end. */
-  saysAnything(cell: Cell): boolean;
-}
-
 /** Measures, prints, writes; resolves to the exit code. */
-export async function runBenchmark<
-  Name extends string,
-  Options extends AnyOptions,
-  Cell extends AnyCell,
->(
-  bench: Benchmark<Name, Options, Cell>,
-  { options, json }: BenchRequest<Options>,
-): Promise<number> {
+export async function runBenchmark({ name, options, json }: BenchRequest): Promise<number> {
+  const bench = await BENCHMARKS[name].load();
   const file = json === undefined ? null : await prepareBenchFile(json);
   const interrupt = listenForInterrupt();
   const { signal } = interrupt;
   try {
     const startedAt = new Date().toISOString();
-    const machine = await askMachine(options, signal);
+    const machine = await askMachine(options as DeviceOptions, signal);
     if (machine.adapter?.software === true) {
       say(`Software adapter: ${machine.adapter.name}. Bytes are exact, times mean nothing.`);
     }
-    const cells: Cell[] = [];
-    const recordOf = (ended: string): BenchRecord<Name, Options, Cell> => ({
+    const cells: object[] = [];
+    const recordOf = (ended: string): BenchRecord => ({
       schema: SCHEMA,
       schemaVersion: SCHEMA_VERSION,
-      bench: bench.name,
+      bench: name,
       startedAt,
       endedAt: new Date().toISOString(),
       isPartial: ended !== 'done',
@@ -69,11 +52,14 @@ export async function runBenchmark<
       if (bench.saysAnything(cell)) await writeOnTheWay(file, recordOf('running'));
     }
     const record = recordOf(signal.aborted ? reasonOf(signal.reason) : 'done');
-    console.log(bench.text(record, process.stdout.columns));
+    console.log(benchText(bench, record, process.stdout.columns));
     const isWorthWriting = !record.isPartial || cells.some((cell) => bench.saysAnything(cell));
     if (isWorthWriting) await writeLast(file, record, json);
     else if (file !== null) console.log(`Nothing was measured: ${json} is not written.`);
-    return exitCodeOf(cells, signal);
+    return exitCodeOf(
+      cells.some((cell) => bench.hasFailed(cell)),
+      signal,
+    );
   } catch (error) {
     if (!(error instanceof Interrupted)) throw error;
     say(`slowlane: ${error.message}`);
@@ -83,9 +69,16 @@ export async function runBenchmark<
   }
 }
 
+/** Prints the tables of a record; resolves to the exit code. */
+export async function showBench(path: string): Promise<number> {
+  const record = await readBenchFile(path);
+  console.log(benchText(await BENCHMARKS[record.bench].load(), record, process.stdout.columns));
+  return 0;
+}
+
 /** Asked of a process of its own, too: an engine in this one would take of what is measured. */
 async function askMachine(
-  { engine = 'webgpu', adapter }: AnyOptions,
+  { engine = 'webgpu', adapter }: DeviceOptions,
   signal: AbortSignal,
 ): Promise<MachineRecord> {
   const conditions = { timeoutMs: MACHINE_TIMEOUT_MS, signal };
@@ -101,7 +94,7 @@ async function askMachine(
   }
   throw new RunError(
     failure?.reason ?? 'The WebGPU adapter could not be asked.',
-    'Bytes can be counted without a GPU: a software adapter does it, like SwiftShader; docs/benchmarks.md says how. ' +
+    'Bytes can be counted without a GPU, on a software adapter like SwiftShader: docs/benchmarks.md says how. ' +
       'All but bench fit also take --engine wasm or cpu',
   );
 }
@@ -121,10 +114,10 @@ async function writeLast(file: BenchFile | null, record: BenchRecord, path = '')
   console.log(`Record  ${path}`);
 }
 
-function exitCodeOf(cells: readonly AnyCell[], signal: AbortSignal): number {
+function exitCodeOf(hasFailed: boolean, signal: AbortSignal): number {
   const reason: unknown = signal.reason;
   if (reason instanceof Interrupted) return reason.exitCode;
-  return cells.some(({ status }) => status === 'failed') ? EXIT.failed : 0;
+  return hasFailed ? EXIT.failed : 0;
 }
 
 /** On stderr: the result alone is on stdout. */

@@ -5,9 +5,10 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 
 import { FIT_POLICIES } from '#src/measure/policies.js';
-import type { FitRecord } from '#src/cli/bench/fit/fit-record.js';
-import { readBenchRecord } from '#src/measure/read-record.js';
-import { fitText } from '#src/cli/bench/fit/text.js';
+import type { FitRecord } from '#src/cli/bench/fit/record.js';
+import { readBenchRecord } from '#src/cli/bench/record.js';
+import { FIT } from '#src/cli/bench/fit/benchmark.js';
+import { benchText } from '#src/cli/bench/text.js';
 
 import { FIT_CELL, FIT_RECORD } from './records.js';
 import { entry } from '../../built.js';
@@ -23,7 +24,7 @@ const TINY = '--width 64 --batch 2 --steps 2 --sync-period 2';
 test('bench fit --help names every option and every policy', async () => {
   const { code, stdout } = await run('fit --help');
   expect(code).toBe(0);
-  expect(stdout).toContain('of WebGPU alone: no other engine has a hard budget');
+  expect(stdout).toContain('needs WebGPU: no other engine has a hard budget');
   const flags =
     '--vram --width --batch --steps --sync-period --policy --max-layers --try-timeout --adapter --json';
   for (const flag of flags.split(' ')) expect(stdout).toContain(`  ${flag} `);
@@ -62,7 +63,7 @@ describe('files', () => {
     const file = join(temporaryFolder(), 'fit.json');
     writeFileSync(file, JSON.stringify(FIT_RECORD));
     const { code, stdout } = await run(`show ${file}`);
-    expect(stdout).toBe(`${fitText(FIT_RECORD)}\n`);
+    expect(stdout).toBe(`${benchText(FIT, FIT_RECORD)}\n`);
     expect(code).toBe(0);
     const other = await run('show package.json');
     expect(other.stderr).toContain('package.json: This is no record of a benchmark');
@@ -193,19 +194,21 @@ describe('the table', () => {
   };
 
   test.each([40, 80, 160])('%d columns: nothing is wider', (columns) => {
-    const lines = fitText(record, columns).split('\n');
+    const lines = benchText(FIT, record, columns).split('\n');
     expect(lines.filter(({ length }) => length > columns)).toEqual([]);
   });
 
   test('80 columns take the table; 40 take lines', () => {
-    expect(fitText(record, 80)).toMatch(
+    expect(benchText(FIT, record, 80)).toMatch(
       /│ tfjs-adam-lookahead │ +3 │ +786k │ +49.3 MiB │  +77.0 % │ +65.69 │ +2 │/,
     );
-    expect(fitText(record, 40)).not.toContain('┌');
-    expect(fitText(record, 40)).toContain('tfjs-adam-lookahead: layers 3');
+    expect(benchText(FIT, record, 40)).not.toContain('┌');
+    expect(benchText(FIT, record, 40)).toContain('tfjs-adam-lookahead: layers 3');
   });
 
   test('a failure is below it', () => {
-    expect(fitText(record)).toContain('tfjs-adam-lookahead: crashed with 4 layers: signal SIGSEGV');
+    expect(benchText(FIT, record)).toContain(
+      'tfjs-adam-lookahead: crashed with 4 layers: signal SIGSEGV',
+    );
   });
 });

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 
 import { estimateLayers, mostLayers } from '#src/cli/bench/fit/estimate.js';
 import { fitPolicy } from '#src/cli/bench/fit/fit-policy.js';
-import type { FitOptions, FitTry } from '#src/cli/bench/fit/fit-record.js';
+import type { FitOptions, FitTry } from '#src/cli/bench/fit/record.js';
 import { FIT_POLICIES, policyNamed } from '#src/measure/policies.js';
 import { timeLeftMs } from '#src/cli/bench/fit/time-left.js';
 import type { TryResult } from '#src/cli/bench/fit/try-stack.js';

@@ -4,10 +4,11 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 
-import type { MemoryCell, MemoryRecord } from '#src/cli/bench/memory/memory-record.js';
+import type { MemoryCell, MemoryRecord } from '#src/cli/bench/memory/record.js';
 import { ALL_POLICIES } from '#src/measure/policies.js';
-import { readBenchRecord } from '#src/measure/read-record.js';
-import { memoryText } from '#src/cli/bench/memory/text.js';
+import { readBenchRecord } from '#src/cli/bench/record.js';
+import { MEMORY } from '#src/cli/bench/memory/benchmark.js';
+import { benchText } from '#src/cli/bench/text.js';
 
 import { MEMORY_CELL, MEMORY_RECORD, WASM_RECORD } from './records.js';
 import { entry } from '../../built.js';
@@ -53,7 +54,7 @@ test('show prints the tables of a record', async () => {
   const file = join(temporaryFolder(), 'memory.json');
   writeFileSync(file, JSON.stringify(MEMORY_RECORD));
   const { code, stdout } = await run(`show ${file}`);
-  expect(stdout).toBe(`${memoryText(MEMORY_RECORD)}\n`);
+  expect(stdout).toBe(`${benchText(MEMORY, MEMORY_RECORD)}\n`);
   expect(code).toBe(0);
 });
 
@@ -67,7 +68,7 @@ test('without WebGPU: what nothing counts is null, and bytes per parameter are t
   expect(machine.engine).toMatch(/^wasm \((no )?SIMD, \d+ threads?\)$/);
   expect(options).toMatchObject({ engine: 'wasm', model: 'stack', adapter: null });
   expect(stdout.split('\n')[0]).toBe(`${machine.engine}; ${machine.cpu}`);
-  expect(stdout).toContain('nothing tells of it on wasm; B/param is by the logical count');
+  expect(stdout).toContain("not available on wasm. B/param uses tfjs's own count");
   for (const cell of cells) {
     expect(cell).toMatchObject({
       status: 'done',
@@ -214,34 +215,34 @@ describe('the tables', () => {
   };
 
   test.each([40, 80, 160])('%d columns: nothing is wider', (columns) => {
-    const lines = memoryText(record, columns).split('\n');
+    const lines = benchText(MEMORY, record, columns).split('\n');
     expect(lines.filter(({ length }) => length > columns)).toEqual([]);
   });
 
   test('80 columns take the tables, of MiB; 40 take lines', () => {
-    const text = memoryText(record, 80);
+    const text = benchText(MEMORY, record, 80);
     expect(text).toMatch(
       /│ release\+device:f32 +│ +16\.00 │ +4\.00 │ +4\.34 │ +300 │ +2\.00 │ +381 │/,
     );
     expect(text).toMatch(/│ release\+device:f32 +│ +1\.00 │ +0\.25 │ +2\.00 │ +0\.75 │ +0\.25 │/);
     expect(text.match(/│ tfjs-adam-lookahead/g)).toHaveLength(1); // it tells no purposes
-    expect(memoryText(record, 40)).not.toContain('┌');
-    expect(memoryText(record, 40)).toContain('release+device:f32: alloc. B/param 16.00');
+    expect(benchText(MEMORY, record, 40)).not.toContain('┌');
+    expect(benchText(MEMORY, record, 40)).toContain('release+device:f32: alloc. B/param 16.00');
   });
 
   test('on another engine a column says which bytes per parameter they are', () => {
-    const text = memoryText(WASM_RECORD, 80);
+    const text = benchText(MEMORY, WASM_RECORD, 80);
     expect(text).toContain(
       'wasm (SIMD, 1 thread); a processor\ntransformer (262,144 parameters), batch 8',
     );
     expect(text).toMatch(/│ policy +│ logical │ allocator │ logical │/);
     expect(text).toMatch(/│ release\+device:f32 +│ +17\.36 │ +– │ +4\.34 │ +\? │ +2\.00 │ +381 │/);
     expect(text).not.toContain('for each purpose');
-    const lines = memoryText(WASM_RECORD, 40).split('\n');
+    const lines = benchText(MEMORY, WASM_RECORD, 40).split('\n');
     expect(lines.filter(({ length }) => length > 40)).toEqual([]);
   });
 
   test('a failure is below them', () => {
-    expect(memoryText(record)).toContain('release+device:f32: crashed: signal SIGSEGV');
+    expect(benchText(MEMORY, record)).toContain('release+device:f32: crashed: signal SIGSEGV');
   });
 });

@@ -3,8 +3,8 @@
 import { describe, expect, test } from 'vitest';
 
 import { UNKNOWN } from '#src/measure/driver-meter.js';
-import { memoryCellOf } from '#src/cli/bench/memory/memory-cell.js';
-import type { MemoryCounts } from '#src/cli/bench/memory/memory-record.js';
+import { MEMORY } from '#src/cli/bench/memory/benchmark.js';
+import type { MemoryCounts } from '#src/cli/bench/memory/record.js';
 import {
   ALL_POLICIES,
   type BenchEngine,
@@ -12,7 +12,9 @@ import {
   lacksPolicy,
   policyNamed,
 } from '#src/measure/policies.js';
-import { CellsClock } from '#src/cli/bench/cells-progress.js';
+import { CellsClock } from '#src/cli/bench/cell-benchmark.js';
+
+import { MEMORY_RECORD } from './records.js';
 
 const COUNTS: MemoryCounts = {
   parameters: 1000,
@@ -28,7 +30,7 @@ const COUNTS: MemoryCounts = {
 describe('a cell', () => {
   test('done: bytes a parameter by each meter', () => {
     const ended = { result: COUNTS, failure: null, phase: null, wallMs: 10.4 };
-    expect(memoryCellOf('tfjs-adam', ended, UNKNOWN)).toEqual({
+    expect(MEMORY.cellOf('tfjs-adam', ended, UNKNOWN, MEMORY_RECORD.options)).toEqual({
       policy: 'tfjs-adam',
       status: 'done',
       wallMs: 10,
@@ -47,7 +49,7 @@ describe('a cell', () => {
       phase: null,
       wallMs: 1,
     };
-    expect(memoryCellOf('tfjs-adam', ended, UNKNOWN)).toMatchObject({
+    expect(MEMORY.cellOf('tfjs-adam', ended, UNKNOWN, MEMORY_RECORD.options)).toMatchObject({
       status: 'done',
       allocatorBytesPerParameter: null,
       logicalBytesPerParameter: 20,
@@ -60,7 +62,7 @@ describe('a cell', () => {
     ['failed', null],
   ] as const)('%s: no counts, but the reason', (status, failure) => {
     const ended = { result: null, failure, phase: null, wallMs: 10 };
-    const cell = memoryCellOf('tfjs-adam', ended, UNKNOWN);
+    const cell = MEMORY.cellOf('tfjs-adam', ended, UNKNOWN, MEMORY_RECORD.options);
     expect(cell).toMatchObject({ status, allocatorBytes: null, logicalBytesPerParameter: null });
     expect(cell.failure).toEqual(failure ?? { kind: 'error', reason: 'it ended without a result' });
   });
@@ -101,12 +103,12 @@ test('without WebGPU there are the policies whose moments are on the device', ()
 test('the time that is left is the mean of the cells so far, for each to come; nothing before the first', () => {
   let now = 0;
   const clock = new CellsClock(4, () => now);
-  expect(clock.start()).toEqual([]);
+  expect(clock.start()).toBeNull();
   now = 10_000;
   expect(clock.end()).toBe(10_000);
   now = 70_000; // between cells nothing counts
-  expect(clock.start()).toEqual(['about 0:30 left']); // three of 10 s
+  expect(clock.start()).toBe(30_000); // three of 10 s
   now = 90_000;
   clock.end();
-  expect(clock.start()).toEqual(['about 0:30 left']); // two of 15 s
+  expect(clock.start()).toBe(30_000); // two of 15 s
 });

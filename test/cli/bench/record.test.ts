@@ -2,8 +2,8 @@
 
 import { describe, expect, test } from 'vitest';
 
-import { readBenchRecord } from '#src/measure/read-record.js';
-import { isBenchRecord } from '#src/measure/record.js';
+import { readBenchRecord } from '#src/cli/bench/record.js';
+import { isBenchRecord } from '#src/cli/bench/record.js';
 
 import {
   FIT_CELL,

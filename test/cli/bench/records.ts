@@ -1,9 +1,9 @@
 // Records of benchmarks, made up.
 
-import type { FitCell, FitRecord } from '#src/cli/bench/fit/fit-record.js';
-import type { MemoryCell, MemoryRecord } from '#src/cli/bench/memory/memory-record.js';
-import type { SpeedCell, SpeedRecord } from '#src/cli/bench/speed/speed-record.js';
-import type { SyncCell, SyncRecord } from '#src/cli/bench/sync/sync-record.js';
+import type { FitCell, FitRecord } from '#src/cli/bench/fit/record.js';
+import type { MemoryCell, MemoryRecord } from '#src/cli/bench/memory/record.js';
+import type { SpeedCell, SpeedRecord } from '#src/cli/bench/speed/record.js';
+import type { SyncCell, SyncRecord } from '#src/cli/bench/sync/record.js';
 
 export const FIT_CELL: FitCell = {
   policy: 'tfjs-adam-lookahead',

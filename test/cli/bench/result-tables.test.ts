@@ -4,11 +4,11 @@ import { readFileSync } from 'node:fs';
 import { describe, test } from 'vitest';
 
 import { formatBytes } from '#src/checks/quantities.js';
-import type { FitRecord } from '#src/cli/bench/fit/fit-record.js';
-import type { MemoryRecord } from '#src/cli/bench/memory/memory-record.js';
+import type { FitRecord } from '#src/cli/bench/fit/record.js';
+import type { MemoryRecord } from '#src/cli/bench/memory/record.js';
 import { type BenchPolicy, policyNamed } from '#src/measure/policies.js';
-import { readBenchRecord } from '#src/measure/read-record.js';
-import { workloadOf } from '#src/cli/bench/table.js';
+import { readBenchRecord } from '#src/cli/bench/record.js';
+import { workloadOf } from '#src/cli/bench/sheet.js';
 import { CATEGORIES } from '#src/engine/categories.js';
 
 import { entry } from '../../built.js';

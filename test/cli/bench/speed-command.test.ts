@@ -5,9 +5,10 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 
 import { ALL_POLICIES } from '#src/measure/policies.js';
-import { readBenchRecord } from '#src/measure/read-record.js';
-import type { SpeedRecord } from '#src/cli/bench/speed/speed-record.js';
-import { speedText } from '#src/cli/bench/speed/text.js';
+import { readBenchRecord } from '#src/cli/bench/record.js';
+import type { SpeedRecord } from '#src/cli/bench/speed/record.js';
+import { SPEED } from '#src/cli/bench/speed/benchmark.js';
+import { benchText } from '#src/cli/bench/text.js';
 
 import { SPEED_CELL, SPEED_RECORD } from './records.js';
 import { hasSwiftShader } from '../../engines/webgpu/swiftshader.js';
@@ -39,7 +40,7 @@ test('show prints the tables of a record', async () => {
   const file = join(temporaryFolder(), 'speed.json');
   writeFileSync(file, JSON.stringify(SPEED_RECORD));
   const { code, stdout } = await run(`show ${file}`);
-  expect(stdout).toBe(`${speedText(SPEED_RECORD)}\n`);
+  expect(stdout).toBe(`${benchText(SPEED, SPEED_RECORD)}\n`);
   expect(code).toBe(0);
 });
 
@@ -118,12 +119,12 @@ describe('the tables', () => {
   };
 
   test.each([40, 80, 160])('%d columns: nothing is wider', (columns) => {
-    const lines = speedText(record, columns).split('\n');
+    const lines = benchText(SPEED, record, columns).split('\n');
     expect(lines.filter(({ length }) => length > columns)).toEqual([]);
   });
 
   test('80 columns take the tables: bytes beside times, parts of syncs at p50 and p95', () => {
-    const text = speedText(record, 80);
+    const text = benchText(SPEED, record, 80);
     expect(text).toMatch(
       /│ keep-adam-lookahead │ +16\.00 │ +16\.0 │ +15\.0…18\.0 │ +11\.0 │ +12\.0 │ +13\.0 │/,
     );
@@ -136,6 +137,6 @@ describe('the tables', () => {
   });
 
   test('a failure is below them', () => {
-    expect(speedText(record)).toContain('tfjs-adam: crashed: signal SIGSEGV');
+    expect(benchText(SPEED, record)).toContain('tfjs-adam: crashed: signal SIGSEGV');
   });
 });

@@ -3,7 +3,12 @@
 import { expect, test } from 'vitest';
 
 import { UNKNOWN } from '#src/measure/driver-meter.js';
-import { speedCellOf } from '#src/cli/bench/speed/speed-cell.js';
+import { SPEED } from '#src/cli/bench/speed/benchmark.js';
+
+import { SPEED_RECORD } from './records.js';
+
+/** A sync at the end of so many steps. */
+const every = (syncPeriod: number) => ({ ...SPEED_RECORD.options, syncPeriod });
 
 const TIMES = {
   parameters: 1000,
@@ -20,7 +25,7 @@ const TIMES = {
 
 test('every kth step is a sync step, the mean is over whole cycles of a repeat', () => {
   const ended = { result: TIMES, failure: null, phase: null, wallMs: 10.4 };
-  const cell = speedCellOf('tfjs-adam', ended, UNKNOWN, 2);
+  const cell = SPEED.cellOf('tfjs-adam', ended, UNKNOWN, every(2));
   expect(cell).toMatchObject({ policy: 'tfjs-adam', status: 'done', wallMs: 10, ...TIMES });
   expect(cell.stepMs).toMatchObject({ count: 4, median: 1.5, max: 2 });
   expect(cell.syncStepMs).toMatchObject({ count: 4, median: 7, p95: 8, max: 8 });
@@ -40,7 +45,7 @@ test('parts of syncs are spread each by itself', () => {
     { ...cost, total: 8, check: 1, readback: 7 },
   ];
   const ended = { result: { ...TIMES, syncs }, failure: null, phase: null, wallMs: 10 };
-  const { syncMs } = speedCellOf('keep+device:f32', ended, UNKNOWN, 2);
+  const { syncMs } = SPEED.cellOf('keep+device:f32', ended, UNKNOWN, every(2));
   expect(syncMs).toMatchObject({
     total: { count: 2, median: 6, p95: 8 },
     check: { median: 2, p95: 3 },
@@ -50,7 +55,7 @@ test('parts of syncs are spread each by itself', () => {
 
 test('with a sync in every step there are no others', () => {
   const ended = { result: TIMES, failure: null, phase: null, wallMs: 10 };
-  const cell = speedCellOf('tfjs-adam', ended, UNKNOWN, 1);
+  const cell = SPEED.cellOf('tfjs-adam', ended, UNKNOWN, every(1));
   expect(cell.stepMs).toBeNull();
   expect(cell.syncStepMs).toMatchObject({ count: 8 });
 });
@@ -58,7 +63,7 @@ test('with a sync in every step there are no others', () => {
 test('a process that fails or is stopped leaves no times, but the reason', () => {
   const failure = { kind: 'interrupted', reason: 'the run was interrupted' } as const;
   const stopped = { result: null, failure, phase: null, wallMs: 10 };
-  expect(speedCellOf('tfjs-adam', stopped, UNKNOWN, 2)).toMatchObject({
+  expect(SPEED.cellOf('tfjs-adam', stopped, UNKNOWN, every(2))).toMatchObject({
     status: 'stopped',
     stepTimesMs: null,
     stepMs: null,
@@ -66,7 +71,7 @@ test('a process that fails or is stopped leaves no times, but the reason', () =>
     failure,
   });
   const silent = { result: null, failure: null, phase: null, wallMs: 10 };
-  expect(speedCellOf('tfjs-adam', silent, UNKNOWN, 2)).toMatchObject({
+  expect(SPEED.cellOf('tfjs-adam', silent, UNKNOWN, every(2))).toMatchObject({
     status: 'failed',
     failure: { kind: 'error', reason: 'it ended without a result' },
   });

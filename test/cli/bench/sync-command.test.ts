@@ -4,10 +4,11 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 
-import { readBenchRecord } from '#src/measure/read-record.js';
+import { readBenchRecord } from '#src/cli/bench/record.js';
 import { SLOW_PLACES } from '#src/measure/slow-places.js';
-import type { SyncRecord } from '#src/cli/bench/sync/sync-record.js';
-import { syncText } from '#src/cli/bench/sync/text.js';
+import type { SyncRecord } from '#src/cli/bench/sync/record.js';
+import { SYNC } from '#src/cli/bench/sync/benchmark.js';
+import { benchText } from '#src/cli/bench/text.js';
 
 import { SYNC_CELL, SYNC_RECORD } from './records.js';
 import { hasSwiftShader } from '../../engines/webgpu/swiftshader.js';
@@ -45,7 +46,7 @@ test.skipIf(!hasSwiftShader)(
     expect(stderr).toMatch(/\[1\/3\] host:int8 …\n[^]*\[3\/3\] variables … \(about /);
     const record = readBenchRecord(readFileSync(file, 'utf8')) as SyncRecord;
     expect(record).toMatchObject({ bench: 'sync', isPartial: false, ended: 'done' });
-    expect(stdout).toContain(syncText(record));
+    expect(stdout).toContain(benchText(SYNC, record));
     expect(record.cells.map(({ slow, status }) => [slow, status])).toEqual([
       ['host:int8', 'done'],
       ['device:f32', 'done'],
@@ -121,27 +122,27 @@ describe('the tables', () => {
   };
 
   test.each([40, 80, 160])('%d columns: nothing is wider', (columns) => {
-    const lines = syncText(record, columns).split('\n');
+    const lines = benchText(SYNC, record, columns).split('\n');
     expect(lines.filter(({ length }) => length > columns)).toEqual([]);
   });
 
   test('80 columns take the tables; 40 take lines; a failure is below', () => {
-    const text = syncText(record, 80);
+    const text = benchText(SYNC, record, 80);
     expect(text).toMatch(/│ host:f16r8 │ 1\.5 MiB │ 8\.00 │ 4\.00 │ +0\.197 │ +0\.393 │ 50\.0 % │/);
     expect(text).toMatch(/│ host:f16r8 │ 5\.00 │ 6\.00 │ 7\.00 │ 8\.00 │ 9\.00 │ 10\.0 │ +40\.0 │/);
     expect(text).toMatch(
       /│ host:f16r8 │ p95 │ 6\.00 │ +2\.00 │ 3\.00 │ 4\.00 │ +5\.00 │ 2\.00 │ 13\.0 │/,
     );
     expect(text).toContain('host:bf16: crashed: signal SIGSEGV');
-    expect(syncText(record, 40)).not.toContain('┌');
-    expect(syncText(record, 40)).toContain('host:f16r8: bytes 1.5 MiB sync 8.00');
+    expect(benchText(SYNC, record, 40)).not.toContain('┌');
+    expect(benchText(SYNC, record, 40)).toContain('host:f16r8: bytes 1.5 MiB sync 8.00');
   });
 
   test('show prints them', async () => {
     const file = join(temporaryFolder(), 'sync.json');
     writeFileSync(file, JSON.stringify(SYNC_RECORD));
     const { code, stdout } = await run(`show ${file}`);
-    expect(stdout).toBe(`${syncText(SYNC_RECORD)}\n`);
+    expect(stdout).toBe(`${benchText(SYNC, SYNC_RECORD)}\n`);
     expect(code).toBe(0);
   });
 });

@@ -4,8 +4,11 @@ import { expect, test } from 'vitest';
 
 import { HOST_FORMATS, isQuantized, SLOW_PLACES } from '#src/measure/slow-places.js';
 import { costOfSync } from '#src/measure/sync-costs.js';
-import { syncCellOf } from '#src/cli/bench/sync/sync-cell.js';
+import { UNKNOWN } from '#src/measure/driver-meter.js';
+import { SYNC } from '#src/cli/bench/sync/benchmark.js';
 import type { LookaheadStats } from '#src/index.js';
+
+import { SYNC_RECORD } from './records.js';
 
 const MEASURED = {
   parameters: 1000,
@@ -15,6 +18,9 @@ const MEASURED = {
   bus: { pieces: 2, pieceBytes: 1_000_000, firstMs: 30, roundMs: [8, 7, 9] },
 };
 
+const cellOf = (slow: string, ended: Parameters<typeof SYNC.cellOf>[1]) =>
+  SYNC.cellOf(slow, ended, UNKNOWN, SYNC_RECORD.options);
+
 const endedWith = (result: typeof MEASURED | (Omit<typeof MEASURED, 'bus'> & { bus: null })) => ({
   result,
   failure: null,
@@ -23,7 +29,7 @@ const endedWith = (result: typeof MEASURED | (Omit<typeof MEASURED, 'bus'> & { b
 });
 
 test('the share of the bus is by medians: 4 MB in 10 ms of what does them in 8', () => {
-  const cell = syncCellOf('host:f16', endedWith(MEASURED));
+  const cell = cellOf('host:f16', endedWith(MEASURED));
   expect(cell).toMatchObject({ slow: 'host:f16', status: 'done', wallMs: 10, ...MEASURED });
   expect(cell.callMs).toMatchObject({ count: 3, median: 2, p95: 3, max: 3 });
   expect(cell.doneMs).toMatchObject({ count: 3, median: 10, p95: 12, max: 12 });
@@ -34,7 +40,7 @@ test('the share of the bus is by medians: 4 MB in 10 ms of what does them in 8',
 });
 
 test('on the device there is no share of any bus', () => {
-  const cell = syncCellOf('variables', endedWith({ ...MEASURED, bytes: 0, bus: null }));
+  const cell = cellOf('variables', endedWith({ ...MEASURED, bytes: 0, bus: null }));
   expect(cell).toMatchObject({ status: 'done', doneMs: { median: 10 } });
   expect([cell.bytesPerSecond, cell.busBytesPerSecond, cell.shareOfBus]).toEqual([
     null,
@@ -45,9 +51,9 @@ test('on the device there is no share of any bus', () => {
 
 test('a process that is stopped or fails leaves no times, but the reason', () => {
   const failure = { kind: 'interrupted', reason: 'the run was interrupted' } as const;
-  const stopped = syncCellOf('host:f16', { result: null, failure, phase: null, wallMs: 10 });
+  const stopped = cellOf('host:f16', { result: null, failure, phase: null, wallMs: 10 });
   expect(stopped).toMatchObject({ status: 'stopped', times: null, shareOfBus: null, failure });
-  const silent = syncCellOf('host:f16', { result: null, failure: null, phase: null, wallMs: 10 });
+  const silent = cellOf('host:f16', { result: null, failure: null, phase: null, wallMs: 10 });
   expect(silent).toMatchObject({
     status: 'failed',
     failure: { kind: 'error', reason: 'it ended without a result' },

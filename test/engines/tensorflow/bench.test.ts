@@ -4,8 +4,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 
-import type { MemoryRecord } from '#src/cli/bench/memory/memory-record.js';
-import { readBenchRecord } from '#src/measure/read-record.js';
+import type { MemoryRecord } from '#src/cli/bench/memory/record.js';
+import { readBenchRecord } from '#src/cli/bench/record.js';
 
 import { slowlane, temporaryFolder } from '../../cli/run-cli.js';
 
@@ -15,7 +15,7 @@ test('bench memory --engine tensorflow: a CNN, which wasm cannot train', async (
   const policies = ['--policy', 'tfjs-adam', '--policy', 'release+device:f32'];
   const { code, stdout } = await slowlane([...args.split(' '), ...policies]);
   expect(code).toBe(0);
-  expect(stdout).toContain('nothing tells of it on tensorflow');
+  expect(stdout).toContain('not available on tensorflow');
   const { machine, cells } = readBenchRecord(readFileSync(file, 'utf8')) as MemoryRecord;
   expect(machine.adapter).toBeNull();
   expect(machine.engine).toMatch(/^TensorFlow \S+ on the CPU \(@tensorflow\/tfjs-node\)$/);

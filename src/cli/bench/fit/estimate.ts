@@ -4,7 +4,7 @@ import type { PlannedLayer } from '../../../plan/activations.js';
 import { policyBytes } from '../../../plan/policy-bytes.js';
 import { ruleOf } from '../../../plan/inner-rules.js';
 import { largestThat } from '../../../plan/largest.js';
-import type { FitOptions } from './fit-record.js';
+import type { FitOptions } from './record.js';
 import type { BenchPolicy } from '../../../measure/policies.js';
 
 const CHUNK_BYTES = 4 * 2 ** 20;

@@ -3,14 +3,14 @@
 import type { Failure } from '../../../measure/failure.js';
 import type { Ended } from '../../../measure/run-cell.js';
 import { estimateLayers, mostLayers } from './estimate.js';
-import type { FitCell, FitOptions, FitTry, Trained } from './fit-record.js';
+import type { FitCell, FitOptions, FitTry, Trained } from './record.js';
 import type { BenchPolicy } from '../../../measure/policies.js';
 import { type Answer, searchLargest } from './search.js';
 import type { TryResult } from './try-stack.js';
 
 export interface FitListener {
-  onTry?(policy: BenchPolicy, layers: number, triesDone: number): void;
-  onTried?(policy: BenchPolicy, tried: FitTry): void;
+  onTry?(layers: number): void;
+  onTried?(tried: FitTry): void;
 }
 
 /** Starts a process for one try, and waits for its end. */
@@ -28,13 +28,13 @@ export async function fitPolicy(
   let largest: Trained | null = null;
   let failure: Failure | null = null;
   const tryLayers = async (layers: number): Promise<Answer> => {
-    listener.onTry?.(policy, layers, tries.length);
+    listener.onTry?.(layers);
     const ended = await runTry(policy, layers);
     const tried = triedOf(layers, ended);
     tries.push(tried);
     if (ended.result?.fits === true) largest = trainedOf(ended.result);
     if (ended.result === null) failure = failureOfTry(ended);
-    listener.onTried?.(policy, tried);
+    listener.onTried?.(tried);
     if (ended.result === null) return 'stop';
     return ended.result.fits ? 'fits' : 'too many';
   };

@@ -1,7 +1,7 @@
 // How long the rest takes, where that can be said: how many tries the searches have left, and how long tries have
 // taken so far.
 
-import type { FitTry } from './fit-record.js';
+import type { FitTry } from './record.js';
 
 /** Of a good estimate: it fits, and one more does not. */
 const USUAL_TRIES = 2;

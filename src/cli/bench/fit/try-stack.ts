@@ -3,7 +3,7 @@
 import { VramBudgetError } from '../../../engines/webgpu/memory/vram-budget-error.js';
 import { openOurs, openStock, type TensorDevice, UNWATCHED } from '../../../measure/devices.js';
 import { Meters, OverBudgetError } from '../../../measure/meters.js';
-import type { FitOptions, Trained } from './fit-record.js';
+import type { FitOptions, Trained } from './record.js';
 import { type BenchPolicy, policyNamed } from '../../../measure/policies.js';
 import { makeStack } from '../../../measure/stack.js';
 import { trainPolicy } from '../../../measure/train-policy.js';

@@ -1,12 +1,9 @@
 // `slowlane bench memory`: its options as commander shows them in --help.
 
-import type { Command } from 'commander';
-
-import type { MemoryOptions } from './memory-record.js';
 import { ALL_POLICIES } from '../../../measure/policies.js';
+import type { BenchCommand } from '../benchmark.js';
 import {
-  type BenchRequest,
-  cellCommand,
+  cellOptionList,
   cellOptions,
   checkHasSync,
   count,
@@ -14,8 +11,12 @@ import {
   policiesText,
   type RawCell,
 } from '../options.js';
+import type { MemoryOptions } from './record.js';
 
-const AFTER = `
+export const MEMORY_COMMAND: BenchCommand = {
+  description: 'Count what training takes at most, under each policy.',
+  options: cellOptionList([count('--steps <n>', 'steps, at least one sync among them').default(6)]),
+  help: `
 Policies:
 ${policiesText(ALL_POLICIES)}
 
@@ -27,20 +28,10 @@ Examples:
   slowlane bench memory --engine wasm --model mlp
 
 ${ENGINES_TEXT}
-Every policy trains in a process of its own. Counts are exact: one run says it.
-Exit code 0: all were measured; 1: one failed; 2: the request was wrong; 130: stopped with Ctrl-C.
-`;
-
-/** The runner gets checked options. */
-export function memoryCommand(
-  run: (request: BenchRequest<MemoryOptions>) => Promise<void>,
-): Command {
-  const command = cellCommand('memory', [count('--steps <n>', 'with a sync among them').default(6)])
-    .description('Count what training takes at most, under each policy.')
-    .addHelpText('after', AFTER);
-  return command.action(() => {
-    const raw = command.opts<RawCell>();
+Counts are exact: one run is enough.`,
+  check(raw: RawCell): MemoryOptions {
     checkHasSync(raw.steps, raw.syncPeriod);
-    return run({ options: cellOptions(raw), json: raw.json });
-  });
-}
+    return cellOptions(raw);
+  },
+  load: async () => (await import('./benchmark.js')).MEMORY,
+};

@@ -5,11 +5,11 @@ import { makeWorkload } from '../../../measure/make-workload.js';
 import { Meters } from '../../../measure/meters.js';
 import { openDevice } from '../../../measure/open-device.js';
 import { peakBytesOf } from '../../../measure/peak-bytes.js';
-import type { Phase } from '../../../measure/driver-meter.js';
+import type { Phase } from '../../../measure/record-parts.js';
 import { policyNamed } from '../../../measure/policies.js';
 import { trainPolicy } from '../../../measure/train-policy.js';
 import { CategoryPeaks } from './category-peaks.js';
-import type { MemoryCounts, MemoryOptions } from './memory-record.js';
+import type { MemoryCounts, MemoryOptions } from './record.js';
 
 export interface MemoryRequest extends Pick<
   MemoryOptions,

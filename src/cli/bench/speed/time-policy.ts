@@ -5,13 +5,13 @@ import { makeWorkload } from '../../../measure/make-workload.js';
 import { Meters } from '../../../measure/meters.js';
 import { openDevice } from '../../../measure/open-device.js';
 import { peakBytesOf } from '../../../measure/peak-bytes.js';
-import type { Phase } from '../../../measure/driver-meter.js';
+import type { Phase, SyncCost } from '../../../measure/record-parts.js';
 import { policyNamed } from '../../../measure/policies.js';
 import type { Stepper } from '../../../measure/steppers.js';
-import { costOfSync, type SyncCost } from '../../../measure/sync-costs.js';
+import { costOfSync } from '../../../measure/sync-costs.js';
 import { timeSteps } from '../../../measure/timed-steps.js';
 import { startPolicy } from '../../../measure/train-policy.js';
-import type { SpeedOptions, SpeedTimes } from './speed-record.js';
+import type { SpeedOptions, SpeedTimes } from './record.js';
 
 /** The first fills pools and compiles pipelines; in the second all is as it stays. */
 const WARM_UP_CYCLES = 2;

@@ -14,7 +14,7 @@ import {
   variablesCycle,
 } from '../../../measure/timed-syncs.js';
 import type { Workload } from '../../../measure/workloads.js';
-import type { BusTimes, SyncMeasured, SyncOptions } from './sync-record.js';
+import type { BusTimes, SyncMeasured, SyncOptions } from './record.js';
 
 /** The first fills pools and compiles pipelines, and host memory gets its pages; in the second all is as it stays. */
 const WARM_UP_SYNCS = 2;
@@ -23,7 +23,7 @@ export interface SyncRequest extends Pick<
   SyncOptions,
   'engine' | 'model' | 'layers' | 'width' | 'batch' | 'syncPeriod' | 'repeats' | 'adapter'
 > {
-  readonly place: SlowPlace;
+  readonly slow: SlowPlace;
 }
 
 export async function measureSyncs(request: SyncRequest): Promise<SyncMeasured> {
@@ -63,13 +63,13 @@ function uploadsOf({ engine }: OurDevice): readonly number[] {
 
 async function startCycle(
   workload: Workload,
-  { place, syncPeriod }: SyncRequest,
+  { slow, syncPeriod }: SyncRequest,
 ): Promise<{ cycle: Cycle; end: () => Promise<void> }> {
   const inner = adam({ learningRate: workload.learningRate, gradients: 'release' });
-  if (place === 'variables') {
+  if (slow === 'variables') {
     return { cycle: variablesCycle(workload, inner), end: async () => inner.dispose() };
   }
-  const optimizer = lookahead(inner, { syncPeriod, slow: place });
+  const optimizer = lookahead(inner, { syncPeriod, slow });
   const end = async () => {
     await optimizer.finish();
     optimizer.dispose();

@@ -1,0 +1,87 @@
+// The record of a `slowlane bench …`: its schema, and reading it.
+
+import { SlowlaneError } from '../../checks/errors.js';
+import { recordSchema } from '../../checks/schema.js';
+import { problemOf } from '../../records/json-schema.js';
+import { FIT_CELL, FIT_OPTIONS } from './fit/record.js';
+import { type BenchName, type BenchRecord, FRAME, SCHEMA, SCHEMA_VERSION } from './frame.js';
+import { MEMORY_CELL, MEMORY_OPTIONS } from './memory/record.js';
+import { SPEED_CELL, SPEED_OPTIONS } from './speed/record.js';
+import { SYNC_CELL, SYNC_OPTIONS } from './sync/record.js';
+
+/** Where `options` has `name` with one of `values`, the record is `then`, too. */
+const ifOption = (name: string, values: readonly string[], then: object) => ({
+  if: {
+    required: ['options'],
+    properties: { options: { required: [name], properties: { [name]: { enum: values } } } },
+  },
+  then: { properties: then },
+});
+
+const ifBench = (bench: BenchName, then: object) => ({
+  if: { required: ['bench'], properties: { bench: { const: bench } } },
+  then: { properties: then },
+});
+
+const machine = (properties: object) => ({ machine: { properties } });
+const WITH_ADAPTER = machine({ adapter: { type: 'object' } });
+
+export const BENCH_RECORD = {
+  ...recordSchema(
+    {
+      name: 'bench-record',
+      version: SCHEMA_VERSION,
+      title: 'The record of a slowlane bench',
+      description:
+        'What `slowlane bench … --json FILE` writes. Bytes are whole numbers, times are milliseconds.',
+    },
+    FRAME,
+  ),
+  allOf: [
+    ifOption(
+      'engine',
+      ['wasm', 'cpu', 'tensorflow'],
+      machine({ adapter: { type: 'null' }, engine: { type: 'string' } }),
+    ),
+    ifOption('engine', ['webgpu'], WITH_ADAPTER),
+    ifBench('fit', { ...WITH_ADAPTER, options: FIT_OPTIONS, cells: { items: FIT_CELL } }),
+    ifBench('memory', { options: MEMORY_OPTIONS, cells: { items: MEMORY_CELL } }),
+    ifBench('speed', { options: SPEED_OPTIONS, cells: { items: SPEED_CELL } }),
+    ifBench('sync', { options: SYNC_OPTIONS, cells: { items: SYNC_CELL } }),
+  ],
+};
+
+/** Throws DATA where `text` is no record, or one of another version; says what is wrong, and where. */
+export function readBenchRecord(text: string): BenchRecord {
+  const value = parse(text);
+  const { schema, schemaVersion } = (value ?? {}) as Partial<BenchRecord>;
+  if (schema !== SCHEMA) {
+    throw new SlowlaneError('DATA', `This is no record of a benchmark (schema '${SCHEMA}').`);
+  }
+  if (schemaVersion !== SCHEMA_VERSION) {
+    throw new SlowlaneError(
+      'DATA',
+      `This record has version ${String(schemaVersion)}; this slowlane reads version ${SCHEMA_VERSION}.`,
+    );
+  }
+  const problem = problemOf(value, BENCH_RECORD);
+  if (problem !== null) throw new SlowlaneError('DATA', `This record is damaged: ${problem}.`);
+  return value as BenchRecord;
+}
+
+/** Whether `text` is a record of a benchmark, of any version: such a file may be replaced by a newer one. */
+export function isBenchRecord(text: string): boolean {
+  try {
+    return (JSON.parse(text) as Partial<BenchRecord> | null)?.schema === SCHEMA;
+  } catch {
+    return false;
+  }
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new SlowlaneError('DATA', 'This is not JSON.', {}, { cause });
+  }
+}
