@@ -1,9 +1,9 @@
 /**
- * Any other tf.Optimizer inside Lookahead. TensorFlow.js's own keep their slots by position in the
- * variable list and leak here and there; this adapter holds the list constant and stops the leaks.
+ * Any other tf.Optimizer inside Lookahead. Those of TensorFlow.js keep their state by position in the variable list
+ * and leak some tensors; this adapter keeps the list constant and stops the leaks.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { SlowlaneError } from '../checks/errors.js';
+import { SlowlaneError, type SlowlaneErrorDetails } from '../checks/errors.js';
 import { shown } from '../checks/check.js';
 import { hostTensor } from '../tfjs/host-tensor.js';
 import {
@@ -17,7 +17,7 @@ import type { BeginStep, InnerOptimizer, StateTensor, SecondMoment } from './inn
 import type { NamedTensor } from '../tfjs/named-tensor.js';
 import { WeightwiseOptimizer } from './weightwise.js';
 
-/** The contract of Lookahead for any optimizer; our own fulfil it themselves and come back as they are. */
+/** Lookahead's contract for any optimizer. Our own keep it themselves and are returned as they are. */
 export function asInner(optimizer: tf.Optimizer): InnerOptimizer {
   if (optimizer instanceof WeightwiseOptimizer) return optimizer;
   const given: unknown = optimizer;
@@ -29,7 +29,7 @@ export function asInner(optimizer: tf.Optimizer): InnerOptimizer {
   );
 }
 
-/** What we touch inside of TensorFlow.js's optimizers, because nothing public does it. */
+/** What is used of the inside of TensorFlow.js's optimizers, because nothing public does it. */
 interface Internals {
   iterations_?: number;
   /** Adam: β₁ᵗ⁺¹ and β₂ᵗ⁺¹ after t steps. */
@@ -37,18 +37,20 @@ interface Internals {
   readonly accBeta2?: unknown;
   readonly beta1?: unknown;
   readonly beta2?: unknown;
-  /** Momentum: −γ as a tensor, which its dispose() forgets. */
+  /** Momentum: −γ as a tensor, which its dispose() leaks. */
   readonly c?: unknown;
 }
 
-/** Names of slots that estimate E[g²]: Adam, RMSProp, Adagrad. */
-const SECOND_MOMENT = /\/(?:v|rms|accumulator)$/;
-
-/** By class name: what makes an estimate of E[g²] of that slot after `step` steps. */
-const SECOND_MOMENT_SCALE: Readonly<Record<string, (of: tf.Optimizer, step: number) => number>> = {
-  Adam: (of, step) => 1 / (1 - Number(of.getConfig()['beta2']) ** step),
-  RMSProp: (of, step) => 1 / (1 - Number(of.getConfig()['decay']) ** step),
-  Adagrad: (_, step) => 1 / step,
+/** By class name: the state that estimates E[g²], and what makes an unbiased estimate of it after `step` steps. */
+const SECOND_MOMENTS: Readonly<
+  Record<string, { ending: string; scale(of: tf.Optimizer, step: number): number }>
+> = {
+  Adam: { ending: '/v', scale: (of, step) => 1 / (1 - Number(of.getConfig()['beta2']) ** step) },
+  RMSProp: {
+    ending: '/rms',
+    scale: (of, step) => 1 / (1 - Number(of.getConfig()['decay']) ** step),
+  },
+  Adagrad: { ending: '/accumulator', scale: (_, step) => 1 / step },
 };
 
 export class ForeignInner implements InnerOptimizer {
@@ -101,72 +103,69 @@ export class ForeignInner implements InnerOptimizer {
     this.#apply(this.#places(named), found);
   }
 
-  /** Fixes the list; the slots themselves come with the first step. */
+  /** Fixes the list; the state itself is made by the first step. */
   adopt(variables: readonly tf.Variable[]): void {
     this.#weights = this.#places(variables);
   }
 
   async state(): Promise<readonly StateTensor[]> {
-    const entries = await this.#slotEntries();
-    return this.#placed(entries).map(({ variable, weight }) => ({
+    const { initialAccumulatorValue } = this.optimizer.getConfig();
+    const initial = typeof initialAccumulatorValue === 'number' ? initialAccumulatorValue : 0;
+    return this.#placed(await this.#entries()).map(({ variable, weight }) => ({
       variable,
       weight,
-      initial: this.#initial(),
+      initial,
     }));
   }
 
-  /** Of all weights only: Adam has one step count for all of them. */
+  /** Only of all weights: Adam has one step count for all of them. */
   async reset(weights?: readonly tf.Variable[]): Promise<void> {
-    if (
-      weights &&
-      this.#weights?.some((weight) => !weights.includes(weight) && !weight.isDisposed)
-    ) {
-      throw new SlowlaneError(
-        'UNSUPPORTED_INNER',
-        `${this.optimizer.getClassName()} cannot reset the state of some of its weights only. Use one of slowlane's own optimizers.`,
-        { optimizer: this.optimizer.getClassName() },
+    const isKept = (weight: tf.Variable) => !weights?.includes(weight) && !weight.isDisposed;
+    if (weights && this.#weights?.some(isKept)) {
+      throw this.#unsupported(
+        `cannot reset the state of only some of its weights. Use one of slowlane's own optimizers.`,
       );
     }
-    const slots = await this.state();
-    for (const { variable, initial } of slots) {
+    for (const { variable, initial } of await this.state()) {
       tf.tidy(() => variable.assign(tf.fill(variable.shape, initial)));
     }
     const internals = this.optimizer as unknown as Internals;
     internals.iterations_ = 0;
-    // Without this, Adam takes full-sized corrections of moments that have just begun at 0 again.
-    restart(internals.accBeta1, internals.beta1);
-    restart(internals.accBeta2, internals.beta2);
+    // Without this, Adam's corrections would be those of the old step count.
+    multiplyUp(internals.accBeta1, internals.beta1, 0);
+    multiplyUp(internals.accBeta2, internals.beta2, 0);
   }
 
   readonly resetsByWeight = false;
 
   get hasSecondMoment(): boolean {
-    return this.optimizer.getClassName() in SECOND_MOMENT_SCALE;
+    return this.optimizer.getClassName() in SECOND_MOMENTS;
   }
 
   async secondMoment(weight: tf.Variable): Promise<SecondMoment | null> {
-    if (!this.hasSecondMoment) return null;
-    const placed = this.#placed(await this.#slotEntries());
-    const found = placed.find((slot) => slot.weight === weight && SECOND_MOMENT.test(slot.name));
-    const scale = SECOND_MOMENT_SCALE[this.optimizer.getClassName()];
-    if (!found || !scale || this.iterations === 0) return null;
-    return { diagonal: found.variable, scale: scale(this.optimizer, this.iterations) };
+    const moment = SECOND_MOMENTS[this.optimizer.getClassName()];
+    if (moment === undefined || this.iterations === 0) return null;
+    const found = this.#placed(await this.#entries()).find(
+      (state) => state.weight === weight && state.name.endsWith(moment.ending),
+    );
+    if (found === undefined) return null;
+    return { diagonal: found.variable, scale: moment.scale(this.optimizer, this.iterations) };
   }
 
   async getWeights(): Promise<NamedTensor[]> {
-    const slots = await this.#slotEntries();
-    return [{ name: 'iter', tensor: hostTensor(Int32Array.of(this.iterations), []) }, ...slots];
+    const iterations = hostTensor(Int32Array.of(this.iterations), []);
+    return [{ name: 'iter', tensor: iterations }, ...(await this.#entries())];
   }
 
-  /** The slots become other variables: list them again. */
+  /** The state gets other variables: list it again. */
   async setWeights(weights: NamedTensor[]): Promise<void> {
     const copies = weights.map(({ name, tensor }) => ({ name, tensor: tf.keep(tensor.clone()) }));
     try {
-      const replaced = await this.#slotEntries();
-      await this.optimizer.setWeights(copies); // makes variables of its own from them
+      const replaced = await this.#entries();
+      await this.optimizer.setWeights(copies); // makes its own variables from them
       tf.dispose(replaced.map(({ tensor }) => tensor));
       const internals = this.optimizer as unknown as Internals;
-      // TensorFlow.js restores these by pow(), which differs in the last bit from the training's way.
+      // TensorFlow.js restores these by pow(), which differs in the last bit from what training gives.
       multiplyUp(internals.accBeta1, internals.beta1, this.iterations);
       multiplyUp(internals.accBeta2, internals.beta2, this.iterations);
     } finally {
@@ -182,15 +181,12 @@ export class ForeignInner implements InnerOptimizer {
     if (this.optimizer.getClassName() === 'Momentum' && c instanceof tf.Tensor) c.dispose();
   }
 
-  /** Everything `getWeights` gives but the step count, whose scalar TensorFlow.js would leak. */
-  async #slotEntries(): Promise<NamedTensor[]> {
-    const name = this.optimizer.getClassName();
+  /** All that its `getWeights` gives but the step count, whose scalar TensorFlow.js would leak. */
+  async #entries(): Promise<NamedTensor[]> {
     if (!this.supportsState) {
-      throw new SlowlaneError(
-        'UNSUPPORTED_INNER',
-        `${name} cannot list or restore its state, which this call needs. Use one of slowlane's own ` +
-          `optimizers, or leave the inner state as it is and save without it.`,
-        { optimizer: name },
+      throw this.#unsupported(
+        `cannot list or restore its state, which this call needs. Use one of slowlane's own optimizers, or ` +
+          `leave the inner state as it is and save without it.`,
       );
     }
     const [first, ...rest] = await this.optimizer.getWeights();
@@ -200,7 +196,7 @@ export class ForeignInner implements InnerOptimizer {
     return rest;
   }
 
-  /** TensorFlow.js lists its slots in groups, each in the order of the weights. */
+  /** TensorFlow.js lists state in groups, each in the order of the weights. */
   #placed(
     entries: readonly NamedTensor[],
   ): { name: string; variable: tf.Variable; weight: tf.Variable }[] {
@@ -209,22 +205,21 @@ export class ForeignInner implements InnerOptimizer {
     return entries.map(({ name, tensor }, i) => {
       const weight = weights[i % weights.length];
       const isWhole = entries.length % weights.length === 0;
-      if (isWhole && weight && tensor instanceof tf.Variable && fits(tensor, weight)) {
+      if (
+        isWhole &&
+        weight &&
+        tensor instanceof tf.Variable &&
+        tf.util.arraysEqual(tensor.shape, weight.shape)
+      ) {
         return { name, variable: tensor, weight };
       }
-      throw new SlowlaneError(
-        'UNSUPPORTED_INNER',
-        `The state of ${this.optimizer.getClassName()} is not made of variables in groups of one for each ` +
-          `of its ${weights.length} weights: '${name}' (shape [${tensor.shape.join(', ')}], number ${i} of ` +
-          `${entries.length}) has no place.`,
-        { optimizer: this.optimizer.getClassName(), slot: name },
+      throw this.#unsupported(
+        `has state that is not in groups of one variable for each of its ${weights.length} weights: '${name}' ` +
+          `(shape [${tensor.shape.join(', ')}], number ${i} of ${entries.length}) belongs to none. Use one of ` +
+          `slowlane's own optimizers.`,
+        { state: name },
       );
     });
-  }
-
-  #initial(): number {
-    const { initialAccumulatorValue } = this.optimizer.getConfig();
-    return typeof initialAccumulatorValue === 'number' ? initialAccumulatorValue : 0;
   }
 
   #apply(places: readonly tf.Variable[], found: readonly WeightGradient[]): void {
@@ -237,37 +232,36 @@ export class ForeignInner implements InnerOptimizer {
     this.#weights = places;
   }
 
-  /** The list that every step gets: fewer weights keep their places, new ones have none. */
+  /** The list for each step. It may lack known weights, which keep their places, but have no new ones. */
   #places(variables: readonly tf.Variable[]): readonly tf.Variable[] {
     const known = this.#weights;
     if (known === null) return [...new Set(variables)];
     const fresh = variables.filter((variable) => !known.includes(variable));
     if (fresh.length === 0) return known;
-    throw new SlowlaneError(
-      'UNSUPPORTED_INNER',
-      `${this.optimizer.getClassName()} keeps its slots by position in the list of its first step, ` +
-        `[${names(known)}], and has none for [${names(fresh)}]. Train these from the first step on, or use ` +
-        `one of slowlane's own optimizers, which go by variable.`,
+    throw this.#unsupported(
+      `keeps its state by position in the list of its first step, [${names(known)}], and has none for ` +
+        `[${names(fresh)}]. Train these from the first step on, or use one of slowlane's own optimizers, which ` +
+        `go by variable.`,
       { known: known.map(({ name }) => name), fresh: fresh.map(({ name }) => name) },
     );
   }
+
+  #unsupported(what: string, details: SlowlaneErrorDetails = {}): SlowlaneError {
+    const optimizer = this.optimizer.getClassName();
+    return new SlowlaneError('UNSUPPORTED_INNER', `${optimizer} ${what}`, {
+      optimizer,
+      ...details,
+    });
+  }
 }
 
-function restart(power: unknown, beta: unknown): void {
-  multiplyUp(power, beta, 0);
-}
-
-/** βᵗ⁺¹ after t steps, rounded to float32 after each as in training. */
+/** Sets βᵗ⁺¹ after t steps, rounded to float32 after each as in training. */
 function multiplyUp(power: unknown, beta: unknown, steps: number): void {
   if (!(power instanceof tf.Variable) || typeof beta !== 'number') return;
   const factor = Math.fround(beta);
   let value = factor;
   for (let t = 0; t < steps && value !== 0; t++) value = Math.fround(value * factor);
   tf.tidy(() => power.assign(tf.scalar(value)));
-}
-
-function fits(slot: tf.Tensor, weight: tf.Variable): boolean {
-  return tf.util.arraysEqual(slot.shape, weight.shape);
 }
 
 function names(variables: readonly tf.Variable[]): string {

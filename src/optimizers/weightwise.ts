@@ -4,7 +4,7 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import type * as tfl from '@tensorflow/tfjs-layers';
-import { type BackwardPass, recordPass } from '../autograd/backward-pass.js';
+import { recordPass } from '../autograd/backward-pass.js';
 import { type Gradients, checkGradients, matchGradients } from '../autograd/gradients.js';
 import { SlowlaneError } from '../checks/errors.js';
 import { checkAllMatch } from '../checks/overrides.js';
@@ -21,7 +21,7 @@ import type { MomentPolicy } from './step-options.js';
 import { type Plannable, StepPolicy, optionsFrom } from './step-policy.js';
 import { accumulationOf } from './steps/accumulation.js';
 import { stepIsOpen } from './steps/micro-batches.js';
-import { WeightSteps } from './steps/weight-steps.js';
+import { type StepPlan, WeightSteps } from './steps/weight-steps.js';
 
 /**
  * An inner optimizer of slowlane: updates weight by weight, in place where the backend can. It owns its state; the weights
@@ -109,21 +109,24 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
     begin?: BeginStep,
   ): tf.Scalar | null {
     this.#checkReady('minimize');
-    const learningRate = this.learningRate;
-    if (this.#policy.gradients === 'release' && canRecord()) {
-      const pass = recordPass(f, varList ?? undefined);
-      return this.#stepDuring(pass, learningRate, returnCost, begin);
-    }
+    const plan = { learningRate: this.learningRate, begin };
+    const list = varList ?? undefined;
+    const isReleased = this.#policy.gradients === 'release' && canRecord();
+    const pass = isReleased ? recordPass(f, list) : null;
     // The tidy frees what a failing `f` or a loss of the wrong shape would leave behind.
-    const { value, grads } = tf.tidy(() => this.computeGradients(f, varList ?? undefined));
-    let keepsValue = false;
+    const { value, grads } =
+      pass === null
+        ? tf.tidy(() => this.computeGradients(f, list))
+        : { value: pass.value, grads: {} };
+    let keepsValue = value instanceof tf.Variable;
     try {
       this.#checkReady('minimize'); // `f` may have called anything
-      const pairs = matchGradients(grads, varList ?? undefined);
-      const plan = { learningRate, begin };
-      if (pairs.length > 0 && this.#steps.after(pairs, plan, { frees: true })) this.#stepped();
-      keepsValue = returnCost || value instanceof tf.Variable;
+      if (pass === null ? this.#stepAfter(grads, list, plan) : this.#steps.during(pass, plan)) {
+        this.#stepped();
+      }
+      keepsValue ||= returnCost;
     } finally {
+      pass?.dispose();
       tf.dispose(grads);
       if (!keepsValue) value.dispose();
     }
@@ -363,24 +366,13 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
     }
   }
 
-  /** One step while the backward pass runs. */
-  #stepDuring(
-    pass: BackwardPass,
-    learningRate: number,
-    returnCost: boolean,
-    begin: BeginStep | undefined,
-  ): tf.Scalar | null {
-    const { value } = pass;
-    let keepsValue = value instanceof tf.Variable;
-    try {
-      this.#checkReady('minimize'); // `f` may have called anything
-      if (this.#steps.during(pass, { learningRate, begin })) this.#stepped();
-      keepsValue ||= returnCost;
-    } finally {
-      pass.dispose();
-      if (!keepsValue) value.dispose();
-    }
-    return returnCost ? value : null;
+  #stepAfter(
+    grads: tf.NamedTensorMap,
+    varList: tf.Variable[] | undefined,
+    plan: StepPlan,
+  ): boolean {
+    const pairs = matchGradients(grads, varList);
+    return pairs.length > 0 && this.#steps.after(pairs, plan, { frees: true });
   }
 
   /** @param call Set if the call needs state that may be on its way to the host. */

@@ -108,7 +108,7 @@ onEveryEngine(() => {
     ]); // 1.75, 1.5: 11.75, 5.5
     expect([valuesOf(a), valuesOf(b)]).toEqual([[5.5], [11.75]]);
     expect(() => step(inner, a, c)).toThrow(
-      'Momentum keeps its slots by position in the list of its first step, [a, b], and has none for [c].',
+      'Momentum keeps its state by position in the list of its first step, [a, b], and has none for [c].',
     );
     expect(() => inner.adopt([c])).toThrow(expect.objectContaining({ code: 'UNSUPPORTED_INNER' }));
     expect([valuesOf(a), valuesOf(c)]).toEqual([[5.5], [1]]);
