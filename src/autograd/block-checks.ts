@@ -1,4 +1,4 @@
-/** What a block has to keep to, to be run twice, and what is said if it doesn't. */
+/** The rules for a function that checkpoint() runs twice, and their errors. */
 import * as tf from '@tensorflow/tfjs-core';
 import { SlowlaneError } from '../checks/errors.js';
 import { shown } from '../checks/check.js';
@@ -16,7 +16,7 @@ export function checkSame(first: readonly string[], again: readonly string[]): v
     'STATE_MISMATCH',
     `The function given to checkpoint() must do the same when it runs again for its gradients, but op ` +
       `${i + 1} was ${first[i] ?? 'none'} and is ${again[i] ?? 'none'}. State that it depends on and ` +
-      `changes belongs into a tf.Variable.`,
+      `changes belongs in a tf.Variable.`,
     { first, again },
   );
 }
@@ -25,8 +25,8 @@ export function checkInputs(inputs: readonly unknown[]): void {
   for (const [i, input] of inputs.entries()) {
     if (input instanceof tf.Tensor) continue;
     throw new TypeError(
-      `A checkpointed function takes tensors, got ${shown(input)} as argument ${i + 1}. Let the function ` +
-        `close over everything else.`,
+      `A checkpointed function takes tensors, got ${shown(input)} as argument ${i + 1}. Other values can be ` +
+        `variables of the code around the function.`,
     );
   }
 }
@@ -46,7 +46,7 @@ function described(output: unknown): string {
   return `an array of ${output.length} tensors`;
 }
 
-/** An activation has a gradient to come and is freed with the forward pass: it must be an argument. */
+/** An activation needs a gradient and is freed with the forward pass, so it must be an argument. */
 export function checkCaptured(sources: readonly tf.Tensor[], inputs: readonly tf.Tensor[]): void {
   for (const source of sources) {
     if (source instanceof tf.Variable || inputs.includes(source) || !isOnTape(source)) continue;

@@ -76,10 +76,10 @@ export function checkpoint<Inputs extends tf.Tensor[], Output extends tf.Tensor>
 interface Block<Inputs extends tf.Tensor[]> {
   readonly fn: (...inputs: Inputs) => tf.Tensor;
   readonly output: tf.Tensor;
-  /** What `fn` gets when it runs again; of the inputs, those that are not variables are kept clones. */
+  /** The arguments of the second run: variables, and kept clones of the other inputs. */
   readonly given: Inputs;
   readonly cloneOf: ReadonlyMap<tf.Tensor, tf.Tensor>;
-  /** Everything from outside that `fn` read: inputs, variables, constants. */
+  /** All that `fn` read from outside: inputs, variables, constants. */
   readonly sources: readonly tf.Tensor[];
   readonly replayContext: ReplayContext;
   readonly ops: readonly string[];
@@ -96,7 +96,7 @@ function runBlock<Inputs extends tf.Tensor[], Output extends tf.Tensor>(
   const sources = sourcesOf(tape, firstId);
   const nodes = nodesBetween(tape, sources, value);
   if (nodes.length === 0) {
-    replayContext.dispose(); // an input, a variable or a constant: there is nothing to run again
+    replayContext.dispose(); // the result is an input, a variable or a constant: nothing to run again
     return value;
   }
   try {
@@ -227,7 +227,7 @@ function renamed(node: TapeNode, original: ReadonlyMap<tf.Tensor, tf.Tensor>): T
   };
 }
 
-/** What ops on the tape read and none of them made, constants made inside left out. */
+/** The tensors that ops on the tape read and that existed before. */
 function sourcesOf(tape: readonly TapeNode[], firstId: number): tf.Tensor[] {
   const found = new Set(tape.flatMap((node) => inputsOf(node).map(([, tensor]) => tensor)));
   return [...found].filter((tensor) => tensor instanceof tf.Variable || tensor.id < firstId);

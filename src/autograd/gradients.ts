@@ -1,4 +1,4 @@
-/** Gradients as they are handed over, and the weights they belong to. */
+/** Gradients as callers pass them, and the weights that they belong to. */
 import * as tf from '@tensorflow/tfjs-core';
 import { nearest, shown } from '../checks/check.js';
 
@@ -14,7 +14,12 @@ export interface WeightGradient {
   readonly gradient: tf.Tensor;
 }
 
-/** Finds the weights of a caller's gradients; throws if one is unknown, given twice or misshapen. */
+/**
+ * Finds the weights of a caller's gradients.
+ *
+ * @throws TypeError, RangeError or Error if a weight is unknown, given twice or not float32, or if a gradient is
+ *   disposed or has another shape than its weight.
+ */
 export function checkGradients(gradients: Gradients): WeightGradient[] {
   const given: unknown = gradients;
   const isEntry = (entry: unknown) =>
@@ -48,7 +53,7 @@ export function checkGradients(gradients: Gradients): WeightGradient[] {
   return [...found.values()];
 }
 
-/** The names in the order given, also of those without a gradient. */
+/** All names in the order given, with or without a gradient. */
 export function gradientNames(gradients: Gradients): string[] {
   return isList(gradients) ? gradients.map(({ name }) => name) : Object.keys(gradients);
 }
@@ -71,7 +76,7 @@ export function matchGradients(
   return found;
 }
 
-/** An update would give the weight a float32 value, which tfjs refuses in the middle of the step. */
+/** An update would assign a float32 value, which tfjs refuses in the middle of the step. */
 function checkTrainable({ name, dtype }: tf.Variable): void {
   if (dtype === 'float32') return;
   throw new TypeError(

@@ -1,9 +1,9 @@
 /**
- * What else than its arguments a function's result depends on: random numbers and the values of variables.
- * They are noted in a first run, so that a second one computes the same and leaves nothing changed.
+ * What a function's result depends on besides its arguments: random numbers and the values of variables. The first
+ * run records them, so that a second run computes the same and leaves nothing changed.
  *
- * All randomness of TensorFlow.js that has no seed takes one from `Math.random`. State that is neither there
- * nor in a `tf.Variable` is not known here.
+ * Random ops of TensorFlow.js without a seed take one from `Math.random`. State that is neither random numbers nor
+ * in a `tf.Variable` is not recorded.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { SlowlaneError } from '../checks/errors.js';
@@ -11,12 +11,12 @@ import { SlowlaneError } from '../checks/errors.js';
 type Values = Map<tf.Variable, tf.Tensor>;
 
 export class ReplayContext {
-  /** What `Math.random` gave. */
+  /** The results of `Math.random`. */
   readonly #draws: number[] = [];
-  /** Of variables: what the first run found. References to the data, which is copied nowhere. */
+  /** The values that the first run found in variables. They share the data, so nothing is copied. */
   readonly #found: Values = new Map();
 
-  /** The first run. If it throws, nothing is held. */
+  /** The first run. If it throws, nothing stays held. */
   first<T>(f: () => T): T {
     const { random } = Math;
     const draw = () => {
@@ -34,12 +34,12 @@ export class ReplayContext {
     }
   }
 
-  /** Variables that the first run read. Those it assigned are known. */
+  /** Records the values of variables that the first run read. Those that it assigned are recorded already. */
   read(variables: Iterable<tf.Variable>): void {
     for (const variable of variables) note(this.#found, variable);
   }
 
-  /** The tensors held; whoever takes them disposes them, and with them the way to run again. */
+  /** The tensors held. Disposing them ends the use of this context. */
   get held(): tf.Tensor[] {
     return [...this.#found.values()];
   }
@@ -49,7 +49,7 @@ export class ReplayContext {
     this.#found.clear();
   }
 
-  /** Runs `f` as the first run was. Variables have the values after it that they had before. */
+  /** Runs `f` under the conditions of the first run, then puts the variables back to their values before. */
   again<T>(f: () => T): T {
     let drawn = 0;
     const draw = () => {
@@ -99,7 +99,7 @@ function withRandom<T>(draw: () => number, f: () => T): T {
   }
 }
 
-/** Adds to `values` what each variable was that `f` assigns to. */
+/** Adds to `values` the old value of each variable that `f` assigns to. */
 function noteAssigned<T>(values: Values, f: () => T): T {
   const { prototype } = tf.Variable;
   // oxlint-disable-next-line typescript/unbound-method -- called with its variable

@@ -1,6 +1,6 @@
 /**
- * What an update rule may do with its operands. A rule is written once over this interface; what `T`
- * is decides what becomes of it: tensors (`tensor-algebra.ts`), plain numbers (tests), WGSL (a kernel).
+ * The operations of an update rule. A rule is written once over this interface; `T` decides what it becomes:
+ * tensors (`tensor-algebra.ts`), plain numbers (tests) or WGSL (a kernel).
  */
 export interface Algebra<T> {
   add(a: T, b: T): T;

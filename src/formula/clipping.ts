@@ -22,16 +22,16 @@ export function checkClipping(clipValue: unknown, clipNorm: unknown): Clipping {
   return { by: 'nothing' };
 }
 
-/** What one step does to each of its gradients. */
+/** How one step clips each of its gradients. */
 export type Clip =
   | { readonly by: 'nothing' }
   | { readonly by: 'value'; readonly limit: number }
-  /** Times a number that only the device knows. */
+  /** Multiplies by a number that only the device knows. */
   | { readonly by: 'scale'; readonly scale: tf.Scalar };
 
 /**
- * Looks at all gradients of the step, on the device: nothing is read back. Keeps none of them; give the
- * result to `disposeClip` after the step.
+ * For all gradients of a step. Computes on the device and reads nothing back; keeps no gradient. Pass the result to
+ * `disposeClip` after the step.
  */
 export function clipFor(clipping: Clipping, gradients: readonly tf.Tensor[]): Clip {
   if (clipping.by !== 'norm') return clipping;
@@ -42,7 +42,7 @@ export function disposeClip(clip: Clip): void {
   if (clip.by === 'scale') clip.scale.dispose();
 }
 
-/** A new tensor, the caller's; or null where nothing has to be clipped. */
+/** A new tensor, the caller's; null if the step does not clip. */
 export function clipGradient(gradient: tf.Tensor, clip: Clip): tf.Tensor | null {
   switch (clip.by) {
     case 'nothing':

@@ -1,13 +1,13 @@
 /**
- * The 8-bit code of moments: a block of 256 elements has one float32 scale, the largest magnitude in it,
- * and each element a byte for its ratio x to that, companded by roots.
+ * Quantized state: a block of 256 elements has one float32 scale, the largest magnitude in it, and each element is
+ * one byte: its ratio x to the scale, companded by roots.
  *
  *   signed    byte = sign(x) ⌊127 √|x| + r⌋             x = (byte / 127) |byte / 127|
  *   positive  byte = ⌊255 ⁴√x + r⌋, at least 1          x = (byte / 255)⁴
  *             where the element is above 0
  *
- * The largest element of a block is kept as it is, and what was decoded encodes to the same bytes and scale
- * again, for any r in (0, 1). The positive code spans 255⁴ = 4·10⁹ from the largest to the smallest, so a second moment above 0
+ * The largest element of a block is exact, and dequantized values are quantized to the same bytes and scale again,
+ * for any r in (0, 1). The positive code spans 255⁴ = 4·10⁹ from the largest to the smallest, so a second moment above 0
  * stays above 0: one that became 0 would be divided by.
  *
  * Chosen by `bench/moments.ts` (Adam, wasm; root mean square error of m and √v over theirs, mean relative
@@ -77,7 +77,7 @@ export const NEAREST = 0.5;
 /** In 256 steps every multiple of 1/256 once, and in any few steps evenly: 159/256 is near the golden ratio. */
 const STRIDE = 159;
 
-/** What a weight's step, counted from 1, adds before rounding down. Never so near 0 or 1 that a byte gets lost. */
+/** r of a weight's step, counted from 1. It is never so near 0 or 1 that a byte is lost. */
 export function roundingAt(step: number): number {
   return (((step * STRIDE) % 256) + 0.5) / 256;
 }

@@ -1,4 +1,4 @@
-/** 8-bit moments in plain numbers, each operation rounded to float32: on the host, and to test the others by. */
+/** Quantized state in plain numbers, each operation rounded to float32: for the host, and as reference of tests. */
 import {
   BLOCK,
   BLOCK_WORDS,

@@ -1,6 +1,6 @@
 /**
- * 8-bit moments with tensor operations of TensorFlow.js, on backends that compute int32 exactly: `cpu`,
- * `wasm` and `tensorflow`. There is no shift; a product with a power of two that wraps around is one.
+ * Quantized state with tensor operations of TensorFlow.js, on backends that compute int32 exactly: `cpu`, `wasm` and
+ * `tensorflow`. They have no shift, but a product with a power of two that wraps around is one.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { SlowlaneError } from '../checks/errors.js';

@@ -1,7 +1,6 @@
 /**
- * Runs an update rule on any backend of TensorFlow.js, with as few temporaries as its ops allow: an
- * intermediate result is disposed by the op that uses it, and each assignment replaces the old value
- * before the next one begins.
+ * Runs an update rule on any backend of TensorFlow.js, with as few temporaries as its ops allow: the op that uses an
+ * intermediate result disposes it, and each assignment replaces the old value before the next one begins.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import type { Algebra } from './algebra.js';
@@ -62,7 +61,7 @@ function assignQuantized(
           stored.map((one) => one.scales),
           0,
         );
-        // All that needs memory is there: now they change together.
+        // All memory is allocated, so that from here on nothing fails halfway.
         for (const { words, next } of stored) if (next !== words) words.assign(next);
         quantized.scales.assign(scales);
       });

@@ -1,4 +1,4 @@
-/** One weight in one step, as the optimizer hands it to whatever carries the update out. */
+/** The update of one weight in one step, as an optimizer gives it to an engine. */
 import type * as tf from '@tensorflow/tfjs-core';
 import type { Clip } from './clipping.js';
 import type { QuantizedKind } from './quantization.js';

@@ -70,7 +70,7 @@ export class Adagrad extends WeightwiseOptimizer {
 tf.serialization.registerClass(Adagrad);
 
 /**
- * Adagrad. Defaults: `learningRate` 0.01, `initialAccumulatorValue` 0.1, `epsilon` 1e-7. One slot per weight.
+ * Adagrad. Defaults: `learningRate` 0.01, `initialAccumulatorValue` 0.1, `epsilon` 1e-7. One state tensor per weight.
  *
  * @throws TypeError or RangeError on a wrong option: what was wrong, what was received, what is allowed.
  * @example

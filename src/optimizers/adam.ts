@@ -114,7 +114,7 @@ export class Adam extends WeightwiseOptimizer {
 tf.serialization.registerClass(Adam);
 
 /**
- * Adam. Defaults: `learningRate` 0.001, `beta1` 0.9, `beta2` 0.999, `epsilon` 1e-7. Two slots per weight.
+ * Adam. Defaults: `learningRate` 0.001, `beta1` 0.9, `beta2` 0.999, `epsilon` 1e-7. Two state tensors per weight.
  *
  * @throws TypeError or RangeError on a wrong option: what was wrong, what was received, what is allowed.
  * @example

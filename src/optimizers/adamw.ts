@@ -75,7 +75,7 @@ export class Adamw extends WeightwiseOptimizer {
 tf.serialization.registerClass(Adamw);
 
 /**
- * Adam with decoupled weight decay. Defaults: those of `adam()`, and `weightDecay` 0.01. Two slots per weight.
+ * Adam with decoupled weight decay. Defaults: those of `adam()`, and `weightDecay` 0.01. Two state tensors per weight.
  *
  * @throws TypeError or RangeError on a wrong option: what was wrong, what was received, what is allowed.
  * @example

@@ -5,14 +5,13 @@ import type { Gradients } from '../autograd/gradients.js';
 import type { Plannable } from './step-policy.js';
 
 /**
- * One slot of one weight: `weight`'s momentum, say. Same shape as the weight. If `hidesState`, larger
- * weights have one entry, the scales of their slots, which are finite if the slots are and not to be
- * written, or none.
+ * One state tensor of one weight, such as its momentum; of the weight's shape. With `hidesState` a weight may instead
+ * have one entry for the scales of its quantized state, which is read-only and finite if the state is, or none.
  */
 export interface StateTensor {
   readonly variable: tf.Variable;
   readonly weight: tf.Variable;
-  /** Every element of a fresh slot. */
+  /** Every element of fresh state. */
   readonly initial: number;
 }
 
@@ -23,30 +22,30 @@ export interface SecondMoment {
   readonly scale: number;
 }
 
-/** What throws here stops the step. */
+/** An error thrown here stops the step. */
 export type BeginStep = (weights: readonly tf.Variable[]) => void;
 
 type MaybePromise<T> = T | Promise<T>;
 
 /**
- * Guarantees: what throws has changed nothing; `state()` keeps its order as long as no new weight is
- * seen, and `reset()` keeps the slots' variables; gradients handed in stay the caller's.
+ * Guarantees: a call that throws has changed nothing; `state()` keeps its order while no new weight is seen;
+ * `reset()` keeps the variables of the state; gradients passed in stay the caller's.
  */
 export interface InnerOptimizer {
   /** For `getClassName`, `getConfig` and the user: the optimizer as TensorFlow.js knows it. */
   readonly optimizer: tf.Optimizer;
-  /** False if slots can be neither listed, saved nor reset: those calls throw UNSUPPORTED_INNER. */
+  /** False if state can be neither listed, saved nor reset: those calls throw UNSUPPORTED_INNER. */
   readonly supportsState: boolean;
-  /** True if slots are in 8 bits or on the host: saved, restored and reset, but not reached as tensors. */
+  /** True if some state is quantized or on the host: saved, restored and reset, but not available as tensors. */
   readonly hidesState?: boolean;
-  /** Looks for a NaN or an infinity in slots that `state()` does not list. Rejects if they are spoilt. */
+  /** True if state that `state()` does not list holds a NaN or an infinity. Rejects if the device lost it. */
   hasBadState?(): Promise<boolean>;
   /** True if `secondMoment` gives something once steps were taken. */
   readonly hasSecondMoment: boolean;
   /** Steps taken so far. */
   readonly iterations: number;
 
-  /** `begin` hears of the weights that get a gradient, just before the first of them changes. */
+  /** Calls `begin` with the weights that get a gradient, just before the first of them changes. */
   minimize(
     f: () => tf.Scalar,
     returnCost?: boolean,
@@ -55,13 +54,13 @@ export interface InnerOptimizer {
   ): tf.Scalar | null;
   applyGradients(gradients: Gradients): void;
 
-  /** Makes these weights known, in this order, and their slots where that can be done before a step. */
+  /** Makes these weights known, in this order, and their state if that is possible before a step. */
   adopt(variables: readonly tf.Variable[]): void;
-  /** The slots that exist by now. The variables stay the optimizer's: write to them, never dispose. */
+  /** The state that exists. The variables stay the optimizer's: write to them, never dispose them. */
   state(): MaybePromise<readonly StateTensor[]>;
   /**
-   * Slots and bias corrections of `weights` (default: all) as freshly made; a schedule of the learning
-   * rate goes on. Throws UNSUPPORTED_INNER for a part of the weights if `resetsByWeight` is false.
+   * Makes state and bias corrections of `weights` (default: all) fresh; a schedule of the learning rate goes on.
+   * Throws UNSUPPORTED_INNER for only some of the weights if `resetsByWeight` is false.
    */
   reset(weights?: readonly tf.Variable[]): MaybePromise<void>;
   readonly resetsByWeight: boolean;
@@ -70,25 +69,25 @@ export interface InnerOptimizer {
 
   /** True after a micro-batch that ended no step. */
   readonly isAccumulating?: boolean;
-  /** Takes the step of the micro-batches so far. False: there were none. */
+  /** Completes the step with the micro-batches taken so far. False: there were none. */
   completeStep?(): boolean;
-  /** Gives up the micro-batches so far, but for what moments took: the next one is the first of a step. */
+  /** Gives up the micro-batches taken so far, except what went into the state. The next one begins a step. */
   abandonStep?(): void;
 
   /** Compares options for some weights with all weights. Throws UNMATCHED_OVERRIDE. */
   checkOverrides?(weights: readonly tf.Variable[]): void;
 
-  /** Absent if a planner can decide nothing here. */
+  /** Absent if a planner has nothing to decide. */
   plannable?(): Plannable;
 
-  /** True if `flush` has to be awaited before the next step: moments that are away. */
+  /** True if `flush` has to be awaited before the next step: state is on its way to the host. */
   readonly due?: boolean;
   flush?(): Promise<void>;
 
-  /** Live slots and host-only tensors: nothing to dispose. */
+  /** Live variables and host tensors: nothing to dispose. */
   getWeights(): Promise<NamedTensor[]>;
   /** Copies what it is given. */
   setWeights(weights: NamedTensor[]): Promise<void>;
-  /** Disposes the slots. Idempotent. */
+  /** Disposes the state. Idempotent. */
   dispose(): void;
 }

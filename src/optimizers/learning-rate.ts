@@ -15,7 +15,7 @@ export function checkLearningRate(value: unknown): LearningRate {
   return checkNumber('learningRate', value, { min: 0, or: 'or a schedule' });
 }
 
-/** The rate at `iteration`, 0, 1, 2 …; throws if a schedule gives no finite number ≥ 0. */
+/** The rate at `iteration`, counted from 0. @throws RangeError if a schedule gives no finite number ≥ 0. */
 export function rateAt(learningRate: LearningRate, iteration: number): number {
   if (typeof learningRate === 'number') return learningRate;
   const rate: unknown =
@@ -26,7 +26,7 @@ export function rateAt(learningRate: LearningRate, iteration: number): number {
   );
 }
 
-/** What JSON keeps of a learning rate. */
+/** The learning rate as JSON. @throws SlowlaneError NOT_SERIALIZABLE for a function. */
 export function rateConfig(learningRate: LearningRate): number | ScheduleConfig {
   if (typeof learningRate === 'number') return learningRate;
   if (typeof learningRate !== 'function') return scheduleConfig(learningRate);

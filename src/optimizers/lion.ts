@@ -15,9 +15,9 @@ import { WeightwiseOptimizer } from './weightwise.js';
 
 /** Options of `lion()`. */
 export interface LionOptions extends StepOptions {
-  /** β₁ in [0, 1): how much of the slot goes into the update. Default 0.9. */
+  /** β₁ in [0, 1): how much of `m` goes into the update. Default 0.9. */
   readonly beta1?: number;
-  /** β₂ in [0, 1): how much of the slot each step keeps. Default 0.99. */
+  /** β₂ in [0, 1): how much of `m` each step keeps. Default 0.99. */
   readonly beta2?: number;
   /** λ ≥ 0: each step multiplies the weight by the factor 1 − γλ. Default 0. */
   readonly weightDecay?: number;
@@ -76,7 +76,7 @@ export class Lion extends WeightwiseOptimizer {
 tf.serialization.registerClass(Lion);
 
 /**
- * Lion. Defaults: `learningRate` 0.0001, `beta1` 0.9, `beta2` 0.99, `weightDecay` 0. One slot per weight.
+ * Lion. Defaults: `learningRate` 0.0001, `beta1` 0.9, `beta2` 0.99, `weightDecay` 0. One state tensor per weight.
  *
  * @throws TypeError or RangeError on a wrong option: what was wrong, what was received, what is allowed.
  * @example

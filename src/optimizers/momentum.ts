@@ -15,7 +15,7 @@ import { WeightwiseOptimizer } from './weightwise.js';
 
 /** Options of `momentum()`. */
 export interface MomentumOptions extends StepOptions {
-  /** μ in [0, 1): how much of the slot each step keeps. Default 0.9. */
+  /** μ in [0, 1): how much of `m` each step keeps. Default 0.9. */
   readonly momentum?: number;
   /** Nesterov's variant: the update looks one step ahead. Default false. */
   readonly nesterov?: boolean;
@@ -68,7 +68,7 @@ export class Momentum extends WeightwiseOptimizer {
 tf.serialization.registerClass(Momentum);
 
 /**
- * Gradient descent with momentum. Defaults: `learningRate` 0.01, `momentum` 0.9, `nesterov` false. One slot per weight.
+ * Gradient descent with momentum. Defaults: `learningRate` 0.01, `momentum` 0.9, `nesterov` false. One state tensor per weight.
  *
  * @throws TypeError or RangeError on a wrong option: what was wrong, what was received, what is allowed.
  * @example

@@ -8,7 +8,7 @@
  *
  * Source: Tieleman & Hinton, lecture 6.5, 2012; centered: Graves, arXiv 1308.0850, 2013. Equal to
  * `tf.train.rmsprop` except in one sign: tfjs takes √(r − (h² + ε)), which is NaN once gradients are
- * steady. Without momentum we keep no slot for it.
+ * steady. Without momentum there is no state for it.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { checkBoolean, checkKeys, checkNumber } from '../checks/check.js';
@@ -113,7 +113,7 @@ export class Rmsprop extends WeightwiseOptimizer {
 tf.serialization.registerClass(Rmsprop);
 
 /**
- * RMSProp. Defaults: `learningRate` 0.01, `decay` 0.9, `momentum` 0, `epsilon` 1e-7, `centered` false. One slot per weight, one more
+ * RMSProp. Defaults: `learningRate` 0.01, `decay` 0.9, `momentum` 0, `epsilon` 1e-7, `centered` false. One state tensor per weight, one more
  * with `momentum`, one more with `centered`.
  *
  * @throws TypeError or RangeError on a wrong option: what was wrong, what was received, what is allowed.

@@ -40,7 +40,7 @@ export class Sgd extends WeightwiseOptimizer {
 tf.serialization.registerClass(Sgd);
 
 /**
- * Stochastic gradient descent. `learningRate` 0.01 by default. It has no slots, so it takes the least memory.
+ * Stochastic gradient descent. `learningRate` 0.01 by default. It has no state, so it takes the least memory.
  *
  * @throws TypeError or RangeError on a wrong option: what was wrong, what was received, what is allowed.
  * @example

@@ -1,27 +1,26 @@
-// Which saved entry belongs to which weight.
+// Finds the saved entry of each weight.
 //
-// By name, where weights have names of their own. tfjs makes names unique by appending `_1`, `_2` …, so a
-// model that is loaded twice in one process has other names than the one that was saved: names that
-// differ only in that ending are a *stem*, and within a stem the order of the endings decides unless the
-// names are the same. Weights without names of their own (numbers, or layers that tfjs named) are told
-// apart by their order.
+// Weights that the caller named are matched by name. tfjs makes names unique by appending `_1`, `_2` …, so a model
+// that is loaded twice in one process has other names than the one that was saved. Names that differ only in that
+// ending have one *stem*; within a stem equal names match, else the order of the endings decides. Weights without
+// given names (numbers, or layers that tfjs named) are matched by their order.
 
 import type * as tf from '@tensorflow/tfjs-core';
 
 import { SlowlaneError } from '../../checks/errors.js';
 
-/** What is known of a saved entry: the name its weight had, and its shape. */
+/** The name and the shape of the weight that was saved. */
 export interface SavedEntry {
   readonly name: string;
   readonly shape: readonly number[];
 }
 
 /**
- * For each of `weights` its entry in `saved`, or undefined if it is a new one. Entries that are not
- * claimed may wait for weights that are seen later.
+ * For each of `weights` its entry in `saved`, or undefined if it has none. Other entries may belong to weights
+ * that are seen later.
  *
- * @throws SlowlaneError STATE_MISMATCH if an entry has another shape than its weight, or if neither
- * names nor order tell which is whose.
+ * @throws SlowlaneError STATE_MISMATCH if an entry has another shape than its weight, or if neither names nor
+ *   order decide which belong together.
  */
 export function matchSaved<E extends SavedEntry>(
   saved: readonly E[],
@@ -36,7 +35,7 @@ export function matchSaved<E extends SavedEntry>(
   return matched;
 }
 
-/** Null if no stem is on both sides. */
+/** null if no stem is on both sides. */
 function byStem<E extends SavedEntry>(
   saved: readonly E[],
   weights: readonly tf.Variable[],
@@ -57,7 +56,7 @@ function byStem<E extends SavedEntry>(
   return found.size > 0 ? weights.map((weight) => found.get(weight)) : null;
 }
 
-/** The same variables again, in the process that saved them. Null unless every entry is found. */
+/** For the same variables in the process that saved them. null unless each entry is found. */
 function byNumber<E extends SavedEntry>(
   saved: readonly E[],
   weights: readonly tf.Variable[],
@@ -122,7 +121,7 @@ function undecided(saved: readonly SavedEntry[], weights: readonly SavedEntry[])
       .join(', ') + (all.length > 4 ? ', …' : '');
   return new SlowlaneError(
     'STATE_MISMATCH',
-    `The restored state is of ${saved.length} weights (${listed(saved)}), those to train are ${weights.length} (${listed(weights)}), and neither names nor order say which is whose. Restore it into the model that it was saved with, with the same layers trainable, or give weights names.`,
+    `The restored state has ${saved.length} weights (${listed(saved)}), ${weights.length} are to be trained (${listed(weights)}), and neither names nor order decide which belong together. Restore it into the model that it was saved with, with the same layers trainable, or give weights names.`,
     { saved: saved.map(({ name }) => name), weights: weights.map(({ name }) => name) },
   );
 }
