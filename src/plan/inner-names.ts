@@ -1,14 +1,14 @@
 // Names alone, so that --help need not load TensorFlow.js.
 
-/** The inner optimizers that can be planned by name. */
-export const PLANNED_INNERS = [
+/** slowlane's inner optimizers. */
+export const INNER_NAMES = [
   'sgd',
   'momentum',
   'rmsprop',
   'adagrad',
-  'lion',
   'adam',
   'adamw',
+  'lion',
 ] as const;
 
-export type PlannedInner = (typeof PLANNED_INNERS)[number];
+export type InnerName = (typeof INNER_NAMES)[number];

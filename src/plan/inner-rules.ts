@@ -1,4 +1,4 @@
-// What the planner has to know of slowlane's inner optimizers.
+// slowlane's inner optimizers by name, and what the planner has to know of them.
 
 import {
   adagrad,
@@ -8,12 +8,13 @@ import {
   momentum,
   rmsprop,
   sgd,
+  type StepOptions,
   type WeightwiseOptimizer,
 } from '../optimizers/index.js';
-import type { PlannedInner } from './inner-names.js';
+import type { InnerName } from './inner-names.js';
 import type { PlannedRule } from './step-bytes.js';
 
-const MAKE: Readonly<Record<PlannedInner, () => WeightwiseOptimizer>> = {
+const MAKE: Readonly<Record<InnerName, (options?: StepOptions) => WeightwiseOptimizer>> = {
   sgd,
   momentum,
   rmsprop,
@@ -23,8 +24,12 @@ const MAKE: Readonly<Record<PlannedInner, () => WeightwiseOptimizer>> = {
   adamw,
 };
 
-/** The rule with its default options, its gradients not clipped. */
-export function ruleOf(inner: PlannedInner): PlannedRule {
-  const { slots, takesGradients } = MAKE[inner]().plannable();
+export function makeInner(name: InnerName, options?: StepOptions): WeightwiseOptimizer {
+  return MAKE[name](options);
+}
+
+/** The rule with its default options. Its gradients are not clipped. */
+export function ruleOf(name: InnerName): PlannedRule {
+  const { slots, takesGradients } = makeInner(name).plannable();
   return { slots, takesGradients };
 }

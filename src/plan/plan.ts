@@ -6,7 +6,7 @@ import type { GradientLifetime, MomentPolicy } from '../optimizers/step-options.
 import type { SlowFormat } from '../slow/slow-format.js';
 import type { PlannedLayers } from './activations.js';
 import { type BusName, checkBus } from './bus.js';
-import { PLANNED_INNERS, type PlannedInner } from './inner-names.js';
+import { INNER_NAMES, type InnerName } from './inner-names.js';
 import { ruleOf } from './inner-rules.js';
 import { makePlan, type Plan } from './make-plan.js';
 import { type PlannableModel, readModel } from './model.js';
@@ -29,7 +29,7 @@ export interface PlanOptions {
   /** How many equal weights a bare number of parameters stands for. Default 16. */
   layers?: number;
   /** The inner optimizer. Default `'adam'`. */
-  inner?: PlannedInner;
+  inner?: InnerName;
   /** `'4GiB'` or bytes; `'auto'`: all of `deviceMemoryBytes`. */
   vramBudget: number | string;
   /** The memory that a driver reports, for `vramBudget: 'auto'`. WebGPU does not report it. */
@@ -100,7 +100,7 @@ export function plan(options: PlanOptions): Plan {
   const count = (name: string, fallback: number, max = 2 ** 31 - 1, min = 1) =>
     checkNumber(name, given[name] ?? fallback, { min, max, whole: true });
   const layers = count('layers', 16, 100_000);
-  const name = checkChoice('inner', inner, PLANNED_INNERS);
+  const name = checkChoice('inner', inner, INNER_NAMES);
   const subject = subjectOf(given, layers);
   const overrides = overridesOf(given, subject);
   return makePlan({

@@ -2,7 +2,7 @@
 
 import { formatBytes } from '../checks/quantities.js';
 import { checkpointed } from './activations.js';
-import { PLANNED_INNERS } from './inner-names.js';
+import { INNER_NAMES } from './inner-names.js';
 import { ruleOf } from './inner-rules.js';
 import { type Budgets, doesFit, largestBatch } from './largest.js';
 import type { Policy } from './policies.js';
@@ -70,7 +70,7 @@ function remediesFor(policy: Policy, training: Training, budgets: Budgets): Reme
     add('checkpoint', 'blocks of √layers', { ...training, layers }, blocks);
   }
   for (let slots = training.rule.slots - 1; slots >= 0; slots--) {
-    const name = PLANNED_INNERS.find((inner) => ruleOf(inner).slots === slots);
+    const name = INNER_NAMES.find((inner) => ruleOf(inner).slots === slots);
     if (name === undefined) continue;
     const text = `${name}, a rule with ${slots === 0 ? 'no slot' : 'one slot'} a weight`;
     add('inner', name, { ...training, rule: ruleOf(name) }, text);

@@ -6,7 +6,7 @@ import { policyBytes } from '#src/plan/policy-bytes.js';
 import { largestModel } from '#src/plan/largest.js';
 import { formatBytes } from '#src/checks/quantities.js';
 import { shortCount } from '#src/checks/quantities.js';
-import { PLANNED_INNERS, type PlannedInner } from '#src/plan/inner-names.js';
+import { INNER_NAMES, type InnerName } from '#src/plan/inner-names.js';
 import { ruleOf } from '#src/plan/inner-rules.js';
 import { availablePolicies, type Policy } from '#src/plan/policies.js';
 import { equalWeights } from '#src/plan/weights.js';
@@ -23,7 +23,7 @@ const LAYERS = 16;
 
 /** As Markdown; one row for each inner rule and policy. */
 export function cardTable(): string {
-  const rows = PLANNED_INNERS.filter(isFirstOfItsSlots).flatMap((inner) =>
+  const rows = INNER_NAMES.filter(isFirstOfItsSlots).flatMap((inner) =>
     // Where slow weights are on the host makes no difference to the device.
     availablePolicies({ slow: 'host:f32' })
       .filter(({ moments }) => ruleOf(inner).slots > 0 || moments === 'device:f32')
@@ -65,7 +65,7 @@ export function slowTable(): string {
   return markdownTable([['slow', 'host', 'bus, a sync', 'a step', ...BUSES], ...rows]);
 }
 
-function largestOn(gib: number, inner: PlannedInner, policy: Policy): number {
+function largestOn(gib: number, inner: InnerName, policy: Policy): number {
   const training = { rule: ruleOf(inner), accumulate: 1, chunkBytes: 4 * MIB };
   const deviceBytes = Math.floor(gib * GIB * (1 - RESERVED_SHARE));
   return largestModel(
@@ -76,12 +76,12 @@ function largestOn(gib: number, inner: PlannedInner, policy: Policy): number {
   );
 }
 
-function namesOf(inner: PlannedInner): string {
-  return PLANNED_INNERS.filter((other) => ruleOf(other).slots === ruleOf(inner).slots).join(', ');
+function namesOf(inner: InnerName): string {
+  return INNER_NAMES.filter((other) => ruleOf(other).slots === ruleOf(inner).slots).join(', ');
 }
 
-function isFirstOfItsSlots(inner: PlannedInner): boolean {
-  return PLANNED_INNERS.find((other) => ruleOf(other).slots === ruleOf(inner).slots) === inner;
+function isFirstOfItsSlots(inner: InnerName): boolean {
+  return INNER_NAMES.find((other) => ruleOf(other).slots === ruleOf(inner).slots) === inner;
 }
 
 /** As oxfmt formats it. */

@@ -7,8 +7,8 @@ import type { DoctorRequest } from './doctor.js';
 import { wholeNumber } from '../terminal/option-values.js';
 
 const AFTER = `
-Every engine is started as slowlane train starts it, and takes two steps; what loads drivers or native code runs in
-processes of its own, so that a crash or a hang costs one line.
+Each engine is started as slowlane train starts it and takes two steps. Probes that load drivers or native code run in
+their own processes, so a crash or a hang costs one line of the report.
 
 Exit code 0: at least one engine trains; 1: none does; 130: stopped with Ctrl-C.
 `;
@@ -16,7 +16,7 @@ Exit code 0: at least one engine trains; 1: none does; 130: stopped with Ctrl-C.
 /** The command; `run` gets checked options. */
 export function doctorCommand(run: (request: DoctorRequest) => Promise<void>): Command {
   const command = new Command('doctor')
-    .description('Say what this machine has to train with, what is wrong, and what to do about it.')
+    .description('Report what this machine can train with, what is wrong, and how to fix it.')
     .addOption(new Option('--json', 'print the report as JSON (docs/doctor.md)').default(false))
     .addOption(parsed('--timeout <seconds>', 'for one probe', wholeNumber(1, 3600)).default(60))
     .addHelpText('after', AFTER);

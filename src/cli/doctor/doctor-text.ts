@@ -1,4 +1,4 @@
-// The report for the terminal: what was found, section by section, and the verdict last, where it is read.
+// The report as text for the terminal. The verdict comes last, where a reader sees it first.
 
 import { formatBytes, significant } from '../../checks/quantities.js';
 import { tableText } from '../terminal/table.js';
@@ -8,7 +8,7 @@ import type { AdapterReport, DoctorReport, Finding, TensorflowReport } from './r
 const SIGNS: Readonly<Record<Finding['level'], string>> = { error: '✗', warning: '!', note: '·' };
 type Line = string | readonly [name: string, value: string];
 
-/** Of a reader that has no terminal. */
+/** The width where the output is not a terminal. */
 const USUAL_COLUMNS = 80;
 
 /** As wide as `columns` at most, where the words allow it. */
@@ -62,7 +62,7 @@ function engineLines({ engines }: DoctorReport): Line[] {
   );
 }
 
-/** The rest is a remedy, which the verdict has, too. */
+/** The rest is a remedy, which the verdict repeats. */
 function firstSentence(text: string | null): string {
   return (text ?? 'unknown').split(/(?<=\.) /, 1)[0] ?? '';
 }
@@ -91,10 +91,10 @@ function linesOfAdapter({ name, software, driver, limits }: AdapterReport): stri
 }
 
 function gpuLines({ gpus, adapters }: DoctorReport): string[] {
-  if (gpus === null) return ['  unknown: neither nvidia-smi nor the system told'];
+  if (gpus === null) return ['  unknown: neither nvidia-smi nor the system reports GPUs'];
   if (gpus.length === 0) {
     const hasHardware = adapters?.some(({ software }) => !software) ?? false;
-    return [hasHardware ? '  unknown: WebGPU does not tell it' : '  no GPU known to the system'];
+    return [hasHardware ? '  unknown: WebGPU does not report it' : '  no GPU known to the system'];
   }
   return gpus.map(({ name, driver, totalBytes, freeBytes }) =>
     [
@@ -139,7 +139,7 @@ function verdictLines({ trains, pick, findings }: DoctorReport): string[] {
       ? trains
         ? '  Training works, but not with --engine auto.'
         : '  Training is not possible here.'
-      : `  Train as you are: --engine auto takes ${engine}${others}.`;
+      : `  Ready to train: --engine auto takes ${engine}${others}.`;
   return [
     use,
     ...findings.flatMap(({ level, what, remedy }) => [

@@ -1,4 +1,4 @@
-// `slowlane doctor`: asks, prints, and says by its exit code whether training is possible.
+// `slowlane doctor`: prints the report. Its exit code says whether training is possible.
 
 import { EXIT } from '../terminal/cli-error.js';
 import { Interrupted, listenForInterrupt } from '../terminal/interrupt.js';

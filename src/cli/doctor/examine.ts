@@ -1,4 +1,4 @@
-// Asks every probe, and makes the report. Whatever a probe does, it costs at most its own answer.
+// Asks each probe and makes the report. A probe that fails costs only its own result.
 
 import type { ModelName } from '../../models/names.js';
 import { findingsOf } from './findings.js';
@@ -8,7 +8,7 @@ import { DOCTOR_SCHEMA, DOCTOR_SCHEMA_VERSION } from './report.js';
 import type { DoctorReport, EngineReport } from './report.js';
 
 const ENGINES = ['webgpu', 'tensorflow', 'wasm', 'cpu'] as const;
-/** `auto` may take another engine for models with convolutions. */
+/** `auto` may pick another engine for models with convolutions. */
 const MODELS = { plain: 'mlp', convolutional: 'cnn' } as const satisfies Record<string, ModelName>;
 
 export interface Doctor {
@@ -48,15 +48,16 @@ export async function examine({ probe, slowlane, node, system }: Doctor): Promis
     pickFor(probe, MODELS.plain),
     pickFor(probe, MODELS.convolutional),
   ]);
-  // Last, when nothing else runs.
+  // Last, so that nothing else runs meanwhile.
   const ofHost = await ask('host speeds', null);
   const ofDevice = (adapters ?? []).length > 0 ? await ask('device speeds', null) : null;
-  const facts = {
+  const report: DoctorReport = {
     schema: DOCTOR_SCHEMA,
     schemaVersion: DOCTOR_SCHEMA_VERSION,
-    slowlane,
     trains: engines.some(({ works }) => works),
     pick: { engine, forConvolutions },
+    findings: [],
+    slowlane,
     node,
     system,
     host,
@@ -69,9 +70,8 @@ export async function examine({ probe, slowlane, node, system }: Doctor): Promis
     tensorflow,
     speeds: [...(ofHost ?? []), ...(ofDevice ?? [])],
     failures,
-  } as const;
-  const { schema, schemaVersion, trains, pick, ...rest } = facts;
-  return { schema, schemaVersion, trains, pick, findings: findingsOf(facts), ...rest };
+  };
+  return { ...report, findings: findingsOf(report) };
 }
 
 const NO_TENSORFLOW: EngineReport = {
@@ -99,7 +99,7 @@ async function pickFor(probe: StartProbe, model: ModelName): Promise<string | nu
   return result === null || result.reason !== null ? null : result.startedAs;
 }
 
-/** Each line once, without the places in sources that Dawn adds. */
+/** Each line once, without the source positions that Dawn adds. */
 function messagesIn(output: string): string[] {
   const lines = output
     .split('\n')

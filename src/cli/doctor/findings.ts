@@ -1,18 +1,16 @@
-// What is wrong with this machine, and what to do: plain rules on what the probes told.
+// What is wrong with this machine, and how to fix it: plain rules on the results of the probes.
 
 import type { DoctorReport, Finding } from './report.js';
-
-export type Facts = Omit<DoctorReport, 'findings'>;
 
 const LEVELS: readonly Finding['level'][] = ['error', 'warning', 'note'];
 const WEBGPU_PACKAGES = ['webgpu', '@tensorflow/tfjs-backend-webgpu'];
 const INSTALL_WEBGPU = 'npm install webgpu @tensorflow/tfjs-backend-webgpu@4.22.0';
 
-/** The worst first. */
-export function findingsOf(facts: Facts): Finding[] {
+/** The worst come first. */
+export function findingsOf(facts: DoctorReport): Finding[] {
   const found = [
     ...onTraining(facts),
-    ...onVulkan(facts), // first the cause
+    ...onVulkan(facts), // the cause of a missing GPU comes before it
     ...onGpu(facts),
     ...onPackages(facts),
     ...onTensorflow(facts),
@@ -22,16 +20,16 @@ export function findingsOf(facts: Facts): Finding[] {
   return LEVELS.flatMap((level) => found.filter((one) => one.level === level));
 }
 
-function onTraining({ engines, trains, pick }: Facts): Finding[] {
+function onTraining({ engines, trains, pick }: DoctorReport): Finding[] {
   const working = engines.filter(({ works }) => works);
   if (!trains) {
-    const what = 'No engine trains: each failed, as said above.';
+    const what = 'No engine trains: each failed, as listed above.';
     return [error(what, 'npm install @tensorflow/tfjs-backend-wasm @tensorflow/tfjs-backend-cpu')];
   }
   const found: Finding[] = [];
   if (pick.engine === null) {
     const [first] = working;
-    const what = '--engine auto does not come to a pick that trains.';
+    const what = '--engine auto picks no engine that trains.';
     found.push(warning(what, `Use --engine ${first?.name}`));
   }
   for (const { name, works, reason, remedy } of engines) {
@@ -42,14 +40,14 @@ function onTraining({ engines, trains, pick }: Facts): Finding[] {
   return found;
 }
 
-function onGpu(facts: Facts): Finding[] {
+function onGpu(facts: DoctorReport): Finding[] {
   const { adapters, gpus, engines, packages, failures } = facts;
-  if (WEBGPU_PACKAGES.some((name) => isMissing(packages, name))) return []; // said with the packages
+  if (WEBGPU_PACKAGES.some((name) => isMissing(packages, name))) return []; // reported with the packages
   if (adapters === null) {
     const reason = failures.find(({ probe }) => probe === 'adapters')?.reason ?? null;
     const what = `WebGPU could not be asked for its adapters: ${sentence(reason)}`;
     const remedy =
-      "The GPU's driver crashes or hangs, or the package webgpu is not whole: update them";
+      "Update the GPU's driver and the package webgpu: one of them crashes, hangs or is incomplete";
     return [warning(what, remedy)];
   }
   const hardware = adapters.filter(({ software }) => !software);
@@ -67,7 +65,7 @@ function onGpu(facts: Facts): Finding[] {
         `That is good for tests and for counting bytes, not for training.`;
   if (gpus !== null && gpus.length > 0) {
     const names = gpus.map(({ name }) => name).join(', ');
-    const what = `WebGPU does not find the GPU that is there (${names}).${only}`;
+    const what = `WebGPU does not find the GPU of this machine (${names}).${only}`;
     return [warning(what, DRIVER_REMEDY)];
   }
   const onBus = gpus === null ? '' : ', and none of NVIDIA, AMD or Intel is on the PCI bus';
@@ -82,7 +80,7 @@ const NO_GPU_REMEDY =
   'If the machine has one: install its driver, and give it to the virtual machine or container ' +
   '(docker run --gpus all). Without one, training runs on the CPU';
 
-function onVulkan({ vulkan, adapters, adapterMessages, gpus }: Facts): Finding[] {
+function onVulkan({ vulkan, adapters, adapterMessages, gpus }: DoctorReport): Finding[] {
   if (vulkan === null) return [];
   const { variable, drivers } = vulkan;
   const found = drivers
@@ -104,7 +102,7 @@ function onVulkan({ vulkan, adapters, adapterMessages, gpus }: Facts): Finding[]
   return [warning(`Vulkan finds no driver that works: ${said}.`, 'Install the driver of the GPU')];
 }
 
-function onPackages({ packages, gpus }: Facts): Finding[] {
+function onPackages({ packages, gpus }: DoctorReport): Finding[] {
   const missing = WEBGPU_PACKAGES.filter((name) => isMissing(packages, name));
   const found: Finding[] = [];
   if (missing.length > 0) {
@@ -117,13 +115,13 @@ function onPackages({ packages, gpus }: Facts): Finding[] {
   for (const { name, version } of packages ?? []) {
     const isPart = name.startsWith('@tensorflow/') && core !== null && version !== null;
     if (!isPart || version === core) continue;
-    const what = `${name} is ${version}, but @tensorflow/tfjs-core ${core}: two versions do not fit together.`;
+    const what = `${name} is ${version}, but @tensorflow/tfjs-core ${core}: these versions do not work together.`;
     found.push(warning(what, `npm install ${name}@${core}`));
   }
   return found;
 }
 
-function onTensorflow({ tensorflow, engines }: Facts): Finding[] {
+function onTensorflow({ tensorflow, engines }: DoctorReport): Finding[] {
   const installed = tensorflow?.filter(({ version }) => version !== null) ?? [];
   const engine = engines.find(({ name }) => name === 'tensorflow');
   if (installed.length === 0 || engine === undefined || engine.works) return [];
@@ -136,20 +134,22 @@ function onTensorflow({ tensorflow, engines }: Facts): Finding[] {
   );
 }
 
-function onHost({ host }: Facts): Finding[] {
+function onHost({ host }: DoctorReport): Finding[] {
   if (host === null || host.cores > 1) return [];
   const what = 'One core: the threads that blend slow weights share it with training.';
   return [note(what, 'Use --workers 0')];
 }
 
-/** WebGPU's own is said with the GPU. */
-function onFailures({ failures }: Facts): Finding[] {
+/** A failure of `adapters` is reported with the GPU. */
+function onFailures({ failures }: DoctorReport): Finding[] {
   return failures
     .filter(({ probe }) => probe !== 'adapters')
-    .map(({ probe, reason }) => note(`Not found out: ${probe}: ${sentence(reason)}`, null));
+    .map(({ probe, reason }) =>
+      note(`Unknown, because the probe '${probe}' failed: ${sentence(reason)}`, null),
+    );
 }
 
-function isMissing(packages: Facts['packages'], name: string): boolean {
+function isMissing(packages: DoctorReport['packages'], name: string): boolean {
   return packages?.some((one) => one.name === name && one.version === null) ?? false;
 }
 
@@ -157,14 +157,7 @@ function sentence(reason: string | null): string {
   return `${(reason ?? 'unknown').replace(/\.$/, '')}.`;
 }
 
-function error(what: string, remedy: string | null): Finding {
-  return { level: 'error', what, remedy };
-}
-
-function warning(what: string, remedy: string | null): Finding {
-  return { level: 'warning', what, remedy };
-}
-
-function note(what: string, remedy: string | null): Finding {
-  return { level: 'note', what, remedy };
-}
+type MakeFinding = (what: string, remedy: string | null) => Finding;
+const error: MakeFinding = (what, remedy) => ({ level: 'error', what, remedy });
+const warning: MakeFinding = (what, remedy) => ({ level: 'warning', what, remedy });
+const note: MakeFinding = (what, remedy) => ({ level: 'note', what, remedy });

@@ -1,5 +1,5 @@
-// The GPUs that the system knows, whether or not WebGPU does, with their memory where the system tells it:
-// NVIDIA's tool, and Linux' folders of PCI devices.
+// The GPUs that the system reports, whether or not WebGPU finds them, with their memory if it is known. The sources are
+// nvidia-smi and Linux' folders of PCI devices.
 
 import { join } from 'node:path';
 
@@ -18,7 +18,7 @@ const VENDORS: Readonly<Record<string, string>> = {
 const CLASSES = /^0x(03|12)/;
 const DEVICES = '/sys/bus/pci/devices';
 
-/** Empty without nvidia-smi; throws where it fails. */
+/** Empty without nvidia-smi. Throws if nvidia-smi fails. */
 export async function nvidiaGpus({ run }: Machine): Promise<GpuReport[]> {
   try {
     const rows = await askNvidia('--query-gpu=name,driver_version,memory.total,memory.free', run);
@@ -35,14 +35,14 @@ export async function nvidiaGpus({ run }: Machine): Promise<GpuReport[]> {
   }
 }
 
-/** It says on stdout why it can't reach its driver. */
+/** nvidia-smi prints on stdout why it can't reach its driver. */
 function saidBy(error: unknown): string {
   const stdout = (error as { stdout?: unknown }).stdout;
   const said = typeof stdout === 'string' ? stdout.trim() : '';
   return (said === '' ? reasonOf(error) : said).split('\n', 1)[0] ?? '';
 }
 
-/** Those of the vendors whose GPUs compute. Null where the system doesn't tell: outside of Linux, and without sysfs. */
+/** GPUs of the vendors above. null where they are not known: outside of Linux, and without sysfs. */
 export async function pciGpus(machine: Machine): Promise<GpuReport[] | null> {
   const slots = machine.platform === 'linux' ? await machine.list(DEVICES) : [];
   if (slots.length === 0) return null;
@@ -81,7 +81,7 @@ function numberIn(text: string): number | null {
   return /^\d+$/.test(text) ? Number(text) : null;
 }
 
-/** Each GPU once: what nvidia-smi tells is more than what the bus does. Null where nobody told of any, or of none. */
+/** Each GPU once: nvidia-smi reports more than the bus. null if neither source reports anything. */
 export function mergedGpus(
   nvidia: readonly GpuReport[] | null,
   onBus: readonly GpuReport[] | null,

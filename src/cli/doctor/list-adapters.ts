@@ -1,5 +1,5 @@
-// Every WebGPU adapter that Dawn knows, with its limits. Runs in a process of its own, which a driver may take
-// down; what Dawn and the Vulkan loader have to say goes to its stderr.
+// Each WebGPU adapter that Dawn knows, with its limits. Runs in its own process, because a driver may crash it. Dawn and
+// the Vulkan loader write their messages to its stderr.
 
 import { adaptersOf, type ChosenAdapter } from '../../engines/webgpu/adapters.js';
 import { openNodeGpu } from '../../engines/webgpu/node-gpu.js';

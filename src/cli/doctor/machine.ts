@@ -1,4 +1,4 @@
-// What the doctor's probes see of the machine; tests make one up.
+// The machine as the doctor's probes see it. Tests pass a made-up one.
 
 import { access, readdir, readFile, stat } from 'node:fs/promises';
 import { cpus, freemem, totalmem } from 'node:os';
@@ -14,13 +14,13 @@ export interface Machine {
   /** Of Node, without the v. */
   readonly node: string;
   readonly readText: (path: string) => Promise<string>;
-  /** The names in a folder; none where it can't be read. */
+  /** The names in a folder; none if it can't be read. */
   readonly list: (folder: string) => Promise<readonly string[]>;
   /** Follows links. */
   readonly exists: (path: string) => Promise<boolean>;
   readonly run: RunProgram;
   readonly host: () => HostReport;
-  /** Null where the package isn't installed. */
+  /** null: not installed. */
   readonly packageFolder: (name: string) => string | null;
 }
 

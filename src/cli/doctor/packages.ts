@@ -1,4 +1,4 @@
-// Which of the packages that slowlane works with are installed, and in which versions.
+// The installed versions of the packages that slowlane works with.
 
 import { join } from 'node:path';
 
@@ -16,13 +16,19 @@ const PACKAGES = [
   '@tensorflow/tfjs-node',
 ] as const;
 
-export function examinePackages({ packageFolder, readText }: Machine): Promise<PackageReport[]> {
+export function examinePackages(machine: Machine): Promise<PackageReport[]> {
   return Promise.all(
-    PACKAGES.map(async (name) => {
-      const folder = packageFolder(name);
-      if (folder === null) return { name, version: null };
-      const text = await readText(join(folder, 'package.json'));
-      return { name, version: (JSON.parse(text) as { version: string }).version };
-    }),
+    PACKAGES.map(async (name) => ({ name, version: await versionOf(machine, name) })),
   );
+}
+
+/** null if it is not installed. */
+export async function versionOf(
+  { packageFolder, readText }: Machine,
+  name: string,
+): Promise<string | null> {
+  const folder = packageFolder(name);
+  if (folder === null) return null;
+  const text = await readText(join(folder, 'package.json'));
+  return (JSON.parse(text) as { version: string }).version;
 }

@@ -4,16 +4,12 @@ import { runCellHere } from '../../measure/cell-process.js';
 import { nvidiaGpus, pciGpus } from './gpus.js';
 import { thisMachine } from './machine.js';
 import { examinePackages } from './packages.js';
-import type { ProbeRequests, ProbeResults } from './probes.js';
 import { examineTensorflow } from './tensorflow.js';
+import type { EngineRequest } from './try-engine.js';
 import { examineVulkan } from './vulkan.js';
 
-// Loaded only when needed: drivers and packages that one of them loads must not trouble the others.
-const probes: {
-  readonly [Name in keyof ProbeResults]: (
-    request: ProbeRequests[Name],
-  ) => ProbeResults[Name] | Promise<ProbeResults[Name]>;
-} = {
+// Each imports what it needs: drivers and packages that one of them loads must not affect the others.
+const probes = {
   host: () => thisMachine().host(),
   packages: () => examinePackages(thisMachine()),
   'nvidia-smi': () => nvidiaGpus(thisMachine()),
@@ -21,14 +17,16 @@ const probes: {
   'Vulkan drivers': () => examineVulkan(thisMachine()),
   'tfjs-node': () => examineTensorflow(thisMachine()),
   adapters: async () => (await import('./list-adapters.js')).listAdapters(),
-  engine: async (request) => (await import('./try-engine.js')).tryEngine(request),
+  engine: async (request: EngineRequest) => (await import('./try-engine.js')).tryEngine(request),
   'host speeds': async () => (await import('./speeds.js')).hostSpeeds(),
   'device speeds': async () => (await import('./speeds.js')).deviceSpeeds(),
 };
 
+export type Probes = typeof probes;
+
 const [, , name = '', request = ''] = process.argv;
 await runCellHere<unknown>(async () => {
-  const probe = probes[name as keyof ProbeResults] as ((request: unknown) => unknown) | undefined;
+  const probe = probes[name as keyof Probes] as ((request: unknown) => unknown) | undefined;
   if (probe === undefined) throw new Error(`There is no probe '${name}'.`);
   return probe(JSON.parse(request));
 });

@@ -1,37 +1,19 @@
-// The probes, each in a process of its own: drivers and native code may crash or hang, and so may a read of a file.
+// Starts each probe in its own process, because drivers, native code and reads of files may crash or hang.
 
 import { fileURLToPath } from 'node:url';
 
 import { runCell } from '../../measure/run-cell.js';
-import type {
-  AdapterReport,
-  GpuReport,
-  HostReport,
-  PackageReport,
-  SpeedReport,
-  TensorflowReport,
-  VulkanReport,
-} from './report.js';
-import type { EngineRequest, EngineTry } from './try-engine.js';
+import type { Probes } from './probe-main.js';
 
-export interface ProbeResults {
-  host: HostReport;
-  packages: readonly PackageReport[];
-  'nvidia-smi': readonly GpuReport[];
-  'PCI devices': readonly GpuReport[] | null;
-  'Vulkan drivers': VulkanReport | null;
-  'tfjs-node': readonly TensorflowReport[];
-  adapters: readonly AdapterReport[];
-  engine: EngineTry;
-  'host speeds': readonly SpeedReport[];
-  'device speeds': readonly SpeedReport[];
-}
-
+/** null: the probe takes no request. */
 export type ProbeRequests = {
-  readonly [Name in keyof ProbeResults]: Name extends 'engine' ? EngineRequest : null;
+  readonly [Name in keyof Probes]: Parameters<Probes[Name]> extends [infer Request]
+    ? Request
+    : null;
 };
+export type ProbeResults = { readonly [Name in keyof Probes]: Awaited<ReturnType<Probes[Name]>> };
 
-/** What a probe told, or why it told nothing; and what was printed meanwhile. */
+/** The result of a probe, or why it failed, and what it printed. */
 export interface ProbeEnd<R> {
   readonly result: R | null;
   readonly failed: string | null;

@@ -1,8 +1,8 @@
-// What `slowlane doctor --json` prints: plain data, documented in docs/doctor.md. A null is something that nobody
-// told; no number in here is a guess.
+// What `slowlane doctor --json` prints: plain data, documented in docs/doctor.md. null means
+// unknown; no number is guessed.
 
 export const DOCTOR_SCHEMA = 'slowlane-doctor';
-/** Rises when the layout changes in a way that readers must know of. */
+/** Rises when a name changes or is removed. */
 export const DOCTOR_SCHEMA_VERSION = 1;
 
 export interface DoctorReport {
@@ -19,21 +19,21 @@ export interface DoctorReport {
   readonly host: HostReport | null;
   readonly packages: readonly PackageReport[] | null;
   readonly engines: readonly EngineReport[];
-  /** WebGPU's; empty where it finds none, null where it could not be asked. */
+  /** WebGPU's adapters. null if the probe failed. */
   readonly adapters: readonly AdapterReport[] | null;
-  /** What WebGPU's implementation and the Vulkan loader said meanwhile. */
+  /** Messages of WebGPU's implementation and of the Vulkan loader. */
   readonly adapterMessages: readonly string[];
-  /** Null where Vulkan is not WebGPU's way to the GPU, as on Windows and macOS. */
+  /** null where WebGPU does not use Vulkan: on Windows and macOS. */
   readonly vulkan: VulkanReport | null;
-  /** What the system tells of GPUs, beside WebGPU. */
+  /** The GPUs that the system reports, whether or not WebGPU finds them. */
   readonly gpus: readonly GpuReport[] | null;
   readonly tensorflow: readonly TensorflowReport[] | null;
   readonly speeds: readonly SpeedReport[];
-  /** Probes that told nothing. */
+  /** Probes that failed. */
   readonly failures: readonly { readonly probe: string; readonly reason: string }[];
 }
 
-/** What `--engine auto` takes; null where it takes none. */
+/** The engine that `--engine auto` picks; null for none. */
 export interface Pick {
   readonly engine: string | null;
   /** For models with convolutions. */
@@ -57,15 +57,15 @@ export interface HostReport {
 
 export interface PackageReport {
   readonly name: string;
-  /** Null: not installed. */
+  /** null: not installed. */
   readonly version: string | null;
 }
 
-/** Whether an engine started and took a step with Lookahead around Adam, in a process of its own. */
+/** Whether an engine started and took steps with Lookahead around Adam, in its own process. */
 export interface EngineReport {
   readonly name: string;
   readonly works: boolean;
-  /** The name it has once it runs: `webgpu (…)`. */
+  /** Its name once it runs: `webgpu (…)`. */
   readonly startedAs: string | null;
   /** Why it doesn't work. */
   readonly reason: string | null;
@@ -99,10 +99,10 @@ export interface VulkanReport {
 }
 
 export interface VulkanDriver {
-  /** The ICD file, or what stands in its place. */
+  /** The path of the ICD file, whether or not it is one. */
   readonly file: string;
   readonly library: string | null;
-  /** Null: nothing is wrong that can be seen. */
+  /** null: no problem was found. */
   readonly problem: string | null;
   readonly remedy: string | null;
 }
@@ -110,7 +110,7 @@ export interface VulkanDriver {
 export interface GpuReport {
   readonly source: 'nvidia-smi' | 'sysfs';
   readonly name: string;
-  /** Null: none is loaded, or it is unknown. */
+  /** null: none is loaded, or it is unknown. */
   readonly driver: string | null;
   readonly totalBytes: number | null;
   readonly freeBytes: number | null;
@@ -118,25 +118,25 @@ export interface GpuReport {
 
 export interface TensorflowReport {
   readonly name: string;
-  /** Null: not installed. The rest is empty then. */
+  /** null: not installed, and then the rest is empty. */
   readonly version: string | null;
   readonly folder: string | null;
   /** The native module, which is compiled or downloaded when the package is installed. */
   readonly binding: string | null;
   /** The files of libtensorflow. */
   readonly libraries: readonly string[];
-  /** As the files are named; null if they don't tell. */
+  /** Its version by the names of the files; null if they have none. */
   readonly libtensorflow: string | null;
-  /** What keeps it from loading, as far as its files show. */
+  /** Why it cannot load, as far as its files show. */
   readonly problem: string | null;
   readonly remedy: string | null;
 }
 
 export interface SpeedReport {
   readonly what: string;
-  /** 10⁹ bytes a second, the best of a few; null where it could not be measured. */
+  /** 10⁹ bytes per second, the best of a few; null if it could not be measured. */
   readonly gbPerSecond: number | null;
-  /** Of a software adapter: the speed of nothing but memory copies. */
+  /** true: a software adapter, which only copies within host memory. */
   readonly software: boolean;
   readonly bytes: number;
 }

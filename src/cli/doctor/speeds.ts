@@ -1,5 +1,5 @@
 // How fast bytes are copied: within host memory, to a worker thread and back through shared memory, to the device
-// and from it. Each takes a fraction of a second, in a process of its own.
+// and from it. Each takes a fraction of a second, in its own process.
 
 import { Worker } from 'node:worker_threads';
 

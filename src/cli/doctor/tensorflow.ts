@@ -1,10 +1,11 @@
-// tfjs-node and tfjs-node-gpu as their files show them. Nothing is loaded here: a native module that crashes would
-// take the doctor with it, so whether they run is found by the probe of the engine, in a process of its own.
+// tfjs-node and tfjs-node-gpu by their files. Nothing is loaded here, because a native module may crash. The probe of
+// the engine finds whether they run, in its own process.
 
 import { join } from 'node:path';
 
 import type { TensorflowReport } from './report.js';
 import type { Machine } from './machine.js';
+import { versionOf } from './packages.js';
 
 const PACKAGES = ['@tensorflow/tfjs-node-gpu', '@tensorflow/tfjs-node'] as const;
 const BINDING = 'tfjs_binding.node';
@@ -12,7 +13,7 @@ const BINDING = 'tfjs_binding.node';
 const LIBRARIES = 'deps/lib';
 const HEADERS = 'deps/include/tensorflow/core/public';
 const LIBRARY = /^(lib)?tensorflow.*\.(so|dylib|dll)([.\d]*)$/;
-/** It calls util.isNullOrUndefined, which Node 23 has no longer. */
+/** It calls util.isNullOrUndefined, which Node 23 removed. */
 const FIRST_NODE_WITHOUT = 23;
 
 export function examineTensorflow(machine: Machine): Promise<TensorflowReport[]> {
@@ -21,21 +22,8 @@ export function examineTensorflow(machine: Machine): Promise<TensorflowReport[]>
 
 async function examineOne(machine: Machine, name: string): Promise<TensorflowReport> {
   const folder = machine.packageFolder(name);
-  if (folder === null) {
-    return {
-      name,
-      version: null,
-      folder,
-      binding: null,
-      libraries: [],
-      libtensorflow: null,
-      problem: null,
-      remedy: null,
-    };
-  }
-  const { version } = JSON.parse(await machine.readText(join(folder, 'package.json'))) as {
-    version: string;
-  };
+  const version = await versionOf(machine, name);
+  if (folder === null || version === null) return { ...NOT_INSTALLED, name };
   const binding = await findBinding(machine, folder);
   const libraries = (await machine.list(join(folder, LIBRARIES)))
     .filter((file) => LIBRARY.test(file))
@@ -52,7 +40,17 @@ async function examineOne(machine: Machine, name: string): Promise<TensorflowRep
   };
 }
 
-/** Links to files that aren't there. */
+const NOT_INSTALLED: Omit<TensorflowReport, 'name'> = {
+  version: null,
+  folder: null,
+  binding: null,
+  libraries: [],
+  libtensorflow: null,
+  problem: null,
+  remedy: null,
+};
+
+/** Links to files that do not exist. */
 async function danglingOf(
   machine: Machine,
   folder: string,
@@ -74,13 +72,13 @@ async function findBinding(machine: Machine, folder: string): Promise<string | n
   return null;
 }
 
-/** Of names like `libtensorflow.so.2.9.1`, the longest. */
+/** The longest version in names like `libtensorflow.so.2.9.1`. */
 function versionIn(libraries: readonly string[]): string | null {
   const versions = libraries.map((file) => /(\d+(?:\.\d+)+)/.exec(file)?.[1] ?? '');
   return versions.toSorted((a, b) => b.length - a.length).find((version) => version !== '') ?? null;
 }
 
-/** Of those that it was built with, where they were kept. */
+/** The version in the headers that the native module was built with. null without headers. */
 async function versionOfHeaders(machine: Machine, folder: string): Promise<string | null> {
   for (const file of ['release_version.h', 'version.h']) {
     const text = await machine.readText(join(folder, HEADERS, file)).catch(() => '');

@@ -1,5 +1,5 @@
 // Whether an engine trains: it is started as `slowlane train` starts it, and takes two steps with a sync after
-// each. Runs in a process of its own, which a driver may take down.
+// each. Runs in its own process, because a driver may crash it.
 
 import * as tf from '@tensorflow/tfjs-core';
 

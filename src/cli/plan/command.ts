@@ -5,7 +5,7 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { parseCount } from '../../checks/counts.js';
 import type { GradientLifetime, MomentPolicy } from '../../optimizers/step-options.js';
 import { BUS_BYTES_PER_SECOND, checkBus } from '../../plan/bus.js';
-import { PLANNED_INNERS, type PlannedInner } from '../../plan/inner-names.js';
+import { INNER_NAMES, type InnerName } from '../../plan/inner-names.js';
 import { CHOICES } from '../../plan/policies.js';
 import type { SlowFormat } from '../../slow/slow-format.js';
 import { UsageError } from '../terminal/cli-error.js';
@@ -32,7 +32,7 @@ export interface PlanRequest {
   readonly batch: number;
   readonly accumulate: number;
   readonly activations?: number;
-  readonly inner: PlannedInner;
+  readonly inner: InnerName;
   readonly vram: number | 'auto';
   readonly host?: number;
   readonly syncPeriod: number;
@@ -61,7 +61,7 @@ const OPTIONS: readonly Option[] = [
     'with --params: the measured size of activations',
     sizeInBytes,
   ).conflicts('model'),
-  choice('--inner <name>', 'the inner optimizer', PLANNED_INNERS).default('adam'),
+  choice('--inner <name>', 'the inner optimizer', INNER_NAMES).default('adam'),
   parsed(
     '--vram <size>',
     'the budget on the device: 4GiB, 512MiB, or auto (the free memory that nvidia-smi reports)',

@@ -3,11 +3,12 @@
 import type { Command } from 'commander';
 
 import type { ModelName } from '../../models/names.js';
+import type { InnerName } from '../../plan/inner-names.js';
 import type { MomentPolicy } from '../../optimizers/step-options.js';
 import { UsageError } from '../terminal/cli-error.js';
 import { lookaheadOverrides } from '../terminal/override.js';
 import { checkCombination, type EngineName } from './choices.js';
-import { INNER_WITH_CURVATURE, type InnerName, type RawTrainOptions } from './options.js';
+import { INNER_WITH_CURVATURE, type RawTrainOptions } from './options.js';
 
 /** Options that mean nothing with --no-lookahead. */
 export const LOOKAHEAD_ONLY: readonly string[] = [

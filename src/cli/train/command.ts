@@ -4,6 +4,7 @@ import { Command, Option } from 'commander';
 
 import { MODEL_NAMES } from '../../models/names.js';
 import { GRADIENT_LIFETIMES, MOMENT_POLICIES } from '../../optimizers/step-options.js';
+import { INNER_NAMES } from '../../plan/inner-names.js';
 import { SLOW_FORMATS } from '../../slow/slow-format.js';
 import { DATA_NAMES, DEFAULT_MODELS, defaultModel, ENGINE_NAMES } from './choices.js';
 import { choice, parsed, syncPeriod } from '../terminal/command-options.js';
@@ -19,7 +20,6 @@ import { checkTogether } from './checks.js';
 import {
   BATCH_SIZES,
   EPOCHS,
-  INNER_NAMES,
   INNER_STATES,
   LEARNING_RATES,
   type RawTrainOptions,

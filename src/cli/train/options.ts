@@ -3,19 +3,9 @@
 import type { ModelName } from '../../models/names.js';
 import type { DataName, EngineName } from './choices.js';
 import type { GradientLifetime, MomentPolicy } from '../../optimizers/step-options.js';
+import type { InnerName } from '../../plan/inner-names.js';
 import type { SlowFormat } from '../../slow/slow-format.js';
 import type { Override } from '../terminal/override.js';
-
-export const INNER_NAMES = [
-  'sgd',
-  'momentum',
-  'rmsprop',
-  'adagrad',
-  'adam',
-  'adamw',
-  'lion',
-] as const;
-export type InnerName = (typeof INNER_NAMES)[number];
 
 /** The optimizers with a second moment, which the adaptive slow step size uses as the curvature. */
 export const INNER_WITH_CURVATURE: readonly InnerName[] = ['rmsprop', 'adagrad', 'adam', 'adamw'];

@@ -1,28 +1,14 @@
 // Takes the steps: with the inner optimizer alone or inside Lookahead. Both look the same to the training loop.
 
 import type * as tf from '@tensorflow/tfjs-core';
-import {
-  adagrad,
-  adam,
-  adamw,
-  adaptive,
-  lion,
-  lookahead,
-  momentum,
-  rmsprop,
-  sgd,
-} from '../../index.js';
+import { adaptive, lookahead, type WeightwiseOptimizer } from '../../index.js';
+import { makeInner } from '../../plan/inner-rules.js';
 import { checkAllMatch } from '../../checks/overrides.js';
 import type { HostMemory, SyncRecord } from '../../records/run-record.js';
 import type { SyncTotals } from '../../records/step-times.js';
 import { reasonOf, UsageError } from '../terminal/cli-error.js';
 import { innerOverrides, lookaheadOverrides, type Override } from '../terminal/override.js';
-import type { InnerName, TrainOptions } from './options.js';
-
-const INNER = { sgd, momentum, rmsprop, adagrad, adam, adamw, lion } as const satisfies Record<
-  InnerName,
-  unknown
->;
+import type { TrainOptions } from './options.js';
 
 /** Lower bound of the adaptive slow step size. Without one, slow weights may stop moving. */
 const ADAPTIVE_MIN = 0.1;
@@ -51,7 +37,7 @@ export interface Trainer {
 export function makeTrainer(options: TrainOptions, variables: readonly tf.Variable[]): Trainer {
   const { learningRate, gradients, moments, accumulate, override } = options;
   checkOverridesMatch(override, variables);
-  const inner = INNER[options.inner]({
+  const inner = makeInner(options.inner, {
     learningRate,
     gradients,
     moments,
@@ -76,9 +62,7 @@ function checkOverridesMatch(
   }
 }
 
-type Inner = ReturnType<(typeof INNER)[InnerName]>;
-
-function innerAlone(inner: Inner, variables: readonly tf.Variable[]): Trainer {
+function innerAlone(inner: WeightwiseOptimizer, variables: readonly tf.Variable[]): Trainer {
   return {
     async step(loss, wantsLoss) {
       const cost = inner.minimize(loss, wantsLoss, [...variables]);
@@ -93,7 +77,7 @@ function innerAlone(inner: Inner, variables: readonly tf.Variable[]): Trainer {
 }
 
 function insideLookahead(
-  inner: Inner,
+  inner: WeightwiseOptimizer,
   options: TrainOptions,
   variables: readonly tf.Variable[],
 ): Trainer {

@@ -127,7 +127,7 @@ describe('the verdict', () => {
   test('names a GPU that is there but that WebGPU does not find', async () => {
     const report = await reportOn({ trains: ['wasm', 'cpu'], 'nvidia-smi': [GPU] });
     expect(said(report)[0]).toMatch(
-      /does not find the GPU that is there \(NVIDIA RTX 1\).*→ Install/,
+      /does not find the GPU of this machine \(NVIDIA RTX 1\).*→ Install/,
     );
   });
 
@@ -196,7 +196,7 @@ test('probes that fail cost their own lines: the report is whole, and says which
     names.filter((name) => name !== 'device speeds').toSorted(), // without adapters not asked
   );
   const text = doctorText(report);
-  expect(text).toContain('Not found out: host: crashed: signal SIGSEGV.');
+  expect(text).toContain("Unknown, because the probe 'host' failed: crashed: signal SIGSEGV.");
   expect(text).toContain('WebGPU could not be asked for its adapters: crashed');
 });
 
