@@ -5,6 +5,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { shown } from '../checks/check.js';
 import { SlowlaneError } from '../checks/errors.js';
+import { watchKernels } from '../tfjs/engine-state.js';
 import { type TapeNode, freeSaved, inputsOf, nodesBetween, record } from '../tfjs/tape.js';
 import { TapeWalk } from './tape-walk.js';
 
@@ -99,22 +100,9 @@ function reachedBy(nodes: readonly TapeNode[], value: tf.Tensor): Set<number> {
  */
 function watchReads<T>(node: TapeNode, changed: ReadonlySet<tf.Tensor>, run: () => T): T {
   if (changed.size === 0 || tf.getGradient(node.kernelName) != null) return run();
-  const engine = tf.engine();
-  const before = Object.getOwnPropertyDescriptor(engine, 'runKernel');
-  const runKernel = engine.runKernel.bind(engine);
-  const watched: typeof runKernel = (name, inputs, attrs) => {
-    for (const input of Object.values(inputs)) {
-      if (changed.has(input)) throw new Error(readsChanged(input));
-    }
-    return runKernel(name, inputs, attrs);
-  };
-  Object.defineProperty(engine, 'runKernel', { value: watched, configurable: true });
-  try {
-    return run();
-  } finally {
-    if (before === undefined) Reflect.deleteProperty(engine, 'runKernel');
-    else Object.defineProperty(engine, 'runKernel', before);
-  }
+  return watchKernels((inputs) => {
+    for (const input of inputs) if (changed.has(input)) throw new Error(readsChanged(input));
+  }, run);
 }
 
 function readsChanged(weight: tf.Tensor): string {

@@ -42,7 +42,7 @@ export const PHASES = ['forward', 'backward', 'update', 'sync', 'other'] as cons
  */
 export type Phase = (typeof PHASES)[number];
 
-/** Says of each of `variables` what it is for. */
+/** Sorts `variables` into weights and moments. */
 export function variableSorter(
   variables: readonly tf.Variable[],
 ): (variable: tf.Variable) => 'weights' | 'moments' {

@@ -1,7 +1,7 @@
-// Where fast weights live: the contract that every engine's adapter keeps.
+// Access to fast weights: the contract that the device of every engine keeps.
 //
-// An adapter moves elements between a tfjs tensor and host memory, and nothing else. It holds no
-// state between syncs. The same contract suite runs against every adapter.
+// A device moves elements between a tfjs tensor and host memory, and nothing else. It holds no
+// state between syncs. The same contract suite runs against every device.
 
 import type * as tf from '@tensorflow/tfjs-core';
 
@@ -47,6 +47,6 @@ export interface DeviceWriter {
    */
   push(variable: tf.Variable, start: number, from: Float32Array): void | Promise<void>;
 
-  /** Frees what was made for variables whose last part did not come. Their values stay as they are. */
+  /** Drops variables whose last part did not come. Their values stay as they are. */
   close(): void;
 }

@@ -4,18 +4,10 @@
 import * as tf from '@tensorflow/tfjs-core';
 
 import { type ChosenAdapter, chooseAdapter, requestDevice } from '../engines/webgpu/adapters.js';
-import { BACKEND_NAME, startWebGPU, type WebGPUEngine } from '../engines/webgpu/start.js';
+import { startWebGPU, type WebGPUEngine } from '../engines/webgpu/start.js';
+import { type WebGPUBackendParts, webgpuParts } from '../tfjs/webgpu-backend.js';
 import { defineNavigatorGpu, openNodeGpu } from '../engines/webgpu/node-gpu.js';
 import type { EngineAnswer } from './machine.js';
-
-/** The part of tfjs's WebGPU backend that is used here. */
-interface Backend {
-  readonly device: GPUDevice;
-  readonly commandEncoder: GPUCommandEncoder | null;
-  uploadToGPU(dataId: object): void;
-  endComputePassEncoder(): void;
-  submitQueue(): void;
-}
 
 /** What a workload is made on, and trains on. */
 export interface TrainingDevice {
@@ -63,9 +55,9 @@ export class BareDevice {
 
 /** A device with a backend of TensorFlow.js on it, which is the current one. */
 export class TensorDevice extends BareDevice implements TrainingDevice {
-  readonly #backend: Backend;
+  readonly #backend: WebGPUBackendParts;
 
-  constructor(backend: Backend, watcher: Watcher) {
+  constructor(backend: WebGPUBackendParts, watcher: Watcher) {
     super(backend.device, watcher);
     this.#backend = backend;
     watcher.watchTensors(tf.engine());
@@ -88,7 +80,7 @@ export class OurDevice extends TensorDevice {
   readonly engine: WebGPUEngine;
 
   constructor(engine: WebGPUEngine, watcher: Watcher) {
-    super(tf.findBackend(BACKEND_NAME) as unknown as Backend, watcher);
+    super(engine.backend.parts, watcher);
     this.engine = engine;
   }
 }
@@ -117,7 +109,7 @@ export async function openStock(
   tf.removeBackend('webgpu'); // would ask for an adapter by itself, in a way that Dawn refuses
   tf.registerBackend('webgpu', () => backend);
   if (!(await tf.setBackend('webgpu'))) throw new Error("tfjs's WebGPU backend could not be used.");
-  return new TensorDevice(backend as unknown as Backend, watcher);
+  return new TensorDevice(webgpuParts(backend), watcher);
 }
 
 export async function openBare(adapter: string | undefined, watcher: Watcher): Promise<BareDevice> {

@@ -1,8 +1,8 @@
 // `meter()`: records what the memory of the device is for, step by step.
 //
-// A function and no method of optimizers: memory is the backend's, whoever optimizes, and a run may have
-// several optimizers. A backend that owns its allocator registers a meter of its own; of any other,
-// TensorFlow.js's count of tensors is taken when a step begins.
+// It is a function, not a method of optimizers: memory belongs to the backend, and a run may have several optimizers.
+// An engine that owns its allocator reports to the meter; on other backends TensorFlow.js's count of tensors is read
+// when a step begins.
 
 import * as tf from '@tensorflow/tfjs-core';
 

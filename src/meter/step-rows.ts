@@ -1,10 +1,11 @@
-// A whole run in a bounded number of rows: what was held when each row's first step began, and when most
-// was in use, the pool left out: what is allocated in all hardly changes once a run is under way. If the rows run out, each two neighbours become one.
+// A whole run in a bounded number of rows: the bytes held when each row's first step began, and when most was in use.
+// The pool does not count as in use: with it the sum hardly changes during a run. If the rows run out, each two
+// neighbours become one.
 
 import { CATEGORIES } from '../engine/categories.js';
 import type { StepColumns } from './timeline-data.js';
 
-/** Rows of a run are never more. */
+/** The most rows that a run has. */
 export const MAX_ROWS = 512;
 
 interface Row {

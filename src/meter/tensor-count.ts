@@ -1,5 +1,5 @@
-// For backends whose allocator is not ours: what TensorFlow.js says that its tensors hold, at the border
-// of two steps. What lives inside a step is not seen, nor what the allocator keeps beyond it.
+// For backends whose allocator is not ours: the bytes of TensorFlow.js's tensors when a step begins. Tensors that live
+// within one step are not seen, nor is memory that the allocator keeps for reuse.
 
 import * as tf from '@tensorflow/tfjs-core';
 

@@ -87,7 +87,7 @@ export class Timeline implements MeterSink {
     if (this.#listener !== undefined) this.#tell({ step: this.#step, phase, from, to, bytes });
   }
 
-  /** Throws what the listener threw, if it did: it was asked no more since. */
+  /** @throws the error of the listener, if it threw one; it was not called again. */
   data({ kind, budgetBytes }: Pick<MeterSource, 'kind' | 'budgetBytes'>): TimelineData {
     if (this.#complaint !== null) throw this.#complaint.thrown;
     return {

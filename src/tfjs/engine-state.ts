@@ -1,4 +1,4 @@
-// What TensorFlow.js's engine is doing now: private parts of tfjs-core 4.22 (`engine.js`).
+// TensorFlow.js's engine: what it is doing now, and a look at its kernels. Private parts of tfjs-core 4.22 (`engine.js`).
 
 import * as tf from '@tensorflow/tfjs-core';
 
@@ -55,4 +55,22 @@ export function dropTape(): void {
     for (const tensor of saved) if (!tensor.isDisposed) tensor.dispose();
   }
   state.activeTape = [];
+}
+
+/** Runs `run`, and calls `begins` with the inputs of each kernel before it runs. If `begins` throws, the kernel does not run. */
+export function watchKernels<T>(begins: (inputs: readonly tf.Tensor[]) => void, run: () => T): T {
+  const engine = tf.engine();
+  const before = Object.getOwnPropertyDescriptor(engine, 'runKernel');
+  const runKernel = engine.runKernel.bind(engine);
+  const watched: typeof runKernel = (name, inputs, attrs) => {
+    begins(Object.values(inputs));
+    return runKernel(name, inputs, attrs);
+  };
+  Object.defineProperty(engine, 'runKernel', { value: watched, configurable: true });
+  try {
+    return run();
+  } finally {
+    if (before === undefined) Reflect.deleteProperty(engine, 'runKernel');
+    else Object.defineProperty(engine, 'runKernel', before);
+  }
 }

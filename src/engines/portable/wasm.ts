@@ -6,19 +6,10 @@
 
 import type * as tf from '@tensorflow/tfjs-core';
 
+import { isWasmBackend } from '../../tfjs/wasm-backend.js';
 import { cpuDevice } from './cpu.js';
 import { WholeWriter } from './whole-writer.js';
 import type { Device } from '../../engine/device.js';
-
-/** The part of tfjs-backend-wasm that is used here; checked by `isWasmBackend` before use. */
-interface WasmBackend extends tf.KernelBackend {
-  typedArrayFromHeap(tensor: tf.TensorInfo): Float32Array;
-  readonly dataIdMap: { has(dataId: object): boolean };
-}
-
-function isWasmBackend(backend: tf.KernelBackend): backend is WasmBackend {
-  return 'typedArrayFromHeap' in backend && 'dataIdMap' in backend;
-}
 
 /** The adapter for the current backend, or null if it is not the wasm backend as this file knows it. */
 export function wasmDevice(backend: tf.KernelBackend): Device | null {

@@ -21,7 +21,7 @@ export function tensorflowDevice(backend: TensorFlowBackend, halves: HalfTransfe
         into.set(values.subarray(start, start + into.length));
         return;
       }
-      // A part of its own on the device: what is read is copied as a whole.
+      // A read copies a whole tensor, so a part becomes a tensor first.
       const isWhole = into.length === tensor.size;
       const part = isWhole ? tensor : slice(tensor, start, into.length);
       try {

@@ -36,7 +36,7 @@ export class Ops {
     return this.one('ReadVariableOp', [this.#dtype], [resource]);
   }
 
-  /** Lets go of what the resource holds. */
+  /** Empties the resource. */
   release(resource: number): void {
     this.#empty ??= this.#binding.createTensor([0], this.#binding.TF_FLOAT, new Float32Array(0));
     this.assign(resource, this.#empty);

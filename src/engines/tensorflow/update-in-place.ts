@@ -37,11 +37,11 @@ export function inPlaceUpdates(backend: TensorFlowBackend): Updater | null {
   }
 }
 
-interface Lent {
+interface Borrowed {
   readonly name: string;
   readonly data: TensorFlowData;
   readonly resource: number;
-  /** The tensor of before, where the resource has memory of its own. */
+  /** The previous tensor, if the resource has its own memory. */
   readonly before: number | null;
 }
 
@@ -83,7 +83,7 @@ class InPlaceUpdates {
     }
   }
 
-  /** Whether w ← w − 2 g is what it should be. */
+  /** True if w ← w − 2 g gives the right numbers. */
   works(): boolean {
     const weight = tf.tidy(() => tf.variable(tf.tensor1d([1, 2]), false));
     const gradient = tf.tensor1d([10, 20]);
@@ -111,28 +111,28 @@ class InPlaceUpdates {
     const [gradientId = -1] = this.#backend.getInputTensorIds([gradient]);
     const numbers = inputs.map((input) => (typeof input === 'number' ? this.#number(input) : -1));
     const share = keptShare === undefined ? null : this.#number(keptShare);
-    const lent: Lent[] = [];
+    const borrowed: Borrowed[] = [];
     let isDone = false;
     try {
       for (const [i, [name, data]] of written.entries()) {
         const resource = this.#resources[i];
         if (resource === undefined) throw new Error(`${rule.op} writes too many tensors.`);
-        lent.push(this.#lend(name, data, resource, name === 'weight' ? share : null));
+        borrowed.push(this.#borrow(name, data, resource, name === 'weight' ? share : null));
       }
       const ids = inputs.map((input, i) => {
         if (typeof input === 'number') return numbers[i] ?? -1;
-        return lent.find(({ name }) => name === input)?.resource ?? gradientId;
+        return borrowed.find(({ name }) => name === input)?.resource ?? gradientId;
       });
       this.#ops.apply(rule.op, rule.flags, ids);
       isDone = true;
     } finally {
-      // Also where the op failed: what was lent comes back as it was.
-      for (const each of lent) this.#takeBack(each, isDone);
+      // Also if the op failed: then the tensors get their memory back unchanged.
+      for (const each of borrowed) this.#giveBack(each, isDone);
     }
   }
 
   /** Afterwards the memory of `data` is the resource's alone; or the resource has memory of its own, times `share`. */
-  #lend(name: string, data: TensorFlowData, resource: number, share: number | null): Lent {
+  #borrow(name: string, data: TensorFlowData, resource: number, share: number | null): Borrowed {
     const { id } = data;
     if (share === null) {
       this.#ops.assign(resource, id);
@@ -146,7 +146,7 @@ class InPlaceUpdates {
     return { name, data, resource, before: id };
   }
 
-  #takeBack({ data, resource, before }: Lent, isDone: boolean): void {
+  #giveBack({ data, resource, before }: Borrowed, isDone: boolean): void {
     if (isDone || before === null) {
       data.id = this.#ops.read(resource);
       if (before !== null) this.#ops.free(before);

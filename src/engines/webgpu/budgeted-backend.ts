@@ -107,7 +107,7 @@ export class BudgetedBackend extends WebGPUBackend implements GuardedBackend, La
     if (buffer !== undefined) this.pool.relabel(buffer, label);
   }
 
-  /** Submits what is recorded; what was disposed meanwhile is free afterwards. */
+  /** Submits the recorded commands; disposed data that they use is free afterwards. */
   flush(): void {
     if (this.parts.commandEncoder === null) return;
     this.endComputePassEncoder();
@@ -196,7 +196,7 @@ export class BudgetedBackend extends WebGPUBackend implements GuardedBackend, La
     try {
       return await this.errors.judgeRead(dataId, () => super.read(dataId));
     } catch (error) {
-      // tfjs keeps what was read for the next time.
+      // tfjs keeps the values for the next read.
       if (data !== null) data.values = null;
       throw error;
     }

@@ -1,4 +1,4 @@
-// What is with one engine is of no use to another.
+// Buffers of one engine are of no use to another backend.
 
 import * as tf from '@tensorflow/tfjs-core';
 
@@ -6,11 +6,11 @@ import { SlowlaneError } from '../../checks/errors.js';
 import type { BudgetedBackend } from './budgeted-backend.js';
 
 interface Belongings {
-  /** What is with the engine. */
+  /** Their name in the error message. */
   readonly what: string;
-  /** When it was put there. */
+  /** When they were made. */
   readonly since: string;
-  /** What a saved state of it can be loaded into. */
+  /** The kind of object that a saved state can be loaded into. */
   readonly owner: string;
 }
 

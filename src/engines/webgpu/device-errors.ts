@@ -1,4 +1,4 @@
-// Makes the silent errors of a WebGPU device heard, and keeps wrong numbers from being used.
+// Throws the silent errors of a WebGPU device, and keeps wrong numbers from being used.
 //
 // WebGPU reports errors later and elsewhere. So everything that the device does lies in one **window**
 // of error scopes after the other: a window is closed at each submission, and its scopes then say whether

@@ -1,11 +1,10 @@
-// Slow weights that wait on the host, quantized, and are blended by the device.
+// Slow weights that the host stores, quantized, and the device blends.
 //
-// A sync is queue work: for each piece copy up → blend and quantize in place → copy down, through a few staging
-// buffers. Afterwards, while training goes on, each piece is brought round on the host: from the
-// buffer that came down to the one that goes up (`turn-around`). Nothing needs slow weights meanwhile but
-// the next sync, a save or a restore, which wait for it.
+// A sync only records commands: for each piece copy up → blend and quantize in place → copy down, through a few staging
+// buffers. Afterwards, while training goes on, the host copies each piece from its download to its upload buffer (the
+// readback). The next sync, a save and a restore wait for it.
 //
-// The upload buffers keep the slow weights of before until the device is known not to have failed.
+// The upload buffers keep the previous slow weights until it is known that the device did not fail.
 
 import type * as tf from '@tensorflow/tfjs-core';
 
@@ -55,7 +54,7 @@ export class DeviceBlendStore<W extends Storable> implements SlowStore<W> {
     this.#largest = new LargestMagnitudes(backend, this.#buffers);
     this.#readback = new Readback(backend.errors, {
       took: (elapsedMs) => options.clock.add('readback', elapsedMs),
-      // What was disposed while its piece was on its way can go then.
+      // Pieces whose weights were disposed during the readback can go now.
       over: () => this.prune(({ variable }) => !variable.isDisposed),
     });
   }
@@ -113,7 +112,7 @@ export class DeviceBlendStore<W extends Storable> implements SlowStore<W> {
     await this.#buffers.withFloats(given, async (floats) => {
       const largest = await this.#largest.of(floats);
       for (const [i, item] of items.entries()) {
-        if ((largest[i] as number) > this.#largestBits(item)) this.keepInF32(item); // and what is not finite
+        if ((largest[i] as number) > this.#largestBits(item)) this.keepInF32(item); // also if it is not finite
       }
       const floatsOf = new Map(items.map((item, i) => [item, floats[i] as tf.Tensor]));
       await this.#run({

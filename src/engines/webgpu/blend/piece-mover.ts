@@ -38,15 +38,15 @@ export class PieceMover<W extends Storable> {
    */
   move(all: readonly HostPiece<W>[], command: Command<W>): HandedOver<HostPiece<W>> {
     const { isMeant, move } = command;
-    const comesDown = move !== 'restore';
+    const downloads = move !== 'restore';
     const pieces = all.filter(({ parts }) => parts.some(({ item }) => isMeant(item)));
-    if (pieces.length === 0) return { pieces, submitted: Promise.resolve(), comesDown };
+    if (pieces.length === 0) return { pieces, submitted: Promise.resolve(), downloads };
     checkHere(pieces);
     const { pool } = this.#backend;
-    const lent: GPUBuffer[] = [];
-    const lend = (bytes: number, usage: GPUBufferUsageFlags) => {
+    const acquired: GPUBuffer[] = [];
+    const acquire = (bytes: number, usage: GPUBufferUsageFlags) => {
       const buffer = pool.acquireBuffer(bytes, usage);
-      lent.push(buffer);
+      acquired.push(buffer);
       pool.relabel(buffer, 'staging');
       return buffer;
     };
@@ -55,20 +55,20 @@ export class PieceMover<W extends Storable> {
       for (const variable of move === 'capture' ? [] : variablesIn(pieces, isMeant)) {
         targets.set(variable, this.#target(variable, move));
       }
-      const submitted = this.#submit(pieces, command, targets, lend);
+      const submitted = this.#submit(pieces, command, targets, acquire);
       for (const [variable, target] of targets) {
         if (target !== variable) variable.assign(target);
         this.#buffers.forgetHostCopy(variable);
       }
-      return { pieces, submitted, comesDown };
+      return { pieces, submitted, downloads };
     } finally {
       for (const [variable, target] of targets) if (target !== variable) target.dispose();
       // Destroyed once the commands are done: between syncs staging takes no memory.
-      for (const buffer of lent) pool.releaseBuffer(buffer, false);
+      for (const buffer of acquired) pool.releaseBuffer(buffer, false);
     }
   }
 
-  /** What the device is to write: the variable's own data, or new ones in place of those that it spoilt. */
+  /** The tensor that the device writes: the variable's own data, or new data if a failure spoilt that. */
   #target(variable: tf.Variable, move: Move): tf.Tensor {
     if (move === 'restore' && this.#backend.errors.isSuspect(variable.dataId)) {
       return this.#buffers.likeOf(variable);
@@ -81,25 +81,25 @@ export class PieceMover<W extends Storable> {
     pieces: readonly HostPiece<W>[],
     command: Command<W>,
     targets: ReadonlyMap<tf.Variable, tf.Tensor>,
-    lend: (bytes: number, usage: GPUBufferUsageFlags) => GPUBuffer,
+    acquire: (bytes: number, usage: GPUBufferUsageFlags) => GPUBuffer,
   ): Promise<void> {
     const { STORAGE, UNIFORM, COPY_SRC, COPY_DST } = GPUBufferUsage;
     const pieceBytes = Math.max(...pieces.map(({ bytes }) => bytes));
     const staging = Array.from({ length: Math.min(STAGING_PIECES, pieces.length) }, () =>
-      lend(pieceBytes, STORAGE | COPY_SRC | COPY_DST),
+      acquire(pieceBytes, STORAGE | COPY_SRC | COPY_DST),
     );
     const stagingOf = (i: number) => staging[i % staging.length] as GPUBuffer;
     const moves = pieces.map((piece, i) => this.#movesOf(piece, stagingOf(i), command, targets));
-    const uniforms = lend(PartMover.uniformBytes(moves.flat().length), UNIFORM | COPY_DST);
+    const uniforms = acquire(PartMover.uniformBytes(moves.flat().length), UNIFORM | COPY_DST);
     this.#backend.flush(); // what writes the fast weights comes first
     const dispatches = this.#parts.prepare(moves.flat(), uniforms);
 
     // From here on nothing is refused.
-    const comesDown = command.move !== 'restore';
+    const downloads = command.move !== 'restore';
     const encoder = this.#backend.device.createCommandEncoder();
     for (const [i, piece] of pieces.entries()) {
       const { bytes, upload, download } = piece;
-      piece.handOver(comesDown);
+      piece.handOver(downloads);
       encoder.copyBufferToBuffer(upload, 0, stagingOf(i), 0, bytes);
       const pass = encoder.beginComputePass();
       for (const { pipeline, group, grid } of dispatches.splice(0, moves[i]?.length)) {
@@ -108,7 +108,7 @@ export class PieceMover<W extends Storable> {
         pass.dispatchWorkgroups(...grid);
       }
       pass.end();
-      if (comesDown) encoder.copyBufferToBuffer(stagingOf(i), 0, download, 0, bytes);
+      if (downloads) encoder.copyBufferToBuffer(stagingOf(i), 0, download, 0, bytes);
     }
     const dataIds = [...targets.values()].map(({ dataId }) => dataId);
     return this.#backend.submitOwn(encoder.finish(), dataIds);
@@ -135,12 +135,12 @@ export class PieceMover<W extends Storable> {
   }
 }
 
-/** Before anything changes: what a device did not give back is not to be moved as if nothing were. */
+/** Call it before anything changes: a piece that the device did not return cannot be moved. */
 function checkHere<W>(pieces: readonly HostPiece<W>[]): void {
   if (pieces.every(({ isHere }) => isHere)) return;
   throw new SlowlaneError(
     'DEVICE_FAILED',
-    'The device did not give all slow weights back after an earlier sync. Load the last saved state into a new Lookahead.',
+    'The device did not return all slow weights after an earlier sync. Load the last saved state into a new Lookahead.',
   );
 }
 

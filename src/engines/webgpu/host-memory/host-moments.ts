@@ -48,7 +48,7 @@ export class HostMoments implements OffloadedState {
     this.#download = {};
     this.backend.flush();
     const submitted = this.backend.errors.judged(download);
-    this.#readback.begin({ pieces, submitted, comesDown: true });
+    this.#readback.begin({ pieces, submitted, downloads: true });
   }
 
   async flush(): Promise<void> {

@@ -1,9 +1,8 @@
-// Bytes that wait in host memory and go to the device and back, in two buffers.
+// Bytes in host memory that go to the device and back, in two buffers.
 //
-// A device can copy from an upload buffer and to a download buffer, and to neither of them the other way. So
-// what waits goes up from the one, comes back in the other, and the host brings it round. In between
-// both are mapped and hold the same bytes: the upload buffer is for writing (reading it can be slow, since
-// drivers do not cache it), the download buffer for reading.
+// A device can copy from an upload buffer and to a download buffer, but not the other way. So the bytes go up from one
+// buffer and come back in the other, and the host copies them over. In between both are mapped and hold the same
+// bytes: the upload buffer for writing (drivers do not cache it, so reading it can be slow), the other for reading.
 
 import type { HostBuffers } from './host-buffers.js';
 import type { Slices } from './slices.js';
@@ -16,7 +15,7 @@ export class MappedPair {
   #writable: Uint8Array | null;
   #readable: Uint8Array | null;
 
-  /** Of zeros. Throws OUT_OF_MEMORY if the system has no memory for it. */
+  /** Makes a pair of zeros. Throws OUT_OF_MEMORY if the system has no memory for it. */
   constructor(bytes: number, buffers: HostBuffers) {
     const { MAP_READ, MAP_WRITE, COPY_SRC, COPY_DST } = GPUBufferUsage;
     this.bytes = bytes;
@@ -38,17 +37,17 @@ export class MappedPair {
     buffers.destroy(this.download);
   }
 
-  /** False while the device has a buffer of it, and for good if it did not come back. */
+  /** False while the device has one of the buffers, and from then on if it did not return it. */
   get isHere(): boolean {
     return this.#writable !== null && this.#readable !== null;
   }
 
-  /** For the moment. What is written here has to be written to `writable` too. */
+  /** Valid until `handOver`. Write the same bytes to `writable` too. */
   get readable(): Uint8Array {
     return theHosts(this.#readable);
   }
 
-  /** For the moment, and not to be read. */
+  /** Valid until `handOver`. Do not read it. */
   get writable(): Uint8Array {
     return theHosts(this.#writable);
   }
@@ -62,7 +61,7 @@ export class MappedPair {
     this.download.unmap();
   }
 
-  /** Takes back what was handed over, once the device is done with it. */
+  /** Maps the buffers that were handed over. Resolves once the device has finished with them. */
   async map(): Promise<void> {
     const maps: Promise<void>[] = [];
     if (this.#writable === null) maps.push(this.upload.mapAsync(GPUMapMode.WRITE));
@@ -72,13 +71,13 @@ export class MappedPair {
     this.#readable ??= new Uint8Array(this.download.getMappedRange());
   }
 
-  /** What came down is what goes up next. */
-  async bringRound(slices: Slices): Promise<void> {
+  /** The downloaded bytes go up next. */
+  async keepDownload(slices: Slices): Promise<void> {
     await slices.copy(this.readable, this.writable);
   }
 
-  /** What came down is not to be trusted: what went up stays. */
-  async keepOld(slices: Slices): Promise<void> {
+  /** The download is not trusted: the uploaded bytes stay. */
+  async keepUpload(slices: Slices): Promise<void> {
     await slices.copy(this.writable, this.readable);
   }
 }

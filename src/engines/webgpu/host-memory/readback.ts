@@ -1,5 +1,4 @@
-// Takes mapped pairs back from the device and brings them round on the host: what came down is copied to
-// where it goes up from.
+// Maps pairs again that the device has finished with, and copies each download to its upload buffer on the host.
 
 import type { DeviceErrors } from '../device-errors.js';
 import { GpuError } from '../gpu-error.js';
@@ -11,28 +10,28 @@ export interface HandedOver<P extends MappedPair> {
   readonly pieces: readonly P[];
   /** Rejects if the device failed. */
   readonly submitted: Promise<void>;
-  /** False if only the upload buffers were handed over, and nothing came down. */
-  readonly comesDown: boolean;
+  /** False if only the upload buffers were handed over. */
+  readonly downloads: boolean;
 }
 
-export interface TurnAroundHooks {
-  /** Told the milliseconds of each slice of copying. */
+export interface ReadbackHooks {
+  /** Gets the milliseconds of each slice of copying. */
   took(elapsedMs: number): void;
-  /** Called at the end of each, unless it was stopped. */
+  /** Called when a readback ends, unless it was stopped. */
   over(): void;
 }
 
 export class Readback<P extends MappedPair> {
   readonly #errors: DeviceErrors;
   readonly #slices: Slices;
-  readonly #hooks: TurnAroundHooks;
+  readonly #hooks: ReadbackHooks;
   readonly #inFlight = new Set<P>();
   #running: Promise<void> | null = null;
-  /** Of one that went on in the background. */
+  /** Of a readback in the background. */
   #failure: unknown = null;
   #isStopped = false;
 
-  constructor(errors: DeviceErrors, hooks: TurnAroundHooks) {
+  constructor(errors: DeviceErrors, hooks: ReadbackHooks) {
     this.#errors = errors;
     this.#hooks = hooks;
     this.#slices = new Slices({
@@ -42,20 +41,20 @@ export class Readback<P extends MappedPair> {
     });
   }
 
-  /** True while something is under way. */
+  /** True while a readback runs. */
   get isRunning(): boolean {
     return this.#running !== null;
   }
 
-  /** True for a pair that is not to be touched. */
+  /** True for a pair that nobody may touch now. */
   isInFlight(piece: P): boolean {
     return this.#inFlight.has(piece);
   }
 
-  /** Resolves when the pairs are round. If it rejects they hold the bytes of before. */
+  /** Resolves when the downloads are copied. If it rejects, the pairs hold their previous bytes. */
   run(given: HandedOver<P>): Promise<void> {
     for (const piece of given.pieces) this.#inFlight.add(piece);
-    const running = this.#bring(given).finally(() => {
+    const running = this.#copyBack(given).finally(() => {
       this.#inFlight.clear();
       this.#running = null;
       if (!this.#isStopped) this.#hooks.over();
@@ -76,7 +75,7 @@ export class Readback<P extends MappedPair> {
     await this.#running;
   }
 
-  /** Resolves when nothing is under way; rejects if what went on in the background failed. */
+  /** Resolves when no readback runs; rejects if one in the background failed. */
   async done(): Promise<void> {
     await this.#running;
     if (this.#failure !== null) throw this.#failure;
@@ -98,7 +97,7 @@ export class Readback<P extends MappedPair> {
     this.#isStopped = true;
   }
 
-  async #bring({ pieces, submitted, comesDown }: HandedOver<P>): Promise<void> {
+  async #copyBack({ pieces, submitted, downloads }: HandedOver<P>): Promise<void> {
     // All at once, so that each is there as soon as the device is done with it.
     const returns = pieces.map((piece) => piece.map());
     void Promise.allSettled(returns);
@@ -109,10 +108,10 @@ export class Readback<P extends MappedPair> {
       try {
         await returns[i];
         if (this.#isStopped) return;
-        if (comesDown && isTrusted) await piece.bringRound(this.#slices);
-        else if (comesDown) await piece.keepOld(this.#slices);
+        if (downloads && isTrusted) await piece.keepDownload(this.#slices);
+        else if (downloads) await piece.keepUpload(this.#slices);
       } catch (error) {
-        failure ??= error; // the others have to come round all the same
+        failure ??= error; // the others are copied all the same
       }
     }
     if (this.#isStopped) return;

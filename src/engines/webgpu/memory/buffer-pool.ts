@@ -14,7 +14,7 @@ export interface PoolOwner {
   readonly device: GPUDevice;
   /** Infinity for none. */
   readonly budgetBytes: number;
-  /** Submits what is recorded, which frees what was disposed meanwhile. */
+  /** Submits the recorded commands, which frees disposed data that they use. */
   flush(): void;
   /** True if disposed data with a buffer of this size waits for the next submission. */
   isPending(bytes: number): boolean;
@@ -74,7 +74,7 @@ export class BufferPool implements BufferManagerLike {
     this.#owner = owner;
   }
 
-  /** What is in use, with its category of the time when it was made. */
+  /** Buffers in use, with the category they were allocated under. */
   get used(): ReadonlyMap<GPUBuffer, Category> {
     return this.#used;
   }

@@ -1,29 +1,24 @@
-// Meters the buffer pool: every buffer that is made, destroyed, given to the pool or taken from it.
+// Reports every buffer that is made, destroyed, given to the pool or taken from it.
 //
-// The pool knows what a buffer was made for. That it has become a variable's is found as `breakDown` finds
-// it, at the borders of phases and when the old values of variables were freed: until then a new value counts
-// as what it was made as. The sum is exact at every event, the parts are those of `memory().by` at borders.
+// The pool knows the category a buffer was allocated under. A variable's new value keeps that category until the phase
+// ends or the old values of variables are freed; then it is sorted as `breakDown` does. The sum is exact at every event,
+// the parts equal `memory().by` where a phase begins.
 
 import type * as tf from '@tensorflow/tfjs-core';
 
 import type { Category, Phase, Place } from '../../../engine/categories.js';
 import type { MeterSink, MeterSource } from '../../../engine/meter-source.js';
 import { activityNow } from '../../../tfjs/engine-state.js';
-import { categoriesOfVariables, type Holdings } from './breakdown.js';
-import { type BufferPool, NO_WATCHER, type PoolWatcher } from './buffer-pool.js';
+import type { BudgetedBackend } from '../budgeted-backend.js';
+import { categoriesOfVariables } from './breakdown.js';
+import { NO_WATCHER, type PoolWatcher } from './buffer-pool.js';
 
 /** Elements: smaller variables are not looked for at each event. */
 const WORTH_WAITING_FOR = 1024;
 
-export interface MeteredBackend extends tf.KernelBackend {
-  readonly pool: BufferPool;
-  readonly budgetBytes: number;
-  holdings(): Holdings;
-}
-
 export class PoolMeter implements MeterSource, PoolWatcher {
   readonly kind = 'allocator';
-  readonly #backend: MeteredBackend;
+  readonly #backend: BudgetedBackend;
   readonly #sink: MeterSink;
   /** Buffers that count as something else than the pool says. */
   #variables = new Map<GPUBuffer, Category>();
@@ -38,7 +33,7 @@ export class PoolMeter implements MeterSource, PoolWatcher {
   #isAfterBackward = false;
   #isCounted = false;
 
-  constructor(backend: MeteredBackend, sink: MeterSink) {
+  constructor(backend: BudgetedBackend, sink: MeterSink) {
     this.#backend = backend;
     this.#sink = sink;
     sink.beginStep(0, 'other');
@@ -64,7 +59,7 @@ export class PoolMeter implements MeterSource, PoolWatcher {
   }
 
   syncing(isSyncing: boolean): void {
-    this.before(false); // what was before the sync is sorted as that
+    this.before(false); // sorts what was allocated before the sync
     this.#syncs += isSyncing ? 1 : -1;
     this.before(false);
   }
@@ -128,7 +123,7 @@ export class PoolMeter implements MeterSource, PoolWatcher {
       before.delete(buffer);
       this.#variables.set(buffer, category);
     }
-    // What is no variable's any more.
+    // Buffers that no variable uses any more.
     for (const [buffer, category] of before) {
       const listed = holdings.used.get(buffer);
       if (listed !== undefined) this.#sink.move(buffer.size, category, listed, this.#phase);
