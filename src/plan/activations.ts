@@ -1,14 +1,13 @@
 // Bytes of activations in one step, from the shapes of a model's layers.
 //
-// What TensorFlow.js does, counted in tensors of a layer's output: the forward pass keeps what ops save for
-// their gradients (of a dense layer with bias and ReLU the product, the sum and the result). The backward
-// pass makes a gradient for each of them; with kept gradients of weights all of those live to its end (and one
-// tensor in between), with released ones only those of the layer that it is at, and of the one before while
-// they are small.
+// All is counted in tensors of a layer's output. The forward pass keeps the tensors that ops save for their gradients:
+// of a dense layer with bias and ReLU the product, the sum and the result. The backward pass makes a gradient for each of
+// them. With kept gradients of weights, all of these live until it ends, and one intermediate tensor. With released
+// gradients, only those of the current layer live, and those of the previous one while they are small.
 
 import type { GradientLifetime } from '../optimizers/step-options.js';
 
-/** One layer of a model. Elements are those of its output, for one example. */
+/** One layer of a model. Elements are counted for one example. */
 export interface PlannedLayer {
   readonly name: string;
   readonly outputElements: number;
@@ -23,21 +22,21 @@ export interface PlannedLayers {
   readonly layers: readonly PlannedLayer[];
 }
 
-/** Of the model's output: difference and square, and the gradients of a mean squared error. */
+/** Tensors of the model's output: difference, square, and the gradients of a mean squared error. */
 const LOSS_TENSORS = 6;
-/** A layer that the backward pass is at: the gradients of its input and of its activation, and one between. */
+/** Tensors of the current layer in the backward pass: the gradients of its input and activation, and one more. */
 const WORKING_TENSORS = 3;
-/** From this size on the engine submits before it makes a tensor, and uses what was just freed. */
+/** From this size on, the engine submits before it makes a tensor, so that it can reuse freed buffers. */
 const REUSED_FROM_BYTES = 256 * 1024;
 const FLOAT_BYTES = 4;
 
 export interface ActivationBytes {
   readonly bytes: number;
-  /** Tensors of other sizes that were freed: kept for the next step while there is room. */
+  /** Freed tensors of other sizes, kept for the next step while there is room. */
   readonly pooledBytes: number;
 }
 
-/** Everything that grows with the batch; inputs and targets too. */
+/** Everything that grows with the batch, including inputs and targets. */
 export function activationBytes(
   { inputElements, layers }: PlannedLayers,
   batchSize: number,
@@ -68,8 +67,8 @@ export function activationBytes(
 }
 
 /**
- * The same layers, checkpointed in blocks of √L: the forward pass keeps what goes into each block, the backward
- * pass runs one block again. Null where that saves nothing.
+ * The same layers, checkpointed in blocks of √L: the forward pass keeps the input of each block, and the backward pass
+ * runs one block again. null if that saves nothing.
  */
 export function checkpointed({ inputElements, layers }: PlannedLayers): PlannedLayers | null {
   const length = Math.ceil(Math.sqrt(layers.length));
@@ -88,12 +87,12 @@ export function checkpointed({ inputElements, layers }: PlannedLayers): PlannedL
   return savedIn(kept) < savedIn(layers) ? { inputElements, layers: kept } : null;
 }
 
-/** One tensor of each other size, freed and kept for the next step. */
+/** One freed tensor of each size that is not in `sizes`. */
 function sumOfOthers(outputs: readonly number[], sizes: readonly number[]): number {
   return sum([...new Set(outputs)].filter((elements) => !sizes.includes(elements)));
 }
 
-/** The larger one first. */
+/** The two neighbours with the most elements together, the larger one first. */
 function widestNeighbours(outputs: readonly number[]): [number, number] {
   let widest: [number, number] = [0, 0];
   outputs.forEach((elements, i) => {

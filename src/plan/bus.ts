@@ -1,4 +1,4 @@
-// How fast bytes go between host and device: given, or by the slot that the card is in.
+// The speed of the bus between host and device: a number, or by the slot of the card.
 
 import { nearest, shown } from '../checks/check.js';
 import { parseBytes } from '../checks/bytes.js';
@@ -6,8 +6,8 @@ import { parseBytes } from '../checks/bytes.js';
 const GB = 1e9;
 
 /**
- * Bytes a second that arrive in practice, both directions of a sync together. `pcie5x16` was measured (48 GB/s,
- * a sync on an H100); the others are that, halved with each generation and each half of the lanes.
+ * Bytes per second in practice, both directions of a sync together. `pcie5x16` was measured (48 GB/s, a sync on an
+ * H100). The others are half of that per generation and per half of the lanes.
  */
 export const BUS_BYTES_PER_SECOND = {
   pcie3x8: 6 * GB,
@@ -22,7 +22,7 @@ export type BusName = keyof typeof BUS_BYTES_PER_SECOND;
 
 const NAMES = Object.keys(BUS_BYTES_PER_SECOND) as readonly BusName[];
 
-/** Returns bytes a second: of `'pcie4x16'`, `'12GB/s'` or a number of them. Null: not known. */
+/** Returns the bytes per second of `'pcie4x16'`, `'12GB/s'` or a number. null if `value` is not given. */
 export function checkBus(name: string, value: unknown): number | null {
   if (value === undefined || value === null) return null;
   const known = NAMES.find((bus) => bus === value);

@@ -1,5 +1,5 @@
-// A `tf.LayersModel` as the planner sees it: its weights, and what each layer leaves for the backward pass.
-// Reads shapes and configurations; runs nothing.
+// The weights of a `tf.LayersModel`, and the tensors that each layer keeps for the backward pass. Reads shapes and
+// configurations; runs nothing.
 
 import type * as tf from '@tensorflow/tfjs-core';
 
@@ -18,7 +18,7 @@ interface ModelWeight {
 
 interface ModelLayer {
   readonly name: string;
-  /** One for each use in a model. */
+  /** One per use of the layer in a model. */
   readonly inboundNodes: readonly { readonly inputShapes: unknown }[];
   readonly outputShape: unknown;
   getClassName(): string;
@@ -40,11 +40,11 @@ export interface PlannableModel {
 export interface ModelShapes {
   readonly weights: readonly PlannedWeight[];
   readonly layers: PlannedLayers;
-  /** Sentences: what was taken for granted. */
+  /** Sentences about what is assumed. */
   readonly assumptions: readonly string[];
 }
 
-/** @throws TypeError if `model` is no LayersModel, RangeError if a shape is open in more than the batch. */
+/** @throws TypeError if `model` is not a LayersModel; RangeError if a length other than the batch is open. */
 export function readModel(model: PlannableModel): ModelShapes {
   checkIsModel(model);
   const trained = new Set(model.trainableWeights);
@@ -78,9 +78,9 @@ export function readModel(model: PlannableModel): ModelShapes {
   return { weights, layers: { inputElements, layers }, assumptions };
 }
 
-/** A view, or nothing at all. */
+/** Their output is a view, or they have none. */
 const WITHOUT_TENSORS = new Set(['InputLayer', 'Flatten', 'Reshape', 'RepeatVector']);
-/** What the op gives, kept by whatever reads it; its gradient with it. */
+/** One tensor that the next layer keeps, and its gradient. */
 const ONE_TENSOR = new Set([
   'Activation',
   'ReLU',
@@ -100,7 +100,7 @@ const ONE_TENSOR = new Set([
   'UpSampling2D',
   'ZeroPadding2D',
 ]);
-/** Product, bias, activation; without an activation TensorFlow.js fuses the first two. */
+/** Product, bias, activation. Without an activation TensorFlow.js fuses the first two. */
 const FUSED_PRODUCTS = new Set(['Dense', 'Conv2D']);
 /**
  * Tensors of [batch, units] for each time step: what is saved, and gradients. Measured once on the engine, with
@@ -113,7 +113,7 @@ const RECURRENT: Readonly<Record<string, readonly [saved: number, gradients: num
 };
 const PRODUCTS = new Set(['Conv1D', 'Conv2DTranspose', 'DepthwiseConv2D']);
 
-/** Layers that were not understood, by their descriptions. */
+/** Layers that the planner counts only roughly, by their descriptions. */
 interface Doubts {
   readonly unknown: Set<string>;
   readonly recurrent: Set<string>;
@@ -153,7 +153,7 @@ function planLayer(layer: ModelLayer, { unknown, recurrent }: Doubts): PlannedLa
   return tensors(2, 2);
 }
 
-/** A model may be a layer of another. */
+/** A model may be a layer of another model. */
 function leavesOf(model: { readonly layers: readonly ModelLayer[] }): ModelLayer[] {
   return model.layers.flatMap((layer) =>
     'layers' in layer
@@ -162,7 +162,7 @@ function leavesOf(model: { readonly layers: readonly ModelLayer[] }): ModelLayer
   );
 }
 
-/** Of one example: the first length is the batch. Several outputs count together; `most`: so many lengths. */
+/** Elements per example: the first length is the batch. Several outputs add up. Only the first `most` lengths count. */
 function elementsOf(shape: unknown, of: string, most = Infinity): number {
   if (!Array.isArray(shape)) throw new TypeError(`${of} has no shape: build the model first.`);
   if (Array.isArray(shape[0])) {
