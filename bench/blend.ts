@@ -8,7 +8,7 @@
  */
 import { cpus } from 'node:os';
 import { createBlender } from '../src/sync/node/worker-blender.js';
-import { spreadOf } from '../src/measure/statistics.js';
+import { spreadOf } from '../src/measure/times/statistics.js';
 import {
   beginChunk,
   BLOCK_BYTES,

@@ -7,10 +7,10 @@
  */
 import { parseArgs } from 'node:util';
 import { Bench } from 'tinybench';
-import { openOurs, UNWATCHED } from '../src/measure/devices.js';
-import { learningRateOf, makeStack } from '../src/measure/stack.js';
-import { spreadOf } from '../src/measure/statistics.js';
-import { offloaded } from '../src/measure/steppers.js';
+import { openOurs, UNWATCHED } from '../src/measure/devices/devices.js';
+import { learningRateOf, makeStack } from '../src/measure/workloads/stack.js';
+import { spreadOf } from '../src/measure/times/statistics.js';
+import { offloaded } from '../src/measure/workloads/steppers.js';
 import { NO_WATCHER, type PoolWatcher } from '../src/engines/webgpu/memory/buffer-pool.js';
 import { adam, lookahead, meter } from '../src/index.js';
 

@@ -27,7 +27,7 @@ import {
   readParityRecord,
   withCondition,
 } from './parity/record.js';
-import { gitCommit } from '../src/measure/machine.js';
+import { gitCommit } from '../src/measure/machine/machine.js';
 import type { Trained, Training } from './parity/training.js';
 
 const { values: options } = parseArgs({

@@ -9,9 +9,9 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import * as tf from '@tensorflow/tfjs-core';
-import { openOurs, UNWATCHED } from '../src/measure/devices.js';
-import { learningRateOf, makeStack } from '../src/measure/stack.js';
-import { offloaded, plain, type Stepper } from '../src/measure/steppers.js';
+import { openOurs, UNWATCHED } from '../src/measure/devices/devices.js';
+import { learningRateOf, makeStack } from '../src/measure/workloads/stack.js';
+import { offloaded, plain, type Stepper } from '../src/measure/workloads/steppers.js';
 import { platformHere } from '../src/cli/train/record.js';
 import { adam, lookahead, meter } from '../src/index.js';
 import {

@@ -9,7 +9,7 @@ import { currentDevice } from '../../src/engines/current-device.js';
 import { isTensorFlowBackend } from '../../src/tfjs/tensorflow-backend.js';
 import { startTensorFlow } from '../../src/engines/tensorflow/index.js';
 import { adam, lookahead, sgd } from '../../src/index.js';
-import { spreadOf } from '../../src/measure/statistics.js';
+import { spreadOf } from '../../src/measure/times/statistics.js';
 import {
   type Engine,
   engineOf,

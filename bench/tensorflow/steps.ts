@@ -6,7 +6,7 @@ import * as tfl from '@tensorflow/tfjs-layers';
 
 import { startTensorFlow } from '../../src/engines/tensorflow/index.js';
 import { adam, lookahead } from '../../src/index.js';
-import { spreadOf } from '../../src/measure/statistics.js';
+import { spreadOf } from '../../src/measure/times/statistics.js';
 import { unregisterEngine } from '../../src/engine/engine.js';
 
 export const LAYERS = 8;

@@ -5,8 +5,8 @@ import { type Static, type TObject, type TProperties, type TUnsafe, Type } from 
 
 import { amount, count, type Described, list, nullable, object, text } from '../checks/schema.js';
 import { MODEL_NAMES } from '../models/names.js';
-import { FAILURES } from './failure.js';
-import { BENCH_ENGINES } from './policies.js';
+import { FAILURES } from './process/failure.js';
+import { BENCH_ENGINES } from './workloads/policies.js';
 
 /** A whole number ≥ 1. */
 export const positive = (description?: string) =>

@@ -6,11 +6,11 @@ import { delimiter, join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 
-import { timeBus } from '#src/measure/bus.js';
-import { openBare } from '#src/measure/devices.js';
-import { startDriverMeter, UNKNOWN } from '#src/measure/driver-meter.js';
-import { Meters } from '#src/measure/meters.js';
-import { spreadOf } from '#src/measure/statistics.js';
+import { timeBus } from '#src/measure/times/bus.js';
+import { openBare } from '#src/measure/devices/devices.js';
+import { startDriverMeter, UNKNOWN } from '#src/measure/meters/driver-meter.js';
+import { Meters } from '#src/measure/meters/meters.js';
+import { spreadOf } from '#src/measure/times/statistics.js';
 
 import { hasSwiftShader } from '../engines/webgpu/swiftshader.js';
 

@@ -6,8 +6,8 @@ import '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, test } from 'vitest';
 
-import { makeWorkload } from '#src/measure/make-workload.js';
-import { WORKLOAD_NAMES, type WorkloadName } from '#src/measure/workloads.js';
+import { makeWorkload } from '#src/measure/workloads/make-workload.js';
+import { WORKLOAD_NAMES, type WorkloadName } from '#src/measure/workloads/workloads.js';
 
 const DEVICE = { finished: async () => {}, upload: async () => {} };
 const CLASSES: Partial<Record<WorkloadName, number>> = {

@@ -2,10 +2,14 @@
 
 import type { TProperties } from 'typebox';
 
-import { type DriverMeter, NO_DRIVER, startDriverMeter } from '../../measure/driver-meter.js';
-import { type Failure, withoutResult } from '../../measure/failure.js';
+import {
+  type DriverMeter,
+  NO_DRIVER,
+  startDriverMeter,
+} from '../../measure/meters/driver-meter.js';
+import { type Failure, withoutResult } from '../../measure/process/failure.js';
 import type { DriverBytes, Phase } from '../../measure/record-parts.js';
-import type { Ended } from '../../measure/run-cell.js';
+import type { Ended } from '../../measure/process/run-cell.js';
 import { formatMs } from '../../checks/quantities.js';
 import type { Benchmark } from './benchmark.js';
 import { type CellRequests, type CellResults, measureCell } from './cells.js';

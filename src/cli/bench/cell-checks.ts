@@ -5,8 +5,8 @@ import {
   type BenchEngine,
   type BenchPolicy,
   lacksPolicy,
-} from '../../measure/policies.js';
-import type { WorkloadName } from '../../measure/workloads.js';
+} from '../../measure/workloads/policies.js';
+import type { WorkloadName } from '../../measure/workloads/workloads.js';
 import { needsConvolutions, WASM_LIMIT } from '../../models/names.js';
 import { UsageError } from '../terminal/cli-error.js';
 

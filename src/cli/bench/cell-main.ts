@@ -1,7 +1,7 @@
 // The process of one cell of `slowlane bench`: `cell-main.js NAME OPTIONS`, started by cells.ts.
 
-import { runCellHere } from '../../measure/cell-process.js';
-import type { DeviceRequest } from '../../measure/open-device.js';
+import { runCellHere } from '../../measure/process/cell-process.js';
+import type { DeviceRequest } from '../../measure/devices/open-device.js';
 import type { Phase } from '../../measure/record-parts.js';
 import type { TryRequest } from './fit/try-stack.js';
 import type { MemoryRequest } from './memory/count-memory.js';
@@ -12,7 +12,7 @@ type Enter = (phase: Phase) => void;
 
 const measures = {
   machine: async (request: DeviceRequest) =>
-    (await import('../../measure/open-device.js')).describeEngine(request),
+    (await import('../../measure/devices/open-device.js')).describeEngine(request),
   fit: async (request: TryRequest) => (await import('./fit/try-stack.js')).tryStack(request),
   memory: async (request: MemoryRequest, enter: Enter) =>
     (await import('./memory/count-memory.js')).countMemory(request, enter),

@@ -3,7 +3,7 @@
 import { fileURLToPath } from 'node:url';
 
 import type { Phase } from '../../measure/record-parts.js';
-import { type Conditions, type Ended, runCell } from '../../measure/run-cell.js';
+import { type Conditions, type Ended, runCell } from '../../measure/process/run-cell.js';
 import type { Measures } from './cell-main.js';
 
 export type CellRequests = { readonly [Name in keyof Measures]: Parameters<Measures[Name]>[0] };

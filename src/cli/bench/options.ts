@@ -8,9 +8,9 @@ import {
   BENCH_ENGINES,
   type BenchPolicy,
   policyNamed,
-} from '../../measure/policies.js';
-import { HOST_FORMATS, isQuantized, type SlowPlace } from '../../measure/slow-places.js';
-import { WORKLOAD_NAMES } from '../../measure/workloads.js';
+} from '../../measure/workloads/policies.js';
+import { HOST_FORMATS, isQuantized, type SlowPlace } from '../../measure/workloads/slow-places.js';
+import { WORKLOAD_NAMES } from '../../measure/workloads/workloads.js';
 import type { SlowFormat } from '../../slow/slow-format.js';
 import { checkCell, type GivenCell, policiesFor } from './cell-checks.js';
 import { UsageError } from '../terminal/cli-error.js';

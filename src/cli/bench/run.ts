@@ -1,7 +1,7 @@
 // A benchmark from options to its record: what all of them share.
 
-import { describeMachine } from '../../measure/machine.js';
-import type { BenchEngine } from '../../measure/policies.js';
+import { describeMachine } from '../../measure/machine/machine.js';
+import type { BenchEngine } from '../../measure/workloads/policies.js';
 import type { MachineRecord } from '../../measure/record-parts.js';
 import { EXIT, reasonOf, RunError } from '../terminal/cli-error.js';
 import { Interrupted, listenForInterrupt } from '../terminal/interrupt.js';

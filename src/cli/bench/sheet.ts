@@ -1,7 +1,7 @@
 // Tables of a record, and the words in them.
 
 import type { CellOptions } from '../../measure/record-parts.js';
-import type { Failure } from '../../measure/failure.js';
+import type { Failure } from '../../measure/process/failure.js';
 import type { Spread } from '../../measure/record-parts.js';
 import { formatCount } from '../../checks/quantities.js';
 

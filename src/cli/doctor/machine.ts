@@ -3,8 +3,8 @@
 import { access, readdir, readFile, stat } from 'node:fs/promises';
 import { cpus, freemem, totalmem } from 'node:os';
 
-import { type RunProgram, runProgram } from '../../measure/nvidia.js';
-import { packageFolder } from '../../measure/packages.js';
+import { type RunProgram, runProgram } from '../../measure/machine/nvidia.js';
+import { packageFolder } from '../../measure/machine/packages.js';
 import type { HostReport } from './report.js';
 
 export interface Machine {

@@ -1,6 +1,6 @@
 // The process of one probe of `slowlane doctor`: `probe-main.js NAME REQUEST`, started by probes.ts.
 
-import { runCellHere } from '../../measure/cell-process.js';
+import { runCellHere } from '../../measure/process/cell-process.js';
 import { nvidiaGpus, pciGpus } from './gpus.js';
 import { thisMachine } from './machine.js';
 import { examinePackages } from './packages.js';

@@ -2,7 +2,7 @@
 
 import { fileURLToPath } from 'node:url';
 
-import { runCell } from '../../measure/run-cell.js';
+import { runCell } from '../../measure/process/run-cell.js';
 import type { Probes } from './probe-main.js';
 
 /** null: the probe takes no request. */

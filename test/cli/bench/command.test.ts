@@ -4,7 +4,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 
-import { FIT_POLICIES } from '#src/measure/policies.js';
+import { FIT_POLICIES } from '#src/measure/workloads/policies.js';
 import type { FitRecord } from '#src/cli/bench/fit/record.js';
 import { readBenchRecord } from '#src/cli/bench/record.js';
 import { FIT } from '#src/cli/bench/fit/benchmark.js';

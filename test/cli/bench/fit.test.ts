@@ -5,11 +5,11 @@ import { describe, expect, test } from 'vitest';
 import { estimateLayers, mostLayers } from '#src/cli/bench/fit/estimate.js';
 import { fitPolicy } from '#src/cli/bench/fit/fit-policy.js';
 import type { FitOptions, FitTry } from '#src/cli/bench/fit/record.js';
-import { FIT_POLICIES, policyNamed } from '#src/measure/policies.js';
+import { FIT_POLICIES, policyNamed } from '#src/measure/workloads/policies.js';
 import { timeLeftMs } from '#src/cli/bench/fit/time-left.js';
 import type { TryResult } from '#src/cli/bench/fit/try-stack.js';
-import type { Failure } from '#src/measure/failure.js';
-import type { Ended } from '#src/measure/run-cell.js';
+import type { Failure } from '#src/measure/process/failure.js';
+import type { Ended } from '#src/measure/process/run-cell.js';
 import { GRADIENT_LIFETIMES, MOMENT_POLICIES } from '#src/optimizers/step-options.js';
 
 const MIB = 2 ** 20;

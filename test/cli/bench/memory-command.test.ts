@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 
 import type { MemoryCell, MemoryRecord } from '#src/cli/bench/memory/record.js';
-import { ALL_POLICIES } from '#src/measure/policies.js';
+import { ALL_POLICIES } from '#src/measure/workloads/policies.js';
 import { readBenchRecord } from '#src/cli/bench/record.js';
 import { MEMORY } from '#src/cli/bench/memory/benchmark.js';
 import { benchText } from '#src/cli/bench/text.js';

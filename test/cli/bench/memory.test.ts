@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from 'vitest';
 
-import { UNKNOWN } from '#src/measure/driver-meter.js';
+import { UNKNOWN } from '#src/measure/meters/driver-meter.js';
 import { MEMORY } from '#src/cli/bench/memory/benchmark.js';
 import type { MemoryCounts } from '#src/cli/bench/memory/record.js';
 import {
@@ -11,7 +11,7 @@ import {
   FIT_POLICIES,
   lacksPolicy,
   policyNamed,
-} from '#src/measure/policies.js';
+} from '#src/measure/workloads/policies.js';
 import { CellsClock } from '#src/cli/bench/cell-benchmark.js';
 
 import { MEMORY_RECORD } from './records.js';

@@ -6,7 +6,7 @@ import { describe, test } from 'vitest';
 import { formatBytes } from '#src/checks/quantities.js';
 import type { FitRecord } from '#src/cli/bench/fit/record.js';
 import type { MemoryRecord } from '#src/cli/bench/memory/record.js';
-import { type BenchPolicy, policyNamed } from '#src/measure/policies.js';
+import { type BenchPolicy, policyNamed } from '#src/measure/workloads/policies.js';
 import { readBenchRecord } from '#src/cli/bench/record.js';
 import { workloadOf } from '#src/cli/bench/sheet.js';
 import { CATEGORIES } from '#src/engine/categories.js';

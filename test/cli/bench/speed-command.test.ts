@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 
-import { ALL_POLICIES } from '#src/measure/policies.js';
+import { ALL_POLICIES } from '#src/measure/workloads/policies.js';
 import { readBenchRecord } from '#src/cli/bench/record.js';
 import type { SpeedRecord } from '#src/cli/bench/speed/record.js';
 import { SPEED } from '#src/cli/bench/speed/benchmark.js';

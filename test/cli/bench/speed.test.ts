@@ -2,7 +2,7 @@
 
 import { expect, test } from 'vitest';
 
-import { UNKNOWN } from '#src/measure/driver-meter.js';
+import { UNKNOWN } from '#src/measure/meters/driver-meter.js';
 import { SPEED } from '#src/cli/bench/speed/benchmark.js';
 
 import { SPEED_RECORD } from './records.js';

@@ -2,9 +2,9 @@
 
 import { expect, test } from 'vitest';
 
-import { HOST_FORMATS, isQuantized, SLOW_PLACES } from '#src/measure/slow-places.js';
-import { costOfSync } from '#src/measure/sync-costs.js';
-import { UNKNOWN } from '#src/measure/driver-meter.js';
+import { HOST_FORMATS, isQuantized, SLOW_PLACES } from '#src/measure/workloads/slow-places.js';
+import { costOfSync } from '#src/measure/times/sync-costs.js';
+import { UNKNOWN } from '#src/measure/meters/driver-meter.js';
 import { SYNC } from '#src/cli/bench/sync/benchmark.js';
 import type { LookaheadStats } from '#src/index.js';
 

@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-layers'; // registers the gradients of tfjs-core's ops
 import { afterEach, describe, vi } from 'vitest';
 
-import { listenToBuffers } from '#src/measure/buffers.js';
+import { listenToBuffers } from '#src/measure/devices/buffers.js';
 import { type WebGPUEngine, type WebGPUOptions, startWebGPU } from '#src/engines/webgpu/index.js';
 
 import { noise, onTensorFlow } from '../../engines.js';

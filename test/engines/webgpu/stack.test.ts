@@ -5,9 +5,9 @@ import * as tf from '@tensorflow/tfjs-core';
 import { adam, lookahead, type LookaheadOptions } from 'slowlane';
 import { describe, expect, test } from 'vitest';
 
-import { openStock } from '#src/measure/devices.js';
-import { onDevice } from '#src/measure/steppers.js';
-import { makeStack } from '#src/measure/stack.js';
+import { openStock } from '#src/measure/devices/devices.js';
+import { onDevice } from '#src/measure/workloads/steppers.js';
+import { makeStack } from '#src/measure/workloads/stack.js';
 import { updateInPlaceOn } from './update/in-place.js';
 import { VramBudgetError } from '#src/engines/webgpu/memory/vram-budget-error.js';
 

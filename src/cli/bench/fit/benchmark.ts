@@ -1,6 +1,6 @@
 // `slowlane bench fit`: policies one after the other, every try in a fresh process.
 
-import { policyNamed } from '../../../measure/policies.js';
+import { policyNamed } from '../../../measure/workloads/policies.js';
 import { formatBytes, formatMs, shortCount } from '../../../checks/quantities.js';
 import type { Benchmark } from '../benchmark.js';
 import { measureCell } from '../cells.js';

@@ -1,6 +1,6 @@
 // `slowlane bench fit`: its options as commander shows them in --help.
 
-import { FIT_POLICIES } from '../../../measure/policies.js';
+import { FIT_POLICIES } from '../../../measure/workloads/policies.js';
 import { formatBytes } from '../../../checks/quantities.js';
 import { UsageError } from '../../terminal/cli-error.js';
 import { parsed, syncPeriod } from '../../terminal/command-options.js';

@@ -5,7 +5,7 @@ import { policyBytes } from '../../../plan/policy-bytes.js';
 import { ruleOf } from '../../../plan/inner-rules.js';
 import { largestThat } from '../../../plan/largest.js';
 import type { FitOptions } from './record.js';
-import type { BenchPolicy } from '../../../measure/policies.js';
+import type { BenchPolicy } from '../../../measure/workloads/policies.js';
 
 const CHUNK_BYTES = 4 * 2 ** 20;
 

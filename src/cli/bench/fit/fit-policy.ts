@@ -1,10 +1,10 @@
 // One policy from its first try to its cell.
 
-import type { Failure } from '../../../measure/failure.js';
-import type { Ended } from '../../../measure/run-cell.js';
+import type { Failure } from '../../../measure/process/failure.js';
+import type { Ended } from '../../../measure/process/run-cell.js';
 import { estimateLayers, mostLayers } from './estimate.js';
 import type { FitCell, FitOptions, FitTry, Trained } from './record.js';
-import type { BenchPolicy } from '../../../measure/policies.js';
+import type { BenchPolicy } from '../../../measure/workloads/policies.js';
 import { type Answer, searchLargest } from './search.js';
 import type { TryResult } from './try-stack.js';
 

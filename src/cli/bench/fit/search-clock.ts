@@ -1,6 +1,6 @@
 // The tries so far, and from them the time that is left.
 
-import { policyNamed } from '../../../measure/policies.js';
+import { policyNamed } from '../../../measure/workloads/policies.js';
 import { estimateLayers } from './estimate.js';
 import type { FitOptions, FitTry } from './record.js';
 import { timeLeftMs } from './time-left.js';

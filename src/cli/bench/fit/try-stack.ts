@@ -1,12 +1,17 @@
 // One try, in a process of its own: does a stack of so many layers train within the budget?
 
 import { VramBudgetError } from '../../../engines/webgpu/memory/vram-budget-error.js';
-import { openOurs, openStock, type TensorDevice, UNWATCHED } from '../../../measure/devices.js';
-import { Meters, OverBudgetError } from '../../../measure/meters.js';
+import {
+  openOurs,
+  openStock,
+  type TensorDevice,
+  UNWATCHED,
+} from '../../../measure/devices/devices.js';
+import { Meters, OverBudgetError } from '../../../measure/meters/meters.js';
 import type { FitOptions, Trained } from './record.js';
-import { type BenchPolicy, policyNamed } from '../../../measure/policies.js';
-import { makeStack } from '../../../measure/stack.js';
-import { trainPolicy } from '../../../measure/train-policy.js';
+import { type BenchPolicy, policyNamed } from '../../../measure/workloads/policies.js';
+import { makeStack } from '../../../measure/workloads/stack.js';
+import { trainPolicy } from '../../../measure/workloads/train-policy.js';
 
 export interface TryRequest extends Pick<
   FitOptions,

@@ -1,13 +1,13 @@
 // One policy, in a process of its own: what a few steps take at most, by each meter.
 
-import { OurDevice } from '../../../measure/devices.js';
-import { makeWorkload } from '../../../measure/make-workload.js';
-import { Meters } from '../../../measure/meters.js';
-import { openDevice } from '../../../measure/open-device.js';
-import { peakBytesOf } from '../../../measure/peak-bytes.js';
+import { OurDevice } from '../../../measure/devices/devices.js';
+import { makeWorkload } from '../../../measure/workloads/make-workload.js';
+import { Meters } from '../../../measure/meters/meters.js';
+import { openDevice } from '../../../measure/devices/open-device.js';
+import { peakBytesOf } from '../../../measure/meters/peak-bytes.js';
 import type { Phase } from '../../../measure/record-parts.js';
-import { policyNamed } from '../../../measure/policies.js';
-import { trainPolicy } from '../../../measure/train-policy.js';
+import { policyNamed } from '../../../measure/workloads/policies.js';
+import { trainPolicy } from '../../../measure/workloads/train-policy.js';
 import { CategoryPeaks } from './category-peaks.js';
 import type { MemoryCounts, MemoryOptions } from './record.js';
 

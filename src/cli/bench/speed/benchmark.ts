@@ -1,9 +1,9 @@
 // `slowlane bench speed`: the time of steps, of steps with a sync, and of the parts of syncs; and memory.
 
-import { perParameter } from '../../../measure/peak-bytes.js';
-import { spreadOf } from '../../../measure/statistics.js';
-import { spreadsOfSyncs } from '../../../measure/sync-costs.js';
-import { spreadsOf } from '../../../measure/timed-steps.js';
+import { perParameter } from '../../../measure/meters/peak-bytes.js';
+import { spreadOf } from '../../../measure/times/statistics.js';
+import { spreadsOfSyncs } from '../../../measure/times/sync-costs.js';
+import { spreadsOf } from '../../../measure/times/timed-steps.js';
 import { formatBytes, formatMs } from '../../../checks/quantities.js';
 import { cellBenchmark } from '../cell-benchmark.js';
 import { bytesPerParameterColumn, metersSheet } from '../meters-text.js';

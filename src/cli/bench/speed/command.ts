@@ -1,6 +1,6 @@
 // `slowlane bench speed`: its options as commander shows them in --help.
 
-import { ALL_POLICIES } from '../../../measure/policies.js';
+import { ALL_POLICIES } from '../../../measure/workloads/policies.js';
 import type { BenchCommand } from '../benchmark.js';
 import {
   cellOptionList,

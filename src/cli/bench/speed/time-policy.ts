@@ -1,16 +1,16 @@
 // One policy, in a process of its own: warm-up, then steps waited for one by one.
 
-import type { TrainingDevice } from '../../../measure/devices.js';
-import { makeWorkload } from '../../../measure/make-workload.js';
-import { Meters } from '../../../measure/meters.js';
-import { openDevice } from '../../../measure/open-device.js';
-import { peakBytesOf } from '../../../measure/peak-bytes.js';
+import type { TrainingDevice } from '../../../measure/devices/devices.js';
+import { makeWorkload } from '../../../measure/workloads/make-workload.js';
+import { Meters } from '../../../measure/meters/meters.js';
+import { openDevice } from '../../../measure/devices/open-device.js';
+import { peakBytesOf } from '../../../measure/meters/peak-bytes.js';
 import type { Phase, SyncCost } from '../../../measure/record-parts.js';
-import { policyNamed } from '../../../measure/policies.js';
-import type { Stepper } from '../../../measure/steppers.js';
-import { costOfSync } from '../../../measure/sync-costs.js';
-import { timeSteps } from '../../../measure/timed-steps.js';
-import { startPolicy } from '../../../measure/train-policy.js';
+import { policyNamed } from '../../../measure/workloads/policies.js';
+import type { Stepper } from '../../../measure/workloads/steppers.js';
+import { costOfSync } from '../../../measure/times/sync-costs.js';
+import { timeSteps } from '../../../measure/times/timed-steps.js';
+import { startPolicy } from '../../../measure/workloads/train-policy.js';
 import type { SpeedOptions, SpeedTimes } from './record.js';
 
 /** The first fills pools and compiles pipelines; in the second all is as it stays. */

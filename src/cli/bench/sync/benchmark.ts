@@ -1,7 +1,7 @@
 // `slowlane bench sync`: syncs against the bus, their times, and the main thread's part.
 
-import { spreadOf } from '../../../measure/statistics.js';
-import { spreadsOfSyncs } from '../../../measure/sync-costs.js';
+import { spreadOf } from '../../../measure/times/statistics.js';
+import { spreadsOfSyncs } from '../../../measure/times/sync-costs.js';
 import { formatBytes, formatMs, formatPercent } from '../../../checks/quantities.js';
 import { cellBenchmark } from '../cell-benchmark.js';
 import { syncPartsSheet } from '../sync-parts.js';

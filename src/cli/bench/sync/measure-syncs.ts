@@ -1,19 +1,19 @@
 // One place of slow weights, in a process of its own: syncs alone, then the bus alone.
 
 import { adam, lookahead } from '../../../index.js';
-import { timeBus } from '../../../measure/bus.js';
-import { openBare, OurDevice, UNWATCHED } from '../../../measure/devices.js';
-import { makeWorkload } from '../../../measure/make-workload.js';
-import { openDevice } from '../../../measure/open-device.js';
-import { policyNamed } from '../../../measure/policies.js';
-import type { SlowPlace } from '../../../measure/slow-places.js';
+import { timeBus } from '../../../measure/times/bus.js';
+import { openBare, OurDevice, UNWATCHED } from '../../../measure/devices/devices.js';
+import { makeWorkload } from '../../../measure/workloads/make-workload.js';
+import { openDevice } from '../../../measure/devices/open-device.js';
+import { policyNamed } from '../../../measure/workloads/policies.js';
+import type { SlowPlace } from '../../../measure/workloads/slow-places.js';
 import {
   type Cycle,
   lookaheadCycle,
   timeSyncs,
   variablesCycle,
-} from '../../../measure/timed-syncs.js';
-import type { Workload } from '../../../measure/workloads.js';
+} from '../../../measure/times/timed-syncs.js';
+import type { Workload } from '../../../measure/workloads/workloads.js';
 import type { BusTimes, SyncMeasured, SyncOptions } from './record.js';
 
 /** The first fills pools and compiles pipelines, and host memory gets its pages; in the second all is as it stays. */

@@ -1,9 +1,9 @@
 // Steps, each waited for until the GPU has done it.
 
-import type { TrainingDevice } from './devices.js';
-import type { Spread } from './record-parts.js';
+import type { TrainingDevice } from '../devices/devices.js';
+import type { Spread } from '../record-parts.js';
 import { spreadOf } from './statistics.js';
-import type { Stepper } from './steppers.js';
+import type { Stepper } from '../workloads/steppers.js';
 
 /** A list for each repeat; every `syncPeriod`th is a sync step. */
 export type StepTimes = readonly (readonly number[])[];

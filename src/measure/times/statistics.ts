@@ -1,6 +1,6 @@
 // Numbers of a list of times.
 
-import type { Spread } from './record-parts.js';
+import type { Spread } from '../record-parts.js';
 
 /** Null for an empty list. */
 export function spreadOf(values: readonly number[]): Spread | null {

@@ -3,9 +3,9 @@
 
 import type * as tf from '@tensorflow/tfjs-core';
 
-import { formatBytes } from '../checks/quantities.js';
-import { listenToBuffers } from './buffers.js';
-import type { Watcher } from './devices.js';
+import { formatBytes } from '../../checks/quantities.js';
+import { listenToBuffers } from '../devices/buffers.js';
+import type { Watcher } from '../devices/devices.js';
 
 /** A buffer would have passed the budget. */
 export class OverBudgetError extends Error {

@@ -3,11 +3,11 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 
-import { startCpuBackend } from '../engines/portable/start.js';
-import { startTensorFlow } from '../engines/tensorflow/index.js';
+import { startCpuBackend } from '../../engines/portable/start.js';
+import { startTensorFlow } from '../../engines/tensorflow/index.js';
 import type { TrainingDevice, Watcher } from './devices.js';
-import type { EngineAnswer } from './machine.js';
-import type { BenchEngine } from './policies.js';
+import type { EngineAnswer } from '../machine/machine.js';
+import type { BenchEngine } from '../workloads/policies.js';
 
 type PlainEngine = Exclude<BenchEngine, 'webgpu'>;
 

@@ -4,7 +4,7 @@
 import '@tensorflow/tfjs-layers'; // registers the gradients of tfjs-core's ops
 import * as tf from '@tensorflow/tfjs-core';
 
-import type { TrainingDevice } from './devices.js';
+import type { TrainingDevice } from '../devices/devices.js';
 import type { Workload } from './workloads.js';
 
 export interface StackSize {

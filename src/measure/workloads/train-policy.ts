@@ -2,9 +2,9 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 
-import { adam, lookahead, type LookaheadStats } from '../index.js';
-import type { SlowFormat } from '../slow/slow-format.js';
-import type { TrainingDevice } from './devices.js';
+import { adam, lookahead, type LookaheadStats } from '../../index.js';
+import type { SlowFormat } from '../../slow/slow-format.js';
+import type { TrainingDevice } from '../devices/devices.js';
 import type { BenchPolicy } from './policies.js';
 import { offloaded, onDevice, plain, type Stepper } from './steppers.js';
 import type { Workload } from './workloads.js';

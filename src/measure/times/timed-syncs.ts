@@ -2,12 +2,12 @@
 
 import type * as tf from '@tensorflow/tfjs-core';
 
-import type { Lookahead, LookaheadStats } from '../index.js';
-import type { TrainingDevice } from './devices.js';
-import { slowVariables } from './steppers.js';
-import type { SyncCost } from './record-parts.js';
+import type { Lookahead, LookaheadStats } from '../../index.js';
+import type { TrainingDevice } from '../devices/devices.js';
+import { slowVariables } from '../workloads/steppers.js';
+import type { SyncCost } from '../record-parts.js';
 import { costOfSync } from './sync-costs.js';
-import type { Workload } from './workloads.js';
+import type { Workload } from '../workloads/workloads.js';
 
 /** Steps and syncs apart. */
 export interface Cycle {

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 
 import { describeNvidia } from './nvidia.js';
-import type { AdapterRecord, MachineRecord } from './record-parts.js';
+import type { AdapterRecord, MachineRecord } from '../record-parts.js';
 import { folderAbove, readPackage, versionOf } from './packages.js';
 
 /** What a process that has started the engine tells. */

@@ -1,7 +1,7 @@
 // What one sync costs the main thread, and what it moves: the differences of Lookahead's own counters.
 
-import type { LookaheadStats } from '../index.js';
-import type { SyncCost, SyncSpreads } from './record-parts.js';
+import type { LookaheadStats } from '../../index.js';
+import type { SyncCost, SyncSpreads } from '../record-parts.js';
 import { spreadOf } from './statistics.js';
 
 const PARTS = ['total', 'check', 'wait', 'pull', 'blend', 'push', 'readback'] as const;

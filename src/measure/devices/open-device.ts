@@ -1,6 +1,6 @@
 // The engine that was asked for, as a policy uses it.
 
-import type { CellOptions } from './record-parts.js';
+import type { CellOptions } from '../record-parts.js';
 import {
   describeAdapter,
   openOurs,
@@ -8,9 +8,9 @@ import {
   type TensorDevice,
   type Watcher,
 } from './devices.js';
-import type { EngineAnswer } from './machine.js';
+import type { EngineAnswer } from '../machine/machine.js';
 import { describePlain, openPlain, type PlainDevice } from './plain-device.js';
-import type { BenchPolicy } from './policies.js';
+import type { BenchPolicy } from '../workloads/policies.js';
 
 export type DeviceRequest = Pick<CellOptions, 'engine' | 'adapter'>;
 

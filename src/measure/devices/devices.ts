@@ -3,11 +3,11 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 
-import { type ChosenAdapter, chooseAdapter, requestDevice } from '../engines/webgpu/adapters.js';
-import { startWebGPU, type WebGPUEngine } from '../engines/webgpu/start.js';
-import { type WebGPUBackendParts, webgpuParts } from '../tfjs/webgpu-backend.js';
-import { defineNavigatorGpu, openNodeGpu } from '../engines/webgpu/node-gpu.js';
-import type { EngineAnswer } from './machine.js';
+import { type ChosenAdapter, chooseAdapter, requestDevice } from '../../engines/webgpu/adapters.js';
+import { startWebGPU, type WebGPUEngine } from '../../engines/webgpu/start.js';
+import { type WebGPUBackendParts, webgpuParts } from '../../tfjs/webgpu-backend.js';
+import { defineNavigatorGpu, openNodeGpu } from '../../engines/webgpu/node-gpu.js';
+import type { EngineAnswer } from '../machine/machine.js';
 
 /** What a workload is made on, and trains on. */
 export interface TrainingDevice {

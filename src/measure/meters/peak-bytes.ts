@@ -1,9 +1,9 @@
 // What a cell took of memory at most, by the meters inside its process.
 
-import type { LookaheadStats } from '../index.js';
-import { BareDevice, OurDevice, type TrainingDevice } from './devices.js';
+import type { LookaheadStats } from '../../index.js';
+import { BareDevice, OurDevice, type TrainingDevice } from '../devices/devices.js';
 import type { Meters } from './meters.js';
-import type { PeakBytes } from './record-parts.js';
+import type { PeakBytes } from '../record-parts.js';
 
 const KIB = 1024;
 

@@ -1,8 +1,8 @@
 // What the bus can do: bytes from pinned host memory to the device and back into pinned host memory, piece
 // by piece, by the GPU's own copies alone. Nothing on the main thread touches them: the floor of any sync.
 
-import { STAGING_PIECES } from '../slow/quantized-layout.js';
-import type { BareDevice } from './devices.js';
+import { STAGING_PIECES } from '../../slow/quantized-layout.js';
+import type { BareDevice } from '../devices/devices.js';
 
 /** In what goes up, so that what comes down can be told from memory that nobody wrote. */
 const MARK = 1;

@@ -2,7 +2,7 @@
 
 import type * as tf from '@tensorflow/tfjs-core';
 
-import { MODEL_NAMES } from '../models/names.js';
+import { MODEL_NAMES } from '../../models/names.js';
 
 /** Dense layers, as large as one wants them, and the models of `slowlane train`. */
 export const WORKLOAD_NAMES = ['stack', ...MODEL_NAMES] as const;

@@ -5,8 +5,8 @@
 
 import { setTimeout as wait } from 'node:timers/promises';
 
-import { queryNvidia } from './nvidia.js';
-import type { DriverBytes, Phase } from './record-parts.js';
+import { queryNvidia } from '../machine/nvidia.js';
+import type { DriverBytes, Phase } from '../record-parts.js';
 
 const MIB = 2 ** 20;
 const SAMPLE_EVERY_MS = 100;

@@ -3,13 +3,13 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 
-import { meanCrossEntropy } from '../models/cross-entropy.js';
-import { type Batch, type DataShape, MNIST_SHAPE, MOBY_DICK_SHAPE } from '../models/dataset.js';
-import { makeModel } from '../models/make.js';
-import { countParameters } from '../models/model.js';
-import type { ModelName } from '../models/names.js';
-import type { CellOptions } from './record-parts.js';
-import type { TrainingDevice } from './devices.js';
+import { meanCrossEntropy } from '../../models/cross-entropy.js';
+import { type Batch, type DataShape, MNIST_SHAPE, MOBY_DICK_SHAPE } from '../../models/dataset.js';
+import { makeModel } from '../../models/make.js';
+import { countParameters } from '../../models/model.js';
+import type { ModelName } from '../../models/names.js';
+import type { CellOptions } from '../record-parts.js';
+import type { TrainingDevice } from '../devices/devices.js';
 import { makeStack, uniform } from './stack.js';
 import type { Workload } from './workloads.js';
 

@@ -1,6 +1,6 @@
 // Where `bench sync` has slow weights. Names and words only, so that --help loads no TensorFlow.js.
 
-import { type SlowFormat, SLOW_FORMATS, valueFormat } from '../slow/slow-format.js';
+import { type SlowFormat, SLOW_FORMATS, valueFormat } from '../../slow/slow-format.js';
 
 /** `variables`: as one writes it without slowlane, in plain ops on the device. */
 export type SlowPlace = SlowFormat | 'variables';

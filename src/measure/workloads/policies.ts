@@ -5,7 +5,7 @@ import {
   type GradientLifetime,
   type MomentPolicy,
   MOMENT_POLICIES,
-} from '../optimizers/step-options.js';
+} from '../../optimizers/step-options.js';
 
 /** Engines of `slowlane bench`. */
 export const BENCH_ENGINES = ['webgpu', 'wasm', 'cpu', 'tensorflow'] as const;

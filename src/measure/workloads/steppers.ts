@@ -2,7 +2,7 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 
-import type { Lookahead, LookaheadStats } from '../index.js';
+import type { Lookahead, LookaheadStats } from '../../index.js';
 import type { Workload } from './workloads.js';
 
 type Trained = Pick<Workload, 'weights' | 'loss'>;
