@@ -9,8 +9,7 @@ import { type Clip, type Clipping, clipFor, disposeClip } from '../../formula/cl
 import type { Assignment, RuleConstants, UpdateRule } from '../../formula/update-rule.js';
 import { type Accumulation, accumulationOf } from './accumulation.js';
 import { GradientMeans } from './gradient-means.js';
-import type { Batches } from './weight-steps.js';
-import type { BatchNumbers, Gradient, WeightUpdates } from './weight-updates.js';
+import type { Batches, BatchNumbers, Gradient, WeightUpdates } from './weight-updates.js';
 
 interface MicroBatch extends BatchNumbers {
   readonly isLast: boolean;

@@ -10,22 +10,12 @@ import type { RuleConstants, UpdateRule } from '../../formula/update-rule.js';
 import type { BeginStep } from '../inner.js';
 import type { OptimizerState } from '../state/optimizer-state.js';
 import { MicroBatches } from './micro-batches.js';
-import { type Gradient, WeightUpdates } from './weight-updates.js';
+import { type Batches, type Gradient, WeightUpdates } from './weight-updates.js';
 
 export interface StepPlan {
   readonly learningRate: number;
   /** Called with the weights just before the first of them changes. */
   readonly begin?: BeginStep | undefined;
-}
-
-/** Takes one batch: the gradients given, then those that `during` hands over. */
-export interface Batches {
-  /** True if the batch completed a step. */
-  run(
-    learningRate: number,
-    given: readonly Gradient[],
-    during?: (hooks: PassHooks) => void,
-  ): boolean;
 }
 
 /** Each batch is a step. */

@@ -1,5 +1,6 @@
 /** Carries out the updates of single weights: one rule, its numbers, and the state of each weight. */
 import type * as tf from '@tensorflow/tfjs-core';
+import type { PassHooks } from '../../autograd/backward-pass.js';
 import type { WeightGradient } from '../../autograd/gradients.js';
 import { updateWeight } from '../../engine/engine.js';
 import type { Clip } from '../../formula/clipping.js';
@@ -17,6 +18,16 @@ export interface Gradient extends WeightGradient {
 export interface BatchNumbers {
   readonly learningRate: number;
   readonly clip: Clip;
+}
+
+/** Takes one batch: the gradients given, then those that `during` hands over. */
+export interface Batches {
+  /** True if the batch completed a step. */
+  run(
+    learningRate: number,
+    given: readonly Gradient[],
+    during?: (hooks: PassHooks) => void,
+  ): boolean;
 }
 
 export class WeightUpdates {
