@@ -12,7 +12,7 @@ import {
   text,
 } from '../../src/checks/schema.js';
 import { positive } from '../../src/measure/record-parts.js';
-import { problemOf } from '../../src/records/json-schema.js';
+import { problemOf } from '../../src/records/record-kind.js';
 
 /** What is demanded of every seed and of the mean. */
 export const DEMANDED = { within: 0.01, correlation: 0.999 } as const;

@@ -1,61 +1,33 @@
-// Reads run.json of this version or an older one.
+// Reads run.json.
 
-import { SlowlaneError } from '../checks/errors.js';
-import { shown } from '../checks/check.js';
-import { problemOf } from './json-schema.js';
+import { damaged, isRecord, readRecord, type RecordKind } from './record-kind.js';
 import { RUN_RECORD, RUN_RECORD_VERSION, type RunRecord } from './run-record.js';
 
-/** @throws SlowlaneError DATA if `text` is not a run record, has a newer version, or is damaged (with the place). */
+const RUN: RecordKind = {
+  what: 'a run (the run.json that slowlane train writes)',
+  schema: RUN_RECORD,
+  mark: ['tool', 'slowlane'],
+  version: ['version', RUN_RECORD_VERSION],
+};
+
+/** @throws SlowlaneError DATA if `text` is not a run record, has another version, or is damaged (with the place). */
 export function readRunRecord(text: string): RunRecord {
-  const value = parse(text);
-  if (
-    typeof value !== 'object' ||
-    value === null ||
-    !('tool' in value && value.tool === 'slowlane')
-  ) {
-    throw new SlowlaneError(
-      'DATA',
-      `This is no record of a run (the run.json that slowlane train writes).`,
-    );
-  }
-  const { version } = value as { version?: unknown };
-  if (version !== 1 && version !== RUN_RECORD_VERSION) {
-    throw new SlowlaneError(
-      'DATA',
-      `This record has version ${shown(version)}; this slowlane reads 1 to ${RUN_RECORD_VERSION}. Use the one that wrote it, or a newer one.`,
-    );
-  }
-  const record: unknown = version === 1 ? fromVersion1(value as unknown as RunRecord) : value;
-  const problem =
-    problemOf(record, RUN_RECORD) ??
-    unevenColumns(record as RunRecord) ??
-    unknownNames((record as RunRecord).timeline);
-  if (problem !== null) throw new SlowlaneError('DATA', `This record is damaged: ${problem}.`);
-  return record as RunRecord;
+  const record = readRecord(text, RUN) as RunRecord;
+  const problem = unevenColumns(record) ?? unknownNames(record.timeline);
+  if (problem !== null) throw damaged(problem);
+  return record;
 }
 
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    throw new SlowlaneError('DATA', 'This is not JSON.', {}, { cause });
-  }
-}
-
-function fromVersion1(record: RunRecord): RunRecord {
-  const validation = { step: [], fast: [], slow: [] };
-  return { ...record, version: RUN_RECORD_VERSION, validation, stepTimes: null, timeline: null };
-}
+/** Whether `text` is a run record of any version, which a newer one may replace. */
+export const isRunRecord = (text: string): boolean => isRecord(text, RUN);
 
 /** A schema cannot compare the lengths of columns. */
 function unevenColumns({ timeline, stepTimes, validation }: RunRecord): string | null {
+  const { ms, slowestMs, syncs, syncMs, syncPhases } = stepTimes;
   const groups: [string, readonly (readonly unknown[])[]][] = [
     ['validation', [validation.step, validation.fast, validation.slow]],
+    ['stepTimes', [ms, slowestMs, syncs, syncMs, ...Object.values(syncPhases)]],
   ];
-  if (stepTimes !== null) {
-    const { ms, slowestMs, syncs, syncMs, syncPhases } = stepTimes;
-    groups.push(['stepTimes', [ms, slowestMs, syncs, syncMs, ...Object.values(syncPhases)]]);
-  }
   if (timeline !== null) {
     const { categories, steps, first, last } = timeline;
     const { step, begin, peak, peakPhase, peakStep } = steps;

@@ -138,10 +138,7 @@ export const RUN_RECORD = recordSchema(
       },
       'Loss on test data during training, in columns; the last row is that of evaluations.',
     ),
-    stepTimes: nullable(
-      STEP_TIMES,
-      'Columns with one row for one or more steps. Null in a record that was of version 1.',
-    ),
+    stepTimes: STEP_TIMES,
     timeline: nullable(TIMELINE),
     memory: MEMORY,
     sync: nullable(SYNC, 'All syncs together; null without Lookahead.'),
@@ -165,16 +162,4 @@ const COLUMN = /\[\n[-+\d.enul,\s]+\]/gi;
 
 function withoutSpace(text: string): string {
   return text.replaceAll(/\s+/g, '');
-}
-
-/** Whether `text` is a run record of any version, which a newer one may replace. */
-export function isRunRecord(text: string): boolean {
-  try {
-    const value: unknown = JSON.parse(text);
-    return (
-      typeof value === 'object' && value !== null && 'tool' in value && value.tool === 'slowlane'
-    );
-  } catch {
-    return false;
-  }
 }

@@ -29,7 +29,7 @@ interface RunCharts {
   };
   readonly validation: RunRecord['validation'];
   readonly memory: MemoryChart | null;
-  readonly times: StepTimes | null;
+  readonly times: StepTimes;
 }
 
 export interface ReportData {

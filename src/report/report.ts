@@ -128,7 +128,7 @@ ${
 }
 
 function timesSection({ runs }: ReportData, isLive: boolean): string {
-  if (!isLive && runs.every(({ times }) => (times?.ms.length ?? 0) === 0)) return '';
+  if (!isLive && runs.every(({ times }) => times.ms.length === 0)) return '';
   return `<section id="times">
 <h2>Time of each step</h2>
 <div class="controls"><span class="key"><span class="swatch compute"></span>step</span><span class="key"><span class="swatch sync"></span>sync, part of the step</span></div>

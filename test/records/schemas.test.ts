@@ -3,7 +3,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 
-import { problemOf } from '#src/records/json-schema.js';
+import { problemOf } from '#src/records/record-kind.js';
 import { readRunRecord } from '#src/records/read-record.js';
 
 import {

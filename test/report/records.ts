@@ -1,6 +1,7 @@
 // Run records for tests, with numbers that one can check in the head.
 
 import type { RunRecord } from '#src/records/run-record.js';
+import { StepClock } from '#src/records/step-times.js';
 
 const MIB = 2 ** 20;
 
@@ -31,7 +32,7 @@ export const RECORD: RunRecord = {
     { weights: 'slow', loss: 0.125, accuracy: 0.9625 },
   ],
   validation: { step: [200], fast: [0.25], slow: [0.125] },
-  stepTimes: null,
+  stepTimes: new StepClock().columns(),
   timeline: null,
   memory: {
     weightBytes: 31_400,

@@ -1,7 +1,8 @@
 // The numbers of a run as people read them.
 
 import { describe, expect, test } from 'vitest';
-import { isRunRecord, runRecordToJson } from '#src/records/run-record.js';
+import { isRunRecord } from '#src/records/read-record.js';
+import { runRecordToJson } from '#src/records/run-record.js';
 import { centeredMeans, smoothed } from '#src/report/smoothing.js';
 import { summarize } from '#src/report/summary.js';
 import { RECORD } from './records.js';

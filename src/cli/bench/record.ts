@@ -1,8 +1,7 @@
 // The record of a `slowlane bench …`: its schema, and reading it.
 
-import { SlowlaneError } from '../../checks/errors.js';
 import { recordSchema } from '../../checks/schema.js';
-import { problemOf } from '../../records/json-schema.js';
+import { isRecord, readRecord, type RecordKind } from '../../records/record-kind.js';
 import { FIT_CELL, FIT_OPTIONS } from './fit/record.js';
 import { type BenchName, type BenchRecord, FRAME, SCHEMA, SCHEMA_VERSION } from './frame.js';
 import { MEMORY_CELL, MEMORY_OPTIONS } from './memory/record.js';
@@ -51,37 +50,17 @@ export const BENCH_RECORD = {
   ],
 };
 
-/** Throws DATA where `text` is no record, or one of another version; says what is wrong, and where. */
+const BENCH: RecordKind = {
+  what: `a benchmark (schema '${SCHEMA}')`,
+  schema: BENCH_RECORD,
+  mark: ['schema', SCHEMA],
+  version: ['schemaVersion', SCHEMA_VERSION],
+};
+
+/** @throws SlowlaneError DATA if `text` is no record, has another version, or is damaged (with the place). */
 export function readBenchRecord(text: string): BenchRecord {
-  const value = parse(text);
-  const { schema, schemaVersion } = (value ?? {}) as Partial<BenchRecord>;
-  if (schema !== SCHEMA) {
-    throw new SlowlaneError('DATA', `This is no record of a benchmark (schema '${SCHEMA}').`);
-  }
-  if (schemaVersion !== SCHEMA_VERSION) {
-    throw new SlowlaneError(
-      'DATA',
-      `This record has version ${String(schemaVersion)}; this slowlane reads version ${SCHEMA_VERSION}.`,
-    );
-  }
-  const problem = problemOf(value, BENCH_RECORD);
-  if (problem !== null) throw new SlowlaneError('DATA', `This record is damaged: ${problem}.`);
-  return value as BenchRecord;
+  return readRecord(text, BENCH) as BenchRecord;
 }
 
 /** Whether `text` is a record of a benchmark, of any version: such a file may be replaced by a newer one. */
-export function isBenchRecord(text: string): boolean {
-  try {
-    return (JSON.parse(text) as Partial<BenchRecord> | null)?.schema === SCHEMA;
-  } catch {
-    return false;
-  }
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    throw new SlowlaneError('DATA', 'This is not JSON.', {}, { cause });
-  }
-}
+export const isBenchRecord = (text: string): boolean => isRecord(text, BENCH);

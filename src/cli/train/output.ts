@@ -4,7 +4,8 @@ import { mkdir, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { recipeOf } from '../../report/parts.js';
 import { isReport, renderReport } from '../../report/report.js';
-import { isRunRecord, type RunRecord, runRecordToJson } from '../../records/run-record.js';
+import { isRunRecord } from '../../records/read-record.js';
+import { type RunRecord, runRecordToJson } from '../../records/run-record.js';
 import { reasonOf, RunError } from '../terminal/cli-error.js';
 import { checkReplaceable, OTHER_FOLDER, type OwnFile, replaceFile } from '../terminal/own-file.js';
 

@@ -20,7 +20,7 @@ export function stepsSection(): Section | null {
   const section = document.getElementById('times');
   if (section === null) return null;
   const runs = [...data.runs.entries()]
-    .filter(([, { times }]) => times !== null && (!hasManyRuns || times.ms.length > 0))
+    .filter(([, { times }]) => !hasManyRuns || times.ms.length > 0)
     .map(([at, { name }]): TimedRun => {
       return { at, name, plot: runPanel(section, name, at).plot, zoom: new Zoom() };
     });
@@ -74,7 +74,7 @@ export function stepsSection(): Section | null {
 
 function timesOf({ at, name }: { at: number; name: string }): StepTimes {
   const { times } = data.runs[at] ?? {};
-  if (times === undefined || times === null) throw new Error(`${name} has no times.`);
+  if (times === undefined) throw new Error(`${name} has no times.`);
   return times;
 }
 

@@ -8,13 +8,11 @@ import { runRecordToJson } from '#src/records/run-record.js';
 import { RECORD } from '../../report/records.js';
 import { readRecord, slowlane, temporaryFolder } from '../run-cli.js';
 
-test('folders and files, one of them of version 1 and one twice, become one page', async () => {
+test('folders and files, one of them twice, become one page', async () => {
   const folder = temporaryFolder();
   mkdirSync(join(folder, 'first'));
   writeFileSync(join(folder, 'first', 'run.json'), runRecordToJson(RECORD));
-  const { validation, stepTimes, timeline, ...old } = RECORD;
-  void [validation, stepTimes, timeline];
-  writeFileSync(join(folder, 'old.json'), JSON.stringify({ ...old, version: 1 }));
+  writeFileSync(join(folder, 'old.json'), runRecordToJson(RECORD));
   const page = join(folder, 'page.html');
   const given = [join(folder, 'first'), join(folder, 'old.json'), join(folder, 'old.json')];
   const { code, stderr, stdout } = await slowlane(['report', ...given, '-o', page]);
@@ -59,8 +57,8 @@ test('--timeline and --validate-every end up in run.json', async () => {
   const record = readRecord(out);
   expect(record.validation.step).toEqual([3, 6]);
   expect(record.validation.slow[1]).toBe(record.evaluations[1]?.loss);
-  expect(record.stepTimes?.ms).toHaveLength(6);
-  expect(record.stepTimes?.syncs).toEqual([0, 0, 0, 0, 1, 0]);
+  expect(record.stepTimes.ms).toHaveLength(6);
+  expect(record.stepTimes.syncs).toEqual([0, 0, 0, 0, 1, 0]);
   expect(record.timeline?.source).toBe('tensors');
   expect(record.timeline?.steps.step).toEqual([0, 1, 2, 3, 4, 5, 6]);
   expect(record.timeline?.steps.begin[0]?.at(-1)).toBe(record.memory.weightBytes);
