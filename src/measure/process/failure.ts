@@ -20,9 +20,6 @@ export function failureOf(error: unknown): Failure {
   return { kind: isMemory ? 'out of memory' : 'error', reason };
 }
 
-/** What a cell measured; null where it did not end well. */
-export type Nullable<T> = { readonly [K in keyof T]: T[K] | null };
-
 /** The end of a process without a result: stopped by its parent, or failed. */
 export function withoutResult(failure: Failure | null) {
   const why: Failure = failure ?? { kind: 'error', reason: 'it ended without a result' };
