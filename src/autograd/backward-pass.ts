@@ -7,6 +7,7 @@ import { shown } from '../checks/check.js';
 import { SlowlaneError } from '../checks/errors.js';
 import { watchKernels } from '../tfjs/engine-state.js';
 import { type TapeNode, freeSaved, inputsOf, nodesBetween, record } from '../tfjs/tape.js';
+import { allVariables } from '../tfjs/variables.js';
 import { TapeWalk } from './tape-walk.js';
 
 export interface PassHooks {
@@ -134,7 +135,7 @@ const UNCONNECTED =
 
 function trainable(f: unknown, varList: tf.Variable[] | undefined): tf.Variable[] {
   if (typeof f !== 'function') throw new TypeError(`f must be a function, got ${shown(f)}.`);
-  const all = varList ?? Object.values(tf.engine().registeredVariables);
+  const all = varList ?? allVariables();
   if (!Array.isArray(all) || !all.every((variable) => variable instanceof tf.Variable)) {
     throw new TypeError(`varList must be a list of variables, got ${shown(varList)}.`);
   }

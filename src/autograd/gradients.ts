@@ -1,6 +1,7 @@
 /** Gradients as callers pass them, and the weights that they belong to. */
 import * as tf from '@tensorflow/tfjs-core';
 import { nearest, shown } from '../checks/check.js';
+import { variablesByName } from '../tfjs/variables.js';
 
 /**
  * Gradients by the name of their weight: a map, or an array of `{ name, tensor }`. null or undefined: the weight has no gradient.
@@ -36,7 +37,7 @@ export function checkGradients(gradients: Gradients): WeightGradient[] {
   const entries: (readonly [string, tf.Tensor | null | undefined])[] = isList(gradients)
     ? gradients.map(({ name, tensor }) => [name, tensor])
     : Object.entries(gradients);
-  const known = tf.engine().registeredVariables;
+  const known = variablesByName();
   const found = new Map<string, WeightGradient>();
   for (const [name, gradient] of entries) {
     if (gradient === null || gradient === undefined) continue;
@@ -64,7 +65,7 @@ export function matchGradients(
   varList: readonly tf.Variable[] | undefined,
 ): WeightGradient[] {
   const byName: Readonly<Record<string, tf.Tensor | null | undefined>> = gradients;
-  const known = tf.engine().registeredVariables;
+  const known = variablesByName();
   const weights = varList ?? Object.keys(gradients).map((name) => known[name]);
   const found: WeightGradient[] = [];
   for (const weight of new Set(weights)) {

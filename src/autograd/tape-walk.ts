@@ -9,7 +9,7 @@
  * earlier op can read the tensor or add to its gradient.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { type TapeNode, belongsToScope, freeSaved, inputsOf } from '../tfjs/tape.js';
+import { type TapeNode, belongsToScope, freeSaved, inputsOf, sumOf } from '../tfjs/tape.js';
 
 /** Tensors are named by their ids. */
 export interface WalkHooks {
@@ -110,7 +110,7 @@ export class TapeWalk {
       this.#gradients.set(id, dx);
       return;
     }
-    this.#gradients.set(id, tf.engine().runKernel<tf.Tensor>(tf.Add, { a: sum, b: dx }));
+    this.#gradients.set(id, sumOf(sum, dx));
     sum.dispose();
     dx.dispose();
   }

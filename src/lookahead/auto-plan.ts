@@ -17,6 +17,7 @@ import { type PlannableModel, readModel } from '../plan/model.js';
 import type { PlannedLayers } from '../plan/activations.js';
 import type { PlannedWeight, Policy } from '../plan/policies.js';
 import { isAdaptive } from './step-size.js';
+import { allVariables } from '../tfjs/variables.js';
 
 type Source = LayersModelLike | readonly tf.Variable[];
 
@@ -162,9 +163,7 @@ function isModel(source: Source | undefined): source is Source & PlannableModel 
 }
 
 function trainableVariables(): tf.Variable[] {
-  return Object.values(tf.engine().registeredVariables).filter(
-    ({ trainable, dtype }) => trainable && dtype === 'float32',
-  );
+  return allVariables().filter(({ trainable, dtype }) => trainable && dtype === 'float32');
 }
 
 /** What the engine keeps to is the limit, if that is less. */

@@ -5,6 +5,7 @@ import * as tf from '@tensorflow/tfjs-core';
 
 import { variableSorter } from '../engine/categories.js';
 import type { MeterSink, MeterSource } from '../engine/meter-source.js';
+import { allVariables } from '../tfjs/variables.js';
 
 export class TensorCount implements MeterSource {
   readonly kind = 'tensors';
@@ -30,7 +31,7 @@ export class TensorCount implements MeterSource {
 
   #look(): void {
     const now = { weights: 0, moments: 0 };
-    const variables = Object.values(tf.engine().registeredVariables);
+    const variables = allVariables();
     const sort = variableSorter(variables);
     for (const variable of variables) now[sort(variable)] += variable.size * bytesOf(variable);
     this.#become('weights', now.weights);

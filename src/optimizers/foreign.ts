@@ -7,6 +7,13 @@ import { SlowlaneError, type SlowlaneErrorDetails } from '../checks/errors.js';
 import { shown } from '../checks/check.js';
 import { hostTensor } from '../tfjs/host-tensor.js';
 import {
+  checkOptimizerFields,
+  disposeOptimizer,
+  setBetaPowers,
+  setIterations,
+} from '../tfjs/optimizer-fields.js';
+import { variablesByName } from '../tfjs/variables.js';
+import {
   type Gradients,
   type WeightGradient,
   checkGradients,
@@ -29,18 +36,6 @@ export function asInner(optimizer: tf.Optimizer): InnerOptimizer {
   );
 }
 
-/** What is used of the inside of TensorFlow.js's optimizers, because nothing public does it. */
-interface Internals {
-  iterations_?: number;
-  /** Adam: β₁ᵗ⁺¹ and β₂ᵗ⁺¹ after t steps. */
-  readonly accBeta1?: unknown;
-  readonly accBeta2?: unknown;
-  readonly beta1?: unknown;
-  readonly beta2?: unknown;
-  /** Momentum: −γ as a tensor, which its dispose() leaks. */
-  readonly c?: unknown;
-}
-
 /** By class name: the state that estimates E[g²], and what makes an unbiased estimate of it after `step` steps. */
 const SECOND_MOMENTS: Readonly<
   Record<string, { ending: string; scale(of: tf.Optimizer, step: number): number }>
@@ -61,6 +56,7 @@ export class ForeignInner implements InnerOptimizer {
   #isDisposed = false;
 
   constructor(optimizer: tf.Optimizer) {
+    checkOptimizerFields(optimizer);
     this.optimizer = optimizer;
     this.supportsState =
       optimizer.getClassName() !== 'Adamax' &&
@@ -98,7 +94,7 @@ export class ForeignInner implements InnerOptimizer {
 
   applyGradients(gradients: Gradients): void {
     const found = checkGradients(gradients);
-    const registered = tf.engine().registeredVariables;
+    const registered = variablesByName();
     const named = gradientNames(gradients).flatMap((name) => registered[name] ?? []);
     this.#apply(this.#places(named), found);
   }
@@ -129,11 +125,9 @@ export class ForeignInner implements InnerOptimizer {
     for (const { variable, initial } of await this.state()) {
       tf.tidy(() => variable.assign(tf.fill(variable.shape, initial)));
     }
-    const internals = this.optimizer as unknown as Internals;
-    internals.iterations_ = 0;
+    setIterations(this.optimizer, 0);
     // Without this, Adam's corrections would be those of the old step count.
-    multiplyUp(internals.accBeta1, internals.beta1, 0);
-    multiplyUp(internals.accBeta2, internals.beta2, 0);
+    setBetaPowers(this.optimizer, 0);
   }
 
   readonly resetsByWeight = false;
@@ -164,10 +158,7 @@ export class ForeignInner implements InnerOptimizer {
       const replaced = await this.#entries();
       await this.optimizer.setWeights(copies); // makes its own variables from them
       tf.dispose(replaced.map(({ tensor }) => tensor));
-      const internals = this.optimizer as unknown as Internals;
-      // TensorFlow.js restores these by pow(), which differs in the last bit from what training gives.
-      multiplyUp(internals.accBeta1, internals.beta1, this.iterations);
-      multiplyUp(internals.accBeta2, internals.beta2, this.iterations);
+      setBetaPowers(this.optimizer, this.iterations);
     } finally {
       tf.dispose(copies.map(({ tensor }) => tensor));
     }
@@ -176,9 +167,7 @@ export class ForeignInner implements InnerOptimizer {
   dispose(): void {
     if (this.#isDisposed) return;
     this.#isDisposed = true;
-    this.optimizer.dispose();
-    const { c } = this.optimizer as unknown as Internals;
-    if (this.optimizer.getClassName() === 'Momentum' && c instanceof tf.Tensor) c.dispose();
+    disposeOptimizer(this.optimizer);
   }
 
   /** All that its `getWeights` gives but the step count, whose scalar TensorFlow.js would leak. */
@@ -253,15 +242,6 @@ export class ForeignInner implements InnerOptimizer {
       ...details,
     });
   }
-}
-
-/** Sets βᵗ⁺¹ after t steps, rounded to float32 after each as in training. */
-function multiplyUp(power: unknown, beta: unknown, steps: number): void {
-  if (!(power instanceof tf.Variable) || typeof beta !== 'number') return;
-  const factor = Math.fround(beta);
-  let value = factor;
-  for (let t = 0; t < steps && value !== 0; t++) value = Math.fround(value * factor);
-  tf.tidy(() => power.assign(tf.scalar(value)));
 }
 
 function names(variables: readonly tf.Variable[]): string {

@@ -74,3 +74,14 @@ export function watchKernels<T>(begins: (inputs: readonly tf.Tensor[]) => void, 
     else Object.defineProperty(engine, 'runKernel', before);
   }
 }
+
+/** Calls `note` with `tf.memory().numBytes` now and after each new tensor, from now on. */
+export function watchTensorBytes(note: (bytes: number) => void): void {
+  const engine = tf.engine();
+  const track = engine.trackTensor.bind(engine);
+  note(engine.state.numBytes);
+  engine.trackTensor = (tensor, backend) => {
+    track(tensor, backend);
+    note(engine.state.numBytes);
+  };
+}

@@ -149,6 +149,11 @@ export function nextTensorId(): number {
   return engine.nextTensorId();
 }
 
+/** a + b as tfjs adds up gradients. */
+export function sumOf(a: tf.Tensor, b: tf.Tensor): tf.Tensor {
+  return tf.engine().runKernel(tf.Add, { a, b });
+}
+
 export function freeSaved(nodes: Iterable<TapeNode>): void {
   for (const { saved } of nodes) tf.dispose([...saved]);
 }

@@ -3,7 +3,7 @@
 // All of it is in @tensorflow/tfjs-backend-webgpu 4.22 (`backend_webgpu.js`, `buffer_manager.js`). The parts are
 // looked for when a backend is given: another version is an error then, not a wrong number later.
 
-import type * as tf from '@tensorflow/tfjs-core';
+import * as tf from '@tensorflow/tfjs-core';
 
 import { SlowlaneError } from '../checks/errors.js';
 
@@ -119,6 +119,11 @@ export function encoderOf(backend: WebGPUBackendParts): GPUCommandEncoder {
 export function bufferOf(backend: WebGPUBackendParts, dataId: object): GPUBuffer | undefined {
   const { resource } = backend.tensorMap.has(dataId) ? backend.tensorMap.get(dataId) : {};
   return resource instanceof GPUBuffer ? resource : undefined;
+}
+
+/** The tensor of data that `makeTensorInfo` made; the caller's, or its tidy's. */
+export function tensorOf(backend: WebGPUBackendParts, info: tf.TensorInfo): tf.Tensor {
+  return tf.engine().makeTensorFromTensorInfo(info, backend);
 }
 
 /** True if disposed data with a buffer of this size waits for the next submission. */

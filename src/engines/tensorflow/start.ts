@@ -68,7 +68,7 @@ export interface TensorFlowEngine {
  */
 export async function startTensorFlow(options?: TensorFlowOptions): Promise<TensorFlowEngine> {
   const { packageFolder, device, transfers } = checkOptions(options);
-  const { backendName: before } = tf.engine(); // the package's import makes its own the current one
+  const before = tf.getBackend(); // the package's import makes its own the current one
   try {
     const name = await loadPackage(packageFolder);
     return await open(name, device, transfers);

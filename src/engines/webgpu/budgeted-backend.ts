@@ -8,6 +8,7 @@ import * as tf from '@tensorflow/tfjs-core';
 
 import { SlowlaneError } from '../../checks/errors.js';
 import { activityNow, checkEngineState, isRecording } from '../../tfjs/engine-state.js';
+import { allVariables } from '../../tfjs/variables.js';
 import {
   bufferOf,
   encoderForCopies,
@@ -95,7 +96,7 @@ export class BudgetedBackend extends WebGPUBackend implements GuardedBackend, La
       used: this.pool.used,
       allocatedBytes: this.pool.numBytesAllocated,
       otherBytes: this.textureManager.numBytesAllocated,
-      variables: Object.values(tf.engine().registeredVariables),
+      variables: allVariables(),
       labelOf: (tensor) => this.labels.of(tensor),
       bufferOf: (dataId) => bufferOf(this.parts, dataId),
     };
@@ -153,7 +154,8 @@ export class BudgetedBackend extends WebGPUBackend implements GuardedBackend, La
     else uploadValues(this.parts, this.pool, data);
     this.errors.wrote(dataId);
     const label = this.labels.ofData(dataId);
-    if (label !== undefined) this.pool.relabel(data.resource as unknown as GPUBuffer, label);
+    const buffer = bufferOf(this.parts, dataId);
+    if (label !== undefined && buffer !== undefined) this.pool.relabel(buffer, label);
   }
 
   override runWebGPUProgram(...[program, inputs, dtype, uniforms, output]: Parameters<Run>) {

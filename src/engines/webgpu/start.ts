@@ -80,7 +80,7 @@ let isStarting = false;
  */
 export async function startWebGPU(options?: WebGPUOptions): Promise<WebGPUEngine> {
   const { budgetBytes, wish } = checkOptions(options);
-  if (isStarting || tf.engine().registryFactory[BACKEND_NAME] !== undefined) {
+  if (isStarting || tf.findBackendFactory(BACKEND_NAME) !== null) {
     throw new SlowlaneError(
       'WRONG_STATE',
       `The WebGPU engine is running already. Call its stop() first, which frees all that is on the device.`,
@@ -148,9 +148,7 @@ function checkOptions(given: unknown): { budgetBytes: number; wish: AdapterWish 
 
 /** The backend that is in use; else the one that needs no time to begin, if it is there. */
 function backendInUse(): string | undefined {
-  const { backendName, registryFactory } = tf.engine();
-  if (backendName) return backendName;
-  return 'cpu' in registryFactory ? 'cpu' : undefined;
+  return tf.getBackend() || (tf.findBackendFactory('cpu') === null ? undefined : 'cpu');
 }
 
 function hasBrowserGpu(): boolean {

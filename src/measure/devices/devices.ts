@@ -20,7 +20,7 @@ export interface TrainingDevice {
 /** Whoever counts what the device and TensorFlow.js do from the beginning. */
 export interface Watcher {
   watchBuffers(device: GPUDevice): void;
-  watchTensors(engine: ReturnType<typeof tf.engine>): void;
+  watchTensors(): void;
 }
 
 /** Nobody counts. */
@@ -60,7 +60,7 @@ export class TensorDevice extends BareDevice implements TrainingDevice {
   constructor(backend: WebGPUBackendParts, watcher: Watcher) {
     super(backend.device, watcher);
     this.#backend = backend;
-    watcher.watchTensors(tf.engine());
+    watcher.watchTensors();
   }
 
   override flush(): void {

@@ -17,7 +17,7 @@ export class PlainDevice implements TrainingDevice {
 
   constructor(isAsynchronous: boolean, watcher: Pick<Watcher, 'watchTensors'>) {
     this.#probe = isAsynchronous ? tf.zeros([1]) : null;
-    watcher.watchTensors(tf.engine());
+    watcher.watchTensors();
   }
 
   async finished(): Promise<void> {

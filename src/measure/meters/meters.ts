@@ -1,9 +1,8 @@
 // Two meters of device memory inside the process of a cell: tfjs's logical count, and every GPUBuffer.
 // The third, the driver's, is read from outside (driver-meter.ts).
 
-import type * as tf from '@tensorflow/tfjs-core';
-
 import { formatBytes } from '../../checks/quantities.js';
+import { watchTensorBytes } from '../../tfjs/engine-state.js';
 import { listenToBuffers } from '../devices/buffers.js';
 import type { Watcher } from '../devices/devices.js';
 
@@ -41,15 +40,9 @@ export class Meters implements Watcher {
   }
 
   /** `tf.memory().numBytes` after each new tensor: where it can be highest. */
-  watchTensors(engine: ReturnType<typeof tf.engine>): void {
-    const note = () => {
-      this.peakLogicalBytes = Math.max(this.peakLogicalBytes, engine.state.numBytes);
-    };
-    note();
-    const track = engine.trackTensor.bind(engine);
-    engine.trackTensor = (tensor, backend) => {
-      track(tensor, backend);
-      note();
-    };
+  watchTensors(): void {
+    watchTensorBytes((bytes) => {
+      this.peakLogicalBytes = Math.max(this.peakLogicalBytes, bytes);
+    });
   }
 }

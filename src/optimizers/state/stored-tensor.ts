@@ -1,6 +1,7 @@
 /** One state tensor, on the device or in host memory. Updates see a variable on the device either way. */
 import * as tf from '@tensorflow/tfjs-core';
 import type { OffloadedTensor } from '../../engine/offloaded-state.js';
+import { variablesByName } from '../../tfjs/variables.js';
 
 type Values = Float32Array | Int32Array;
 
@@ -86,7 +87,7 @@ export class HostTensor implements StoredTensor {
 
 /** Variables need names unique in the whole engine, but two optimizers may train one weight. */
 function unusedName(name: string): string {
-  const taken = tf.engine().registeredVariables;
+  const taken = variablesByName();
   let unused = name;
   for (let n = 1; unused in taken; n++) unused = `${name}_${n}`;
   return unused;

@@ -8,7 +8,7 @@ import * as tf from '@tensorflow/tfjs-core';
 
 import { SlowlaneError } from '../../../checks/errors.js';
 import type { OffloadedState, OffloadedTensor } from '../../../engine/offloaded-state.js';
-import { encoderForCopies } from '../../../tfjs/webgpu-backend.js';
+import { encoderForCopies, tensorOf } from '../../../tfjs/webgpu-backend.js';
 import type { BudgetedBackend } from '../budgeted-backend.js';
 import { checkCurrent } from '../check-current.js';
 import { label } from '../memory/label.js';
@@ -79,7 +79,7 @@ export class HostMoments implements OffloadedState {
       throw error;
     }
     parts.commandQueueOwnedIds.add(info.dataId);
-    return tf.engine().makeTensorFromTensorInfo(info, this.backend);
+    return tensorOf(parts, info);
   }
 
   download(variable: tf.Variable, pair: MappedPair): void {

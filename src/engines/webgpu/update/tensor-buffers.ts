@@ -7,7 +7,11 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { SlowlaneError } from '../../../checks/errors.js';
-import { encoderForCopies, type WebGPUBackendParts } from '../../../tfjs/webgpu-backend.js';
+import {
+  encoderForCopies,
+  tensorOf,
+  type WebGPUBackendParts,
+} from '../../../tfjs/webgpu-backend.js';
 
 export class TensorBuffers {
   readonly #backend: WebGPUBackendParts;
@@ -56,7 +60,7 @@ export class TensorBuffers {
   /** A tensor of the variable's shape, whatever its values: to be written whole. The caller's. */
   likeOf({ shape }: tf.Variable): tf.Tensor {
     const info = this.#backend.makeTensorInfo(shape, 'float32');
-    return tf.engine().makeTensorFromTensorInfo(info, this.#backend);
+    return tensorOf(this.#backend, info);
   }
 
   /** The same numbers as float32 in a buffer of their own; the caller's. */
@@ -102,7 +106,7 @@ export class TensorBuffers {
     }
     backend.commandQueueOwnedIds.add(tensor.dataId);
     backend.commandQueueOwnedIds.add(copy.dataId);
-    return tf.engine().makeTensorFromTensorInfo(copy, backend);
+    return tensorOf(backend, copy);
   }
 
   /**

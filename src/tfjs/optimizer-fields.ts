@@ -1,0 +1,71 @@
+// The private fields of TensorFlow.js's own optimizers that nothing public sets or frees (tfjs-core 4.22,
+// `optimizers/*.js`): the step count, the powers of Adam's betas, and a tensor that Momentum leaks.
+
+import * as tf from '@tensorflow/tfjs-core';
+
+import { SlowlaneError } from '../checks/errors.js';
+
+interface Fields {
+  iterations_?: number;
+  /** Adam: β₁ᵗ⁺¹ and β₂ᵗ⁺¹ after t steps. */
+  readonly accBeta1?: unknown;
+  readonly accBeta2?: unknown;
+  readonly beta1?: unknown;
+  readonly beta2?: unknown;
+  /** Momentum: −γ as a tensor. */
+  readonly c?: unknown;
+}
+
+function fieldsOf(optimizer: tf.Optimizer): Fields {
+  return optimizer as unknown as Fields;
+}
+
+/** By class name: `instanceof` takes every optimizer for every class, because tf.Optimizer overrides it. */
+const USED: Readonly<Record<string, readonly (keyof Fields)[]>> = {
+  Adam: ['accBeta1', 'accBeta2', 'beta1', 'beta2'],
+  Momentum: ['c'],
+};
+
+/** @throws SlowlaneError UNSUPPORTED unless the fields of `optimizer` are as this file knows them. */
+export function checkOptimizerFields(optimizer: tf.Optimizer): void {
+  const name = optimizer.getClassName();
+  const missing = (USED[name] ?? []).filter((field) => !(field in optimizer));
+  if (missing.length === 0) return;
+  throw new SlowlaneError(
+    'UNSUPPORTED',
+    `slowlane needs the ${name} of TensorFlow.js 4.22; this is ${tf.version_core}, whose ${name} has no ` +
+      `${missing.join(', ')}. Install @tensorflow/tfjs-core@4.22, or use one of slowlane's own optimizers.`,
+    { missing },
+  );
+}
+
+/** Sets the step count alone. */
+export function setIterations(optimizer: tf.Optimizer, iterations: number): void {
+  fieldsOf(optimizer).iterations_ = iterations;
+}
+
+/**
+ * Sets Adam's βᵗ⁺¹ to what training gives after t = `steps` steps. TensorFlow.js restores them by pow(), which differs
+ * in the last bit.
+ */
+export function setBetaPowers(optimizer: tf.Optimizer, steps: number): void {
+  const { accBeta1, accBeta2, beta1, beta2 } = fieldsOf(optimizer);
+  multiplyUp(accBeta1, beta1, steps);
+  multiplyUp(accBeta2, beta2, steps);
+}
+
+/** Disposes `optimizer`, and what its own dispose() leaks. */
+export function disposeOptimizer(optimizer: tf.Optimizer): void {
+  optimizer.dispose();
+  const { c } = fieldsOf(optimizer);
+  if (optimizer.getClassName() === 'Momentum' && c instanceof tf.Tensor) c.dispose();
+}
+
+/** Sets βᵗ⁺¹ after t steps, rounded to float32 after each as in training. */
+function multiplyUp(power: unknown, beta: unknown, steps: number): void {
+  if (!(power instanceof tf.Variable) || typeof beta !== 'number') return;
+  const factor = Math.fround(beta);
+  let value = factor;
+  for (let t = 0; t < steps && value !== 0; t++) value = Math.fround(value * factor);
+  tf.tidy(() => power.assign(tf.scalar(value)));
+}
