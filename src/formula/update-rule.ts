@@ -1,4 +1,5 @@
 /** An update rule as data: its state, the numbers of a step, and one formula. Not an optimizer. */
+import type { NumberRange } from '../checks/check.js';
 import type { Algebra } from './algebra.js';
 
 /** What the formula can read: the weight, its gradient, the state and the numbers of the step. */
@@ -21,12 +22,22 @@ export interface Assignment<State extends string = string, Scalar extends string
 
 export type RuleConstants = Readonly<Record<string, number | boolean>>;
 
+/** The default of each constant, and the range of a number. */
+export type ConstantSpecs<Constants extends RuleConstants = RuleConstants> = {
+  readonly [Name in keyof Constants]: Constants[Name] extends boolean
+    ? { readonly default: boolean }
+    : NumberRange & { readonly default: number };
+};
+
 export interface UpdateRule<
   Constants extends RuleConstants = RuleConstants,
   State extends string = string,
   Scalar extends string = string,
 > {
   readonly name: string;
+  /** The default. */
+  readonly learningRate: number;
+  readonly constants: ConstantSpecs<Constants>;
   /** The state tensor that estimates E[g²], if the rule has one. */
   readonly secondMoment?: State;
   /** What makes an estimate of E[g²] of it after `step` steps. Default 1. */

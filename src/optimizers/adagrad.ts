@@ -7,11 +7,10 @@
  * Source: Duchi, Hazan & Singer, "Adaptive Subgradient Methods for Online Learning and Stochastic
  * Optimization", 2011. Equal to `tf.train.adagrad`: ε is under the root.
  */
-import * as tf from '@tensorflow/tfjs-core';
-import { checkKeys, checkNumber } from '../checks/check.js';
 import type { UpdateRule } from '../formula/update-rule.js';
-import { STEP_OPTIONS, type StepOptions } from './step-options.js';
-import { WeightwiseOptimizer } from './weightwise.js';
+import type { StepOptions } from './step-options.js';
+import { ruleClass } from './rule-class.js';
+import type { WeightwiseOptimizer } from './weightwise.js';
 
 /** Options of `adagrad()`. */
 export interface AdagradOptions extends StepOptions {
@@ -25,6 +24,11 @@ type Constants = Required<Omit<AdagradOptions, keyof StepOptions>>;
 
 export const adagradRule: UpdateRule<Constants, 'accumulator', 'learningRate' | 'epsilon'> = {
   name: 'adagrad',
+  learningRate: 0.01,
+  constants: {
+    initialAccumulatorValue: { default: 0.1, min: 0 },
+    epsilon: { default: 1e-7, above: 0 },
+  },
   secondMoment: 'accumulator',
   secondMomentScale: (_, step) => 1 / step,
   state: ({ initialAccumulatorValue }) => [
@@ -44,30 +48,7 @@ export const adagradRule: UpdateRule<Constants, 'accumulator', 'learningRate' | 
   ],
 };
 
-/**
- * The optimizer that `adagrad()` makes.
- *
- * @hideconstructor
- */
-export class Adagrad extends WeightwiseOptimizer {
-  /** The name under which TensorFlow.js saves and finds the class. */
-  static readonly className = 'SlowlaneAdagrad';
-
-  constructor(options: AdagradOptions = {}) {
-    const names = ['initialAccumulatorValue', 'epsilon', ...STEP_OPTIONS];
-    const given = checkKeys('adagrad', options, names);
-    const { initialAccumulatorValue = 0.1, epsilon = 1e-7 } = given;
-    const constants: Constants = {
-      initialAccumulatorValue: checkNumber('initialAccumulatorValue', initialAccumulatorValue, {
-        min: 0,
-      }),
-      epsilon: checkNumber('epsilon', epsilon, { above: 0 }),
-    };
-    super(adagradRule, constants, given, 0.01);
-  }
-}
-
-tf.serialization.registerClass(Adagrad);
+export const Adagrad = ruleClass(adagradRule);
 
 /**
  * Adagrad. Defaults: `learningRate` 0.01, `initialAccumulatorValue` 0.1, `epsilon` 1e-7. One state tensor per weight.
@@ -83,6 +64,6 @@ tf.serialization.registerClass(Adagrad);
  * console.log(await w.data());
  * ```
  */
-export function adagrad(options?: AdagradOptions): Adagrad {
+export function adagrad(options?: AdagradOptions): WeightwiseOptimizer {
   return new Adagrad(options);
 }

@@ -8,12 +8,11 @@
  * Source: Kingma & Ba, "Adam: A Method for Stochastic Optimization", arXiv 1412.6980. Equal to
  * `tf.train.adam`: ε is outside of the root. γ / (1 − β₁ᵗ) is one number of the step.
  */
-import * as tf from '@tensorflow/tfjs-core';
-import { checkKeys, checkNumber } from '../checks/check.js';
 import type { Algebra } from '../formula/algebra.js';
 import type { Assignment, Operands, UpdateRule } from '../formula/update-rule.js';
-import { STEP_OPTIONS, type StepOptions } from './step-options.js';
-import { WeightwiseOptimizer } from './weightwise.js';
+import type { StepOptions } from './step-options.js';
+import { ruleClass } from './rule-class.js';
+import type { WeightwiseOptimizer } from './weightwise.js';
 
 /** Options of `adam()`. */
 export interface AdamOptions extends StepOptions {
@@ -38,6 +37,12 @@ export type AdamScalar =
 
 export const adamRule: UpdateRule<AdamConstants, AdamState, AdamScalar> = {
   name: 'adam',
+  learningRate: 0.001,
+  constants: {
+    beta1: { default: 0.9, min: 0, below: 1 },
+    beta2: { default: 0.999, min: 0, below: 1 },
+    epsilon: { default: 1e-7, above: 0 },
+  },
   secondMoment: 'v',
   secondMomentScale: ({ beta2 }, step) => 1 / (1 - beta2 ** step),
   state: () => [
@@ -86,32 +91,7 @@ export function adamMove<T>(x: Operands<AdamState | AdamScalar, T>, o: Algebra<T
   return o.mul(o.div(x.m, root), x.stepSize);
 }
 
-/** Checks β₁, β₂ and ε, with the defaults of TensorFlow.js. */
-export function adamConstants(given: Readonly<Record<string, unknown>>): AdamConstants {
-  const { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-7 } = given;
-  return {
-    beta1: checkNumber('beta1', beta1, { min: 0, below: 1 }),
-    beta2: checkNumber('beta2', beta2, { min: 0, below: 1 }),
-    epsilon: checkNumber('epsilon', epsilon, { above: 0 }),
-  };
-}
-
-/**
- * The optimizer that `adam()` makes.
- *
- * @hideconstructor
- */
-export class Adam extends WeightwiseOptimizer {
-  /** The name under which TensorFlow.js saves and finds the class. */
-  static readonly className = 'SlowlaneAdam';
-
-  constructor(options: AdamOptions = {}) {
-    const given = checkKeys('adam', options, ['beta1', 'beta2', 'epsilon', ...STEP_OPTIONS]);
-    super(adamRule, adamConstants(given), given, 0.001);
-  }
-}
-
-tf.serialization.registerClass(Adam);
+export const Adam = ruleClass(adamRule);
 
 /**
  * Adam. Defaults: `learningRate` 0.001, `beta1` 0.9, `beta2` 0.999, `epsilon` 1e-7. Two state tensors per weight.
@@ -127,6 +107,6 @@ tf.serialization.registerClass(Adam);
  * console.log(await w.data());
  * ```
  */
-export function adam(options?: AdamOptions): Adam {
+export function adam(options?: AdamOptions): WeightwiseOptimizer {
   return new Adam(options);
 }

@@ -7,21 +7,19 @@
  * Source: Loshchilov & Hutter, "Decoupled Weight Decay Regularization", arXiv 1711.05101; γ times λ as
  * in PyTorch and Keras.
  */
-import * as tf from '@tensorflow/tfjs-core';
-import { checkKeys, checkNumber } from '../checks/check.js';
 import {
   type AdamConstants,
   type AdamOptions,
   type AdamScalar,
   type AdamState,
-  adamConstants,
   adamMoments,
   adamMove,
+  adamRule,
   adamScalars,
 } from './adam.js';
 import type { Assignment, UpdateRule } from '../formula/update-rule.js';
-import { STEP_OPTIONS } from './step-options.js';
-import { WeightwiseOptimizer } from './weightwise.js';
+import { ruleClass } from './rule-class.js';
+import type { WeightwiseOptimizer } from './weightwise.js';
 
 /** Options of `adamw()`. */
 export interface AdamwOptions extends AdamOptions {
@@ -32,13 +30,9 @@ export interface AdamwOptions extends AdamOptions {
 type Constants = AdamConstants & { readonly weightDecay: number };
 
 export const adamwRule: UpdateRule<Constants, AdamState, AdamScalar | 'keptShare'> = {
+  ...adamRule,
   name: 'adamw',
-  secondMoment: 'v',
-  secondMomentScale: ({ beta2 }, step) => 1 / (1 - beta2 ** step),
-  state: () => [
-    { name: 'm', initial: 0 },
-    { name: 'v', initial: 0, neverNegative: true },
-  ],
+  constants: { ...adamRule.constants, weightDecay: { default: 0.01, min: 0 } },
   scalars: (constants, learningRate, step) => ({
     ...adamScalars(constants, learningRate, step),
     keptShare: 1 - learningRate * constants.weightDecay,
@@ -51,28 +45,7 @@ const WEIGHT: Assignment<AdamState, AdamScalar | 'keptShare'> = {
   value: (x, o) => o.sub(o.mul(x.weight, x.keptShare), adamMove(x, o)),
 };
 
-/**
- * The optimizer that `adamw()` makes.
- *
- * @hideconstructor
- */
-export class Adamw extends WeightwiseOptimizer {
-  /** The name under which TensorFlow.js saves and finds the class. */
-  static readonly className = 'SlowlaneAdamw';
-
-  constructor(options: AdamwOptions = {}) {
-    const names = ['beta1', 'beta2', 'epsilon', 'weightDecay', ...STEP_OPTIONS];
-    const given = checkKeys('adamw', options, names);
-    const { weightDecay = 0.01 } = given;
-    const constants: Constants = {
-      ...adamConstants(given),
-      weightDecay: checkNumber('weightDecay', weightDecay, { min: 0 }),
-    };
-    super(adamwRule, constants, given, 0.001);
-  }
-}
-
-tf.serialization.registerClass(Adamw);
+export const Adamw = ruleClass(adamwRule);
 
 /**
  * Adam with decoupled weight decay. Defaults: those of `adam()`, and `weightDecay` 0.01. Two state tensors per weight.
@@ -88,6 +61,6 @@ tf.serialization.registerClass(Adamw);
  * console.log(await w.data());
  * ```
  */
-export function adamw(options?: AdamwOptions): Adamw {
+export function adamw(options?: AdamwOptions): WeightwiseOptimizer {
   return new Adamw(options);
 }

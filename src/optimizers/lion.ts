@@ -7,11 +7,10 @@
  * Source: Chen et al., "Symbolic Discovery of Optimization Algorithms", arXiv 2302.06675. Every element
  * moves by γ, so rates are 3 to 10 times smaller than Adam's.
  */
-import * as tf from '@tensorflow/tfjs-core';
-import { checkKeys, checkNumber } from '../checks/check.js';
 import type { UpdateRule } from '../formula/update-rule.js';
-import { STEP_OPTIONS, type StepOptions } from './step-options.js';
-import { WeightwiseOptimizer } from './weightwise.js';
+import type { StepOptions } from './step-options.js';
+import { ruleClass } from './rule-class.js';
+import type { WeightwiseOptimizer } from './weightwise.js';
 
 /** Options of `lion()`. */
 export interface LionOptions extends StepOptions {
@@ -28,6 +27,12 @@ type Scalar = 'learningRate' | 'keptShare' | 'beta1' | 'oneMinusBeta1' | 'beta2'
 
 export const lionRule: UpdateRule<Constants, 'm', Scalar> = {
   name: 'lion',
+  learningRate: 0.0001,
+  constants: {
+    beta1: { default: 0.9, min: 0, below: 1 },
+    beta2: { default: 0.99, min: 0, below: 1 },
+    weightDecay: { default: 0, min: 0 },
+  },
   state: () => [{ name: 'm', initial: 0 }],
   scalars: ({ beta1, beta2, weightDecay }, learningRate) => ({
     learningRate,
@@ -52,28 +57,7 @@ export const lionRule: UpdateRule<Constants, 'm', Scalar> = {
   ],
 };
 
-/**
- * The optimizer that `lion()` makes.
- *
- * @hideconstructor
- */
-export class Lion extends WeightwiseOptimizer {
-  /** The name under which TensorFlow.js saves and finds the class. */
-  static readonly className = 'SlowlaneLion';
-
-  constructor(options: LionOptions = {}) {
-    const given = checkKeys('lion', options, ['beta1', 'beta2', 'weightDecay', ...STEP_OPTIONS]);
-    const { beta1 = 0.9, beta2 = 0.99, weightDecay = 0 } = given;
-    const constants: Constants = {
-      beta1: checkNumber('beta1', beta1, { min: 0, below: 1 }),
-      beta2: checkNumber('beta2', beta2, { min: 0, below: 1 }),
-      weightDecay: checkNumber('weightDecay', weightDecay, { min: 0 }),
-    };
-    super(lionRule, constants, given, 0.0001);
-  }
-}
-
-tf.serialization.registerClass(Lion);
+export const Lion = ruleClass(lionRule);
 
 /**
  * Lion. Defaults: `learningRate` 0.0001, `beta1` 0.9, `beta2` 0.99, `weightDecay` 0. One state tensor per weight.
@@ -89,6 +73,6 @@ tf.serialization.registerClass(Lion);
  * console.log(await w.data());
  * ```
  */
-export function lion(options?: LionOptions): Lion {
+export function lion(options?: LionOptions): WeightwiseOptimizer {
   return new Lion(options);
 }

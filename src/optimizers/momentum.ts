@@ -7,11 +7,10 @@
  * Source: Polyak 1964; Sutskever et al., "On the importance of initialization and momentum in deep
  * learning", 2013. Equal to `tf.train.momentum`: γ is outside of m, so a schedule acts at once.
  */
-import * as tf from '@tensorflow/tfjs-core';
-import { checkBoolean, checkKeys, checkNumber } from '../checks/check.js';
 import type { Assignment, UpdateRule } from '../formula/update-rule.js';
-import { STEP_OPTIONS, type StepOptions } from './step-options.js';
-import { WeightwiseOptimizer } from './weightwise.js';
+import type { StepOptions } from './step-options.js';
+import { ruleClass } from './rule-class.js';
+import type { WeightwiseOptimizer } from './weightwise.js';
 
 /** Options of `momentum()`. */
 export interface MomentumOptions extends StepOptions {
@@ -26,6 +25,11 @@ type Scalar = 'learningRate' | 'momentum';
 
 export const momentumRule: UpdateRule<Constants, 'm', Scalar> = {
   name: 'momentum',
+  learningRate: 0.01,
+  constants: {
+    momentum: { default: 0.9, min: 0, below: 1 },
+    nesterov: { default: false },
+  },
   state: () => [{ name: 'm', initial: 0 }],
   scalars: ({ momentum }, learningRate) => ({ learningRate, momentum }),
   formula: ({ nesterov }) => [
@@ -45,27 +49,7 @@ const WEIGHT: Assignment<'m', Scalar> = {
   value: (x, o) => o.sub(x.weight, o.mul(x.m, x.learningRate)),
 };
 
-/**
- * The optimizer that `momentum()` makes.
- *
- * @hideconstructor
- */
-export class Momentum extends WeightwiseOptimizer {
-  /** The name under which TensorFlow.js saves and finds the class. */
-  static readonly className = 'SlowlaneMomentum';
-
-  constructor(options: MomentumOptions = {}) {
-    const given = checkKeys('momentum', options, ['momentum', 'nesterov', ...STEP_OPTIONS]);
-    const { momentum = 0.9, nesterov = false } = given;
-    const constants: Constants = {
-      momentum: checkNumber('momentum', momentum, { min: 0, below: 1 }),
-      nesterov: checkBoolean('nesterov', nesterov),
-    };
-    super(momentumRule, constants, given, 0.01);
-  }
-}
-
-tf.serialization.registerClass(Momentum);
+export const Momentum = ruleClass(momentumRule);
 
 /**
  * Gradient descent with momentum. Defaults: `learningRate` 0.01, `momentum` 0.9, `nesterov` false. One state tensor per weight.
@@ -81,6 +65,6 @@ tf.serialization.registerClass(Momentum);
  * console.log(await w.data());
  * ```
  */
-export function momentum(options?: MomentumOptions): Momentum {
+export function momentum(options?: MomentumOptions): WeightwiseOptimizer {
   return new Momentum(options);
 }

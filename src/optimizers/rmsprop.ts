@@ -10,12 +10,11 @@
  * `tf.train.rmsprop` except in one sign: tfjs takes √(r − (h² + ε)), which is NaN once gradients are
  * steady. Without momentum there is no state for it.
  */
-import * as tf from '@tensorflow/tfjs-core';
-import { checkBoolean, checkKeys, checkNumber } from '../checks/check.js';
 import type { Algebra } from '../formula/algebra.js';
 import type { Assignment, Operands, UpdateRule } from '../formula/update-rule.js';
-import { STEP_OPTIONS, type StepOptions } from './step-options.js';
-import { WeightwiseOptimizer } from './weightwise.js';
+import type { StepOptions } from './step-options.js';
+import { ruleClass } from './rule-class.js';
+import type { WeightwiseOptimizer } from './weightwise.js';
 
 /** Options of `rmsprop()`. */
 export interface RmspropOptions extends StepOptions {
@@ -35,6 +34,13 @@ type Scalar = 'learningRate' | 'decay' | 'oneMinusDecay' | 'mu' | 'epsilon';
 
 export const rmspropRule: UpdateRule<Constants, State, Scalar> = {
   name: 'rmsprop',
+  learningRate: 0.01,
+  constants: {
+    decay: { default: 0.9, min: 0, below: 1 },
+    momentum: { default: 0, min: 0, below: 1 },
+    epsilon: { default: 1e-7, above: 0 },
+    centered: { default: false },
+  },
   secondMoment: 'rms',
   secondMomentScale: ({ decay }, step) => 1 / (1 - decay ** step),
   state: ({ centered, momentum }) => [
@@ -87,30 +93,7 @@ function move<T>(x: Operands<State | Scalar, T>, o: Algebra<T>, centered: boolea
   return o.mul(o.div(x.gradient, o.sqrt(o.add(spread, x.epsilon))), x.learningRate);
 }
 
-/**
- * The optimizer that `rmsprop()` makes.
- *
- * @hideconstructor
- */
-export class Rmsprop extends WeightwiseOptimizer {
-  /** The name under which TensorFlow.js saves and finds the class. */
-  static readonly className = 'SlowlaneRmsprop';
-
-  constructor(options: RmspropOptions = {}) {
-    const names = ['decay', 'momentum', 'epsilon', 'centered', ...STEP_OPTIONS];
-    const given = checkKeys('rmsprop', options, names);
-    const { decay = 0.9, momentum = 0, epsilon = 1e-7, centered = false } = given;
-    const constants: Constants = {
-      decay: checkNumber('decay', decay, { min: 0, below: 1 }),
-      momentum: checkNumber('momentum', momentum, { min: 0, below: 1 }),
-      epsilon: checkNumber('epsilon', epsilon, { above: 0 }),
-      centered: checkBoolean('centered', centered),
-    };
-    super(rmspropRule, constants, given, 0.01);
-  }
-}
-
-tf.serialization.registerClass(Rmsprop);
+export const Rmsprop = ruleClass(rmspropRule);
 
 /**
  * RMSProp. Defaults: `learningRate` 0.01, `decay` 0.9, `momentum` 0, `epsilon` 1e-7, `centered` false. One state tensor per weight, one more
@@ -127,6 +110,6 @@ tf.serialization.registerClass(Rmsprop);
  * console.log(await w.data());
  * ```
  */
-export function rmsprop(options?: RmspropOptions): Rmsprop {
+export function rmsprop(options?: RmspropOptions): WeightwiseOptimizer {
   return new Rmsprop(options);
 }

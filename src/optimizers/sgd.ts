@@ -5,17 +5,18 @@
  *
  * Source: Robbins & Monro, "A Stochastic Approximation Method", 1951. Equal to `tf.train.sgd`.
  */
-import * as tf from '@tensorflow/tfjs-core';
-import { checkKeys } from '../checks/check.js';
 import type { RuleConstants, UpdateRule } from '../formula/update-rule.js';
-import { STEP_OPTIONS, type StepOptions } from './step-options.js';
-import { WeightwiseOptimizer } from './weightwise.js';
+import type { StepOptions } from './step-options.js';
+import { ruleClass } from './rule-class.js';
+import type { WeightwiseOptimizer } from './weightwise.js';
 
 /** Options of `sgd()`. */
 export type SgdOptions = StepOptions;
 
 export const sgdRule: UpdateRule<RuleConstants, never, 'learningRate'> = {
   name: 'sgd',
+  learningRate: 0.01,
+  constants: {},
   state: () => [],
   scalars: (_, learningRate) => ({ learningRate }),
   formula: () => [
@@ -23,21 +24,7 @@ export const sgdRule: UpdateRule<RuleConstants, never, 'learningRate'> = {
   ],
 };
 
-/**
- * The optimizer that `sgd()` makes.
- *
- * @hideconstructor
- */
-export class Sgd extends WeightwiseOptimizer {
-  /** The name under which TensorFlow.js saves and finds the class. */
-  static readonly className = 'SlowlaneSgd';
-
-  constructor(options: SgdOptions = {}) {
-    super(sgdRule, {}, checkKeys('sgd', options, STEP_OPTIONS), 0.01);
-  }
-}
-
-tf.serialization.registerClass(Sgd);
+export const Sgd = ruleClass(sgdRule);
 
 /**
  * Stochastic gradient descent. `learningRate` 0.01 by default. It has no state, so it takes the least memory.
@@ -53,6 +40,6 @@ tf.serialization.registerClass(Sgd);
  * console.log(await w.data());
  * ```
  */
-export function sgd(options?: SgdOptions): Sgd {
+export function sgd(options?: SgdOptions): WeightwiseOptimizer {
   return new Sgd(options);
 }

@@ -52,10 +52,9 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
     rule: UpdateRule,
     constants: RuleConstants,
     given: Readonly<Record<string, unknown>>,
-    defaultRate: number,
   ) {
     super();
-    const { learningRate = defaultRate } = given;
+    const { learningRate = rule.learningRate } = given;
     this.#learningRate = checkLearningRate(learningRate);
     this.#policy = new StepPolicy(given);
     this.#rule = rule;

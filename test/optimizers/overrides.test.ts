@@ -200,7 +200,9 @@ onEveryEngine(() => {
     warn.mockRestore();
   });
 
-  test.each<[string, (inner: Adam) => tf.Optimizer & { callbacks(): tfl.Callback[] }]>([
+  test.each<
+    [string, (inner: WeightwiseOptimizer) => tf.Optimizer & { callbacks(): tfl.Callback[] }]
+  >([
     ['alone', (inner) => inner],
     ['in a Lookahead', (inner) => lookahead(inner)],
   ])('%s, fit with callbacks() refuses an entry without a match before a step', async (_, wrap) => {

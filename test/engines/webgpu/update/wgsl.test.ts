@@ -6,7 +6,7 @@ import {
   gridFor,
   kernelSource,
 } from '#src/engines/webgpu/update/update-wgsl.js';
-import { adamConstants, adamRule } from '#src/optimizers/adam.js';
+import { adamRule } from '#src/optimizers/adam.js';
 import {
   type QuantizedKernelSpec,
   quantizedKernelSource,
@@ -55,7 +55,7 @@ describe('the kernel', () => {
 
 describe('the kernel of 8-bit state', () => {
   const adam: QuantizedKernelSpec = {
-    formula: adamRule.formula(adamConstants({})) as readonly Assignment[],
+    formula: adamRule.formula({ beta1: 0.9, beta2: 0.999, epsilon: 1e-7 }) as readonly Assignment[],
     state: ['m', 'v'],
     scalars: ['beta1'],
     clip: 'nothing',
