@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
-import { readBenchFile } from '../src/cli/bench/file.js';
+import { readBenchFile } from '../src/cli/bench/record.js';
 import type { FitRecord } from '../src/cli/bench/fit/record.js';
 import { msText, NONE, workloadOf } from '../src/cli/bench/sheet.js';
 import { headOf } from '../src/cli/bench/text.js';

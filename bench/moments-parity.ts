@@ -10,7 +10,6 @@
 // Every training has a process of its own, one after the other, on wasm. This file starts itself again
 // for each: `moments-parity.ts --training JSON`.
 
-import { spawn } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
@@ -28,6 +27,8 @@ import {
   withCondition,
 } from './parity/record.js';
 import { gitCommit } from '../src/measure/machine/machine.js';
+import { runCellHere } from '../src/measure/process/cell-process.js';
+import { runCell } from '../src/measure/process/run-cell.js';
 import type { Trained, Training } from './parity/training.js';
 
 const { values: options } = parseArgs({
@@ -40,10 +41,8 @@ const { values: options } = parseArgs({
 });
 if (options.training === undefined) await runAll();
 else {
-  process.on('disconnect', () => process.exit(1)); // nobody waits for it any more
-  const { train } = await import('./parity/training.js');
-  const trained = await train(JSON.parse(options.training) as Training);
-  process.send?.(trained, () => process.exit(0));
+  const training = JSON.parse(options.training) as Training;
+  await runCellHere(async () => (await import('./parity/training.js')).train(training));
 }
 
 async function runAll(): Promise<void> {
@@ -116,17 +115,15 @@ function writtenBefore(): ParityRecord | null {
   return existsSync(options.out) ? readParityRecord(readFileSync(options.out, 'utf8')) : null;
 }
 
-function inChild(training: Training): Promise<Trained> {
-  const self = fileURLToPath(import.meta.url);
-  const args = [...process.execArgv, self, '--training', JSON.stringify(training)];
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
-    child.on('message', (trained) => resolve(trained as Trained));
-    child.on('error', reject);
-    child.on('close', (code) => {
-      reject(new Error(`A training ended with code ${code}: ${JSON.stringify(training)}`));
-    });
-  });
+async function inChild(training: Training): Promise<Trained> {
+  const child = {
+    file: fileURLToPath(import.meta.url),
+    args: ['--training', JSON.stringify(training)],
+  };
+  const { signal } = new AbortController(); // Ctrl-C ends the whole run
+  const { result, failure } = await runCell<Trained>(child, { timeoutMs: 86_400_000, signal });
+  if (result !== null) return result;
+  throw new Error(`A training ended: ${failure?.reason}; ${JSON.stringify(training)}`);
 }
 
 function titleOf({ name, steps, batchSize, learningRate, anneals, lookahead }: Condition): string {

@@ -11,17 +11,14 @@
  * 2110.02861, `create_dynamic_map`), `softsign` that of FlashOptim, `roots` a companding by roots.
  */
 import '@tensorflow/tfjs-backend-cpu';
-import '@tensorflow/tfjs-backend-wasm';
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import * as tf from '@tensorflow/tfjs-core';
-import '@tensorflow/tfjs-layers'; // registers the gradients of tfjs-core's ops
 import { loadData } from '../src/cli/data/load.js';
-import { type DataSet, disposeBatch } from '../src/models/dataset.js';
-import { evaluate, meanCrossEntropy } from '../src/models/cross-entropy.js';
-import { makeModel } from '../src/models/make.js';
+import type { DataSet } from '../src/models/dataset.js';
 import { adam } from '../src/optimizers/index.js';
 import { correlation } from './correlation.js';
+import { type Trained, trainModel } from './parity/training.js';
 
 const BLOCK = 256;
 /** Smaller weights keep float32 moments. */
@@ -132,42 +129,33 @@ function nearest(ascending: Float64Array, x: number): number {
   return x - (ascending[low] ?? 0) <= (ascending[high] ?? 0) - x ? low : high;
 }
 
-interface Run {
-  readonly losses: number[];
-  readonly testLoss: number;
+interface Run extends Trained {
   readonly moments: ReadonlyMap<string, Float32Array>;
 }
 
 async function train(data: DataSet, seed: number, steps: number, code: Code | null): Promise<Run> {
-  const model = makeModel(data.kind === 'text' ? 'transformer' : 'mlp', data, seed);
-  const optimizer = adam({ learningRate: data.kind === 'text' ? 3e-3 : 1e-3 });
-  const batches = data.batches(data.kind === 'text' ? 8 : 32, seed);
-  const losses: number[] = [];
-  for (let step = 0; step < steps; step++) {
-    const batch = batches.next().value;
-    const cost = optimizer.minimize(() => meanCrossEntropy(model, batch), true, [
-      ...model.variables,
-    ]);
-    losses.push((await cost?.data<'float32'>())?.[0] ?? NaN);
-    cost?.dispose();
-    disposeBatch(batch);
-    for (const { variable } of code === null ? [] : optimizer.state()) {
-      if (variable.size < SMALLEST) continue;
-      const values = await variable.data<'float32'>();
-      const decoded = throughCode(values, code as Code, variable.name.endsWith('/v'));
-      tf.tidy(() => variable.assign(tf.tensor(decoded, variable.shape)));
-    }
-  }
+  const [learningRate, batchSize] = data.kind === 'text' ? [3e-3, 8] : [1e-3, 32];
+  const optimizer = adam({ learningRate });
   const moments = new Map<string, Float32Array>();
-  for (const { variable } of optimizer.state()) {
-    if (variable.size >= SMALLEST) {
-      moments.set(variable.name, (await variable.data<'float32'>()).slice());
-    }
-  }
-  const { loss: testLoss } = await evaluate(model, data.testBatches(64));
-  optimizer.dispose();
-  model.dispose();
-  return { losses, testLoss, moments };
+  const large = () => optimizer.state().filter(({ variable }) => variable.size >= SMALLEST);
+  const trained = await trainModel(data, { steps, batchSize }, seed, ({ variables }) => ({
+    async step(loss) {
+      const cost = optimizer.minimize(loss, true, [...variables]);
+      for (const { variable } of code === null ? [] : large()) {
+        const values = await variable.data<'float32'>();
+        const decoded = throughCode(values, code as Code, variable.name.endsWith('/v'));
+        tf.tidy(() => variable.assign(tf.tensor(decoded, variable.shape)));
+      }
+      return cost;
+    },
+    async finish() {
+      for (const { variable } of large()) {
+        moments.set(variable.name, (await variable.data<'float32'>()).slice());
+      }
+      optimizer.dispose();
+    },
+  }));
+  return { ...trained, moments };
 }
 
 /** Of the moments of a trained model: root mean square and mean error, each over that of the moments. */

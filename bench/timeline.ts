@@ -5,14 +5,15 @@
  * be metered, and writes a record each: `slowlane report bench/results/timeline-*.json` shows them.
  */
 import { writeFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import * as tf from '@tensorflow/tfjs-core';
 import { openOurs, UNWATCHED } from '../src/measure/devices/devices.js';
+import { versionOf } from '../src/measure/machine/packages.js';
 import { learningRateOf, makeStack } from '../src/measure/workloads/stack.js';
 import { offloaded, plain, type Stepper } from '../src/measure/workloads/steppers.js';
 import { platformHere } from '../src/cli/train/record.js';
+import { syncRecordOf } from '../src/cli/train/trainer.js';
 import { adam, lookahead, meter } from '../src/index.js';
 import {
   type LossPoint,
@@ -53,7 +54,6 @@ type Stack = Awaited<ReturnType<typeof makeStack>>;
 const { values } = parseArgs({
   options: { out: { type: 'string', default: '.' }, adapter: { type: 'string' } },
 });
-const { version } = createRequire(import.meta.url)('slowlane/package.json') as { version: string };
 for (const name of Object.keys(RECIPES) as (keyof typeof RECIPES)[]) {
   const file = join(values.out, `timeline-${name}.json`);
   await writeFile(file, runRecordToJson(await trained(name)));
@@ -89,7 +89,7 @@ async function trained(name: keyof typeof RECIPES): Promise<RunRecord> {
   const record: RunRecord = {
     version: RUN_RECORD_VERSION,
     tool: 'slowlane',
-    toolVersion: version,
+    toolVersion: versionOf('slowlane'),
     partial: false,
     ended: 'done',
     startedAt: startedAt.toISOString(),
@@ -117,19 +117,7 @@ async function trained(name: keyof typeof RECIPES): Promise<RunRecord> {
       deviceBytes: peakBytes,
       host: stats?.host ?? null,
     },
-    sync: stats
-      ? {
-          syncs: stats.syncs,
-          totalMs: stats.syncMs.total,
-          pullMs: stats.syncMs.pull,
-          blendMs: stats.syncMs.blend,
-          pushMs: stats.syncMs.push,
-          checkMs: stats.syncMs.check,
-          bytesPulled: stats.bytesPulled,
-          bytesPushed: stats.bytesPushed,
-          workers: stats.workers,
-        }
-      : null,
+    sync: stats === undefined ? null : syncRecordOf(stats),
   };
   tf.disposeVariables();
   device.engine.stop();

@@ -2,9 +2,21 @@
 
 import { Command } from 'commander';
 
-import { BENCHMARKS } from './benchmarks.js';
+import type { BenchCommand } from './benchmark.js';
+import { FIT_COMMAND } from './fit/command.js';
 import { adapterOption, jsonOption } from './options.js';
 import type { BenchName } from './frame.js';
+import { MEMORY_COMMAND } from './memory/command.js';
+import { SPEED_COMMAND } from './speed/command.js';
+import { SYNC_COMMAND } from './sync/command.js';
+
+/** In the order of --help. */
+export const BENCHMARKS: Readonly<Record<BenchName, BenchCommand>> = {
+  memory: MEMORY_COMMAND,
+  fit: FIT_COMMAND,
+  speed: SPEED_COMMAND,
+  sync: SYNC_COMMAND,
+};
 
 /** A benchmark with checked options. */
 export interface BenchRequest {

@@ -1,4 +1,4 @@
-// Options that benchmarks share.
+// Options that benchmarks share, and checks that engine, model and policies go together.
 
 import { InvalidArgumentError, type Option } from 'commander';
 
@@ -6,13 +6,15 @@ import type { CellOptions } from '../../measure/record-parts.js';
 import {
   ALL_POLICIES,
   BENCH_ENGINES,
+  type BenchEngine,
   type BenchPolicy,
+  lacksPolicy,
   policyNamed,
 } from '../../measure/workloads/policies.js';
 import { HOST_FORMATS, isQuantized, type SlowPlace } from '../../measure/workloads/slow-places.js';
-import { WORKLOAD_NAMES } from '../../measure/workloads/workloads.js';
+import { WORKLOAD_NAMES, type WorkloadName } from '../../measure/workloads/workloads.js';
+import { needsConvolutions, WASM_LIMIT } from '../../models/names.js';
 import type { SlowFormat } from '../../slow/slow-format.js';
-import { checkCell, type GivenCell, policiesFor } from './cell-checks.js';
 import { UsageError } from '../terminal/cli-error.js';
 import { choice, parsed, syncPeriod } from '../terminal/command-options.js';
 import { wholeNumber } from '../terminal/option-values.js';
@@ -54,12 +56,18 @@ export function jsonOption(): Option {
 }
 
 /** What commander hands over for `workloadOptions`; its parsers and choices make these types true. */
-export interface RawWorkload extends GivenCell {
+export interface RawWorkload {
+  readonly engine: BenchEngine;
+  readonly model: WorkloadName;
+  readonly layers?: number;
+  readonly width?: number;
+  readonly adapter?: string;
   readonly batch: number;
 }
 
 /** The same for `cellOptionList`. */
 export interface RawCell extends RawWorkload {
+  readonly policy?: readonly string[];
   readonly steps: number;
   readonly syncPeriod: number;
   readonly cellTimeout: number;
@@ -121,6 +129,47 @@ export function cellOptions(raw: RawCell): CellOptions {
     cellTimeoutMs: raw.cellTimeout * 1000,
     policies: policiesFor(raw).map(({ name }) => name),
   };
+}
+
+function checkCell({ engine, model, layers, width, adapter }: RawWorkload): void {
+  if (engine !== 'webgpu' && adapter !== undefined) {
+    throw new UsageError(
+      `--adapter ${adapter} chooses an adapter of WebGPU, but --engine is ${engine}. ` +
+        `Leave out --adapter, or use --engine webgpu.`,
+    );
+  }
+  if (model === 'stack') return;
+  const ofStack = [
+    ...(layers === undefined ? [] : ['--layers']),
+    ...(width === undefined ? [] : ['--width']),
+  ];
+  if (ofStack.length > 0) {
+    throw new UsageError(
+      `--model ${model} has one size, which leaves nothing to ${ofStack.join(' and ')}. ` +
+        `Leave out one or the other, or use --model stack.`,
+    );
+  }
+  if (engine === 'wasm' && needsConvolutions(model)) {
+    throw new UsageError(
+      `--engine wasm with --model ${model}: ${WASM_LIMIT}. Use --engine webgpu, cpu or tensorflow.`,
+    );
+  }
+}
+
+/** Those asked for, else all that the engine has. Throws a UsageError for one that it has not. */
+function policiesFor({ engine, policy }: RawCell): readonly BenchPolicy[] {
+  const there = ALL_POLICIES.filter((one) => lacksPolicy(engine, one) === null);
+  if (policy === undefined) return there;
+  const chosen = ALL_POLICIES.filter(({ name }) => policy.includes(name));
+  for (const one of chosen) {
+    const reason = lacksPolicy(engine, one);
+    if (reason === null) continue;
+    throw new UsageError(
+      `--policy ${one.name} is none of --engine ${engine}: ${reason}. ` +
+        `It has: ${there.map(({ name }) => name).join(', ')}.`,
+    );
+  }
+  return chosen;
 }
 
 /** For --help. */

@@ -1,7 +1,12 @@
-// The record of a `slowlane bench …`: its schema, and reading it.
+// The record of a `slowlane bench …`: its schema, and the file that it is written to and read from.
+
+import { readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
 
 import { recordSchema } from '../../checks/schema.js';
 import { isRecord, readRecord, type RecordKind } from '../../records/record-kind.js';
+import { reasonOf, RunError } from '../terminal/cli-error.js';
+import { checkReplaceable, replaceFile } from '../terminal/own-file.js';
 import { FIT_CELL, FIT_OPTIONS } from './fit/record.js';
 import { type BenchName, type BenchRecord, FRAME, SCHEMA, SCHEMA_VERSION } from './frame.js';
 import { MEMORY_CELL, MEMORY_OPTIONS } from './memory/record.js';
@@ -64,3 +69,42 @@ export function readBenchRecord(text: string): BenchRecord {
 
 /** Whether `text` is a record of a benchmark, of any version: such a file may be replaced by a newer one. */
 export const isBenchRecord = (text: string): boolean => isRecord(text, BENCH);
+
+export interface BenchFile {
+  write(record: BenchRecord): Promise<void>;
+}
+
+/** Checks that `path` can be written before anything is measured. */
+export async function prepareBenchFile(path: string): Promise<BenchFile> {
+  const file = {
+    path: resolve(path),
+    isOurs: isBenchRecord,
+    remedies: {
+      taken: 'Move it away, or give another file: --json FILE',
+      unwritable: 'Give a file in a folder that exists and that you may write to: --json FILE',
+    },
+  };
+  await checkReplaceable(file);
+  return { write: (record) => replaceFile(file, `${JSON.stringify(record, null, 1)}\n`) };
+}
+
+/** Throws a RunError if it isn't there or isn't a record. */
+export async function readBenchFile(path: string): Promise<BenchRecord> {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (error) {
+    throw new RunError(`${path} can't be read: ${reasonOf(error)}.`, 'Give a file that exists', {
+      cause: error,
+    });
+  }
+  try {
+    return readBenchRecord(text);
+  } catch (error) {
+    throw new RunError(
+      `${path}: ${reasonOf(error)}`,
+      'Give a file that slowlane bench … --json has written',
+      { cause: error },
+    );
+  }
+}

@@ -5,11 +5,10 @@ import type { BenchEngine } from '../../measure/workloads/policies.js';
 import type { MachineRecord } from '../../measure/record-parts.js';
 import { EXIT, reasonOf, RunError } from '../terminal/cli-error.js';
 import { Interrupted, listenForInterrupt } from '../terminal/interrupt.js';
-import { BENCHMARKS } from './benchmarks.js';
 import { measureCell } from './cells.js';
-import type { BenchRequest } from './command.js';
-import { type BenchFile, prepareBenchFile, readBenchFile } from './file.js';
+import { BENCHMARKS, type BenchRequest } from './command.js';
 import { type BenchRecord, SCHEMA, SCHEMA_VERSION } from './frame.js';
+import { type BenchFile, prepareBenchFile, readBenchFile } from './record.js';
 import { benchText } from './text.js';
 
 const MACHINE_TIMEOUT_MS = 120_000;

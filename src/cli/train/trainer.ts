@@ -1,7 +1,7 @@
 // Takes the steps: with the inner optimizer alone or inside Lookahead. Both look the same to the training loop.
 
 import type * as tf from '@tensorflow/tfjs-core';
-import { adaptive, lookahead, type WeightwiseOptimizer } from '../../index.js';
+import { adaptive, lookahead, type LookaheadStats, type WeightwiseOptimizer } from '../../index.js';
 import { makeInner } from '../../plan/inner-rules.js';
 import { checkAllMatch } from '../../checks/overrides.js';
 import type { HostMemory, SyncRecord } from '../../records/run-record.js';
@@ -93,21 +93,11 @@ function insideLookahead(
   return {
     step: (loss, wantsLoss) => optimizer.step(loss, wantsLoss, [...variables]),
     stats() {
-      const { syncs, syncMs, bytesPulled, bytesPushed, host, workers: how } = optimizer.stats();
-      const { total, pull, blend, push, check } = syncMs;
+      const stats = optimizer.stats();
+      const { syncs, syncMs, host } = stats;
       return {
-        sync: {
-          syncs,
-          totalMs: total,
-          pullMs: pull,
-          blendMs: blend,
-          pushMs: push,
-          checkMs: check,
-          bytesPulled,
-          bytesPushed,
-          workers: how,
-        },
-        syncTotals: { syncs, totalMs: total, phases: syncMs },
+        sync: syncRecordOf(stats),
+        syncTotals: { syncs, totalMs: syncMs.total, phases: syncMs },
         lastSyncMs: syncs === 0 ? undefined : syncMs.last,
         host: { slowBytes: host.slowBytes, stagingBytes: host.stagingBytes },
       };
@@ -115,5 +105,20 @@ function insideLookahead(
     withSlowWeights: (work) => optimizer.withSlowWeights(work),
     finish: () => optimizer.finish(),
     dispose: () => optimizer.dispose(),
+  };
+}
+
+export function syncRecordOf(stats: LookaheadStats): SyncRecord {
+  const { syncs, syncMs, bytesPulled, bytesPushed, workers } = stats;
+  return {
+    syncs,
+    totalMs: syncMs.total,
+    pullMs: syncMs.pull,
+    blendMs: syncMs.blend,
+    pushMs: syncMs.push,
+    checkMs: syncMs.check,
+    bytesPulled,
+    bytesPushed,
+    workers,
   };
 }

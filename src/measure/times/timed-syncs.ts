@@ -4,10 +4,9 @@ import type * as tf from '@tensorflow/tfjs-core';
 
 import type { Lookahead, LookaheadStats } from '../../index.js';
 import type { TrainingDevice } from '../devices/devices.js';
-import { slowVariables } from '../workloads/steppers.js';
+import { slowVariables, type Trained } from '../workloads/steppers.js';
 import type { SyncCost } from '../record-parts.js';
 import { costOfSync } from './sync-costs.js';
-import type { Workload } from '../workloads/workloads.js';
 
 /** Steps and syncs apart. */
 export interface Cycle {
@@ -53,7 +52,7 @@ export async function timeSyncs(
 }
 
 export async function lookaheadCycle(
-  { weights, loss }: Workload,
+  { weights, loss }: Trained,
   optimizer: Lookahead,
 ): Promise<Cycle> {
   await optimizer.attach(weights);
@@ -65,7 +64,7 @@ export async function lookaheadCycle(
 }
 
 /** Slow weights as one writes them without slowlane. */
-export function variablesCycle({ weights, loss }: Workload, optimizer: tf.Optimizer): Cycle {
+export function variablesCycle({ weights, loss }: Trained, optimizer: tf.Optimizer): Cycle {
   const slow = slowVariables(weights);
   return {
     step: () => void optimizer.minimize(loss, false, weights),

@@ -5,7 +5,8 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { Lookahead, LookaheadStats } from '../../index.js';
 import type { Workload } from './workloads.js';
 
-type Trained = Pick<Workload, 'weights' | 'loss'>;
+/** What an optimizer needs of a workload. */
+export type Trained = Pick<Workload, 'weights' | 'loss'>;
 
 export interface Stepper {
   /** One step, and the sync that it ends with; the loss, the caller's, if `returnCost`. */

@@ -1,6 +1,6 @@
 // One policy from its first try to its cell.
 
-import type { Failure } from '../../../measure/process/failure.js';
+import { withoutResult } from '../../../measure/process/failure.js';
 import type { Ended } from '../../../measure/process/run-cell.js';
 import { estimateLayers, mostLayers } from './estimate.js';
 import type { FitCell, FitOptions, FitTry, Trained } from './record.js';
@@ -26,68 +26,45 @@ export async function fitPolicy(
   const estimate = estimateLayers(policy, options);
   const tries: FitTry[] = [];
   let largest: Trained | null = null;
-  let failure: Failure | null = null;
+  let end: Pick<FitCell, 'status' | 'failure'> = { status: 'done', failure: null };
   const tryLayers = async (layers: number): Promise<Answer> => {
     listener.onTry?.(layers);
     const ended = await runTry(policy, layers);
     const tried = triedOf(layers, ended);
     tries.push(tried);
-    if (ended.result?.fits === true) largest = trainedOf(ended.result);
-    if (ended.result === null) failure = failureOfTry(ended);
+    if (ended.result?.fits === true) largest = ended.result;
+    if (ended.result === null) end = withoutResult(ended.failure);
     listener.onTried?.(tried);
     if (ended.result === null) return 'stop';
     return ended.result.fits ? 'fits' : 'too many';
   };
-  const found = await searchLargest(tryLayers, { guess: estimate, max: mostLayers(options) });
-  return cellOf({ policy, options, estimate, tries, largest, failure, ...found });
-}
-
-interface Outcome {
-  readonly policy: BenchPolicy;
-  readonly options: FitOptions;
-  readonly estimate: number | null;
-  readonly tries: readonly FitTry[];
-  readonly largest: Trained | null;
-  readonly failure: Failure | null;
-  readonly most: number;
-  readonly isLargest: boolean;
-}
-
-function cellOf(outcome: Outcome): FitCell {
-  const { policy, options, estimate, tries, largest, failure, most, isLargest } = outcome;
+  const { most, isLargest } = await searchLargest(tryLayers, {
+    guess: estimate,
+    max: mostLayers(options),
+  });
   const parameters = most * options.width ** 2;
+  const { peakBytes = null, hostBytes = null, losses = null } = (largest as Trained | null) ?? {};
   return {
     policy: policy.name,
-    status: failure === null ? 'done' : failure.kind === 'interrupted' ? 'stopped' : 'failed',
+    ...end,
     layers: most,
     isLargest,
     parameters,
-    peakBytes: largest?.peakBytes ?? null,
-    hostBytes: largest?.hostBytes ?? null,
-    bytesPerParameter: largest === null ? null : largest.peakBytes / parameters,
-    losses: largest?.losses ?? null,
+    peakBytes,
+    hostBytes,
+    losses,
+    bytesPerParameter: peakBytes === null ? null : peakBytes / parameters,
     estimate,
     tries,
-    failure,
   };
 }
 
-function triedOf(layers: number, ended: Ended<TryResult>): FitTry {
-  const { result, wallMs } = ended;
-  const common = { layers, wallMs: Math.round(wallMs) };
+function triedOf(layers: number, { result, failure, wallMs }: Ended<TryResult>): FitTry {
+  const common = { layers, wallMs: Math.round(wallMs), peakBytes: null };
   if (result === null) {
-    const { kind, reason } = failureOfTry(ended);
-    const outcome = kind === 'interrupted' ? 'stopped' : 'failed';
-    return { ...common, outcome, peakBytes: null, reason };
+    const { status: outcome, failure: why } = withoutResult(failure);
+    return { ...common, outcome, reason: why.reason };
   }
   if (result.fits) return { ...common, outcome: 'fits', peakBytes: result.peakBytes, reason: null };
-  return { ...common, outcome: 'over budget', peakBytes: null, reason: result.reason };
-}
-
-function failureOfTry({ failure }: Ended<TryResult>): Failure {
-  return failure ?? { kind: 'error', reason: 'it ended without a result' };
-}
-
-function trainedOf({ peakBytes, hostBytes, losses }: Trained): Trained {
-  return { peakBytes, hostBytes, losses };
+  return { ...common, outcome: 'over budget', reason: result.reason };
 }

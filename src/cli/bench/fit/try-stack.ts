@@ -13,10 +13,7 @@ import { type BenchPolicy, policyNamed } from '../../../measure/workloads/polici
 import { makeStack } from '../../../measure/workloads/stack.js';
 import { trainPolicy } from '../../../measure/workloads/train-policy.js';
 
-export interface TryRequest extends Pick<
-  FitOptions,
-  'vramBytes' | 'width' | 'batch' | 'steps' | 'syncPeriod' | 'adapter'
-> {
+export interface TryRequest extends FitOptions {
   readonly policy: string;
   readonly layers: number;
 }

@@ -11,10 +11,7 @@ import { trainPolicy } from '../../../measure/workloads/train-policy.js';
 import { CategoryPeaks } from './category-peaks.js';
 import type { MemoryCounts, MemoryOptions } from './record.js';
 
-export interface MemoryRequest extends Pick<
-  MemoryOptions,
-  'engine' | 'model' | 'layers' | 'width' | 'batch' | 'steps' | 'syncPeriod' | 'adapter'
-> {
+export interface MemoryRequest extends MemoryOptions {
   readonly policy: string;
 }
 

@@ -16,19 +16,7 @@ import type { SpeedOptions, SpeedTimes } from './record.js';
 /** The first fills pools and compiles pipelines; in the second all is as it stays. */
 const WARM_UP_CYCLES = 2;
 
-export interface SpeedRequest extends Pick<
-  SpeedOptions,
-  | 'engine'
-  | 'model'
-  | 'layers'
-  | 'width'
-  | 'batch'
-  | 'steps'
-  | 'repeats'
-  | 'syncPeriod'
-  | 'slow'
-  | 'adapter'
-> {
+export interface SpeedRequest extends SpeedOptions {
   readonly policy: string;
 }
 

@@ -19,10 +19,7 @@ import type { BusTimes, SyncMeasured, SyncOptions } from './record.js';
 /** The first fills pools and compiles pipelines, and host memory gets its pages; in the second all is as it stays. */
 const WARM_UP_SYNCS = 2;
 
-export interface SyncRequest extends Pick<
-  SyncOptions,
-  'engine' | 'model' | 'layers' | 'width' | 'batch' | 'syncPeriod' | 'repeats' | 'adapter'
-> {
+export interface SyncRequest extends Omit<SyncOptions, 'slow'> {
   readonly slow: SlowPlace;
 }
 
