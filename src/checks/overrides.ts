@@ -15,32 +15,36 @@ export interface ForWeights {
 
 const NAMES_SHOWN = 3;
 
+/** A check for each value that an entry may set: it throws a TypeError or RangeError that names `name`. */
+export type OverrideChecks<T extends ForWeights> = {
+  readonly [K in Exclude<keyof T, 'weights'>]-?: (name: string, value: unknown) => T[K];
+};
+
 /**
- * Checks the shape of an `overrides` option; `checkEntry` checks the values of one entry.
+ * Checks an `overrides` option; error messages name it `name`.
  *
- * @param name The option, as error messages name it.
- * @param keys The keys an entry may have besides `weights`.
  * @throws TypeError or RangeError on a wrong value; TypeError for an entry that sets nothing.
  */
 export function checkOverrides<T extends ForWeights>(
   name: string,
   value: unknown,
-  keys: readonly string[],
-  checkEntry: (at: string, entry: Readonly<Record<string, unknown>>) => Omit<T, 'weights'>,
+  checks: OverrideChecks<T>,
 ): readonly Readonly<T>[] {
   if (value === undefined) return [];
   if (!Array.isArray(value)) {
     throw new TypeError(`${name} must be an array of { weights, … }, got ${shown(value)}.`);
   }
+  const keys = Object.keys(checks) as (keyof typeof checks & string)[];
   return value.map((entry: unknown, i) => {
     const at = `${name}[${i}]`;
-    checkKeys(at, entry, ['weights', ...keys]);
-    const given = (entry ?? {}) as Readonly<Record<string, unknown>>;
+    const given = checkKeys(at, entry, ['weights', ...keys]);
     const weights = checkMatcher(`${at}.weights`, given['weights']);
-    if (keys.every((key) => given[key] === undefined)) {
+    const set = keys.filter((key) => given[key] !== undefined);
+    if (set.length === 0) {
       throw new TypeError(`${at} sets nothing: give at least one of ${keys.join(', ')}.`);
     }
-    return { weights, ...checkEntry(at, given) } as T;
+    const checked = set.map((key) => [key, checks[key](`${at}.${key}`, given[key])]);
+    return { weights, ...Object.fromEntries(checked) } as T;
   });
 }
 

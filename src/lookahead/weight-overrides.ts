@@ -3,8 +3,14 @@
 import type * as tf from '@tensorflow/tfjs-core';
 
 import { checkBoolean, checkChoice } from '../checks/check.js';
-import { checkOverrides, type ForWeights, overrideOf } from '../checks/overrides.js';
+import {
+  checkOverrides,
+  type ForWeights,
+  type OverrideChecks,
+  overrideOf,
+} from '../checks/overrides.js';
 import { matcherConfig, matcherFrom } from '../checks/weight-matcher.js';
+import { checkExclusions } from '../plan/overrides.js';
 import { SLOW_FORMATS, type SlowFormat } from '../slow/slow-format.js';
 import {
   checkStepSize,
@@ -25,33 +31,18 @@ export interface WeightOverride extends ForWeights {
   exclude?: boolean;
 }
 
-const KEYS = ['slow', 'slowStepSize', 'exclude'] as const;
+const CHECKS: OverrideChecks<WeightOverride> = {
+  slow: (name, value) => checkChoice(name, value, SLOW_FORMATS),
+  slowStepSize: checkOwnStepSize,
+  exclude: checkBoolean,
+};
 
 /** @throws TypeError or RangeError on a wrong value. */
 export function checkWeightOverrides(
   name: string,
   value: unknown,
 ): readonly Readonly<WeightOverride>[] {
-  return checkOverrides<WeightOverride>(
-    name,
-    value,
-    KEYS,
-    (at, { slow, slowStepSize, exclude }) => {
-      const isExcluded = exclude === undefined ? false : checkBoolean(`${at}.exclude`, exclude);
-      if (isExcluded && (slow !== undefined || slowStepSize !== undefined)) {
-        throw new TypeError(
-          `${at} excludes its weights from Lookahead and sets ${slow === undefined ? 'slowStepSize' : 'slow'} for them. Remove one of the two.`,
-        );
-      }
-      return {
-        ...(slow === undefined ? {} : { slow: checkChoice(`${at}.slow`, slow, SLOW_FORMATS) }),
-        ...(slowStepSize === undefined
-          ? {}
-          : { slowStepSize: checkOwnStepSize(`${at}.slowStepSize`, slowStepSize) }),
-        ...(exclude === undefined ? {} : { exclude: isExcluded }),
-      };
-    },
-  );
+  return checkExclusions(name, checkOverrides(name, value, CHECKS));
 }
 
 export interface WeightSettings {
@@ -73,22 +64,19 @@ export function settingsOf(
 
 /** @throws SlowlaneError NOT_SERIALIZABLE if a matcher or a schedule is a function. */
 export function overridesConfig(overrides: readonly Readonly<WeightOverride>[]) {
-  return overrides.map(({ weights, slow, slowStepSize, exclude }) => ({
-    /** The weights it is for. */
+  return overrides.map(({ weights, slowStepSize, ...rest }) => ({
+    ...rest,
     weights: matcherConfig('overrides', weights),
-    slow: slow ?? null,
-    slowStepSize: slowStepSize === undefined ? null : stepSizeConfig(slowStepSize),
-    exclude: exclude ?? null,
+    ...(slowStepSize !== undefined && { slowStepSize: stepSizeConfig(slowStepSize) }),
   }));
 }
 
 /** What `overridesConfig` gave, as an option that is still to be checked. */
 export function overridesFrom(saved: ReturnType<typeof overridesConfig>): unknown[] {
-  return saved.map(({ weights, slow, slowStepSize, exclude }) => ({
+  return saved.map(({ weights, slowStepSize, ...rest }) => ({
+    ...rest,
     weights: matcherFrom(weights),
-    ...(slow !== null && { slow }),
-    ...(slowStepSize !== null && { slowStepSize: stepSizeFrom(slowStepSize) }),
-    ...(exclude !== null && { exclude }),
+    ...(slowStepSize !== undefined && { slowStepSize: stepSizeFrom(slowStepSize) }),
   }));
 }
 

@@ -1,6 +1,5 @@
 /** Options of every optimizer of slowlane. */
 import { checkChoice } from '../checks/check.js';
-import { checkOverrides } from '../checks/overrides.js';
 import type { WeightMatcher } from '../checks/weight-matcher.js';
 import type { Clipping } from '../formula/clipping.js';
 import { SMALLEST_QUANTIZED } from '../formula/quantization.js';
@@ -96,12 +95,6 @@ export function checkLifetime(given: unknown, { by }: Clipping): GradientLifetim
   );
 }
 
-export function checkMoments(given: unknown, name = 'moments'): MomentPolicy {
+export function checkMoments(name: string, given: unknown): MomentPolicy {
   return checkChoice(name, given, MOMENT_POLICIES);
-}
-
-export function checkMomentOverrides(given: unknown): readonly MomentOverride[] {
-  return checkOverrides<MomentOverride>('overrides', given, ['moments'], (at, { moments }) => ({
-    moments: checkMoments(moments, `${at}.moments`),
-  }));
 }

@@ -4,7 +4,7 @@
  */
 import type * as tf from '@tensorflow/tfjs-core';
 import { checkNumber } from '../checks/check.js';
-import { overrideOf } from '../checks/overrides.js';
+import { checkOverrides, overrideOf } from '../checks/overrides.js';
 import { type MatcherConfig, matcherConfig, matcherFrom } from '../checks/weight-matcher.js';
 import { type Clipping, checkClipping } from '../formula/clipping.js';
 import {
@@ -12,7 +12,6 @@ import {
   type MomentOverride,
   type MomentPolicy,
   checkLifetime,
-  checkMomentOverrides,
   checkMoments,
 } from './step-options.js';
 
@@ -57,9 +56,11 @@ export class StepPolicy {
     this.clipping = checkClipping(clipValue, clipNorm);
     this.#given = {
       ...(gradients === undefined ? {} : { gradients: checkLifetime(gradients, this.clipping) }),
-      ...(moments === undefined ? {} : { moments: checkMoments(moments) }),
+      ...(moments === undefined ? {} : { moments: checkMoments('moments', moments) }),
     };
-    this.overrides = checkMomentOverrides(overrides);
+    this.overrides = checkOverrides<MomentOverride>('overrides', overrides, {
+      moments: checkMoments,
+    });
     this.accumulate = checkNumber('accumulate', accumulate, { min: 1, max: 2 ** 20, whole: true });
   }
 

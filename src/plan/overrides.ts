@@ -3,8 +3,14 @@
 import type * as tf from '@tensorflow/tfjs-core';
 
 import { checkBoolean, checkChoice, checkNumber } from '../checks/check.js';
-import { checkAllMatch, checkOverrides, type ForWeights, overrideOf } from '../checks/overrides.js';
-import { type MomentPolicy, MOMENT_POLICIES } from '../optimizers/step-options.js';
+import {
+  checkAllMatch,
+  checkOverrides,
+  type ForWeights,
+  type OverrideChecks,
+  overrideOf,
+} from '../checks/overrides.js';
+import { checkMoments, type MomentPolicy } from '../optimizers/step-options.js';
 import { SLOW_FORMATS, type SlowFormat } from '../slow/slow-format.js';
 import type { PlannedWeight, WeightPolicy } from './policies.js';
 
@@ -31,28 +37,29 @@ export interface DescribedOverride extends Readonly<Omit<PlanOverride, 'weights'
   readonly count: number;
 }
 
-const KEYS = ['slow', 'slowStepSize', 'exclude', 'moments'] as const;
+const CHECKS: OverrideChecks<PlanOverride> = {
+  slow: (name, value) => checkChoice(name, value, SLOW_FORMATS),
+  slowStepSize: (name, value) => checkNumber(name, value, { min: 0, max: 1 }),
+  exclude: checkBoolean,
+  moments: checkMoments,
+};
 
 /** @throws TypeError or RangeError on a wrong value. */
 export function checkPlanOverrides(value: unknown): readonly Readonly<PlanOverride>[] {
-  return checkOverrides<PlanOverride>('overrides', value, KEYS, (at, entry) => {
-    const { slow, slowStepSize, exclude, moments } = entry;
-    if (exclude === true && (slow !== undefined || slowStepSize !== undefined)) {
-      throw new TypeError(
-        `${at} excludes its weights from Lookahead and sets ${slow === undefined ? 'slowStepSize' : 'slow'} for them. Remove one of the two.`,
-      );
-    }
-    return {
-      ...(slow === undefined ? {} : { slow: checkChoice(`${at}.slow`, slow, SLOW_FORMATS) }),
-      ...(slowStepSize === undefined
-        ? {}
-        : { slowStepSize: checkNumber(`${at}.slowStepSize`, slowStepSize, { min: 0, max: 1 }) }),
-      ...(exclude === undefined ? {} : { exclude: checkBoolean(`${at}.exclude`, exclude) }),
-      ...(moments === undefined
-        ? {}
-        : { moments: checkChoice(`${at}.moments`, moments, MOMENT_POLICIES) }),
-    };
-  });
+  return checkExclusions('overrides', checkOverrides('overrides', value, CHECKS));
+}
+
+/** Returns `overrides`. @throws TypeError if an entry excludes its weights and sets something for them. */
+export function checkExclusions<
+  T extends { exclude?: boolean; slow?: unknown; slowStepSize?: unknown },
+>(name: string, overrides: readonly T[]): readonly T[] {
+  for (const [i, { exclude, slow, slowStepSize }] of overrides.entries()) {
+    if (exclude !== true || (slow === undefined && slowStepSize === undefined)) continue;
+    throw new TypeError(
+      `${name}[${i}] excludes its weights from Lookahead and sets ${slow === undefined ? 'slowStepSize' : 'slow'} for them. Remove one of the two.`,
+    );
+  }
+  return overrides;
 }
 
 /** The weights, each with its own policy. */
@@ -61,8 +68,8 @@ export function withOverrides(
   overrides: readonly PlanOverride[],
 ): PlannedWeight[] {
   const ofInner = overrides.filter(({ moments }) => moments !== undefined);
-  const ofLookahead = overrides.filter((entry) =>
-    KEYS.some((key) => key !== 'moments' && entry[key] !== undefined),
+  const ofLookahead = overrides.filter(
+    ({ slow, slowStepSize, exclude }) => (slow ?? slowStepSize ?? exclude) !== undefined,
   );
   return weights.map((weight) => {
     const { slow, exclude } = overrideOf(ofLookahead, asVariable(weight)) ?? {};

@@ -42,7 +42,7 @@ test.each([
   ],
   [[{ weights: 'a', slwo: 1 }], 'overrides[0]'],
 ])('%j is refused', (value, message) => {
-  expect(() => checkOverrides('overrides', value, ['slow', 'exclude'], () => ({}))).toThrow(
+  expect(() => checkOverrides('overrides', value, { slow: String, exclude: String })).toThrow(
     message,
   );
 });
