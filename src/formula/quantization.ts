@@ -10,42 +10,12 @@
  * for any r in (0, 1). The positive code spans 255⁴ = 4·10⁹ from the largest to the smallest, so a second moment above 0
  * stays above 0: one that became 0 would be divided by.
  *
- * Chosen by `bench/moments.ts` (Adam, wasm; root mean square error of m and √v over theirs, mean relative
- * error of v, test loss over that of float32 moments for 3 seeds):
+ * r is not always ½: a moment that changes by less than half a step in proportion to the largest of its block would
+ * keep its byte for ever. v changes by 0.1 % a step where the bytes are 0.8 % apart or more, and small m never
+ * dies. So r goes evenly through (0, 1) from step to step (`roundingAt`), the same for all elements. It follows
+ * from the weight's count of steps, which is saved.
  *
- *                       MNIST, 200 steps                            Moby-Dick, 150 steps
- *                       m      √v     v      loss                   m      √v     v      loss
- *   dynamic (bnb)       1.10%  0.39%  540%   1.002 0.996 1.001      1.19%  0.57%  1.05%  1.002 1.002 0.998
- *   linear              0.76%  3.11%  7e6%   1.023 1.007 1.003      1.22%  8.20%  544%   1.001 1.002 0.998
- *   softsign, √         0.61%  0.26%  3e4%   1.008 0.991 1.003      0.78%  0.55%  2.97%  1.000 1.000 0.999
- *   softsign, ⁴√        0.61%  0.31%  1.38%  1.011 0.991 0.997      0.78%  0.40%  0.76%  0.998 1.000 0.999
- *   √, ⁴√ (this)        0.71%  0.31%  1.38%  1.002 0.998 1.004      0.76%  0.40%  0.76%  1.000 1.001 0.998
- *
- *   float32, control    –      –      –      1.002 1.000 1.010
- *
- * The control is float32 moments times 1 + 10⁻⁶ at every step: losses closer than that say nothing. Curves
- * correlate ≥ 0.9998. So the errors decide: ⁴√ keeps small v best, and √ small m (mean relative error 7.3 %
- * and 2.4 %, softsign 11.5 % and 5.9 %). It needs neither table nor search. Longer, 5 seeds: MNIST, 1,000
- * steps: 1.015 0.968 0.943 1.017 0.997, ≥ 0.9990 (control, 2 seeds: 0.992 0.987, ≥ 0.9993); Moby-Dick, 100
- * steps: 1.000 0.999 1.001 0.999 1.000, ≥ 0.99999.
- * `softsign, √` is FlashOptim's (2x / (1 + |x|), and √v linearly).
- *
- * r is not always ½: a moment that changes by less than half a step in proportion to the largest of its
- * block would keep its byte for ever. v changes by 0.1 % a step where the bytes are 0.8 % apart or more, and
- * small m never dies: a weight whose only gradient is 0.003 of its neighbours' would drift for good. So r goes
- * evenly through (0, 1) from step to step (`roundingAt`), the same for all elements. It follows from the
- * weight's count of steps, which is saved. Measured, of float32's (`quantization-rounding.test.ts`):
- *
- *                                                                         nearest   this
- *   step of weights whose gradients fell to 1/10, while others' did not,
- *   2,000 steps later (v alone, plain numbers)                            0.28      0.98
- *   way of weights with a single gradient, 200 steps                      2.04      1.07
- *   regression with rare inputs, annealed Adam, 300 steps: test loss,
- *   at a rate of 3e-3 for seeds 1 and 2                                   0.982 0.981   1.002 1.002
- *   at a rate of 1e-2 (control: 1.00000)                                  0.995 0.994   1.001 1.001
- *   Adagrad, a regression, 300 steps, 3 seeds                             1.033 … 1.035 1.001 … 1.002
- *
- * The table above and the losses below it are from rounding to nearest.
+ * docs/decisions/0005-precision-and-planning.md has the measurements that chose the codes and the rounding.
  *
  * Written once over an algebra, as the update rules are: numbers (`quantized-numbers.ts`), tensors
  * (`quantized-tensors.ts`), WGSL. Where a compiler fuses or a device rounds roots in its own way, a ratio
