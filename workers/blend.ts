@@ -7,21 +7,21 @@
  *   3. scratch → slow, fast    scratch is untouched: a rerun copies the same again
  *   4. mark "committed"
  * Slow weights that are stored in fewer bits are dequantized into scratch first, and step 3 quantizes them: slow gets
- * the rounded result, fast the unrounded one, which carries on what rounding takes. Rounding depends on
- * the result and on what it is for alone, so quantizing again gives the same.
+ * the rounded result, fast the unrounded one, which keeps what rounding takes. Rounding depends only on
+ * the result and its draw, so quantizing again gives the same.
  * Slow, fast, scratch and the mark outlive the thread, so wherever it dies, `blendChunk` on the
  * same job goes on from the mark and ends with the same bits. There must never be two threads on
  * one job.
  *
- * The bottom layer: imports nothing from src/, needs nothing of Node, runs in browsers.
+ * Imports nothing from src/ and nothing of Node, so that it runs in browsers too.
  */
 import { GROUPS, type QuantizedFormat } from './codecs/value-format.js';
 import type { BlendKernels } from './plain-kernels.js';
 import { kernelsFor } from './simd-kernels.js';
 
 /**
- * One chunk's work. Byte positions are into `memory`, multiples of 16 (of quantized slow weights, of 4); the
- * four areas do not overlap.
+ * One chunk's work. Byte positions count from the start of `memory` and are multiples of 16; that of quantized
+ * slow weights is a multiple of 4. The four areas do not overlap.
  */
 export interface BlendJob {
   readonly memory: WebAssembly.Memory;
@@ -46,13 +46,13 @@ export interface BlendRun {
   /** In weights; may be 0. */
   readonly length: number;
   /**
-   * Its first element within the chunk. Default: right behind the run before, where a group begins. What lies
-   * between two runs is left alone.
+   * Its first element within the chunk. Default: the first group behind the previous run. Elements between two
+   * runs stay as they are.
    */
   readonly at?: number;
   /** The paper's α. */
   readonly stepSize: number;
-  /** Whose weights these are, from which element on: what rounding draws by. Only of quantized ones. */
+  /** The item, and the run's first element within it: rounding draws by both. Only for quantized weights. */
   readonly item?: number;
   readonly start?: number;
 }
@@ -67,7 +67,7 @@ const BLOCK_LENGTH = BLOCK_BYTES / 4;
 /** The progress word has a cache line to itself. */
 const PROGRESS_BYTES = 64;
 
-/** What a staging slot needs beside the fast weights of its largest chunk. */
+/** Bytes that a staging slot needs besides the fast weights of its largest chunk. */
 export const STAGING_BYTES_ABOVE_CHUNK = BLOCK_BYTES + PROGRESS_BYTES;
 
 /**
@@ -123,8 +123,8 @@ export function blendChunk(job: BlendJob, kernels: BlendKernels = kernelsFor(job
   }
 }
 
-// Each job brings a new clone of its memory, on which the kernels would have to start anew, so a thread keeps the last
-// one. Only one, so that it keeps no more than one store alive that is otherwise gone.
+// Each job brings a new clone of its memory, and kernels would have to start for each, so a thread keeps the last
+// clone. It keeps only one, because a clone keeps the memory of its store alive.
 let last: { readonly id: number; readonly memory: WebAssembly.Memory } | undefined;
 
 /** What each thread of the pool runs: one chunk per call. */
@@ -153,7 +153,7 @@ function piecesOf({ runs, quantization }: BlendJob): Piece[] {
   return pieces;
 }
 
-/** scratch ← the blend, for what of `piece` lies from `start` to `end`. */
+/** scratch ← the blend, for the elements of `piece` from `start` to `end`. */
 function compute(job: BlendJob, kernels: BlendKernels, piece: Piece, start: number, end: number) {
   const from = Math.max(piece.at, start);
   const length = Math.min(piece.end, end) - from;
@@ -174,7 +174,7 @@ function compute(job: BlendJob, kernels: BlendKernels, piece: Piece, start: numb
   else if (slow !== out) kernels.copy(slow, out, length);
 }
 
-/** slow ← scratch, rounded, for what of `piece` lies from `start` to `end`. */
+/** slow ← scratch, rounded, for the elements of `piece` from `start` to `end`. */
 function quantize(job: BlendJob, kernels: BlendKernels, piece: Piece, start: number, end: number) {
   const { format, round } = job.quantization!;
   const { item = 0, start: first = 0 } = piece.run;
@@ -192,7 +192,7 @@ function quantize(job: BlendJob, kernels: BlendKernels, piece: Piece, start: num
   );
 }
 
-/** Where the group lies that begins with element `at` of the chunk. */
+/** The first byte of the group that begins with element `at` of the chunk. */
 function quantizedByte({ slowByte, quantization }: BlendJob, at: number): number {
   const { elements, bytes } = GROUPS[quantization!.format];
   return slowByte + (at / elements) * bytes;

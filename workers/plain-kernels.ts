@@ -1,6 +1,5 @@
 /**
- * The blend as plain loops: the reference that the SIMD kernels must equal to the bit, and what
- * runs where WebAssembly SIMD does not.
+ * The blend as plain loops. The SIMD kernels must equal it to the bit. It runs where there is no WebAssembly SIMD.
  */
 import { CODECS } from './codecs/codec.js';
 import type { Draw } from './codecs/random-bits.js';
@@ -20,7 +19,7 @@ export interface BlendKernels {
     stepSize: number,
   ): void;
   copy(fromByte: number, toByte: number, length: number): void;
-  /** Floats ← quantized. Both begin where a group does. */
+  /** Floats ← quantized. Both begin with a group. */
   dequantize(format: QuantizedFormat, fromByte: number, toByte: number, length: number): void;
   /** Quantized ← floats, rounded by `draw`. `start`: the first element within its variable. */
   quantize(

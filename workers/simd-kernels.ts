@@ -39,7 +39,7 @@ export function simdKernels(memory: WebAssembly.Memory): BlendKernels {
   };
 }
 
-/** Of the names in workers/assembly/codecs.ts. */
+/** In the names of the functions of workers/assembly/codecs.ts. */
 const SUFFIXES = { f16r8: 'F16r8', f16: 'F16', bf16: 'Bf16', int8: 'Int8' } as const;
 
 type Suffix = (typeof SUFFIXES)[keyof typeof SUFFIXES];

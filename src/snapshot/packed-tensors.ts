@@ -1,5 +1,5 @@
-// Named tensors as bytes (MessagePack) and back. Numbers are little-endian, as WebGPU, WebAssembly and
-// every machine that tfjs runs on have them.
+// Named tensors as bytes (MessagePack) and back. Numbers are little-endian, as on every machine that tfjs
+// runs on.
 
 import crc from 'crc-32';
 import { Packr, Unpackr } from 'msgpackr';
@@ -13,7 +13,7 @@ export interface HostValues {
   readonly values: Float32Array | Int32Array;
 }
 
-/** What a file holds: lists of tensors by name, and who wrote it. */
+/** What a file holds: named tensors, and the class of the optimizer. */
 export interface PackedFile {
   readonly optimizer: string;
   readonly weights: readonly HostValues[];
@@ -24,11 +24,11 @@ const FORMAT = 'slowlane training';
 const VERSION = 1;
 const CRC_BYTES = 4;
 
-// Only Uint8Arrays go in: msgpackr's default truncates a Float32Array to bytes, silently.
+// Pack only Uint8Arrays: by default msgpackr truncates a Float32Array to bytes, without an error.
 const packr = new Packr({ useRecords: false });
 const unpackr = new Unpackr({ useRecords: false });
 
-/** The bytes are the caller's: nothing else is in their buffer. A CRC-32 of the rest ends them. */
+/** The caller owns the bytes and their buffer. They end with a CRC-32 of the rest. */
 export function packFile({ optimizer, weights, state }: PackedFile): Uint8Array {
   const plain = ({ name, shape, values }: HostValues) => ({
     name,
@@ -46,12 +46,12 @@ export function packFile({ optimizer, weights, state }: PackedFile): Uint8Array 
   const bytes = new Uint8Array(packed.length + CRC_BYTES);
   bytes.set(packed);
   new DataView(bytes.buffer).setInt32(packed.length, crc.buf(packed), true);
-  // msgpackr keeps the buffer that it grew, and would pack the next file behind this one.
+  // msgpackr would keep its grown buffer and pack the next file behind this one.
   packr.useBuffer(typeof Buffer === 'undefined' ? new Uint8Array(0x2000) : Buffer.alloc(0x2000));
   return bytes;
 }
 
-/** Copies out of `bytes`. @throws SlowlaneError STATE_MISMATCH if this is not what `packFile` gave. */
+/** Copies from `bytes`. @throws SlowlaneError STATE_MISMATCH if this is not what `packFile` gave. */
 export function unpackFile(bytes: Uint8Array): PackedFile {
   let file: unknown;
   const packed = bytes.subarray(0, Math.max(0, bytes.length - CRC_BYTES));
@@ -93,7 +93,7 @@ function tensors(list: unknown): HostValues[] {
         `'${name}' has ${bytes.length} bytes, its shape [${shape.join(', ')}] needs ${4 * size}`,
       );
     }
-    const { buffer } = new Uint8Array(bytes); // what unpack gives is a view, and not an aligned one
+    const { buffer } = new Uint8Array(bytes); // `unpack` gives a view that is not aligned
     return {
       name,
       shape,

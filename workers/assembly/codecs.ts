@@ -1,6 +1,5 @@
-// The codecs of packed slow weights, element by element: equal to those in ../codecs, which explain them, to the
-// bit. from, to: byte positions; n: weights; start: the first within its variable; item and round: what random
-// bits are for.
+// The codecs of quantized slow weights. They equal those in ../codecs, which explain them, to the bit.
+// from, to: byte positions; n: weights; start: the first element within its variable; item, round: the draw.
 
 let r0: u32 = 0;
 let r1: u32 = 0;

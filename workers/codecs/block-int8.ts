@@ -1,11 +1,11 @@
 /**
- * Float32 ⇄ int8 in blocks of 256 elements: each is q = −127 … 127 of 127ths of the block's largest magnitude,
- * which is stored as it is, rounded stochastically.
+ * Float32 ⇄ int8 in blocks of 256 elements. An element is q = −127 … 127, in 127ths of the block's largest
+ * magnitude, rounded stochastically. The magnitude is stored in float32.
  *
- * A 127th of it is no float32 in general, so q stands for the next one towards zero on the grid of the largest
- * magnitude's last place. Thus stored values come back exactly and go in again exactly, the block's largest too,
- * and the mean of the rounding is the value itself. All of it is arithmetic of whole numbers below 2³², which
- * every device does alike.
+ * A 127th is not a float32 in general, so q stands for the next float32 towards zero on the grid of the largest
+ * magnitude's last place. So stored values are decoded and encoded again exactly, the block's largest too, and
+ * the mean of the rounding is the value itself. Whole numbers below 2³² are enough for this, so that every device
+ * computes the same.
  */
 
 const bits = new Uint32Array(1);

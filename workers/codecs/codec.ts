@@ -20,7 +20,7 @@ export interface Codec {
   decode(from: Uint8Array, into: Float32Array): void;
 }
 
-/** Calls `round` for each of `from`, with random bits that are its own. */
+/** Calls `round` for each of `from`, with its own random bits. */
 function eachWithBits(
   from: Float32Array,
   start: number,

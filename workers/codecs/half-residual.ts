@@ -2,10 +2,10 @@
  * Float32 ⇄ fp16 and a residual of 8 bits: the nearest fp16, and what is missing in units of 1/254 of its last
  * place, rounded stochastically. q = −127 … 127 of them reach half a place both ways.
  *
- * A unit is no whole number of float32s, so q stands for the nearest of the 8192 float32 steps in a place: the
- * *offset* q·4096/127, rounded. Thus every stored value is a float32 that comes back from its bits exactly and
- * goes into them exactly, whatever the draw, and the mean of the rounding is the value itself. All of it is
- * arithmetic of whole numbers, which every device does alike.
+ * A unit is not a whole number of float32 steps, so q stands for the nearest of the 8192 float32 steps in a place: the
+ * *offset* q·4096/127, rounded. So every stored value is a float32 that is decoded and encoded again exactly,
+ * whatever the draw, and the mean of the rounding is the value itself. Whole numbers are enough for this, so that
+ * every device computes the same.
  *
  * The residual counts away from zero: of −1 − 2⁻²⁰ it is positive.
  */

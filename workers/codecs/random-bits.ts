@@ -1,12 +1,12 @@
 /**
- * Random bits that depend on what they are for, and on nothing else: the same in a run that is repeated or
- * resumed, on the host and on the device, whatever runs first.
+ * Random bits that depend only on what they are drawn for. A run that is repeated or resumed draws the same, on the
+ * host and on the device, in any order.
  *
  * Source: Jarzynski, Olano, "Hash Functions for GPU Rendering", JCGT 9(3), 2020, pcg4d. The same function in
  * WGSL is in src/engines/webgpu/blend/codec-wgsl.ts.
  */
 
-/** What a draw is for. Whole numbers of 32 bits. */
+/** What is rounded. Whole numbers of 32 bits. */
 export interface Draw {
   /** Which variable. */
   readonly item: number;

@@ -40,12 +40,12 @@ const LARGEST_FLOAT = 3.4028234663852886e38;
 /** The largest finite fp16. */
 export const LARGEST_HALF = 65504;
 
-/** The largest magnitude that has a place in the format. */
+/** The largest magnitude that the format can hold. */
 export function largestIn(format: ValueFormat): number {
   return format === 'f16' || format === 'f16r8' ? LARGEST_HALF : LARGEST_FLOAT;
 }
 
-/** True if all of `values` have a place in the format. In float32 everything has, NaN too. */
+/** True if the format can hold all of `values`. float32 holds everything, NaN too. */
 export function fitsIn(format: ValueFormat, values: Float32Array): boolean {
   if (format === 'f32') return true;
   const largest = largestIn(format);
