@@ -6,6 +6,7 @@
 
 import { SlowlaneError } from '../checks/errors.js';
 import { momentsAway } from '../engine/offloaded-state.js';
+import type { SyncCycle } from './cycle.js';
 
 type State =
   | { readonly at: 'idle' }
@@ -193,24 +194,18 @@ export class CallGuard {
   }
 }
 
-/** Reasons why the next step has to wait although the weights are in place. */
-interface Waits {
-  /** For a sync. */
-  readonly syncDue: boolean;
-  /** For that, or for moments. */
-  readonly due: boolean;
-  readonly steps: number;
-}
-
-/** Throws SYNC_DUE, or OFFLOAD_PENDING. */
-export function assertMayStep(call: string, waits: Waits): void {
-  assertNoSyncDue(call, waits);
-  if (waits.due) throw momentsAway(call, 'sync()');
+/** Throws SYNC_DUE, or OFFLOAD_PENDING if moments are away (`due` without a sync that is due). */
+export function assertMayStep(
+  call: string,
+  { cycle, due }: { readonly cycle: SyncCycle; readonly due: boolean },
+): void {
+  assertNoSyncDue(call, cycle);
+  if (due) throw momentsAway(call, 'sync()');
 }
 
 /** Throws SYNC_DUE. */
-export function assertNoSyncDue(call: string, { syncDue, steps }: Waits): void {
-  if (!syncDue) return;
+export function assertNoSyncDue(call: string, { isDue, steps }: SyncCycle): void {
+  if (!isDue) return;
   throw new SlowlaneError(
     'SYNC_DUE',
     `${call}() was called while a sync is due after step ${steps}. Pass callbacks: optimizer.callbacks() to model.fit(), or await optimizer.sync() after each step, or take steps with await optimizer.step().`,

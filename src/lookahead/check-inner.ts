@@ -13,56 +13,48 @@ import { isAdaptive } from './step-size.js';
  * @throws SlowlaneError UNSUPPORTED_INNER.
  */
 export function checkInner(inner: InnerOptimizer, settings: LookaheadSettings): void {
-  const { innerState, slowStepSize, overrides } = settings;
+  const { innerState, slowStepSize, overrides, vramBudget, nonFinite } = settings;
   const name = inner.optimizer.getClassName();
-  const refuse = (reason: string): never => {
-    throw new SlowlaneError('UNSUPPORTED_INNER', reason, { optimizer: name });
-  };
   const plannable = inner.plannable?.();
-  if (settings.vramBudget !== null && plannable === undefined) {
-    refuse(
+  const needsMoment = isAdaptive(slowStepSize) && !slowStepSize.curvature;
+  const refusals: readonly (readonly [isRefused: boolean, reason: string])[] = [
+    [
+      vramBudget !== null && plannable === undefined,
       `vramBudget decides where gradients and moments are, which ${name} has no options for. Use one of slowlane's own optimizers, or leave vramBudget out.`,
-    );
-  }
-  if (settings.vramBudget !== null && plannable?.isOpen === false) {
-    refuse(
+    ],
+    [
+      vramBudget !== null && plannable?.isOpen === false,
       `vramBudget decides where the moments of ${name} are, which has taken steps already. Give lookahead() a new one, or leave vramBudget out.`,
-    );
-  }
-  if (innerState !== 'maintain' && !inner.supportsState) {
-    refuse(
+    ],
+    [
+      innerState !== 'maintain' && !inner.supportsState,
       `innerState '${innerState}' needs an inner optimizer whose state can be reached, which ${name}'s cannot. Use 'maintain', or one of slowlane's own optimizers.`,
-    );
-  }
-  if (innerState === 'interpolate' && inner.hidesState) {
-    refuse(
+    ],
+    [
+      innerState === 'interpolate' && inner.hidesState === true,
       `innerState 'interpolate' needs moments in float32 on the device, and this ${name} has others. Use moments: 'device:f32', or innerState 'maintain' or 'reset'.`,
-    );
-  }
-  if (settings.nonFinite === 'restore' && !inner.supportsState) {
-    refuse(
+    ],
+    [
+      nonFinite === 'restore' && !inner.supportsState,
       `nonFinite 'restore' needs an inner optimizer whose state can be reset, which ${name}'s cannot. Use 'throw' or 'skip', or one of slowlane's own optimizers.`,
-    );
-  }
-  if (
-    innerState === 'reset' &&
-    !inner.resetsByWeight &&
-    overrides.some(({ exclude }) => exclude === true)
-  ) {
-    refuse(
+    ],
+    [
+      innerState === 'reset' &&
+        !inner.resetsByWeight &&
+        overrides.some(({ exclude }) => exclude === true),
       `innerState 'reset' with excluded weights needs an inner optimizer that can reset by weight, which ${name} cannot. Use one of slowlane's own optimizers.`,
-    );
-  }
-  if (isAdaptive(slowStepSize) && !slowStepSize.curvature && inner.hidesState) {
-    refuse(
+    ],
+    [
+      needsMoment && inner.hidesState === true,
       `adaptive() needs a second moment in float32 on the device, and this ${name} has others. Use moments: 'device:f32', or the option 'curvature'.`,
-    );
-  }
-  if (isAdaptive(slowStepSize) && !slowStepSize.curvature && !inner.hasSecondMoment) {
-    refuse(
+    ],
+    [
+      needsMoment && !inner.hasSecondMoment,
       `adaptive() needs an inner optimizer with a second moment (adam, adamw, rmsprop, adagrad), which ${name} has not, or the option 'curvature'.`,
-    );
-  }
+    ],
+  ];
+  const refused = refusals.find(([isRefused]) => isRefused);
+  if (refused) throw new SlowlaneError('UNSUPPORTED_INNER', refused[1], { optimizer: name });
 }
 
 /** @throws SlowlaneError UNSUPPORTED_INNER if steps need the loss and not only its gradients. */

@@ -15,11 +15,11 @@ import { type Tracked, Tracking } from './tracking.js';
 
 export class CycleState {
   readonly stepSizes: StepSizes;
+  readonly cycle: SyncCycle;
   readonly #inner: InnerOptimizer;
   readonly #settings: LookaheadSettings;
   readonly #makeStore: () => SlowStore<Tracked>;
   #tracking: Tracking;
-  #cycle: SyncCycle;
   #areOverridesChecked = false;
 
   constructor(
@@ -32,56 +32,37 @@ export class CycleState {
     this.#makeStore = makeStore;
     this.stepSizes = new StepSizes(inner, settings.slowStepSize);
     this.#tracking = this.#track();
-    this.#cycle = new SyncCycle(settings.syncPeriod);
+    this.cycle = new SyncCycle(settings.syncPeriod);
   }
 
   get tracking(): Tracking {
     return this.#tracking;
   }
 
-  /** Inner steps that were applied. */
-  get steps(): number {
-    return this.#cycle.steps;
-  }
-
-  /** Syncs that were done: the index that schedules of the step size are asked with. */
-  get syncs(): number {
-    return this.#cycle.syncs;
-  }
-
-  /** True if a sync has to come before the next step. */
-  get syncDue(): boolean {
-    return this.#cycle.isDue;
-  }
-
   /** True if `flush` has to be awaited before the next step, for a sync or for moments that are away. */
   get due(): boolean {
-    return this.#inner.due === true || this.syncDue;
-  }
-
-  get hasMoved(): boolean {
-    return this.#cycle.hasMoved;
+    return this.#inner.due === true || this.cycle.isDue;
   }
 
   /** Takes in those of `weights` that are new; a capture has to follow before a step. */
   add(weights: readonly tf.Variable[]): void {
-    if (this.#tracking.add(weights).length > 0) this.#cycle.join();
+    if (this.#tracking.add(weights).length > 0) this.cycle.join();
   }
 
   /** `weights` are about to be updated. What was not captured waits for `flush`. */
   stepping(weights: readonly tf.Variable[]): void {
-    if (this.#tracking.stepping(weights).length > 0) this.#cycle.join();
+    if (this.#tracking.stepping(weights).length > 0) this.cycle.join();
   }
 
   /** An inner step was applied, or a micro-batch of one. */
   stepped(): void {
-    if (this.#inner.isAccumulating !== true) this.#cycle.step();
+    if (this.#inner.isAccumulating !== true) this.cycle.step();
   }
 
   /** The step of the micro-batches so far. */
   completeStep(): boolean {
     const isOpen = this.#inner.isAccumulating === true;
-    if (isOpen && this.#cycle.isEnding) this.stepSizes.refuseEnd('completeStep');
+    if (isOpen && this.cycle.isEnding) this.stepSizes.refuseEnd('completeStep');
     if (this.#inner.completeStep?.() !== true) return false;
     this.stepped();
     return true;
@@ -89,18 +70,18 @@ export class CycleState {
 
   /** For adaptive(): `compute` evaluates the loss and its gradients at the weights as they are now. */
   keepGradientsIfNeeded(compute: () => { value: tf.Scalar; grads: tf.NamedTensorMap }): void {
-    if (this.syncDue) this.stepSizes.keepGradientsIfNeeded(compute);
+    if (this.cycle.isDue) this.stepSizes.keepGradientsIfNeeded(compute);
   }
 
   /** A sync was done: the next cycle begins. */
   synced(): void {
-    this.#cycle.synced();
+    this.cycle.synced();
     this.stepSizes.dropGradients();
   }
 
   /** A sync was left out: the next cycle begins. */
   skipped(): void {
-    this.#cycle.restart();
+    this.cycle.restart();
     this.stepSizes.dropGradients();
   }
 
@@ -129,14 +110,12 @@ export class CycleState {
   }
 
   async save(): Promise<{ counters: number[]; slow: SavedSlow[] }> {
-    return { counters: this.#cycle.save(), slow: await this.#tracking.save() };
+    return { counters: this.cycle.save(), slow: await this.#tracking.save() };
   }
 
   /** Replaces everything; weights claim their slow values when they are next seen. */
   load(counters: readonly number[], slow: readonly SavedSlow[]): void {
-    const cycle = new SyncCycle(this.#settings.syncPeriod);
-    cycle.load(counters);
-    this.#cycle = cycle;
+    this.cycle.load(counters);
     this.#tracking.dispose();
     this.#tracking = this.#track(slow);
     this.stepSizes.dropGradients();

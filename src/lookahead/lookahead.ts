@@ -124,7 +124,7 @@ export class Lookahead extends tf.Optimizer {
 
   /** Inner steps that were applied. */
   override get iterations(): number {
-    return this.#state.steps;
+    return this.#state.cycle.steps;
   }
 
   /**
@@ -325,7 +325,7 @@ export class Lookahead extends tf.Optimizer {
    */
   saving<T>(save: (state: NamedTensor[]) => Promise<T>): Promise<T> {
     return this.#guard.turn('getWeights', async () => {
-      assertNoSyncDue('getWeights', this.#state);
+      assertNoSyncDue('getWeights', this.#state.cycle);
       await this.#sync.flush();
       const inner = await this.#inner.getWeights(); // first: it may refuse
       return save(toTensors({ ...(await this.#state.save()), inner }));

@@ -78,7 +78,10 @@ export function isAdaptive(stepSize: unknown): stepSize is AdaptiveStepSize {
 
 /** Returns `value` if it is a slow step size; `name` is the option it came in. */
 export function checkStepSize(name: string, value: unknown): SlowStepSize {
-  if (isAdaptive(value)) return adaptive({ min: value.min, ...optional(value.curvature) });
+  if (isAdaptive(value)) {
+    const { kind: _, ...options } = value;
+    return adaptive(options);
+  }
   if (isSchedule(value)) return value;
   return checkNumber(name, value, { min: 0, max: 1, or: 'or a schedule or adaptive()' });
 }
@@ -140,10 +143,6 @@ function notSerializable(what: string): SlowlaneError {
     'NOT_SERIALIZABLE',
     `${what} is a function, which cannot be saved with the model. Use a number, one of schedules.*, a name or a RegExp; or save the model without its optimizer.`,
   );
-}
-
-function optional(curvature: AdaptiveStepSize['curvature']): Pick<AdaptiveOptions, 'curvature'> {
-  return curvature === undefined ? {} : { curvature };
 }
 
 function isSchedule(value: unknown): value is StepSizeSchedule {

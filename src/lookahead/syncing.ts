@@ -15,8 +15,7 @@ import type { CallGuard } from './call-guard.js';
 import { CycleState } from './cycle-state.js';
 import type { LookaheadSettings } from './options.js';
 import { Stash } from './stash.js';
-import type { LookaheadStats } from './stats.js';
-import { SyncClock } from './sync-clock.js';
+import { type LookaheadStats, SyncClock } from './stats.js';
 import { isWeight, type Tracked } from './tracking.js';
 
 export class Syncing {
@@ -52,18 +51,19 @@ export class Syncing {
   async flush(): Promise<void> {
     await this.#capture();
     await this.#inner.flush?.();
-    if (this.state.syncDue) await this.#clock.timeSync(() => this.#sync());
+    if (this.state.cycle.isDue) await this.#clock.timeSync(() => this.#sync());
     else await this.state.tracking.store.yield();
   }
 
   /** Syncs in mid-cycle, if a step was taken since the last sync. */
   async syncEarly(): Promise<void> {
-    if (this.state.hasMoved) await this.#clock.timeSync(() => this.#sync());
+    if (this.state.cycle.hasMoved) await this.#clock.timeSync(() => this.#sync());
   }
 
   /** Slow := fast, and a new cycle. */
   async recapture(): Promise<void> {
-    const { tracking, steps } = this.state;
+    const { tracking, cycle } = this.state;
+    const { steps } = cycle;
     await tracking.addSlots();
     const bad = await firstNonFinite(tracking.live().map(({ variable }) => variable));
     if (bad) {
@@ -127,33 +127,33 @@ export class Syncing {
   }
 
   stats(): LookaheadStats {
-    const { steps, syncs, tracking } = this.state;
+    const { cycle, tracking } = this.state;
     const { bytes, description } = tracking.store;
     return {
-      steps,
-      syncs,
+      steps: cycle.steps,
+      syncs: cycle.syncs,
       skippedSyncs: this.#skipped,
       syncMs: this.#clock.times,
       bytesPulled: this.#bytesMoved,
       bytesPushed: this.#bytesMoved,
       host: { slowBytes: bytes.slow, stagingBytes: bytes.staging },
       device: { stagingBytes: bytes.device },
-      keptInF32: tracking.live((tracked) => tracking.store.isKeptInF32(tracked)).length,
+      keptInF32: tracking.live(({ isKeptInF32 }) => isKeptInF32).length,
       workers: description,
     };
   }
 
   async #sync(): Promise<void> {
-    const { tracking, stepSizes, steps, syncs } = this.state;
+    const { tracking, stepSizes, cycle } = this.state;
     const { store } = tracking;
     this.state.warnOfOverrides();
     await this.#clock.time('wait', () => store.ready());
     await tracking.addSlots();
     // Everything that can refuse the sync comes first: until the weights are moved, nothing has changed.
     if (!(await this.#clock.time('check', () => this.#mayBlend()))) return;
-    const byWeight = await stepSizes.of(tracking.live(), store, syncs);
+    const byWeight = await stepSizes.of(tracking.live(), store, cycle.syncs);
     const stepSizeOf = (tracked: Tracked) => byWeight.get(tracked) ?? 0;
-    const blending = store.blend({ stepSizeOf, round: steps });
+    const blending = store.blend({ stepSizeOf, round: cycle.steps });
     await this.#guard.attempt(async () => {
       const bytesMoved = await blending.run();
       if (this.#settings.innerState === 'reset') {
@@ -166,7 +166,7 @@ export class Syncing {
 
   /** False if the policy for non-finite weights has dealt with this sync. */
   async #mayBlend(): Promise<boolean> {
-    const { tracking, stepSizes, steps } = this.state;
+    const { tracking, stepSizes, cycle } = this.state;
     const bad =
       (await tracking.store.inspect(tracking.live()))?.variable.name ??
       (await stepSizes.nonFiniteGradient());
@@ -175,7 +175,7 @@ export class Syncing {
     if (policy === 'throw') {
       throw nonFinite(
         bad,
-        steps,
+        cycle.steps,
         "The slow weights are as they were: discard() goes back to them, a smaller learning rate may help, and nonFinite: 'restore' or 'skip' does without this error",
       );
     }
@@ -192,13 +192,13 @@ export class Syncing {
   /** A fresh inner state, for the slow values of its slots too. */
   async #resetInner(): Promise<void> {
     await this.#inner.reset();
-    const { tracking, steps } = this.state;
-    await tracking.recapture(steps, (tracked) => !isWeight(tracked));
+    const { tracking, cycle } = this.state;
+    await tracking.recapture(cycle.steps, (tracked) => !isWeight(tracked));
   }
 
   async #capture(): Promise<void> {
-    const { tracking, steps } = this.state;
-    if (tracking.needsCapture) await this.#guard.attempt(() => tracking.capture(steps));
+    const { tracking, cycle } = this.state;
+    if (tracking.needsCapture) await this.#guard.attempt(() => tracking.capture(cycle.steps));
   }
 
   /** Slow weights that have not met their weights cannot be shown. */

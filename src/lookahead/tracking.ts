@@ -5,7 +5,7 @@ import * as tf from '@tensorflow/tfjs-core';
 
 import type { LookaheadSettings } from './options.js';
 import type { InnerOptimizer } from '../optimizers/inner.js';
-import type { SlowStore, Storable } from '../slow/slow-store.js';
+import { formatOf, type SlowStore, type Storable } from '../slow/slow-store.js';
 import type { SlowStepSize } from './step-size.js';
 import type { SavedSlow } from '../snapshot/lookahead-state.js';
 import { matchSaved } from '../optimizers/state/match-saved.js';
@@ -18,6 +18,8 @@ export interface Tracked extends Storable {
   /** The paper's α. */
   readonly slowStepSize: SlowStepSize;
 }
+
+type Unnumbered = Omit<Tracked, 'serial' | 'isKeptInF32'>;
 
 /** False for a slot (innerState: 'interpolate'). */
 export function isWeight({ slot }: Tracked): boolean {
@@ -112,9 +114,7 @@ export class Tracking {
       this.#register(added);
       for (const tracked of added) {
         const saved = restored.get(tracked.weight);
-        if (!saved) continue;
-        if (saved.isKeptInF32) this.store.keepInF32(tracked);
-        this.store.write(tracked, saved.values);
+        if (saved) this.store.write(tracked, saved.values);
       }
     } catch (cause) {
       this.#drop(added); // what was restored can be claimed again
@@ -139,7 +139,7 @@ export class Tracking {
       counts.set(weight, slot + 1);
       const owner = this.#seen.get(weight);
       if (!owner || this.#seen.has(variable)) continue;
-      added.push({ tracked: { ...owner, variable, slot }, initial });
+      added.push({ tracked: { ...owner, variable, slot, isKeptInF32: false }, initial });
     }
     this.#register(added.map(({ tracked }) => tracked));
     for (const slot of new Set(added.map(({ tracked }) => tracked.slot))) {
@@ -195,7 +195,7 @@ export class Tracking {
         // One after the other: reading from a device takes staging memory there.
         values: await this.store.read(tracked),
         serial: tracked.serial,
-        isKeptInF32: this.store.isKeptInF32(tracked),
+        isKeptInF32: tracked.isKeptInF32,
       });
     }
     return [...saved, ...this.#restored];
@@ -230,7 +230,7 @@ export class Tracking {
     this.store.prune(({ variable }) => !variable.isDisposed);
   }
 
-  #new(weight: tf.Variable): Omit<Tracked, 'serial'> | null {
+  #new(weight: tf.Variable): Unnumbered | null {
     if (!weight.trainable || weight.dtype !== 'float32') return null;
     if (this.#seen.has(weight)) return null;
     const { overrides, slow, slowStepSize } = this.#settings;
@@ -242,8 +242,10 @@ export class Tracking {
     return { variable: weight, size: weight.size, weight, slot: null, ...settings };
   }
 
-  #numbered(tracked: Omit<Tracked, 'serial'>, saved: SavedSlow | undefined): Tracked {
-    return { ...tracked, serial: saved?.serial ?? this.#nextSerial++ };
+  #numbered(tracked: Unnumbered, saved: SavedSlow | undefined): Tracked {
+    const serial = saved?.serial ?? this.#nextSerial++;
+    const fresh = { ...tracked, serial, isKeptInF32: false };
+    return { ...fresh, isKeptInF32: saved?.isKeptInF32 === true && formatOf(fresh) !== 'f32' };
   }
 
   /** Restored values of these weights' slot (null: of the weights themselves), where some wait. */

@@ -5,11 +5,10 @@
 // with the largest weight. Order is kept: chunk by chunk, part by part, the elements come in the
 // order of the weights, which is what makes sums over all elements independent of the chunk size.
 
-/** A run of elements of one weight inside a chunk. */
-export interface Part {
-  /** Index of the weight in the list that was laid out. */
-  readonly weight: number;
-  /** First element within the weight. */
+/** A run of elements of one item inside a chunk. */
+export interface Part<W> {
+  readonly item: W;
+  /** First element within the item. */
   readonly start: number;
   /** Number of elements. */
   readonly length: number;
@@ -18,8 +17,8 @@ export interface Part {
 }
 
 /** What one sync pulls, blends and pushes at a time. */
-export interface Chunk {
-  readonly parts: readonly Part[];
+export interface Chunk<W> {
+  readonly parts: readonly Part<W>[];
   /** Number of elements. */
   readonly length: number;
   /** First element within the store. */
@@ -27,13 +26,17 @@ export interface Chunk {
 }
 
 /**
- * Lays out weights of the given sizes (elements) in chunks of at most `chunkElements`. Weights without elements
+ * Lays out items, whose `size` counts elements, in chunks of at most `chunkElements`. Items without elements
  * get no part. Where values are quantized in groups of `group` elements, parts begin at multiples of it, in their
- * chunk and in their weight; `chunkElements` is one, too.
+ * chunk and in their item; `chunkElements` is one, too.
  */
-export function layOut(sizes: readonly number[], chunkElements: number, group = 1): Chunk[] {
-  const chunks: Chunk[] = [];
-  let parts: Part[] = [];
+export function layOut<W extends { readonly size: number }>(
+  items: readonly W[],
+  chunkElements: number,
+  group = 1,
+): Chunk<W>[] {
+  const chunks: Chunk<W>[] = [];
+  let parts: Part<W>[] = [];
   let filled = 0;
   let storeOffset = 0;
   const close = () => {
@@ -43,18 +46,19 @@ export function layOut(sizes: readonly number[], chunkElements: number, group = 
     parts = [];
     filled = 0;
   };
-  sizes.forEach((size, weight) => {
+  for (const item of items) {
+    const { size } = item;
     // A weight that fits into one chunk is not split to fill the rest of the last one: a device
     // without partial writes has to assemble split weights.
     if (size > chunkElements - filled) close();
     for (let start = 0; start < size;) {
       const length = Math.min(size - start, chunkElements - filled);
-      parts.push({ weight, start, length, offset: filled });
+      parts.push({ item, start, length, offset: filled });
       filled += Math.ceil(length / group) * group;
       start += length;
       if (filled === chunkElements) close();
     }
-  });
+  }
   close();
   return chunks;
 }

@@ -13,7 +13,7 @@ export const SLOW_FORMATS = [
 ] as const;
 
 /**
- * In host memory, where a device that can (WebGPU engine) blends them, and worker threads do for every other one:
+ * In host memory. The WebGPU engine blends them on the device, and elsewhere worker threads do:
  *
  * - `host:f32`: float32, 4 bytes a weight;
  * - `host:f16r8`: fp16 and a residual of 8 bits, 3 bytes: next to no loss;
@@ -21,14 +21,14 @@ export const SLOW_FORMATS = [
  * - `host:bf16`: bf16, 2 bytes: coarser, with the range of float32;
  * - `host:int8`: 127ths of the largest in a block of 256 weights, a little over 1 byte.
  *
- * All below float32 are rounded stochastically. Weights of fewer than 4,096 elements or of one dimension (biases,
+ * All but float32 are rounded stochastically. Weights of fewer than 4,096 elements or of one dimension (biases,
  * norms) and slots of the inner state stay float32, and so does a weight that outgrows ±65504 in fp16.
  *
  * - `device:f32`: float32 tensors on the device, for comparison: nothing is saved there, and nothing moves.
  */
 export type SlowFormat = (typeof SLOW_FORMATS)[number];
 
-/** Below this many elements a weight's slow values stay float32: they are few, and often the touchy ones. */
+/** Below this many elements a weight's slow values stay float32: they are few, and often sensitive. */
 const MIN_PACKED_ELEMENTS = 4096;
 
 /** How slow values of a variable of this shape are stored. `slot`: of the inner state, which has another range. */

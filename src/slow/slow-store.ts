@@ -4,7 +4,8 @@
 
 import type * as tf from '@tensorflow/tfjs-core';
 
-import type { SlowFormat } from './slow-format.js';
+import type { ValueFormat } from '../../workers/codecs/value-format.js';
+import { type SlowFormat, valueFormat } from './slow-format.js';
 
 /** A variable that has slow values: a weight, or a slot of one in the inner optimizer. */
 export interface Storable {
@@ -17,6 +18,13 @@ export interface Storable {
   readonly serial: number;
   /** Where its slow values are kept, and in which precision. */
   readonly slow: SlowFormat;
+  /** True once a value did not fit its format. A store sets it, and keeps the item in float32 from then on. */
+  isKeptInF32: boolean;
+}
+
+/** The format in which the slow values of `item` are stored. */
+export function formatOf({ slow, slot, variable, isKeptInF32 }: Storable): ValueFormat {
+  return isKeptInF32 ? 'f32' : valueFormat(slow, { slot, shape: variable.shape });
 }
 
 export interface BlendOptions<W> {
@@ -75,12 +83,6 @@ export interface SlowStore<W extends Storable> {
 
   /** Makes room for all of `items`, or for none if it throws. Their slow values are zero until `capture` or `write`. */
   add(items: readonly W[]): void;
-
-  /** True if `item` outgrew the format and is kept in float32 since. */
-  isKeptInF32(item: W): boolean;
-
-  /** Keeps `item`, which was added since the last blend, in float32 from now on. */
-  keepInF32(item: W): void;
 
   /** Frees memory that holds no item that is alive. */
   prune(isAlive: (item: W) => boolean): void;

@@ -3,17 +3,14 @@
 // The store is one or more *segments* (segment.ts), each of one format. Nothing outside gets to keep a view of
 // their memory.
 
-import type { Draw } from '../../workers/codecs/random-bits.js';
-import { GROUPS, storedBytes, type ValueFormat } from '../../workers/codecs/value-format.js';
+import { GROUPS, storedBytes } from '../../workers/codecs/value-format.js';
 import { type Chunk, layOut, type Part } from '../slow/layout.js';
+import { formatOf, type Storable } from '../slow/slow-store.js';
 import { Segment } from './segment.js';
 
-/** A chunk of weights `W`, and where it lives. */
-export interface StoredChunk<W> {
+/** A chunk, and the memory that it lies in. */
+export interface StoredChunk<W> extends Chunk<W> {
   readonly segment: Segment;
-  readonly chunk: Chunk;
-  /** What `part.weight` indexes. */
-  readonly weights: readonly W[];
 }
 
 export interface HostStoreOptions {
@@ -27,14 +24,12 @@ const FLOAT_BYTES = 4;
 /** Well under the 4 GiB that a 32-bit memory can have, its staging slots included. */
 const MAX_SEGMENT_BYTES = 2 ** 31;
 
-export class HostStore<W extends { readonly size: number }> {
+export class HostStore<W extends Storable> {
   readonly #options: HostStoreOptions;
-  readonly #formatOf: (weight: W) => ValueFormat;
   #chunks: StoredChunk<W>[] = [];
 
-  constructor(options: HostStoreOptions, formatOf: (weight: W) => ValueFormat) {
+  constructor(options: HostStoreOptions) {
     this.#options = options;
-    this.#formatOf = formatOf;
   }
 
   get chunks(): readonly StoredChunk<W>[] {
@@ -45,90 +40,61 @@ export class HostStore<W extends { readonly size: number }> {
   get bytes(): { readonly slow: number; readonly staging: number } {
     const segments = new Set(this.#chunks.map(({ segment }) => segment));
     const slow = this.#chunks.reduce(
-      (sum, { segment, chunk }) => sum + storedBytes(segment.format, chunk.length),
+      (sum, { segment, length }) => sum + storedBytes(segment.format, length),
       0,
     );
     const all = [...segments].reduce((sum, { bytes }) => sum + bytes, 0);
     return { slow, staging: all - slow };
   }
 
-  /** Makes room for `weights`, zero-filled. A chunk holds weights of one format. */
-  add(weights: readonly W[]): void {
-    this.#chunks.push(...this.#make(weights));
+  /** Makes room for `items`, zero-filled. A chunk holds items of one format. */
+  add(items: readonly W[]): void {
+    this.#chunks.push(...this.#make(items));
   }
 
-  /** Makes new room for `weight`, whose format has changed, and gives it `values`. */
-  move(weight: W, values: Float32Array, draw: Draw): void {
-    const made = this.#make([weight]);
+  /** Makes new room for `item`, whose format has changed. */
+  move(item: W): void {
+    const made = this.#make([item]);
     // There is room for it: only now its old places go.
-    const without = this.#chunks.map((stored): StoredChunk<W> => {
-      const { chunk, weights } = stored;
-      const parts = chunk.parts.filter((part) => weights[part.weight] !== weight);
-      return { ...stored, chunk: { ...chunk, parts } };
-    });
+    const without = this.#chunks.map((chunk) => ({
+      ...chunk,
+      parts: chunk.parts.filter((part) => part.item !== item),
+    }));
     this.#chunks = [...without, ...made];
     this.prune(() => true);
-    this.write(weight, values, draw);
   }
 
   /** Frees chunks in which nothing is alive. */
-  prune(isAlive: (weight: W) => boolean): void {
-    this.#chunks = this.#chunks.filter(({ chunk, weights }) =>
-      chunk.parts.some((part) => isAlive(weightOf(weights, part.weight))),
-    );
+  prune(isAlive: (item: W) => boolean): void {
+    this.#chunks = this.#chunks.filter(({ parts }) => parts.some(({ item }) => isAlive(item)));
   }
 
-  /** A copy of the slow values of `weight`. */
-  read(weight: W): Float32Array {
-    const values = new Float32Array(weight.size);
-    this.#eachPart(weight, ({ segment, chunk }, part) => {
-      values.set(segment.values(chunk, part), part.start);
-    });
-    return values;
+  /** The parts of what `isMeant`, each with its chunk. */
+  *places(isMeant: (item: W) => boolean): Generator<[StoredChunk<W>, Part<W>]> {
+    for (const chunk of this.#chunks) {
+      for (const part of chunk.parts) if (isMeant(part.item)) yield [chunk, part];
+    }
   }
 
-  /** Replaces the slow values of `weight`, rounded by `draw` if they have to be. */
-  write(weight: W, values: Float32Array, draw: Draw): void {
-    this.#eachPart(weight, ({ segment, chunk }, part) => {
-      segment.write(chunk, part, values.subarray(part.start, part.start + part.length), draw);
-    });
-  }
-
-  #make(weights: readonly W[]): StoredChunk<W>[] {
+  #make(items: readonly W[]): StoredChunk<W>[] {
     const made: StoredChunk<W>[] = [];
-    for (const format of new Set(weights.map(this.#formatOf))) {
-      const those = weights.filter((weight) => this.#formatOf(weight) === format);
-      const sizes = those.map(({ size }) => size);
+    for (const format of new Set(items.map(formatOf))) {
+      const those = items.filter((item) => formatOf(item) === format);
       const group = GROUPS[format].elements;
       const chunkGroups = Math.floor(this.#options.chunkBytes / FLOAT_BYTES / group);
-      const laidOut = layOut(sizes, Math.max(1, chunkGroups) * group, group);
+      const laidOut = layOut(those, Math.max(1, chunkGroups) * group, group);
       for (const chunks of intoSegments(laidOut)) {
         const segment = new Segment(chunks, format, Math.min(this.#options.slots, chunks.length));
-        made.push(...chunks.map((chunk) => ({ segment, chunk, weights: those })));
+        made.push(...chunks.map((chunk) => ({ ...chunk, segment })));
       }
     }
     return made;
   }
-
-  #eachPart(weight: W, visit: (stored: StoredChunk<W>, part: Part) => void): void {
-    for (const stored of this.#chunks) {
-      for (const part of stored.chunk.parts) {
-        if (stored.weights[part.weight] === weight) visit(stored, part);
-      }
-    }
-  }
-}
-
-/** What `part.weight` stands for. */
-export function weightOf<W>(weights: readonly W[], index: number): W {
-  const weight = weights[index];
-  if (weight === undefined) throw new Error(`No weight ${index} in a chunk of ${weights.length}.`);
-  return weight;
 }
 
 /** Groups neighbouring chunks so that no group passes the size of a segment. */
-function intoSegments(chunks: readonly Chunk[]): Chunk[][] {
-  const groups: Chunk[][] = [];
+function intoSegments<W>(chunks: readonly Chunk<W>[]): Chunk<W>[][] {
+  const groups: Chunk<W>[][] = [];
   let bytes = Infinity;
   for (const chunk of chunks) {
     const chunkBytes = chunk.length * FLOAT_BYTES;

@@ -1,19 +1,17 @@
 // One sync: every chunk once, in layout order, pull → blend → push.
 //
 // The chunks are pipelined over the ring of staging slots: while workers blend some, the main thread
-// pulls the next and pushes the ones before. Pushes keep the order of the chunks, since a device may
+// pulls the next ones and pushes the previous ones. Pushes keep the order of the chunks, because a device may
 // have to assemble a weight from its parts.
 //
-// If it breaks off (the device fails), `run` may be called again: chunks that are blended are not
-// blended a second time, their result is pushed from the store: as it is stored, so what rounding took is
-// not carried on then.
+// `run` may be called again after the device failed. It does not blend a chunk twice: it pushes the stored
+// result, which is rounded, so the fast weights lose what rounding took.
 
 import { beginChunk, type BlendRun } from '../../workers/blend.js';
 import type { Device, DeviceWriter } from '../engine/device.js';
-import { type StoredChunk, weightOf } from './chunk-memory.js';
-import type { Part } from '../slow/layout.js';
+import type { StoredChunk } from './chunk-memory.js';
 import type { Blender } from './blender.js';
-import type { Storable, StoreClock } from '../slow/slow-store.js';
+import type { BlendOptions, Storable, StoreClock } from '../slow/slow-store.js';
 
 export interface SyncTools {
   readonly device: Device;
@@ -23,21 +21,15 @@ export interface SyncTools {
 
 export class Sync<W extends Storable> {
   readonly #chunks: readonly StoredChunk<W>[];
-  readonly #stepSizeOf: (item: W) => number;
-  readonly #round: number;
+  readonly #options: BlendOptions<W>;
   readonly #blended = new Set<StoredChunk<W>>();
 
-  /**
-   * `stepSizeOf` gives α; it must not change its answer, since a sync may be run again. `round`: what rounding
-   * draws by.
-   */
-  constructor(chunks: readonly StoredChunk<W>[], stepSizeOf: (item: W) => number, round: number) {
+  constructor(chunks: readonly StoredChunk<W>[], options: BlendOptions<W>) {
     this.#chunks = chunks;
-    this.#stepSizeOf = stepSizeOf;
-    this.#round = round;
+    this.#options = options;
   }
 
-  /** Resolves when all chunks are in place. Rejects only when nothing of it is running any more. */
+  /** Resolves when all chunks are in place. Before it rejects, everything that it started has ended. */
   async run(tools: SyncTools): Promise<void> {
     const writer = tools.device.write();
     const passes: Promise<void>[] = [];
@@ -45,7 +37,7 @@ export class Sync<W extends Storable> {
     try {
       let before: Promise<void> = Promise.resolve();
       for (const stored of this.#chunks) {
-        // A pass that fails gives its slot back, so this never waits in vain.
+        // A pass that fails gives its slot back, so this always resolves.
         const slot = await tools.clock.time('blend', () => stored.segment.ring.acquire());
         const release = () => stored.segment.ring.release(slot);
         if (broken) {
@@ -71,63 +63,44 @@ export class Sync<W extends Storable> {
     writer: DeviceWriter,
     { device, blender, clock }: SyncTools,
   ): Promise<void> {
-    const { segment, chunk } = stored;
-    const staging = segment.staging(slot, chunk.length);
+    const { segment, length, parts } = stored;
+    const staging = segment.staging(slot, length);
     if (this.#blended.has(stored)) {
-      for (const part of chunk.parts) staging.set(segment.values(chunk, part), part.offset);
+      for (const part of parts) staging.set(segment.values(stored, part), part.offset);
     } else {
-      await clock.time('pull', () => pull(stored, staging, device));
-      const job = segment.job(chunk, slot, this.#runs(stored), this.#round);
+      await clock.time('pull', async () => {
+        for (const { item, start, offset, length: count } of parts) {
+          if (item.variable.isDisposed) continue; // its model is gone
+          await device.pull(item.variable, start, staging.subarray(offset, offset + count));
+        }
+      });
+      const job = segment.job(stored, slot, this.#runs(stored), this.#options.round);
       beginChunk(job);
       await blender.blend(job); // until it settles, the slot is the worker's
       this.#blended.add(stored);
     }
     await before;
-    const values = ({ offset, length }: Part) => staging.subarray(offset, offset + length);
-    await clock.time('push', () => push(stored, values, writer));
+    await clock.time('push', async () => {
+      for (const { item, start, offset, length: count } of parts) {
+        if (item.variable.isDisposed) continue;
+        await writer.push(item.variable, start, staging.subarray(offset, offset + count));
+      }
+    });
   }
 
   /** Neighbouring parts with the same α are one run for the kernel, unless each has to be quantized by itself. */
-  #runs({ segment, chunk, weights }: StoredChunk<W>): BlendRun[] {
+  #runs({ segment, parts }: StoredChunk<W>): BlendRun[] {
     const runs: { length: number; at: number; stepSize: number; item?: number; start?: number }[] =
       [];
-    for (const { weight, length, start, offset: at } of chunk.parts) {
-      const item = weightOf(weights, weight);
-      const stepSize = this.#stepSizeOf(item);
+    for (const { item, length, start, offset: at } of parts) {
+      const stepSize = this.#options.stepSizeOf(item);
       const last = runs.at(-1);
-      // A weight that outgrew the format has left a hole behind: each part says where it is.
+      // A weight that is kept in float32 since has left a gap, so each run says where it begins.
       if (segment.format !== 'f32') {
         runs.push({ length, at, stepSize, item: item.serial, start });
       } else if (last?.stepSize === stepSize && last.at + last.length === at) last.length += length;
       else runs.push({ length, at, stepSize });
     }
     return runs;
-  }
-}
-
-/** Copies the chunk's fast weights into `into`. */
-export async function pull<W extends Storable>(
-  { chunk, weights }: StoredChunk<W>,
-  into: Float32Array,
-  device: Device,
-): Promise<void> {
-  for (const { weight, start, length, offset } of chunk.parts) {
-    const { variable } = weightOf(weights, weight);
-    if (variable.isDisposed) continue; // its model is gone; nothing of it is read again
-    await device.pull(variable, start, into.subarray(offset, offset + length));
-  }
-}
-
-/** Makes `valuesOf` the chunk's fast weights, of those weights that `isMeant`. */
-export async function push<W extends Storable>(
-  { chunk, weights }: StoredChunk<W>,
-  valuesOf: (part: Part) => Float32Array,
-  writer: DeviceWriter,
-  isMeant: (item: W) => boolean = () => true,
-): Promise<void> {
-  for (const part of chunk.parts) {
-    const item = weightOf(weights, part.weight);
-    if (item.variable.isDisposed || !isMeant(item)) continue;
-    await writer.push(item.variable, part.start, valuesOf(part));
   }
 }

@@ -35,12 +35,6 @@ export class DeviceTensorStore<W extends Storable> implements SlowStore<W> {
     for (const item of items) this.#put(item, tf.zeros(item.variable.shape));
   }
 
-  isKeptInF32(): boolean {
-    return false; // nothing outgrows float32
-  }
-
-  keepInF32(): void {}
-
   prune(isAlive: (item: W) => boolean): void {
     for (const [item, slow] of this.#slow) {
       if (isAlive(item)) continue;

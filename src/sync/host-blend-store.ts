@@ -10,20 +10,20 @@ import {
 } from '../../workers/codecs/value-format.js';
 import { areWithin, firstNonFinite } from '../engines/finite.js';
 import { currentDevice } from '../engines/current-device.js';
-import { HostStore, type HostStoreOptions, type StoredChunk, weightOf } from './chunk-memory.js';
-import type {
-  BlendOptions,
-  Blending,
-  SlowPart,
-  SlowStore,
-  Storable,
-  StoreBytes,
-  StoreClock,
+import { HostStore, type HostStoreOptions, type StoredChunk } from './chunk-memory.js';
+import {
+  type BlendOptions,
+  type Blending,
+  formatOf,
+  type SlowPart,
+  type SlowStore,
+  type Storable,
+  type StoreBytes,
+  type StoreClock,
 } from '../slow/slow-store.js';
-import { valueFormat } from '../slow/slow-format.js';
 import type { Blender } from './blender.js';
 import { HalfSync } from './half-sync.js';
-import { push, Sync } from './chunk-pipeline.js';
+import { Sync } from './chunk-pipeline.js';
 
 const FLOAT_BYTES = 4;
 const HALF_BYTES = 2;
@@ -37,17 +37,16 @@ export class HostBlendStore<W extends Storable> implements SlowStore<W> {
   readonly #store: HostStore<W>;
   readonly #blender: Blender;
   readonly #clock: StoreClock;
-  readonly #keptInF32 = new WeakSet<W>();
 
   constructor(options: HostBlendOptions) {
-    this.#store = new HostStore(options, (item) => this.#formatOf(item));
+    this.#store = new HostStore(options);
     this.#blender = options.blender;
     this.#clock = options.clock;
   }
 
   get bytes(): StoreBytes {
     const crossing = currentDevice().halves ? this.#items() : [];
-    const halved = crossing.filter((item) => this.#formatOf(item) === 'f16');
+    const halved = crossing.filter((item) => formatOf(item) === 'f16');
     const largest = halved.reduce((most, { size }) => Math.max(most, size), 0);
     return { ...this.#store.bytes, device: largest * (FLOAT_BYTES + HALF_BYTES) };
   }
@@ -62,22 +61,6 @@ export class HostBlendStore<W extends Storable> implements SlowStore<W> {
     this.#store.add(items);
   }
 
-  isKeptInF32(item: W): boolean {
-    return this.#keptInF32.has(item);
-  }
-
-  keepInF32(item: W): void {
-    if (this.#formatOf(item) === 'f32') return;
-    const values = this.read(item);
-    this.#keptInF32.add(item);
-    try {
-      this.#store.move(item, values, { item: item.serial, round: 0 });
-    } catch (error) {
-      this.#keptInF32.delete(item);
-      throw error;
-    }
-  }
-
   prune(isAlive: (item: W) => boolean): void {
     this.#store.prune(isAlive);
   }
@@ -90,28 +73,25 @@ export class HostBlendStore<W extends Storable> implements SlowStore<W> {
       return tensor?.isDisposed === false ? tensor : undefined;
     };
     await this.#outgrowBeyond(this.#items(), given, largestIn);
-    for (const { segment, chunk, weights } of this.#store.chunks) {
-      for (const part of chunk.parts) {
-        const item = weightOf(weights, part.weight);
-        const tensor = given(item);
-        if (!tensor) continue;
-        if (segment.format === 'f32') {
-          await device.pull(tensor, part.start, segment.floats(chunk, part));
-          continue;
-        }
-        const values = new Float32Array(part.length);
-        await device.pull(tensor, part.start, values);
-        segment.write(chunk, part, values, { item: item.serial, round });
+    for (const [chunk, part] of this.#store.places((item) => given(item) !== undefined)) {
+      const { segment } = chunk;
+      const tensor = given(part.item);
+      if (!tensor) continue; // disposed meanwhile
+      if (segment.format === 'f32') {
+        await device.pull(tensor, part.start, segment.floats(chunk, part));
+        continue;
       }
+      const values = new Float32Array(part.length);
+      await device.pull(tensor, part.start, values);
+      segment.write(chunk, part, values, { item: part.item.serial, round });
     }
   }
 
   async restore(isMeant: (item: W) => boolean): Promise<void> {
     const writer = currentDevice().write();
     try {
-      for (const stored of this.#store.chunks) {
-        const { segment, chunk } = stored;
-        await push(stored, (part) => segment.values(chunk, part), writer, isMeant);
+      for (const { item, start, values } of this.parts(isMeant)) {
+        if (!item.variable.isDisposed) await writer.push(item.variable, start, values);
       }
     } finally {
       writer.close();
@@ -128,15 +108,15 @@ export class HostBlendStore<W extends Storable> implements SlowStore<W> {
     return null;
   }
 
-  blend({ stepSizeOf, round }: BlendOptions<W>): Blending {
+  blend(options: BlendOptions<W>): Blending {
     const { chunks } = this.#store;
     const { halves } = currentDevice();
     const isHalf = ({ segment }: StoredChunk<W>) =>
       halves !== undefined && segment.format === 'f16';
     const halved = chunks.filter(isHalf);
     const floats = chunks.filter((stored) => !isHalf(stored));
-    const sync = new Sync(floats, stepSizeOf, round);
-    const halfSync = halves && new HalfSync(halved, stepSizeOf, round, halves);
+    const sync = new Sync(floats, options);
+    const halfSync = halves && new HalfSync(halved, options, halves);
     let bytes: number | null = null;
     return {
       run: async () => {
@@ -152,22 +132,24 @@ export class HostBlendStore<W extends Storable> implements SlowStore<W> {
   }
 
   *parts(isMeant: (item: W) => boolean): Generator<SlowPart<W>> {
-    for (const { segment, chunk, weights } of this.#store.chunks) {
-      for (const part of chunk.parts) {
-        const item = weightOf(weights, part.weight);
-        if (!isMeant(item)) continue;
-        yield { item, start: part.start, values: segment.values(chunk, part) };
-      }
+    for (const [chunk, part] of this.#store.places(isMeant)) {
+      const { item, start } = part;
+      yield { item, start, values: chunk.segment.values(chunk, part) };
     }
   }
 
   read(item: W): Float32Array {
-    return this.#store.read(item);
+    const all = new Float32Array(item.size);
+    for (const { start, values } of this.parts((other) => other === item)) all.set(values, start);
+    return all;
   }
 
   write(item: W, values: Float32Array): void {
-    if (!fitsIn(this.#formatOf(item), values)) this.keepInF32(item);
-    this.#store.write(item, values, { item: item.serial, round: 0 });
+    if (!fitsIn(formatOf(item), values)) this.#keepInF32(item);
+    for (const [chunk, part] of this.#store.places((other) => other === item)) {
+      const own = values.subarray(part.start, part.start + part.length);
+      chunk.segment.write(chunk, part, own, { item: item.serial, round: 0 });
+    }
   }
 
   async ready(): Promise<void> {}
@@ -178,16 +160,21 @@ export class HostBlendStore<W extends Storable> implements SlowStore<W> {
     this.#store.prune(() => false);
   }
 
-  #formatOf(item: W): ValueFormat {
-    if (this.#keptInF32.has(item)) return 'f32';
-    return valueFormat(item.slow, { slot: item.slot, shape: item.variable.shape });
+  #items(): W[] {
+    return [...new Set(this.#store.chunks.flatMap(({ parts }) => parts.map(({ item }) => item)))];
   }
 
-  #items(): W[] {
-    const items = this.#store.chunks.flatMap(({ chunk, weights }) =>
-      chunk.parts.map(({ weight }) => weightOf(weights, weight)),
-    );
-    return [...new Set(items)];
+  #keepInF32(item: W): void {
+    if (formatOf(item) === 'f32') return;
+    const values = this.read(item);
+    item.isKeptInF32 = true;
+    try {
+      this.#store.move(item);
+    } catch (error) {
+      item.isKeptInF32 = false;
+      throw error;
+    }
+    this.write(item, values);
   }
 
   /** Keeps those of `items` in float32 that have a value beyond the limit of their format. */
@@ -198,7 +185,7 @@ export class HostBlendStore<W extends Storable> implements SlowStore<W> {
   ): Promise<void> {
     const byLimit = new Map<number, { item: W; tensor: tf.Tensor }[]>();
     for (const item of items) {
-      const [tensor, format] = [tensorOf(item), this.#formatOf(item)];
+      const [tensor, format] = [tensorOf(item), formatOf(item)];
       const limit = format === 'f32' ? null : limitOf(format);
       if (!tensor || limit === null) continue;
       byLimit.set(limit, [...(byLimit.get(limit) ?? []), { item, tensor }]);
@@ -208,12 +195,12 @@ export class HostBlendStore<W extends Storable> implements SlowStore<W> {
         those.map(({ tensor }) => tensor),
         limit,
       );
-      for (const [i, { item }] of those.entries()) if (!within[i]) this.keepInF32(item);
+      for (const [i, { item }] of those.entries()) if (!within[i]) this.#keepInF32(item);
     }
   }
 }
 
 function elementsOf<W>(chunks: readonly StoredChunk<W>[]): number {
-  const parts = chunks.flatMap(({ chunk }) => chunk.parts); // without their padding
+  const parts = chunks.flatMap((chunk) => chunk.parts); // without their padding
   return parts.reduce((sum, { length }) => sum + length, 0);
 }

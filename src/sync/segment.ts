@@ -54,7 +54,7 @@ export class Segment {
   readonly #stagingBytes: number;
 
   /** `chunks` are neighbours in the layout. */
-  constructor(chunks: readonly Chunk[], format: ValueFormat, slots: number) {
+  constructor(chunks: readonly Chunk<unknown>[], format: ValueFormat, slots: number) {
     const elements = chunks.reduce((sum, { length }) => sum + length, 0);
     const longest = chunks.reduce((most, { length }) => Math.max(most, length), 0);
     this.format = format;
@@ -69,7 +69,7 @@ export class Segment {
   }
 
   /** The slow values of a part: a view or a copy, for the moment only, not to be written. */
-  values(chunk: Chunk, part: Part): Float32Array {
+  values(chunk: Chunk<unknown>, part: Part<unknown>): Float32Array {
     if (this.format === 'f32') return this.floats(chunk, part);
     const values = new Float32Array(part.length);
     CODECS[this.format].decode(this.quantized(chunk, part), values);
@@ -77,19 +77,19 @@ export class Segment {
   }
 
   /** Gives a part its slow values, rounded by `draw` if they have to be. */
-  write(chunk: Chunk, part: Part, values: Float32Array, draw: Draw): void {
+  write(chunk: Chunk<unknown>, part: Part<unknown>, values: Float32Array, draw: Draw): void {
     if (this.format === 'f32') this.floats(chunk, part).set(values);
     else CODECS[this.format].encode(values, this.quantized(chunk, part), part.start, draw);
   }
 
   /** A part as it is stored, in whole groups: for the moment only. */
-  quantized(chunk: Chunk, { offset, length }: Part): Uint8Array {
+  quantized(chunk: Chunk<unknown>, { offset, length }: Part<unknown>): Uint8Array {
     const byte = this.#slowByte(chunk.offset + offset);
     return new Uint8Array(this.#memory.buffer, byte, storedBytes(this.format, length));
   }
 
   /** The slow values themselves, where they are float32: a view, for the moment only. */
-  floats(chunk: Chunk, { offset, length }: Part): Float32Array {
+  floats(chunk: Chunk<unknown>, { offset, length }: Part<unknown>): Float32Array {
     return new Float32Array(this.#memory.buffer, this.#slowByte(chunk.offset + offset), length);
   }
 
@@ -99,7 +99,7 @@ export class Segment {
   }
 
   /** The blend of `chunk` with the fast weights in `slot`. `round`: what its rounding draws by. */
-  job(chunk: Chunk, slot: number, runs: readonly BlendRun[], round: number): BlendJob {
+  job(chunk: Chunk<unknown>, slot: number, runs: readonly BlendRun[], round: number): BlendJob {
     return {
       memory: this.#memory,
       memoryId: this.#id,

@@ -56,14 +56,6 @@ export class StoreByPlace<W extends Storable> implements SlowStore<W> {
     }
   }
 
-  isKeptInF32(item: W): boolean {
-    return this.#of(item).isKeptInF32(item);
-  }
-
-  keepInF32(item: W): void {
-    this.#of(item).keepInF32(item);
-  }
-
   prune(isAlive: (item: W) => boolean): void {
     for (const store of this.#all) store.prune(isAlive);
   }

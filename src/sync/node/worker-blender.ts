@@ -179,16 +179,7 @@ class ThreadPool {
         this.#meetThreads();
       };
       this.#underWay.add(reject);
-      this.#piscina.run(job).then(
-        () => {
-          settled();
-          resolve();
-        },
-        (cause: unknown) => {
-          settled();
-          reject(cause);
-        },
-      );
+      this.#piscina.run(job).finally(settled).then(resolve, reject);
       this.#watch();
       this.#meetThreads();
     });

@@ -8,20 +8,20 @@
 
 import type * as tf from '@tensorflow/tfjs-core';
 
-import { fitsIn, largestIn, type ValueFormat } from '../../../../workers/codecs/value-format.js';
-import { valueFormat } from '../../../slow/slow-format.js';
+import { fitsIn, largestIn } from '../../../../workers/codecs/value-format.js';
 import {
   layOutQuantized,
   stagedPieceBytes,
   stagingBytesOf,
 } from '../../../slow/quantized-layout.js';
-import type {
-  BlendOptions,
-  Blending,
-  SlowPart,
-  SlowStore,
-  Storable,
-  StoreBytes,
+import {
+  type BlendOptions,
+  type Blending,
+  formatOf,
+  type SlowPart,
+  type SlowStore,
+  type Storable,
+  type StoreBytes,
 } from '../../../slow/slow-store.js';
 import type { StoreOptions } from '../../../engine/engine.js';
 import { LargestMagnitudes } from './largest.js';
@@ -44,7 +44,6 @@ export class DeviceBlendStore<W extends Storable> implements SlowStore<W> {
   readonly #largest: LargestMagnitudes;
   readonly #readback: Readback<HostPiece<W>>;
   #pieces: HostPiece<W>[] = [];
-  readonly #keptInF32 = new WeakSet<W>();
 
   constructor(backend: BudgetedBackend, options: StoreOptions) {
     this.#backend = backend;
@@ -70,31 +69,6 @@ export class DeviceBlendStore<W extends Storable> implements SlowStore<W> {
     this.#pieces.push(...this.#make(items, pieceBytes));
   }
 
-  isKeptInF32(item: W): boolean {
-    return this.#keptInF32.has(item);
-  }
-
-  keepInF32(item: W): void {
-    const isQuantized = this.#pieces.some(({ parts }) =>
-      parts.some((part) => part.item === item && part.format !== 'f32'),
-    );
-    if (!isQuantized) return;
-    const values = this.read(item);
-    const pieceBytes = Math.max(...this.#pieces.map(({ bytes }) => bytes));
-    this.#keptInF32.add(item);
-    try {
-      const made = this.#make([item], pieceBytes);
-      // There is room for it: only now its old places go.
-      for (const piece of this.#pieces) piece.drop(item);
-      this.#pieces.push(...made);
-    } catch (error) {
-      this.#keptInF32.delete(item);
-      throw error;
-    }
-    this.prune(() => true);
-    this.write(item, values);
-  }
-
   prune(isAlive: (item: W) => boolean): void {
     const isGone = (piece: HostPiece<W>) =>
       !piece.parts.some(({ item }) => isAlive(item)) && !this.#readback.isInFlight(piece);
@@ -112,7 +86,7 @@ export class DeviceBlendStore<W extends Storable> implements SlowStore<W> {
     await this.#buffers.withFloats(given, async (floats) => {
       const largest = await this.#largest.of(floats);
       for (const [i, item] of items.entries()) {
-        if ((largest[i] as number) > this.#largestBits(item)) this.keepInF32(item); // also if it is not finite
+        if ((largest[i] as number) > this.#largestBits(item)) this.#keepInF32(item); // also if it is not finite
       }
       const floatsOf = new Map(items.map((item, i) => [item, floats[i] as tf.Tensor]));
       await this.#run({
@@ -148,7 +122,7 @@ export class DeviceBlendStore<W extends Storable> implements SlowStore<W> {
     for (const [i, item] of items.entries()) {
       const magnitude = largest[i] as number;
       if (magnitude >= INFINITY_BITS) found ??= item;
-      else if (magnitude > this.#largestBits(item)) this.keepInF32(item);
+      else if (magnitude > this.#largestBits(item)) this.#keepInF32(item);
     }
     return found;
   }
@@ -187,7 +161,7 @@ export class DeviceBlendStore<W extends Storable> implements SlowStore<W> {
   }
 
   write(item: W, values: Float32Array): void {
-    if (!fitsIn(this.#formatOf(item), values)) this.keepInF32(item);
+    if (!fitsIn(formatOf(item), values)) this.#keepInF32(item);
     const draw = { item: item.serial, round: 0 };
     for (const piece of this.#pieces) {
       for (const part of piece.parts) {
@@ -212,6 +186,24 @@ export class DeviceBlendStore<W extends Storable> implements SlowStore<W> {
     this.#pieces = [];
   }
 
+  #keepInF32(item: W): void {
+    if (formatOf(item) === 'f32') return;
+    const values = this.read(item);
+    const pieceBytes = Math.max(...this.#pieces.map(({ bytes }) => bytes));
+    item.isKeptInF32 = true;
+    try {
+      const made = this.#make([item], pieceBytes);
+      // There is room for it: only now its old places go.
+      for (const piece of this.#pieces) piece.drop(item);
+      this.#pieces.push(...made);
+    } catch (error) {
+      item.isKeptInF32 = false;
+      throw error;
+    }
+    this.prune(() => true);
+    this.write(item, values);
+  }
+
   /** Moves, and waits for the end. */
   async #run(command: Command<W>): Promise<void> {
     await this.#readback.run(this.#handOver(command));
@@ -232,7 +224,7 @@ export class DeviceBlendStore<W extends Storable> implements SlowStore<W> {
     const formatted = items.map((item) => ({
       item,
       size: item.size,
-      format: this.#formatOf(item),
+      format: formatOf(item),
     }));
     const made: HostPiece<W>[] = [];
     const { hostBuffers } = this.#backend;
@@ -247,15 +239,9 @@ export class DeviceBlendStore<W extends Storable> implements SlowStore<W> {
     return made;
   }
 
-  #formatOf(item: W): ValueFormat {
-    if (this.#keptInF32.has(item)) return 'f32';
-    const { slow, slot, variable } = item;
-    return valueFormat(slow, { slot, shape: variable.shape });
-  }
-
   /** Of the largest magnitude that has a place in the item's format. */
   #largestBits(item: W): number {
-    return new Uint32Array(Float32Array.of(largestIn(this.#formatOf(item))).buffer)[0] as number;
+    return new Uint32Array(Float32Array.of(largestIn(formatOf(item))).buffer)[0] as number;
   }
 
   #checkBackend(): void {
