@@ -6,7 +6,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-layers'; // registers the gradients of tfjs-core's ops
 import { type DataSet, disposeBatch } from '../../src/models/dataset.js';
 import { loadData } from '../../src/cli/data/load.js';
-import { seededRandom } from '../../src/cli/data/random.js';
+import { seededRandom } from '../../src/cli/data/batches.js';
 import { evaluate, meanCrossEntropy } from '../../src/models/cross-entropy.js';
 import { makeModel } from '../../src/models/make.js';
 import type { Model } from '../../src/models/model.js';

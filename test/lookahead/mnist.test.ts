@@ -4,8 +4,9 @@ import * as tf from '@tensorflow/tfjs-core';
 import { adam, lookahead } from 'slowlane';
 import { expect, test } from 'vitest';
 
-import { loadMnist } from '#src/cli/data/mnist.js';
+import { loadData } from '#src/cli/data/load.js';
 import { meanCrossEntropy } from '#src/models/cross-entropy.js';
+import { MNIST_SHAPE } from '#src/models/dataset.js';
 import { mlp } from '#src/models/mlp.js';
 
 import { onEveryEngine } from '../engines.js';
@@ -21,13 +22,13 @@ onEveryEngine(() => {
     'losses: adam() is tf.train.adam, lookahead(adam()) is the plain reference, to 1e-5',
     { timeout: 300_000 },
     async () => {
-      const data = await loadMnist(undefined, () => {});
+      const data = await loadData('mnist', undefined, () => {});
 
       /** Losses of 50 steps from the same weights over the same batches. */
       const losses = async (
         step: (loss: () => tf.Scalar, weights: tf.Variable[]) => Promise<number>,
       ) => {
-        const model = mlp(data, 7);
+        const model = mlp(MNIST_SHAPE, 7);
         const batches = data.batches(32, 7);
         const seen: number[] = [];
         for (let i = 0; i < STEPS; i++) {

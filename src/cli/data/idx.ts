@@ -2,7 +2,7 @@
 // sizes as big-endian 32-bit numbers, then the elements. Only unsigned bytes (type 8) are read.
 // Source: http://yann.lecun.com/exdb/mnist/
 
-import { RunError } from '../terminal/cli-error.js';
+import { type DataFile, unfit } from './verified-file.js';
 
 const UNSIGNED_BYTE = 8;
 
@@ -12,29 +12,30 @@ export interface IdxContent {
   readonly elements: Uint8Array;
 }
 
-/** Reads `content`, whose rank must be `rank`; `path` and `remedy` are for the error. */
-export function parseIdx(content: Buffer, rank: number, path: string, remedy: string): IdxContent {
+/** Reads `file`, whose rank must be `rank`. */
+export function parseIdx(file: DataFile, rank: number): IdxContent {
+  const { content } = file;
   const headerBytes = 4 + 4 * rank;
   if (content.length < headerBytes) {
-    throw new RunError(
-      `${path}: expected an IDX header of ${headerBytes} bytes, found ${content.length} bytes in all.`,
-      remedy,
+    throw unfit(
+      file,
+      `expected an IDX header of ${headerBytes} bytes, found ${content.length} bytes in all`,
     );
   }
   const magic = content.readUInt32BE(0);
   const expectedMagic = (UNSIGNED_BYTE << 8) | rank;
   if (magic !== expectedMagic) {
-    throw new RunError(
-      `${path}: expected the IDX magic number ${expectedMagic} (unsigned bytes, rank ${rank}), found ${magic}.`,
-      remedy,
+    throw unfit(
+      file,
+      `expected the IDX magic number ${expectedMagic} (unsigned bytes, rank ${rank}), found ${magic}`,
     );
   }
   const shape = Array.from({ length: rank }, (_, axis) => content.readUInt32BE(4 + 4 * axis));
   const count = shape.reduce((product, size) => product * size, 1);
   if (content.length !== headerBytes + count) {
-    throw new RunError(
-      `${path}: expected ${headerBytes + count} bytes for shape [${shape.join(', ')}], found ${content.length}.`,
-      remedy,
+    throw unfit(
+      file,
+      `expected ${headerBytes + count} bytes for shape [${shape.join(', ')}], found ${content.length}`,
     );
   }
   return {

@@ -2,26 +2,19 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 import { formatCount } from '../../checks/quantities.js';
-import { RunError } from '../terminal/cli-error.js';
 import { type Batch, type ImageSet, MNIST_SHAPE } from '../../models/dataset.js';
 import { parseIdx } from './idx.js';
-import { seededRandom, shuffle } from './random.js';
+import { orderedBatches, shuffledBatches } from './batches.js';
+import { type DataFile, unfit } from './verified-file.js';
 
 const { side: SIDE, classes: CLASSES } = MNIST_SHAPE;
 const PIXELS = SIDE * SIDE;
 
-/** The four files of a set, read; `path` and `remedy` are for errors. */
-export interface ImageFile {
-  readonly path: string;
-  readonly content: Buffer;
-  readonly remedy: string;
-}
-
 export interface ImageFiles {
-  readonly trainImages: ImageFile;
-  readonly trainLabels: ImageFile;
-  readonly testImages: ImageFile;
-  readonly testLabels: ImageFile;
+  readonly trainImages: DataFile;
+  readonly trainLabels: DataFile;
+  readonly testImages: DataFile;
+  readonly testLabels: DataFile;
 }
 
 interface Labelled {
@@ -39,63 +32,43 @@ export function imageSet(name: string, files: ImageFiles): ImageSet {
     trainCount: train.labels.length,
     testCount: test.labels.length,
     testNote: `all ${formatCount(test.labels.length)} test images`,
-    batches: (batchSize, seed) => shuffledBatches(train, batchSize, seed),
-    testBatches: (batchSize) => orderedBatches(test, batchSize),
+    batches: (batchSize, seed) =>
+      shuffledBatches(
+        train.labels.length,
+        batchSize,
+        seed,
+        () => (chosen) => toBatch(train, chosen),
+      ),
+    testBatches: (batchSize) =>
+      orderedBatches(
+        Uint32Array.from(test.labels, (_, index) => index),
+        batchSize,
+        (chosen) => toBatch(test, chosen),
+      ),
   };
 }
 
-function labelled(imageFile: ImageFile, labelFile: ImageFile): Labelled {
-  const images = parseIdx(imageFile.content, 3, imageFile.path, imageFile.remedy);
-  const labels = parseIdx(labelFile.content, 1, labelFile.path, labelFile.remedy);
+function labelled(imageFile: DataFile, labelFile: DataFile): Labelled {
+  const images = parseIdx(imageFile, 3);
+  const labels = parseIdx(labelFile, 1);
   const [count, rows, columns] = images.shape;
   if (count === 0) {
-    throw new RunError(
-      `${imageFile.path}: expected at least one image, found none.`,
-      imageFile.remedy,
-    );
+    throw unfit(imageFile, `expected at least one image, found none`);
   }
   if (rows !== SIDE || columns !== SIDE) {
-    throw new RunError(
-      `${imageFile.path}: expected images of ${SIDE}×${SIDE}, found ${rows}×${columns}.`,
-      imageFile.remedy,
-    );
+    throw unfit(imageFile, `expected images of ${SIDE}×${SIDE}, found ${rows}×${columns}`);
   }
   if (labels.shape[0] !== count) {
-    throw new RunError(
-      `${labelFile.path}: expected ${count} labels, one per image, found ${labels.shape[0]}.`,
-      labelFile.remedy,
-    );
+    throw unfit(labelFile, `expected ${count} labels, one per image, found ${labels.shape[0]}`);
   }
   const wrong = labels.elements.findIndex((label) => label >= CLASSES);
   if (wrong >= 0) {
-    throw new RunError(
-      `${labelFile.path}: expected labels 0 to ${CLASSES - 1}, found ${labels.elements[wrong]} at image ${wrong}.`,
-      labelFile.remedy,
+    throw unfit(
+      labelFile,
+      `expected labels 0 to ${CLASSES - 1}, found ${labels.elements[wrong]} at image ${wrong}`,
     );
   }
   return { pixels: images.elements, labels: labels.elements };
-}
-
-function* shuffledBatches(
-  set: Labelled,
-  batchSize: number,
-  seed: number,
-): Generator<Batch, never, undefined> {
-  const random = seededRandom(seed);
-  const order = Uint32Array.from(set.labels, (_, index) => index);
-  for (;;) {
-    shuffle(order, random);
-    for (let start = 0; start + batchSize <= order.length; start += batchSize) {
-      yield toBatch(set, order.subarray(start, start + batchSize));
-    }
-  }
-}
-
-function* orderedBatches(set: Labelled, batchSize: number): Generator<Batch, void, undefined> {
-  const order = Uint32Array.from(set.labels, (_, index) => index);
-  for (let start = 0; start < order.length; start += batchSize) {
-    yield toBatch(set, order.subarray(start, start + batchSize));
-  }
 }
 
 /** Fresh arrays for every batch: tfjs keeps the array it is given. */

@@ -1,9 +1,9 @@
 // A text as a character-level data set: given the characters so far, predict the next one.
 
 import * as tf from '@tensorflow/tfjs-core';
-import { RunError } from '../terminal/cli-error.js';
 import { type Batch, MOBY_DICK_SHAPE, type TextSet } from '../../models/dataset.js';
-import { seededRandom, shuffle } from './random.js';
+import { orderedBatches, shuffledBatches } from './batches.js';
+import { unfit } from './verified-file.js';
 
 const { sequenceLength: SEQUENCE_LENGTH } = MOBY_DICK_SHAPE;
 const TEST_SHARE = 0.1;
@@ -20,15 +20,15 @@ const MIN_VOCABULARY = 2;
 export function textSet(name: string, text: string, path: string, remedy: string): TextSet {
   const { codes, vocabulary } = encode(text);
   if (codes.length < MIN_LENGTH) {
-    throw new RunError(
-      `${path}: expected at least ${MIN_LENGTH} characters, found ${codes.length}.`,
-      remedy,
+    throw unfit(
+      { path, remedy },
+      `expected at least ${MIN_LENGTH} characters, found ${codes.length}`,
     );
   }
   if (vocabulary.length < MIN_VOCABULARY) {
-    throw new RunError(
-      `${path}: expected at least ${MIN_VOCABULARY} different characters, found only ${JSON.stringify(vocabulary[0])}.`,
-      remedy,
+    throw unfit(
+      { path, remedy },
+      `expected at least ${MIN_VOCABULARY} different characters, found only ${JSON.stringify(vocabulary[0])}`,
     );
   }
   const trainLength = Math.floor(codes.length * (1 - TEST_SHARE));
@@ -43,8 +43,18 @@ export function textSet(name: string, text: string, path: string, remedy: string
     trainCount: sequencesIn(train) - 1,
     testCount: testStarts.length,
     testNote: `${testStarts.length} sequences of ${SEQUENCE_LENGTH} characters, spread over the last ${TEST_SHARE * 100} % of the text`,
-    batches: (batchSize, seed) => shuffledBatches(train, batchSize, seed),
-    testBatches: (batchSize) => orderedBatches(test, testStarts, batchSize),
+    // Each epoch cuts the text anew, at a random offset. An offset moves the last piece beyond the end.
+    batches: (batchSize, seed) =>
+      shuffledBatches(sequencesIn(train) - 1, batchSize, seed, (random) => {
+        const offset = Math.floor(random() * SEQUENCE_LENGTH);
+        return (pieces) =>
+          toBatch(
+            train,
+            pieces.map((piece) => piece * SEQUENCE_LENGTH + offset),
+          );
+      }),
+    testBatches: (batchSize) =>
+      orderedBatches(testStarts, batchSize, (starts) => toBatch(test, starts)),
   };
 }
 
@@ -71,38 +81,6 @@ function spread(codes: Int32Array, most: number): Uint32Array {
     { length: count },
     (_, index) => Math.floor((index * available) / count) * SEQUENCE_LENGTH,
   );
-}
-
-/** Every epoch cuts the text anew, at a random offset, and passes over the pieces in random order. */
-function* shuffledBatches(
-  codes: Int32Array,
-  batchSize: number,
-  seed: number,
-): Generator<Batch, never, undefined> {
-  const random = seededRandom(seed);
-  // An offset moves the last piece beyond the end, so an epoch has one piece less than the text.
-  const order = Uint32Array.from({ length: sequencesIn(codes) - 1 }, (_, index) => index);
-  for (;;) {
-    const offset = Math.floor(random() * SEQUENCE_LENGTH);
-    shuffle(order, random);
-    for (let start = 0; start + batchSize <= order.length; start += batchSize) {
-      const chosen = order.subarray(start, start + batchSize);
-      yield toBatch(
-        codes,
-        chosen.map((piece) => piece * SEQUENCE_LENGTH + offset),
-      );
-    }
-  }
-}
-
-function* orderedBatches(
-  codes: Int32Array,
-  starts: Uint32Array,
-  batchSize: number,
-): Generator<Batch, void, undefined> {
-  for (let first = 0; first < starts.length; first += batchSize) {
-    yield toBatch(codes, starts.subarray(first, first + batchSize));
-  }
 }
 
 function toBatch(codes: Int32Array, starts: Uint32Array): Batch {

@@ -7,6 +7,22 @@ import { gunzipSync } from 'node:zlib';
 import { formatBytes } from '../../checks/quantities.js';
 import { kindOf, isNotFound, reasonOf, RunError } from '../terminal/cli-error.js';
 
+/** A file of a data set, read. `path` and `remedy` are for errors. */
+export interface DataFile {
+  readonly path: string;
+  readonly content: Buffer;
+  readonly remedy: string;
+}
+
+/** The error of a file that does not hold what it should. */
+export function unfit(
+  { path, remedy }: Pick<DataFile, 'path' | 'remedy'>,
+  what: string,
+  options?: ErrorOptions,
+): RunError {
+  return new RunError(`${path}: ${what}.`, remedy, options);
+}
+
 export interface ExpectedFile {
   readonly path: string;
   /** SHA-256 of the content, after unpacking where the file is gzipped. */
@@ -33,7 +49,7 @@ export async function readVerified(
   const sha256 = createHash('sha256').update(content).digest('hex');
   if (sha256 === file.sha256) return content;
   const found = `SHA-256 ${shortened(sha256)}, expected ${shortened(file.sha256)}`;
-  if (file.onMismatch === 'throw') throw new RunError(`${file.path}: ${found}.`, file.remedy);
+  if (file.onMismatch === 'throw') throw unfit(file, found);
   warn(`${basename(file.path)}: ${found}; read as it is, because you chose it.`);
   return content;
 }
@@ -69,15 +85,11 @@ function unpack(file: ExpectedFile, content: Buffer): Buffer {
     return gunzipSync(content, { maxOutputLength: maxBytes });
   } catch (error) {
     if (kindOf(error) === 'ERR_BUFFER_TOO_LARGE') {
-      throw new RunError(
-        `${file.path}: it unpacks to more than ${formatBytes(maxBytes)}.`,
-        file.remedy,
-        { cause: error },
-      );
+      throw unfit(file, `it unpacks to more than ${formatBytes(maxBytes)}`, { cause: error });
     }
-    throw new RunError(
-      `${file.path}: expected a whole gzip file, found ${content.length} bytes that don't unpack (${reasonOf(error)}).`,
-      file.remedy,
+    throw unfit(
+      file,
+      `expected a whole gzip file, found ${content.length} bytes that don't unpack (${reasonOf(error)})`,
       { cause: error },
     );
   }

@@ -11,7 +11,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { type Batch, type DataSet, MOBY_DICK_SHAPE } from '#src/models/dataset.js';
 import { parseIdx } from '#src/cli/data/idx.js';
 import { loadData } from '#src/cli/data/load.js';
-import { seededRandom, shuffle } from '#src/cli/data/random.js';
+import { seededRandom, shuffle } from '#src/cli/data/batches.js';
 import { textSet } from '#src/cli/data/text.js';
 import { readVerified } from '#src/cli/data/verified-file.js';
 import { temporaryFolder } from '../run-cli.js';
@@ -116,12 +116,14 @@ describe('IDX', () => {
     [Buffer.from([0, 0, 8, 3, 0, 0, 0, 0]), /expected the IDX magic number 2049 .*, found 2051/],
     [Buffer.from([0, 0, 8, 1, 0, 0, 0, 2, 5]), /expected 10 bytes for shape \[2\], found 9/],
   ])('%j is refused', (content, error) => {
-    expect(() => parseIdx(content, 1, 'some/file', 'get it again')).toThrow(error);
+    expect(() => parseIdx({ path: 'some/file', content, remedy: 'get it again' }, 1)).toThrow(
+      error,
+    );
   });
 
   test('elements follow the header', () => {
     const content = Buffer.from([0, 0, 8, 1, 0, 0, 0, 2, 5, 6]);
-    expect([...parseIdx(content, 1, 'some/file', '').elements]).toEqual([5, 6]);
+    expect([...parseIdx({ path: 'some/file', content, remedy: '' }, 1).elements]).toEqual([5, 6]);
   });
 });
 

@@ -4,8 +4,9 @@ import * as tf from '@tensorflow/tfjs-core';
 import { adam, lookahead } from 'slowlane';
 import { describe, expect, test } from 'vitest';
 
-import { loadMnist } from '#src/cli/data/mnist.js';
+import { loadData } from '#src/cli/data/load.js';
 import { cnn } from '#src/models/cnn.js';
+import { MNIST_SHAPE } from '#src/models/dataset.js';
 import { meanCrossEntropy } from '#src/models/cross-entropy.js';
 
 import { readRecord, slowlane, temporaryFolder } from '../../cli/run-cli.js';
@@ -42,10 +43,10 @@ describe('slowlane train', () => {
 
 test('a CNN takes the same steps on TensorFlow, again on TensorFlow, and on cpu', async () => {
   await start();
-  const data = await loadMnist(undefined, () => {});
+  const data = await loadData('mnist', undefined, () => {});
   const losses = async (backend: string) => {
     await tf.setBackend(backend);
-    const model = cnn(data, 7);
+    const model = cnn(MNIST_SHAPE, 7);
     const optimizer = lookahead(adam(), { syncPeriod: 2 });
     const batches = data.batches(4, 7);
     const seen: number[] = [];
