@@ -10,7 +10,7 @@ import { dirname, join } from 'node:path';
 
 import type { DataSet } from '../../models/dataset.js';
 import { RunError } from '../terminal/cli-error.js';
-import type { DataName } from '../train/choices.js';
+import type { DataName } from '../train/options.js';
 import { imageSet } from './images.js';
 import { textSet } from './text.js';
 import { type DataFile, readVerified } from './verified-file.js';

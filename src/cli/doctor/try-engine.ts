@@ -5,7 +5,7 @@ import * as tf from '@tensorflow/tfjs-core';
 
 import { adam, lookahead } from '../../index.js';
 import type { ModelName } from '../../models/names.js';
-import type { EngineName } from '../train/choices.js';
+import type { EngineName } from '../train/options.js';
 import { reasonOf, RunError } from '../terminal/cli-error.js';
 import { startEngine } from '../train/engine.js';
 

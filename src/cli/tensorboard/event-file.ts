@@ -6,7 +6,6 @@ import { join } from 'node:path';
 
 import { kindOf, reasonOf } from '../terminal/cli-error.js';
 import { type Scalars, scalarsEvent, versionEvent } from './event.js';
-import { framed } from './record.js';
 
 const FLUSH_EVERY_MS = 1000;
 const PREFIX = 'events.out.tfevents.';
@@ -34,7 +33,7 @@ export class EventFile {
     const now = Date.now() / 1000;
     const { path, handle } = await openNew(folder, Math.floor(now));
     try {
-      await handle.appendFile(framed(versionEvent(now)));
+      await handle.appendFile(versionEvent(now));
     } catch (error) {
       await handle.close().catch(() => {}); // the first error says more
       throw error;
@@ -44,7 +43,7 @@ export class EventFile {
 
   /** The event is in the file a second later. */
   add(step: number, scalars: Scalars): void {
-    this.#waiting.push(framed(scalarsEvent(Date.now() / 1000, step, scalars)));
+    this.#waiting.push(scalarsEvent(Date.now() / 1000, step, scalars));
   }
 
   /** Never rejects. */

@@ -4,18 +4,24 @@ import { resolve } from 'node:path';
 
 import { reasonOf, RunError } from '../terminal/cli-error.js';
 import { makeFolder } from '../train/output.js';
-import type { RunSink } from '../train/run.js';
+import type { EvaluationRecord } from '../../records/run-record.js';
+import type { LoopState } from '../train/loop.js';
 import { EventFile, eventFilesIn } from './event-file.js';
 
 /** Makes `folder` if needed, and the file in it. `warn` gets problems that do not stop the run. */
-export async function openTensorBoard(
-  folder: string,
-  warn: (message: string) => void,
-): Promise<RunSink & { readonly path: string }> {
+export async function openTensorBoard(folder: string, warn: (message: string) => void) {
   const file = await makeFile(folder, warn);
+  let before = { steps: 0, ms: 0 };
   return {
     path: file.path,
-    onPoint({ step, loss, smoothedLoss, learningRate, stepMs, deviceBytes }) {
+    /** A step whose loss was read. Its time is the mean of the steps since the previous point, syncs included. */
+    addPoint(
+      { stepsDone: step, smoothedLoss, elapsedMs, deviceBytes }: Readonly<LoopState>,
+      loss: number,
+      learningRate: number,
+    ) {
+      const stepMs = (elapsedMs - before.ms) / (step - before.steps);
+      before = { steps: step, ms: elapsedMs };
       file.add(step, {
         'loss/batch': loss,
         'loss/smoothed': smoothedLoss,
@@ -24,15 +30,18 @@ export async function openTensorBoard(
         device_bytes: deviceBytes,
       });
     },
-    onEvaluation({ weights, loss, accuracy }, step) {
+    addEvaluation({ weights, loss, accuracy }: EvaluationRecord, step: number) {
       file.add(step, {
         [`test_loss/${weights}`]: loss ?? NaN,
         [`test_accuracy/${weights}`]: accuracy,
       });
     },
+    /** Resolves when everything is written. Never rejects. */
     close: () => file.close(),
   };
 }
+
+export type TensorBoard = Awaited<ReturnType<typeof openTensorBoard>>;
 
 async function makeFile(folder: string, warn: (message: string) => void): Promise<EventFile> {
   try {

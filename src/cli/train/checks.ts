@@ -2,13 +2,19 @@
 
 import type { Command } from 'commander';
 
-import type { ModelName } from '../../models/names.js';
+import { MODEL_NAMES, type ModelName, needsConvolutions, WASM_LIMIT } from '../../models/names.js';
 import type { InnerName } from '../../plan/inner-names.js';
 import type { MomentPolicy } from '../../optimizers/step-options.js';
 import { UsageError } from '../terminal/cli-error.js';
 import { lookaheadOverrides } from '../terminal/override.js';
-import { checkCombination, type EngineName } from './choices.js';
-import { INNER_WITH_CURVATURE, type RawTrainOptions } from './options.js';
+import {
+  type DataName,
+  type EngineName,
+  INNER_WITH_CURVATURE,
+  KIND_OF,
+  type RawTrainOptions,
+  TRAINS_ON,
+} from './options.js';
 
 /** Options that mean nothing with --no-lookahead. */
 export const LOOKAHEAD_ONLY: readonly string[] = [
@@ -28,6 +34,22 @@ export function checkTogether(raw: RawTrainOptions, model: ModelName, command: C
   if (raw.lookahead && changed !== undefined) checkMomentsAreLeftAlone(raw, changed);
   if (!raw.lookahead) refuseLookaheadOptions(raw, command);
   else if (raw.slowStepSize === 'adaptive') checkAdaptive(raw.inner);
+}
+
+function checkCombination(data: DataName, model: ModelName, engine: EngineName): void {
+  const kind = KIND_OF[data];
+  if (!TRAINS_ON[model].includes(kind)) {
+    const fitting = MODEL_NAMES.filter((other) => TRAINS_ON[other].includes(kind));
+    throw new UsageError(
+      `--model ${model} trains on ${TRAINS_ON[model].join(' and ')}, but --data ${data} is ${kind}. ` +
+        `Models for it: ${fitting.join(', ')}.`,
+    );
+  }
+  if (engine === 'wasm' && needsConvolutions(model)) {
+    throw new UsageError(
+      `--engine wasm with --model ${model}: ${WASM_LIMIT}. Use --engine auto, cpu or tensorflow.`,
+    );
+  }
 }
 
 function checkBudgetKeeper(engine: EngineName): void {

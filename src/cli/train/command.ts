@@ -6,7 +6,6 @@ import { MODEL_NAMES } from '../../models/names.js';
 import { GRADIENT_LIFETIMES, MOMENT_POLICIES } from '../../optimizers/step-options.js';
 import { INNER_NAMES } from '../../plan/inner-names.js';
 import { SLOW_FORMATS } from '../../slow/slow-format.js';
-import { DATA_NAMES, DEFAULT_MODELS, defaultModel, ENGINE_NAMES } from './choices.js';
 import { choice, parsed, syncPeriod } from '../terminal/command-options.js';
 import {
   folderName,
@@ -19,6 +18,10 @@ import { OVERRIDE_HELP, overrideOption } from '../terminal/override.js';
 import { checkTogether } from './checks.js';
 import {
   BATCH_SIZES,
+  DATA_NAMES,
+  DEFAULT_MODELS,
+  defaultModel,
+  ENGINE_NAMES,
   EPOCHS,
   INNER_STATES,
   LEARNING_RATES,

@@ -10,7 +10,7 @@ import {
 import { startTensorFlow, TensorFlowLoadError } from '../../engines/tensorflow/index.js';
 import { startWebGPU } from '../../engines/webgpu/index.js';
 import { type ModelName, needsConvolutions, WASM_LIMIT } from '../../models/names.js';
-import type { EngineName } from './choices.js';
+import type { EngineName } from './options.js';
 import { reasonOf, RunError } from '../terminal/cli-error.js';
 
 type RealEngineName = Exclude<EngineName, 'auto'>;

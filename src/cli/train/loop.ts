@@ -1,15 +1,17 @@
-// The training loop: next batch, step, sometimes the loss. Knows nothing of files or terminals.
+// A training run and its loop: next batch, step, sometimes the loss. Knows nothing of files or terminals.
 
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import * as tf from '@tensorflow/tfjs-core';
 import type { Meter } from '../../meter/meter.js';
-import type { LossPoint } from '../../records/run-record.js';
+import type { EvaluationRecord, LossPoint } from '../../records/run-record.js';
 import { smoothed } from '../../report/smoothing.js';
 import { StepClock } from '../../records/step-times.js';
 import { RunError } from '../terminal/cli-error.js';
 import { type DataSet, disposeBatch } from '../../models/dataset.js';
 import { meanCrossEntropy } from '../../models/cross-entropy.js';
 import type { Model } from '../../models/model.js';
+import type { Engine } from './engine.js';
+import type { TrainOptions } from './options.js';
 import type { Trainer } from './trainer.js';
 
 /** At most this many losses are read and kept for the curve. */
@@ -28,18 +30,29 @@ export interface LoopState {
   readonly clock: StepClock;
 }
 
-export interface LoopOptions {
+/** A run so far. Its record can be made at any time. */
+export interface Run {
+  readonly options: TrainOptions;
+  readonly toolVersion: string;
+  readonly startedAt: Date;
   readonly data: DataSet;
+  readonly engine: Engine;
   readonly model: Model;
   readonly trainer: Trainer;
-  readonly steps: number;
-  readonly batchSize: number;
-  /** Batches per step. */
-  readonly accumulate: number;
-  readonly seed: number;
+  readonly stepsPlanned: number;
+  readonly state: LoopState;
+  readonly evaluations: EvaluationRecord[];
+  readonly validation: {
+    readonly step: number[];
+    readonly fast: (number | null)[];
+    readonly slow: (number | null)[];
+  };
+  /** Null without --timeline. */
+  readonly meter: Meter | null;
+}
+
+interface Following {
   readonly signal: AbortSignal;
-  /** Called before each step. */
-  readonly meter: Pick<Meter, 'beginStep'>;
   /** `loss` is null where it was not read. */
   readonly onStep: (state: Readonly<LoopState>, loss: number | null) => void;
   /** Awaited after each step. Its time does not count as training time. */
@@ -58,10 +71,11 @@ export function newLoopState(): LoopState {
   };
 }
 
-/** Takes `steps` steps; throws the signal's reason when it is aborted, a RunError when the loss isn't finite. */
-export async function runLoop(options: LoopOptions, state: LoopState): Promise<void> {
-  const { data, model, trainer, steps, accumulate, signal } = options;
-  const batches = data.batches(options.batchSize, options.seed);
+/** Takes all steps; throws the signal's reason when it is aborted, a RunError when the loss isn't finite. */
+export async function runLoop(run: Run, { signal, onStep, afterStep }: Following): Promise<void> {
+  const { data, model, trainer, stepsPlanned: steps, state } = run;
+  const { batchSize, accumulate, seed } = run.options;
+  const batches = data.batches(batchSize, seed);
   const readEvery = Math.ceil(steps / MAX_POINTS);
   let startedAt = performance.now();
   for (let step = 1; step <= steps; step++) {
@@ -69,7 +83,7 @@ export async function runLoop(options: LoopOptions, state: LoopState): Promise<v
     signal.throwIfAborted();
     const reads = step === 1 || step === steps || step % readEvery === 0;
     let sum = 0;
-    options.meter.beginStep(step);
+    run.meter?.beginStep(step);
     const stepStartedAt = performance.now();
     for (let micro = 0; micro < accumulate; micro++) {
       const batch = batches.next().value;
@@ -86,9 +100,9 @@ export async function runLoop(options: LoopOptions, state: LoopState): Promise<v
     state.stepsDone = step;
     state.clock.add(performance.now() - stepStartedAt, trainer.stats()?.syncTotals);
     if (reads) noteLoss(sum / accumulate, step, state);
-    options.onStep(state, reads ? sum / accumulate : null);
+    onStep(state, reads ? sum / accumulate : null);
     const pausedAt = performance.now();
-    await options.afterStep(step);
+    await afterStep(step);
     startedAt += performance.now() - pausedAt;
   }
 }

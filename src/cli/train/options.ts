@@ -1,11 +1,42 @@
-// The options of `slowlane train`, and their defaults that depend on other options.
+// The options of `slowlane train`: the data, models and engines that can be trained, and defaults that depend on other
+// options. Only names, so that --help and a refused request don't load TensorFlow.js.
 
+import type { DataShape } from '../../models/dataset.js';
 import type { ModelName } from '../../models/names.js';
-import type { DataName, EngineName } from './choices.js';
 import type { GradientLifetime, MomentPolicy } from '../../optimizers/step-options.js';
 import type { InnerName } from '../../plan/inner-names.js';
 import type { SlowFormat } from '../../slow/slow-format.js';
 import type { Override } from '../terminal/override.js';
+
+export const DATA_NAMES = ['mnist', 'fashion-mnist', 'moby-dick'] as const;
+export type DataName = (typeof DATA_NAMES)[number];
+type DataKind = DataShape['kind'];
+
+export const ENGINE_NAMES = ['auto', 'webgpu', 'tensorflow', 'wasm', 'cpu'] as const;
+export type EngineName = (typeof ENGINE_NAMES)[number];
+
+export const KIND_OF: Readonly<Record<DataName, DataKind>> = {
+  mnist: 'images',
+  'fashion-mnist': 'images',
+  'moby-dick': 'text',
+};
+
+export const TRAINS_ON: Readonly<Record<ModelName, readonly DataKind[]>> = {
+  mlp: ['images'],
+  cnn: ['images'],
+  lstm: ['images', 'text'],
+  transformer: ['text'],
+};
+
+/** The model when none is named. */
+export const DEFAULT_MODELS: Readonly<Record<DataKind, ModelName>> = {
+  images: 'mlp',
+  text: 'transformer',
+};
+
+export function defaultModel(data: DataName): ModelName {
+  return DEFAULT_MODELS[KIND_OF[data]];
+}
 
 /** The optimizers with a second moment, which the adaptive slow step size uses as the curvature. */
 export const INNER_WITH_CURVATURE: readonly InnerName[] = ['rmsprop', 'adagrad', 'adam', 'adamw'];

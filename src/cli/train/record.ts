@@ -3,7 +3,7 @@
 import { arch, cpus, platform, totalmem } from 'node:os';
 import { RUN_RECORD_VERSION, type RunRecord } from '../../records/run-record.js';
 import { countParameters } from '../../models/model.js';
-import type { Run } from './run.js';
+import type { Run } from './loop.js';
 import { LOOKAHEAD_ONLY } from './checks.js';
 import { TRAIN_OPTIONS } from './command.js';
 import type { TrainOptions } from './options.js';
@@ -11,7 +11,7 @@ import type { TrainOptions } from './options.js';
 const FLOAT32_BYTES = 4;
 
 /** `ended` is `'done'`, or why the run broke off. */
-export function makeRecord(run: Omit<Run, 'sink'>, ended: string): RunRecord {
+export function makeRecord(run: Run, ended: string): RunRecord {
   const { options, data, model, state } = run;
   const stats = run.trainer.stats();
   const parameters = countParameters(model);

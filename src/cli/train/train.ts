@@ -17,38 +17,40 @@ import { summaryText } from './summary-table.js';
 import { meter } from '../../meter/meter.js';
 import { formatBytes, formatCount, formatMs } from '../../checks/quantities.js';
 import type { EvaluationRecord, RunRecord } from '../../records/run-record.js';
-import { NO_SINK, pointTeller, type Run, type RunSink } from './run.js';
-import { openTensorBoard } from '../tensorboard/sink.js';
+import { openTensorBoard, type TensorBoard } from '../tensorboard/sink.js';
 import type { TrainOptions } from './options.js';
 import { makeTrainer } from './trainer.js';
-import { newLoopState, runLoop } from './loop.js';
+import { newLoopState, type Run, runLoop } from './loop.js';
 
 const EVALUATION_BATCH = 250;
 
-const NO_METER = { beginStep() {} };
+/** Where the results of a run go. */
+interface Outlets {
+  readonly output: Output;
+  readonly live: LivePage | null;
+  readonly events: TensorBoard | null;
+}
 
 /** Trains, prints, writes; resolves to the exit code. */
 export async function train(options: TrainOptions, toolVersion: string): Promise<number> {
   const startedAt = new Date();
   const engine = await startEngine(options.engine, options.model, options.vram);
-  say(`Engine  ${engine.name}${engine.note === '' ? '' : ` (${engine.note})`}`);
-  const data = await loadData(options.data, options.dataDir, (message) =>
-    console.error(`warning: ${message}`),
-  );
+  console.log(`Engine  ${engine.name}${engine.note === '' ? '' : ` (${engine.note})`}`);
+  const data = await loadData(options.data, options.dataDir, warn);
   const stepsPlanned = countSteps(options, data);
-  say(
+  console.log(
     `Data    ${data.name}: ${formatCount(data.trainCount)} to train on, ${formatCount(data.testCount)} to test`,
   );
   const output = await prepareOutput(options.out);
   const metered = options.timeline === true ? meter() : null; // before there are weights
   const model = makeModel(options.model, data, options.seed);
-  say(
+  console.log(
     `Model   ${model.description}: ${formatCount(countParameters(model))} parameters, ${formatBytes(4 * countParameters(model))}`,
   );
   try {
     const trainer = makeTrainer(options, model.variables);
     try {
-      const run: Omit<Run, 'sink'> = {
+      const run: Run = {
         options,
         toolVersion,
         startedAt,
@@ -64,8 +66,8 @@ export async function train(options: TrainOptions, toolVersion: string): Promise
       };
       const live = await openLivePage(run);
       try {
-        const sink = await openSink(options); // last, because it makes a file
-        return await trainAndRecord({ ...run, sink }, output, live);
+        const events = await openEvents(options); // last, because it makes a file
+        return await trainAndRecord(run, { output, live, events });
       } finally {
         live?.close();
       }
@@ -78,51 +80,49 @@ export async function train(options: TrainOptions, toolVersion: string): Promise
   }
 }
 
-async function trainAndRecord(run: Run, output: Output, live: LivePage | null): Promise<number> {
+async function trainAndRecord(run: Run, outlets: Outlets): Promise<number> {
+  const { output, events } = outlets;
   const interrupt = listenForInterrupt();
   try {
-    await trainWithProgress(run, interrupt.signal);
+    await trainWithProgress(run, events, interrupt.signal);
     run.meter?.stop(); // testing belongs to no step
-    await evaluateBoth(run, interrupt.signal);
+    const tested = await validate(run, run.state.stepsDone, events, interrupt.signal);
+    run.evaluations.push(...tested);
     await run.trainer.finish();
   } catch (error) {
-    await writePartial(run, output, live, error);
+    await writePartial(run, outlets, error);
     if (!(error instanceof Interrupted)) throw withRemedy(error);
     console.error(`slowlane: ${error.message}`);
     return error.exitCode;
   } finally {
-    await run.sink.close();
+    await events?.close();
     interrupt.release();
   }
   const record = makeRecord(run, 'done');
   try {
-    await leave(record, output, live);
+    await leave(record, outlets);
   } finally {
-    say(summaryText(record, process.stdout.isTTY ? process.stdout.columns : undefined));
+    console.log(summaryText(record, process.stdout.isTTY ? process.stdout.columns : undefined));
   }
-  say(`Record  ${output.recordPath}\nReport  ${output.reportPath}`);
+  console.log(`Record  ${output.recordPath}\nReport  ${output.reportPath}`);
   return 0;
 }
 
 /** Only warns if it can't write: why the run broke off matters more. */
-async function writePartial(
-  run: Run,
-  output: Output,
-  live: LivePage | null,
-  error: unknown,
-): Promise<void> {
+async function writePartial(run: Run, outlets: Outlets, error: unknown): Promise<void> {
+  const { output } = outlets;
   try {
-    await leave(makeRecord(run, reasonOf(error)), output, live);
-    say(
+    await leave(makeRecord(run, reasonOf(error)), outlets);
+    console.log(
       `Partial record after ${formatCount(run.state.stepsDone)} steps: ${output.recordPath}, ${output.reportPath}`,
     );
   } catch (unwritten) {
-    console.error(`warning: no partial record: ${reasonOf(unwritten)}`);
+    warn(`no partial record: ${reasonOf(unwritten)}`);
   }
 }
 
 /** Writes the files. The live page shows the end even if they could not be written. */
-async function leave(record: RunRecord, output: Output, live: LivePage | null): Promise<void> {
+async function leave(record: RunRecord, { output, live }: Outlets): Promise<void> {
   let reportPath: string | null = null;
   try {
     await output.write(record);
@@ -132,84 +132,72 @@ async function leave(record: RunRecord, output: Output, live: LivePage | null): 
   }
 }
 
-async function trainWithProgress(run: Run, signal: AbortSignal): Promise<void> {
-  const { data, model, trainer, stepsPlanned, state } = run;
-  const { batchSize, accumulate, seed, validateEvery: every = Infinity } = run.options;
+async function trainWithProgress(
+  run: Run,
+  events: TensorBoard | null,
+  signal: AbortSignal,
+): Promise<void> {
+  const { data, trainer, stepsPlanned, state } = run;
+  const { learningRate, validateEvery: every = Infinity } = run.options;
   const progress = startProgress(stepsPlanned, process.stderr, signal);
-  const tell = pointTeller(run.sink, run.options.learningRate);
   try {
-    await runLoop(
-      {
-        data,
-        model,
-        trainer,
-        steps: stepsPlanned,
-        batchSize,
-        accumulate,
-        seed,
-        signal,
-        meter: run.meter ?? NO_METER,
-        afterStep: async (step) => {
-          if (step % every === 0 && step < stepsPlanned) await validate(run, step, signal);
-        },
-        onStep: (now, loss) => {
-          const { stepsDone: step, smoothedLoss, elapsedMs } = now;
-          const lastSyncMs = trainer.stats()?.lastSyncMs;
-          progress.update({ step, smoothedLoss, elapsedMs, lastSyncMs });
-          if (loss !== null) tell(now, loss);
-        },
+    await runLoop(run, {
+      signal,
+      afterStep: async (step) => {
+        if (step % every === 0 && step < stepsPlanned) await validate(run, step, events, signal);
       },
-      state,
-    );
+      onStep: (now, loss) => {
+        const { stepsDone: step, smoothedLoss, elapsedMs } = now;
+        const lastSyncMs = trainer.stats()?.lastSyncMs;
+        progress.update({ step, smoothedLoss, elapsedMs, lastSyncMs });
+        if (loss !== null) events?.addPoint(now, loss, learningRate);
+      },
+    });
   } finally {
     progress.stop();
   }
-  say(
+  console.log(
     `Trained ${formatCount(state.stepsDone)} steps in ${formatMs(state.elapsedMs)}; testing on ${data.testNote}`,
   );
 }
 
-async function evaluateBoth(run: Run, signal: AbortSignal): Promise<void> {
-  const { fast, slow } = await validate(run, run.state.stepsDone, signal);
-  run.evaluations.push(fast, ...(slow === undefined ? [] : [slow]));
-}
-
+/** Evaluates the fast weights, and the slow ones if there are any. */
 async function validate(
-  { data, model, trainer, validation, sink }: Run,
+  { data, model, trainer, validation }: Run,
   step: number,
+  events: TensorBoard | null,
   signal: AbortSignal,
-): Promise<{ fast: EvaluationRecord; slow: EvaluationRecord | undefined }> {
+): Promise<EvaluationRecord[]> {
   const test = async (weights: 'fast' | 'slow'): Promise<EvaluationRecord> => {
     const found = await evaluate(model, data.testBatches(EVALUATION_BATCH), signal);
     return { weights, ...found };
   };
   const fast = await test('fast');
   const slow = await trainer.withSlowWeights(() => test('slow'));
-  for (const one of [fast, slow]) if (one !== undefined) sink.onEvaluation(one, step);
+  const tested = slow === undefined ? [fast] : [fast, slow];
+  for (const one of tested) events?.addEvaluation(one, step);
   validation.step.push(step);
   validation.fast.push(fast.loss);
   validation.slow.push(slow?.loss ?? null);
-  return { fast, slow };
+  return tested;
 }
 
-async function openLivePage(run: Omit<Run, 'sink'>): Promise<LivePage | null> {
+async function openLivePage(run: Run): Promise<LivePage | null> {
   const { live: port } = run.options;
   if (port === undefined) return null;
   const live = await startLivePage({
     port: port === true ? 0 : port,
     record: () => makeRecord(run, 'running'),
-    warn: (message) => console.error(`warning: ${message}`),
+    warn,
   });
-  say(`Live    ${live.url}`);
+  console.log(`Live    ${live.url}`);
   return live;
 }
 
-async function openSink({ tensorboard }: TrainOptions): Promise<RunSink> {
-  if (tensorboard === undefined) return NO_SINK;
-  const events = await openTensorBoard(tensorboard, (message) =>
-    console.error(`warning: ${message}`),
-  );
-  say(`Events  ${events.path}`);
+async function openEvents({ tensorboard }: TrainOptions): Promise<TensorBoard | null> {
+  if (tensorboard === undefined) return null;
+  const events = await openTensorBoard(tensorboard, warn);
+  console.log(`Events  ${events.path}`);
   return events;
 }
 
@@ -236,6 +224,6 @@ function withRemedy(error: unknown): unknown {
   });
 }
 
-function say(text: string): void {
-  console.log(text);
+function warn(message: string): void {
+  console.error(`warning: ${message}`);
 }
