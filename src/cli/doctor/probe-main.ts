@@ -1,10 +1,9 @@
-// The process of one probe of `slowlane doctor`: `probe-main.js NAME REQUEST`, started by probes.ts.
+// The process of one probe of `slowlane doctor`: `probe-main.js NAME REQUEST`, started by doctor.ts.
 
 import { runCellHere } from '../../measure/process/cell-process.js';
 import { nvidiaGpus, pciGpus } from './gpus.js';
 import { thisMachine } from './machine.js';
-import { examinePackages } from './packages.js';
-import { examineTensorflow } from './tensorflow.js';
+import { examinePackages, examineTensorflow } from './packages.js';
 import type { EngineRequest } from './try-engine.js';
 import { examineVulkan } from './vulkan.js';
 

@@ -3,8 +3,12 @@
 import { describe, expect, test } from 'vitest';
 
 import { doctorText } from '#src/cli/doctor/doctor-text.js';
-import { examine } from '#src/cli/doctor/examine.js';
-import type { ProbeEnd, ProbeResults, StartProbe } from '#src/cli/doctor/probes.js';
+import {
+  examine,
+  type ProbeEnd,
+  type ProbeResults,
+  type StartProbe,
+} from '#src/cli/doctor/doctor.js';
 import type { AdapterReport, DoctorReport, GpuReport } from '#src/cli/doctor/report.js';
 import type { EngineRequest } from '#src/cli/doctor/try-engine.js';
 

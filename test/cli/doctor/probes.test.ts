@@ -8,8 +8,8 @@ import { describe, expect, test } from 'vitest';
 import { mergedGpus, nvidiaGpus, pciGpus } from '#src/cli/doctor/gpus.js';
 import { thisMachine } from '#src/cli/doctor/machine.js';
 import { examinePackages } from '#src/cli/doctor/packages.js';
-import { probeStarter } from '#src/cli/doctor/probes.js';
-import { examineTensorflow } from '#src/cli/doctor/tensorflow.js';
+import { probeStarter } from '#src/cli/doctor/doctor.js';
+import { examineTensorflow } from '#src/cli/doctor/packages.js';
 import { examineVulkan } from '#src/cli/doctor/vulkan.js';
 
 import { temporaryFolder } from '../run-cli.js';
