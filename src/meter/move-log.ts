@@ -25,6 +25,18 @@ export function applyMove(bytes: Float64Array, { from, to, bytes: size }: Move):
   if (to !== FREE) bytes[to] = (bytes[to] ?? 0) + size;
 }
 
+/** `start`: bytes by category before the first move. */
+export function moveColumns(start: Iterable<number>, moves: readonly Move[]): MoveColumns {
+  return {
+    start: [...start],
+    step: moves.map(({ step }) => step),
+    phase: moves.map(({ phase }) => phase),
+    from: moves.map(({ from }) => from),
+    to: moves.map(({ to }) => to),
+    bytes: moves.map(({ bytes }) => bytes),
+  };
+}
+
 /** Holds its last `MOVES_KEPT` moves, and what was held before them. */
 export class MoveRing {
   readonly #steps = new Int32Array(MOVES_KEPT);
@@ -61,14 +73,7 @@ export class MoveRing {
     const moves = Array.from({ length: this.#length }, (_, i) =>
       this.#move((first + i) % MOVES_KEPT),
     );
-    return {
-      start: [...this.#before],
-      step: moves.map(({ step }) => step),
-      phase: moves.map(({ phase }) => phase),
-      from: moves.map(({ from }) => from),
-      to: moves.map(({ to }) => to),
-      bytes: moves.map(({ bytes }) => bytes),
-    };
+    return moveColumns(this.#before, moves);
   }
 
   #move(at: number): Move {

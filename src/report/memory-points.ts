@@ -1,8 +1,8 @@
 // Turns a timeline into the points of a chart over steps. Recorded moves are spread evenly over their step; where moves
 // were not kept, each row of steps gives two points. Step 0 is the time before the first step.
 
-import type { MoveColumns } from '../meter/timeline-data.js';
-import type { TimelineData } from '../meter/timeline-data.js';
+import { applyMove, type Move, moveColumns } from '../meter/move-log.js';
+import type { MoveColumns, TimelineData } from '../meter/timeline-data.js';
 
 /** Columns with one entry per point. */
 export interface MemoryPoints {
@@ -25,31 +25,25 @@ export const ROW_BEGIN = -1;
 /** The peak of a row of steps. */
 export const ROW_PEAK = -2;
 
-interface Building {
-  readonly x: number[];
-  readonly step: number[];
-  readonly phase: number[];
-  readonly from: number[];
-  readonly to: number[];
-  readonly size: number[];
-  readonly absolute: Record<number, readonly number[]>;
-}
+const nothing = () => ({
+  x: [] as number[],
+  step: [] as number[],
+  phase: [] as number[],
+  from: [] as number[],
+  to: [] as number[],
+  size: [] as number[],
+  absolute: {} as Record<number, readonly number[]>,
+});
+type Building = ReturnType<typeof nothing>;
 
 interface Moves {
   /** Bytes by category before the first move. */
-  readonly start: number[];
-  readonly list: readonly {
-    step: number;
-    phase: number;
-    from: number;
-    to: number;
-    bytes: number;
-  }[];
+  readonly start: readonly number[];
+  readonly list: readonly Move[];
 }
 
 export function memoryPoints(timeline: TimelineData): MemoryPoints {
-  const points: Building = { x: [], step: [], phase: [], from: [], to: [], size: [], absolute: {} };
-  const categories = timeline.categories.length;
+  const points = nothing();
   let first = movesOf(timeline.first);
   let last = timeline.last === null ? null : movesOf(timeline.last);
   const isGapless = last !== null && first.list.length + last.list.length === timeline.moves;
@@ -59,7 +53,7 @@ export function memoryPoints(timeline: TimelineData): MemoryPoints {
   } else if (timeline.last !== null) {
     // The steps that were cut in the middle, at the end of `first` and the begin of `last`, are shown by their rows.
     first = withoutLastStep(first);
-    if (last !== null) last = withoutFirstStep(last, categories);
+    if (last !== null) last = withoutFirstStep(last);
   }
   const end = first.list.at(-1)?.step ?? -1;
   const begin = last?.list[0]?.step ?? Infinity;
@@ -75,7 +69,7 @@ export function memoryPoints(timeline: TimelineData): MemoryPoints {
 
 function movesOf({ start, step, phase, from, to, bytes }: MoveColumns): Moves {
   return {
-    start: [...start],
+    start,
     list: step.map((at, i) => ({
       step: at,
       phase: phase[i] ?? 0,
@@ -92,16 +86,27 @@ function withoutLastStep({ start, list }: Moves): Moves {
   return { start, list: kept.length === 0 ? list : kept };
 }
 
-function withoutFirstStep({ start, list }: Moves, categories: number): Moves {
-  const first = list[0]?.step;
-  const kept = list.filter(({ step }) => step !== first);
-  if (kept.length === 0) return { start, list };
-  const held = [...start];
-  for (const { from, to, bytes } of list.slice(0, list.length - kept.length)) {
-    if (from < categories) held[from] = (held[from] ?? 0) - bytes;
-    if (to < categories) held[to] = (held[to] ?? 0) + bytes;
-  }
-  return { start: held, list: kept };
+function withoutFirstStep(moves: Moves): Moves {
+  const first = moves.list[0]?.step;
+  const cut = moves.list.findIndex(({ step }) => step !== first);
+  return cut < 0 ? moves : movesFrom(moves, cut);
+}
+
+function movesFrom({ start, list }: Moves, cut: number): Moves {
+  const held = Float64Array.from(start);
+  for (const move of list.slice(0, cut)) applyMove(held, move);
+  return { start: [...held], list: list.slice(cut) };
+}
+
+/**
+ * `timeline` with at most `kept` of its last moves. Its rows still contain the others. A live page gets its data again
+ * and again, so it gets fewer moves of a long timeline.
+ */
+export function withRecentMoves(timeline: TimelineData, kept: number): TimelineData {
+  const { last } = timeline;
+  if (last === null || last.step.length <= kept) return timeline;
+  const { start, list } = movesFrom(movesOf(last), last.step.length - kept);
+  return { ...timeline, last: moveColumns(start, list) };
 }
 
 function addMoves(points: Building, { start, list }: Moves): void {
@@ -140,17 +145,7 @@ function addRows(
   }
 }
 
-function add(
-  points: Building,
-  x: number,
-  {
-    step,
-    phase,
-    from,
-    to,
-    bytes,
-  }: { step: number; phase: number; from: number; to: number; bytes: number },
-): void {
+function add(points: Building, x: number, { step, phase, from, to, bytes }: Move): void {
   // A row may begin before the moves next to it end, but x must not decrease.
   points.x.push(Math.max(Math.round(x * 1e4) / 1e4, points.x.at(-1) ?? 0));
   points.step.push(step);

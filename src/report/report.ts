@@ -2,7 +2,7 @@
 
 import { escapeHtml, escapeJson } from './html.js';
 import { type NamedRun, type ReportData, reportData } from './data.js';
-import { withRecentMoves } from './recent-moves.js';
+import { withRecentMoves } from './memory-points.js';
 import { type LiveNote, recipeOf, type ReportParts, reportParts, titleOf } from './parts.js';
 import { PAGE_SCRIPT, PAGE_STYLE } from './page-code.js';
 import type { RunRecord } from '../records/run-record.js';
