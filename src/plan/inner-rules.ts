@@ -1,31 +1,14 @@
 // slowlane's inner optimizers by name, and what the planner has to know of them.
 
-import {
-  adagrad,
-  adam,
-  adamw,
-  lion,
-  momentum,
-  rmsprop,
-  sgd,
-  type StepOptions,
-  type WeightwiseOptimizer,
-} from '../optimizers/index.js';
+import * as optimizers from '../optimizers/index.js';
 import type { InnerName } from './inner-names.js';
 import type { PlannedRule } from './step-bytes.js';
 
-const MAKE: Readonly<Record<InnerName, (options?: StepOptions) => WeightwiseOptimizer>> = {
-  sgd,
-  momentum,
-  rmsprop,
-  adagrad,
-  lion,
-  adam,
-  adamw,
-};
-
-export function makeInner(name: InnerName, options?: StepOptions): WeightwiseOptimizer {
-  return MAKE[name](options);
+export function makeInner(
+  name: InnerName,
+  options?: optimizers.StepOptions,
+): optimizers.WeightwiseOptimizer {
+  return optimizers[name](options);
 }
 
 /** The rule with its default options. Its gradients are not clipped. */

@@ -16,8 +16,7 @@ import { WORKLOAD_NAMES, type WorkloadName } from '../../measure/workloads/workl
 import { needsConvolutions, WASM_LIMIT } from '../../models/names.js';
 import type { SlowFormat } from '../../slow/slow-format.js';
 import { UsageError } from '../terminal/cli-error.js';
-import { choice, parsed, syncPeriod } from '../terminal/command-options.js';
-import { wholeNumber } from '../terminal/option-values.js';
+import { choice, parsed, syncPeriod, wholeNumber } from '../terminal/options.js';
 
 const NO_LIMIT = 2 ** 31 - 1;
 const STACK = { layers: 4, width: 256 };

@@ -1,7 +1,6 @@
 // The text of a record for the terminal: what it was measured on, what was measured, and tables.
 
-import { tableText } from '../terminal/table.js';
-import { wrapped } from '../terminal/wrapped.js';
+import { tableText, wrapped } from '../terminal/table.js';
 import type { Benchmark } from './benchmark.js';
 import type { BenchName, BenchRecord } from './frame.js';
 

@@ -2,9 +2,8 @@
 
 import { Command, Option } from 'commander';
 
-import { parsed } from '../terminal/command-options.js';
+import { parsed, wholeNumber } from '../terminal/options.js';
 import type { DoctorRequest } from './doctor.js';
-import { wholeNumber } from '../terminal/option-values.js';
 
 const AFTER = `
 Each engine is started as slowlane train starts it and takes two steps. Probes that load drivers or native code run in

@@ -1,8 +1,7 @@
 // The report as text for the terminal. The verdict comes last, where a reader sees it first.
 
 import { formatBytes, significant } from '../../checks/quantities.js';
-import { tableText } from '../terminal/table.js';
-import { wrapped } from '../terminal/wrapped.js';
+import { tableText, wrapped } from '../terminal/table.js';
 import type { AdapterReport, DoctorReport, Finding, TensorflowReport } from './report.js';
 
 const SIGNS: Readonly<Record<Finding['level'], string>> = { error: '✗', warning: '!', note: '·' };

@@ -9,8 +9,14 @@ import { INNER_NAMES, type InnerName } from '../../plan/inner-names.js';
 import { CHOICES } from '../../plan/policies.js';
 import type { SlowFormat } from '../../slow/slow-format.js';
 import { UsageError } from '../terminal/cli-error.js';
-import { choice, parsed, syncPeriod } from '../terminal/command-options.js';
-import { fileName, sizeInBytes, wholeNumber } from '../terminal/option-values.js';
+import {
+  choice,
+  fileName,
+  parsed,
+  sizeInBytes,
+  syncPeriod,
+  wholeNumber,
+} from '../terminal/options.js';
 import { type Override, OVERRIDE_HELP, overrideOption } from '../terminal/override.js';
 
 const EXAMPLES = `

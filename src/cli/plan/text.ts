@@ -6,8 +6,7 @@ import { formatBytes, shortCount } from '../../checks/quantities.js';
 import { headOf, notesOf, verdictOf } from '../../plan/describe.js';
 import type { Plan, PlannedPolicy } from '../../plan/make-plan.js';
 import type { Policy } from '../../plan/policies.js';
-import { tableText } from '../terminal/table.js';
-import { wrapped } from '../terminal/wrapped.js';
+import { tableText, wrapped } from '../terminal/table.js';
 
 /** Names and values of the columns. */
 type Cells = readonly (readonly [name: string, value: string])[];

@@ -1,8 +1,7 @@
 // `slowlane report`: its arguments as commander shows them in --help.
 
 import { Command } from 'commander';
-import { parsed } from '../terminal/command-options.js';
-import { fileName } from '../terminal/option-values.js';
+import { fileName, parsed } from '../terminal/options.js';
 
 export interface ReportRequest {
   /** Files of runs, or their folders. */

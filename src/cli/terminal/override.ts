@@ -5,7 +5,7 @@ import { InvalidArgumentError, Option } from 'commander';
 import { nearest } from '../../checks/check.js';
 import { MOMENT_POLICIES, type MomentPolicy } from '../../optimizers/step-options.js';
 import { SLOW_FORMATS, type SlowFormat } from '../../slow/slow-format.js';
-import { stepSize } from './option-values.js';
+import { stepSize } from './options.js';
 
 /** One `--override`, as it is kept in the run record. */
 export interface Override {

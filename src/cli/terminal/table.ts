@@ -1,8 +1,6 @@
-// Tables for the terminal, and plain lines where a terminal is too narrow for a table.
+// Text for the terminal: tables, wrapped lines, and plain lines where a terminal is too narrow for a table.
 
 import Table from 'cli-table3';
-
-import { wrapped } from './wrapped.js';
 
 type Rows = readonly (readonly string[])[];
 
@@ -35,4 +33,19 @@ export function tableText(
     const lead = isMark ? first || ' ' : `${first}:`;
     return wrapped([lead, named.join(isMark ? ', ' : ' ')].join(' '), columns);
   });
+}
+
+/** Breaks a line between words; what follows is indented to where its text begins. */
+export function wrapped(line: string, columns: number): string {
+  const indent = ' '.repeat(/^\s*(?:[-→✗!·] )?/.exec(line)?.[0].length ?? 0);
+  const lines: string[] = [];
+  let current = '';
+  for (const word of line.split(/(?<=\S) /)) {
+    const longer = current === '' ? word : `${current} ${word}`;
+    if (longer.length > columns && current.trim() !== '') {
+      lines.push(current);
+      current = indent + word;
+    } else current = longer;
+  }
+  return [...lines, current].join('\n');
 }

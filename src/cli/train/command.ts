@@ -6,14 +6,16 @@ import { MODEL_NAMES } from '../../models/names.js';
 import { GRADIENT_LIFETIMES, MOMENT_POLICIES } from '../../optimizers/step-options.js';
 import { INNER_NAMES } from '../../plan/inner-names.js';
 import { SLOW_FORMATS } from '../../slow/slow-format.js';
-import { choice, parsed, syncPeriod } from '../terminal/command-options.js';
 import {
+  choice,
   folderName,
+  parsed,
   positiveNumber,
   sizeInBytes,
   stepSize,
+  syncPeriod,
   wholeNumber,
-} from '../terminal/option-values.js';
+} from '../terminal/options.js';
 import { OVERRIDE_HELP, overrideOption } from '../terminal/override.js';
 import { checkTogether } from './checks.js';
 import {

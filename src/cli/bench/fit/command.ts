@@ -3,8 +3,7 @@
 import { FIT_POLICIES } from '../../../measure/workloads/policies.js';
 import { formatBytes } from '../../../checks/quantities.js';
 import { UsageError } from '../../terminal/cli-error.js';
-import { parsed, syncPeriod } from '../../terminal/command-options.js';
-import { sizeInBytes } from '../../terminal/option-values.js';
+import { parsed, sizeInBytes, syncPeriod } from '../../terminal/options.js';
 import type { BenchCommand } from '../benchmark.js';
 import { checkHasSync, chosenPolicies, count, policiesText, policyOption } from '../options.js';
 import { mostLayers } from './estimate.js';

@@ -1,8 +1,7 @@
 // `slowlane bench sync`: its options as commander shows them in --help.
 
 import { SLOW_PLACES, type SlowPlace } from '../../../measure/workloads/slow-places.js';
-import { parsed, syncPeriod } from '../../terminal/command-options.js';
-import { wholeNumber } from '../../terminal/option-values.js';
+import { parsed, syncPeriod, wholeNumber } from '../../terminal/options.js';
 import type { BenchCommand } from '../benchmark.js';
 import {
   cellTimeoutOption,

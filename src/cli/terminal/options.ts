@@ -1,7 +1,24 @@
-// Reads one value from the command line, or says what it must be; commander adds what was received.
+// Options as commander takes them. Each reads one value from the command line, or says what it must be; commander adds
+// what was received.
 
-import { InvalidArgumentError } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
 import { parseBytes } from '../../checks/bytes.js';
+
+export function choice(flags: string, description: string, choices: readonly string[]): Option {
+  return new Option(flags, description).choices(choices);
+}
+
+export function parsed<T>(flags: string, description: string, parse: (text: string) => T): Option {
+  return new Option(flags, description).argParser((text) => parse(text));
+}
+
+export function syncPeriod(): Option {
+  return parsed(
+    '--sync-period <n>',
+    "steps from sync to sync (the paper's k)",
+    wholeNumber(1, 2 ** 31 - 1),
+  ).default(5);
+}
 
 /** `--steps 300`. */
 export function wholeNumber(min: number, max = Number.MAX_SAFE_INTEGER): (text: string) => number {
