@@ -1,14 +1,15 @@
 // slowlane's inner optimizers by name, and what the planner has to know of them.
 
 import * as optimizers from '../optimizers/index.js';
+import type { StepOptions, WeightwiseOptimizer } from '../optimizers/index.js';
 import type { InnerName } from './inner-names.js';
 import type { PlannedRule } from './step-bytes.js';
 
-export function makeInner(
-  name: InnerName,
-  options?: optimizers.StepOptions,
-): optimizers.WeightwiseOptimizer {
-  return optimizers[name](options);
+const MAKE: Readonly<Record<InnerName, (options?: StepOptions) => WeightwiseOptimizer>> =
+  optimizers;
+
+export function makeInner(name: InnerName, options?: StepOptions): WeightwiseOptimizer {
+  return MAKE[name](options);
 }
 
 /** The rule with its default options. Its gradients are not clipped. */
