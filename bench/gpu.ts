@@ -11,13 +11,14 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
+import type { BenchRecord } from '../src/cli/bench/frame.js';
 import { readBenchFile } from '../src/cli/bench/record.js';
-import type { FitRecord } from '../src/cli/bench/fit/record.js';
 import { msText, NONE, workloadOf } from '../src/cli/bench/sheet.js';
 import { headOf } from '../src/cli/bench/text.js';
 import { reasonOf } from '../src/cli/terminal/cli-error.js';
 import { tableText } from '../src/cli/terminal/table.js';
-import { type Records, verdictsOf } from './gpu/verdicts.js';
+import type { GpuRecord, Records } from './gpu/record.js';
+import { verdictsOf } from './gpu/verdicts.js';
 
 const POLICIES = [
   'tfjs-adam',
@@ -68,7 +69,7 @@ let exitCode = 0;
 process.on('SIGINT', () => (exitCode = 130));
 
 const stack = options('layers', 'width', 'batch', 'sync-period', 'cell-timeout');
-const records: Records & { readonly fit: FitRecord | null } = {
+const records: GpuRecord['records'] = {
   memory: await measured('memory', [...stack, ...given('policy', values.policy)]),
   speed: await measured('speed', [
     ...stack,
@@ -92,7 +93,7 @@ const records: Records & { readonly fit: FitRecord | null } = {
 rmSync(folder, { recursive: true });
 
 const verdicts = verdictsOf(records);
-const result = {
+const result: GpuRecord = {
   schema: 'slowlane-gpu',
   schemaVersion: 1,
   startedAt,
@@ -106,7 +107,10 @@ console.log([...tableOf(records), '', `Record  ${values.out}`].join('\n'));
 process.exitCode = exitCode;
 
 /** Null where it left no record. */
-async function measured<R>(name: string, args: readonly string[]): Promise<R | null> {
+async function measured<R extends BenchRecord>(
+  name: R['bench'],
+  args: readonly string[],
+): Promise<R | null> {
   if (exitCode === 130) return null;
   const file = join(folder, `${name}.json`);
   process.stderr.write(`slowlane bench ${name}\n`);
@@ -118,7 +122,8 @@ async function measured<R>(name: string, args: readonly string[]): Promise<R | n
   });
   exitCode ||= code;
   try {
-    return (await readBenchFile(file)) as R;
+    const record = (await readBenchFile(file)) as R;
+    return { ...record, command: record.command.slice(0, -2) }; // --json names a temporary file
   } catch (error) {
     process.stderr.write(`bench ${name}: ${reasonOf(error)}\n`);
     exitCode ||= 1;

@@ -1,12 +1,13 @@
-// Writes docs/*.schema.json from the definitions in src. `--check` writes nothing and exits with 1 if a committed
+// Writes docs/*.schema.json from the definitions in src and bench. `--check` writes nothing and exits with 1 if a committed
 // file is not what the definitions give.
 import { readFileSync, writeFileSync } from 'node:fs';
 
+import { GPU_RECORD } from '../bench/gpu/record.js';
 import { PARITY_RECORD } from '../bench/parity/record.js';
 import { BENCH_RECORD } from '../src/cli/bench/record.js';
 import { RUN_RECORD } from '../src/records/run-record.js';
 
-const RECORDS = [BENCH_RECORD, PARITY_RECORD, RUN_RECORD];
+const RECORDS = [BENCH_RECORD, GPU_RECORD, PARITY_RECORD, RUN_RECORD];
 
 for (const schema of RECORDS) {
   const name = `docs/${schema.$id.split(':')[2]}.schema.json`;

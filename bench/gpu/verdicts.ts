@@ -1,21 +1,8 @@
 // What a run on a GPU has to show, each with its numbers: yes, no, or unknown.
 
-import type { MemoryCell, MemoryRecord } from '../../src/cli/bench/memory/record.js';
-import type { SpeedCell, SpeedRecord } from '../../src/cli/bench/speed/record.js';
-import type { SyncRecord } from '../../src/cli/bench/sync/record.js';
-
-/** Records of `slowlane bench`; null where a benchmark left none. */
-export interface Records {
-  readonly memory: MemoryRecord | null;
-  readonly speed: SpeedRecord | null;
-  readonly sync: SyncRecord | null;
-}
-
-export interface Verdict {
-  readonly question: string;
-  readonly answer: 'yes' | 'no' | 'unknown';
-  readonly numbers: string;
-}
+import type { MemoryCell } from '../../src/cli/bench/memory/record.js';
+import type { SpeedCell } from '../../src/cli/bench/speed/record.js';
+import type { Records, Verdict } from './record.js';
 
 const MOST_BYTES_PER_PARAMETER = 12.8;
 const MOST_OF_BUS = 1.3;
@@ -58,7 +45,7 @@ function syncAgainstBus({ sync }: Records): Verdict {
   return {
     question: `A sync in fp16 takes at most ${MOST_OF_BUS} × the time of its copies alone`,
     answer: answerOf([times], MOST_OF_BUS),
-    numbers: `${shown(times)} ×`,
+    numbers: shown(times, (x) => `${x.toFixed(2)} ×`),
   };
 }
 

@@ -5,7 +5,9 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 
-import { type Records, verdictsOf } from '#bench/gpu/verdicts.js';
+import { GPU_RECORD, type Records } from '#bench/gpu/record.js';
+import { verdictsOf } from '#bench/gpu/verdicts.js';
+import { problemOf } from '#src/records/record-kind.js';
 
 import { againstBuild, entry } from '../built.js';
 import { temporaryFolder } from '../cli/run-cli.js';
@@ -66,7 +68,7 @@ test('a sync in fp16: at most 1.3 times its copies, on a GPU', () => {
   const judged = (record: Records['sync']) => verdictsOf({ ...NONE, sync: record })[1];
   expect(judged(sync(0.8))).toMatchObject({ answer: 'yes', numbers: '1.25 ×' }); // 1 / 0.8
   expect(judged(sync(0.5))).toMatchObject({ answer: 'no', numbers: '2.00 ×' });
-  expect(judged(sync(0.5, true))).toMatchObject({ answer: 'unknown' });
+  expect(judged(sync(0.5, true))).toMatchObject({ answer: 'unknown', numbers: 'unknown' });
 });
 
 test("losses: each within a ten-thousandth of those of tfjs's Adam in the same role", () => {
@@ -98,6 +100,7 @@ test.skipIf(!hasSwiftShader)(
       verdicts: unknown;
       records: Required<Records>;
     };
+    expect(problemOf(JSON.parse(readFileSync(out, 'utf8')), GPU_RECORD)).toBeNull();
     expect(commit).toBe('abc');
     expect(verdicts).toEqual(verdictsOf(records));
     for (const record of [records.memory, records.speed, records.sync]) {
@@ -112,6 +115,7 @@ test.skipIf(!hasSwiftShader)(
     expect(stdout).toContain('SOFTWARE ADAPTER');
     for (const { policy } of records.memory?.cells ?? []) expect(stdout).toContain(`│ ${policy} `);
     expect(readFileSync(out, 'utf8')).not.toContain(entry('.'));
+    expect(readFileSync(out, 'utf8')).not.toContain('--json'); // files of this run
   },
   600_000,
 );

@@ -81,6 +81,7 @@ test.each<[name: string, record: object]>([
   ['memory without WebGPU', WASM_RECORD],
   ['training', FULL_RUN],
   ['parity', read(`${RESULTS}/moments-parity.json`)],
+  ['a GPU', read(`${RESULTS}/gpu-software-webgpu.json`)],
 ])('each name that the record of %s has is demanded by the schema', (_, record) => {
   const schema = schemaOf(record as Names);
   expect(problemOf(record, schema)).toBeNull();
