@@ -41,37 +41,25 @@ const CONTROL: Code = {
   positive: new Float64Array(),
 };
 
+interface Companding {
+  readonly bend: (x: number) => number;
+  /** Its inverse. */
+  readonly unbend: (y: number) => number;
+}
+
+const SOFTSIGN: Companding = { bend: (x) => (2 * x) / (1 + x), unbend: (y) => y / (2 - y) };
+
 const CODES: readonly Code[] = [
   CONTROL,
   { name: 'dynamic', signed: dynamic(true), positive: dynamic(false) },
-  companded(
-    'linear',
-    (x) => x,
-    (x) => x,
-    1,
-  ),
-  companded(
-    'softsign, root',
-    (x) => (2 * x) / (1 + x),
-    (y) => y / (2 - y),
-    2,
-  ),
-  companded(
-    'softsign, 4th root',
-    (x) => (2 * x) / (1 + x),
-    (y) => y / (2 - y),
-    4,
-  ),
-  companded('root, 4th root', Math.sqrt, (y) => y * y, 4),
+  companded('linear', { bend: (x) => x, unbend: (x) => x }, 1),
+  companded('softsign, root', SOFTSIGN, 2),
+  companded('softsign, 4th root', SOFTSIGN, 4),
+  companded('root, 4th root', { bend: Math.sqrt, unbend: (y) => y * y }, 4),
 ];
 
-/** `bend` on [0, 1], odd for signed numbers, and `unbend`, its inverse; `root` for second moments. */
-function companded(
-  name: string,
-  bend: (x: number) => number,
-  unbend: (y: number) => number,
-  root: number,
-): Code {
+/** `bend` on [0, 1] is made odd for signed numbers; `root` is for second moments. */
+function companded(name: string, { bend, unbend }: Companding, root: number): Code {
   return {
     name,
     signed: Float64Array.from({ length: 255 }, (_, i) => odd(unbend, (i - 127) / 127)),
@@ -180,7 +168,7 @@ function errors(moments: Run['moments'], code: Code, isPositive: boolean): strin
   }
   const percent = (share: number) => `${(100 * share).toFixed(2)} %`;
   const rms = isPositive ? Math.sqrt(rootErrors / rootSquares) : Math.sqrt(ofErrors / squares);
-  return `${percent(rms)} | ${percent(relative / count)}`;
+  return `${percent(rms)}, ${percent(relative / count)}`;
 }
 
 const { values: options } = parseArgs({
@@ -223,7 +211,7 @@ for (const name of options.data as ('mnist' | 'moby-dick')[]) {
       errors((first as Run).moments, code, isPositive),
     );
     console.log(
-      `| ${code.name} | ${m?.replace(' | ', ', ')} | ${v?.replace(' | ', ', ')} | ${ratios.join(', ')} | ${Math.min(...correlations).toFixed(5)} |`,
+      `| ${code.name} | ${m} | ${v} | ${ratios.join(', ')} | ${Math.min(...correlations).toFixed(5)} |`,
     );
   }
   console.log('');

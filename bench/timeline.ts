@@ -10,8 +10,9 @@ import { parseArgs } from 'node:util';
 import * as tf from '@tensorflow/tfjs-core';
 import { openOurs, UNWATCHED } from '../src/measure/devices/devices.js';
 import { versionOf } from '../src/measure/machine/packages.js';
-import { learningRateOf, makeStack } from '../src/measure/workloads/stack.js';
+import { makeStack } from '../src/measure/workloads/stack.js';
 import { offloaded, plain, type Stepper } from '../src/measure/workloads/steppers.js';
+import type { Workload } from '../src/measure/workloads/workloads.js';
 import { platformHere } from '../src/cli/train/record.js';
 import { syncRecordOf } from '../src/cli/train/trainer.js';
 import { adam, lookahead, meter } from '../src/index.js';
@@ -26,46 +27,45 @@ import { StepClock } from '../src/records/step-times.js';
 const SIZE = { layers: 8, width: 256, batch: 32 };
 const STEPS = 10;
 
-const RECIPES = {
+interface Recipe {
+  readonly options: RunRecord['options'];
+  readonly make: (stack: Workload) => Stepper | Promise<Stepper>;
+}
+
+const RECIPES: Readonly<Record<string, Recipe>> = {
   'tfjs-adam': {
     options: { inner: "tfjs's adam", lookahead: false },
-    make: (stack: Stack) => Promise.resolve(plain(stack, tf.train.adam(learningRateOf(SIZE)))),
+    make: (stack) => plain(stack, tf.train.adam(stack.learningRate)),
   },
   adam: {
     options: { inner: 'adam', lookahead: false },
-    make: (stack: Stack) =>
-      Promise.resolve(plain(stack, adam({ learningRate: learningRateOf(SIZE) }))),
+    make: (stack) => plain(stack, adam({ learningRate: stack.learningRate })),
   },
   lookahead: {
     options: { inner: 'adam', lookahead: true, gradients: 'release', moments: 'device:q8' },
-    make: (stack: Stack) => {
-      const learningRate = learningRateOf(SIZE);
+    make: (stack) => {
+      const { learningRate } = stack;
       const inner = adam({ learningRate, gradients: 'release', moments: 'device:q8' });
       return offloaded(stack, lookahead(inner, { slow: 'host:f16' }));
     },
   },
-} satisfies Record<
-  string,
-  { options: RunRecord['options']; make: (stack: Stack) => Promise<Stepper> }
->;
-
-type Stack = Awaited<ReturnType<typeof makeStack>>;
+};
 
 const { values } = parseArgs({
   options: { out: { type: 'string', default: '.' }, adapter: { type: 'string' } },
 });
-for (const name of Object.keys(RECIPES) as (keyof typeof RECIPES)[]) {
+for (const [name, recipe] of Object.entries(RECIPES)) {
   const file = join(values.out, `timeline-${name}.json`);
-  await writeFile(file, runRecordToJson(await trained(name)));
+  await writeFile(file, runRecordToJson(await trained(name, recipe)));
   console.log(file);
 }
 
-async function trained(name: keyof typeof RECIPES): Promise<RunRecord> {
+async function trained(name: string, { options, make }: Recipe): Promise<RunRecord> {
   const startedAt = new Date();
   const device = await openOurs(values.adapter, UNWATCHED);
   const metered = meter();
   const stack = await makeStack(device, SIZE);
-  const stepper = await RECIPES[name].make(stack);
+  const stepper = await make(stack);
   const clock = new StepClock();
   const losses: LossPoint[] = [];
   let peakBytes = 0;
@@ -94,7 +94,7 @@ async function trained(name: keyof typeof RECIPES): Promise<RunRecord> {
     ended: 'done',
     startedAt: startedAt.toISOString(),
     command: ['(bench/timeline.ts)', name],
-    options: { ...RECIPES[name].options, ...SIZE },
+    options: { ...options, ...SIZE },
     engine: { name: `webgpu (${device.engine.adapter.name.slice(0, 32)})`, note: '' },
     node: process.version,
     platform: platformHere(),

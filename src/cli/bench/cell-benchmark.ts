@@ -2,11 +2,7 @@
 
 import type { TProperties } from 'typebox';
 
-import {
-  type DriverMeter,
-  NO_DRIVER,
-  startDriverMeter,
-} from '../../measure/meters/driver-meter.js';
+import { NO_DRIVER, startDriverMeter } from '../../measure/meters/driver-meter.js';
 import { type Failure, withoutResult } from '../../measure/process/failure.js';
 import type { DriverBytes, Phase } from '../../measure/record-parts.js';
 import type { Ended } from '../../measure/process/run-cell.js';
@@ -14,8 +10,6 @@ import { formatMs } from '../../checks/quantities.js';
 import type { Benchmark } from './benchmark.js';
 import { type CellRequests, type CellResults, measureCell } from './cells.js';
 import { startProgress } from './progress.js';
-import { failuresOf, type Sheet } from './sheet.js';
-import type { BenchRecord } from './frame.js';
 
 type Name = 'memory' | 'speed' | 'sync';
 
@@ -25,8 +19,10 @@ interface AnyCell {
 }
 
 /** `Key`: what cells differ in, as their record calls it. */
-interface Parts<N extends Name, Key extends string, Options, Cell> {
-  readonly name: N;
+interface Parts<N extends Name, Key extends string, Options, Cell> extends Pick<
+  Benchmark<N, Options, Cell>,
+  'name' | 'title' | 'sheets'
+> {
   readonly key: Key;
   /** A cell without a result has null for each of these. */
   readonly schema: { readonly properties: TProperties };
@@ -39,18 +35,11 @@ interface Parts<N extends Name, Key extends string, Options, Cell> {
   derive(measured: CellResults[N], options: Options): Partial<Cell>;
   /** A cell that is done, in a few words. */
   wordsOf(cell: Cell): string;
-  title(record: BenchRecord<N, Options, Cell>): string;
-  sheets(record: BenchRecord<N, Options, Cell>): readonly Sheet[];
 }
 
 export interface CellBenchmark<N extends Name, Options, Cell> extends Benchmark<N, Options, Cell> {
   /** What becomes of the process of a cell. */
-  cellOf(
-    name: string,
-    ended: Ended<CellResults[N], Phase>,
-    driver: DriverBytes,
-    options: Options,
-  ): Cell;
+  cellOf(name: string, ended: Ended<CellResults[N]>, driver: DriverBytes, options: Options): Cell;
 }
 
 export function cellBenchmark<
@@ -84,8 +73,10 @@ export function cellBenchmark<
         for (const name of all) {
           if (signal.aborted) return;
           progress.begin(clock.done, name, clock.start());
+          const until = parts.askDriverUntil;
           // A GPU beside a CPU that computes has nothing to do with the numbers.
-          const driver = nvidia === null ? NO_DRIVER : await askedDriver(parts.askDriverUntil);
+          const isAsked = nvidia !== null && until !== 'never';
+          const driver = isAsked ? await startDriverMeter(until) : NO_DRIVER;
           const ended = await measureCell(parts.name, parts.requestOf(options, name), {
             timeoutMs: options.cellTimeoutMs,
             signal,
@@ -107,17 +98,13 @@ export function cellBenchmark<
     title: (record) => parts.title(record),
     sheets: (record) => parts.sheets(record),
     notes: ({ cells }) =>
-      failuresOf(
-        cells.map((cell) => ({
-          name: String((cell as Readonly<Record<string, unknown>>)[parts.key]),
-          failure: cell.failure,
-        })),
-      ),
+      cells.flatMap((cell) => {
+        const name = String((cell as Readonly<Record<string, unknown>>)[parts.key]);
+        return cell.failure === null
+          ? []
+          : [`${name}: ${cell.failure.kind}: ${cell.failure.reason}`];
+      }),
   };
-}
-
-async function askedDriver(until: Phase | null | 'never'): Promise<DriverMeter> {
-  return until === 'never' ? NO_DRIVER : startDriverMeter(until);
 }
 
 /** By the mean of the cells so far. */

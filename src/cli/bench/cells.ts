@@ -2,7 +2,6 @@
 
 import { fileURLToPath } from 'node:url';
 
-import type { Phase } from '../../measure/record-parts.js';
 import { type Conditions, type Ended, runCell } from '../../measure/process/run-cell.js';
 import type { Measures } from './cell-main.js';
 
@@ -17,10 +16,7 @@ const file = fileURLToPath(new URL(`./cell-main${extension}`, import.meta.url));
 export function measureCell<Name extends keyof Measures>(
   name: Name,
   request: CellRequests[Name],
-  conditions: Conditions<Phase>,
-): Promise<Ended<CellResults[Name], Phase>> {
-  return runCell<CellResults[Name], Phase>(
-    { file, args: [name, JSON.stringify(request)] },
-    conditions,
-  );
+  conditions: Conditions,
+): Promise<Ended<CellResults[Name]>> {
+  return runCell({ file, args: [name, JSON.stringify(request)] }, conditions);
 }

@@ -1,7 +1,6 @@
 // Tables of a record, and the words in them.
 
 import type { CellOptions } from '../../measure/record-parts.js';
-import type { Failure } from '../../measure/process/failure.js';
 import type { Spread } from '../../measure/record-parts.js';
 import { formatCount } from '../../checks/quantities.js';
 
@@ -30,15 +29,6 @@ export function sheetOf<Row>(
     rows: rows.map((row) => columns.map(([, text]) => text(row))),
     legend,
   };
-}
-
-/** Why rows have no numbers. */
-export function failuresOf(
-  rows: readonly { readonly name: string; readonly failure: Failure | null }[],
-): string[] {
-  return rows.flatMap(({ name, failure }) =>
-    failure === null ? [] : [`${name}: ${failure.kind}: ${failure.reason}`],
-  );
 }
 
 interface Measured {

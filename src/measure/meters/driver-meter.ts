@@ -5,10 +5,9 @@
 
 import { setTimeout as wait } from 'node:timers/promises';
 
-import { queryNvidia } from '../machine/nvidia.js';
+import { bytesOf, queryNvidia } from '../machine/nvidia.js';
 import type { DriverBytes, Phase } from '../record-parts.js';
 
-const MIB = 2 ** 20;
 const SAMPLE_EVERY_MS = 100;
 /** How long the memory of a process that ended may take to be free. */
 const SETTLE_MS = 500;
@@ -123,7 +122,7 @@ function raise(byPhase: ByPhase, phase: Phase, bytes: number): void {
 /** Used memory of each GPU. */
 async function gpuBytes(): Promise<number[] | null> {
   const rows = await queryNvidia('--query-gpu=memory.used');
-  const bytes = rows?.map(([mib]) => Number(mib) * MIB).filter((value) => !Number.isNaN(value));
+  const bytes = rows?.map(([mib]) => bytesOf(mib)).filter((value) => value !== null);
   return bytes === undefined || bytes.length === 0 ? null : bytes;
 }
 
@@ -133,8 +132,8 @@ async function processBytes(): Promise<Map<number, number> | null> {
   if (rows === null) return null;
   const known = new Map<number, number>();
   for (const [pid, mib] of rows) {
-    const bytes = Number(mib) * MIB; // `[N/A]` is not a number
-    if (!Number.isNaN(bytes)) known.set(Number(pid), (known.get(Number(pid)) ?? 0) + bytes);
+    const bytes = bytesOf(mib);
+    if (bytes !== null) known.set(Number(pid), (known.get(Number(pid)) ?? 0) + bytes);
   }
   return known;
 }

@@ -1,21 +1,22 @@
 // One cell, in this process, which was started for it (run-cell.ts).
 
+import type { Phase } from '../record-parts.js';
 import { type Failure, failureOf } from './failure.js';
 
 /** What the process tells its parent; `R` is what its cells measure. */
 export type Message<R> =
-  | { readonly type: 'phase'; readonly phase: string; readonly atMs: number }
+  | { readonly type: 'phase'; readonly phase: Phase; readonly atMs: number }
   | { readonly type: 'result'; readonly result: R }
   | { readonly type: 'failed'; readonly failure: Failure };
 
 /** Measures, tells the result or the failure, and ends the process. */
 export async function runCellHere<R>(
-  measure: (enter: (phase: string) => void) => Promise<R>,
+  measure: (enter: (phase: Phase) => void) => Promise<R>,
 ): Promise<void> {
   // Ctrl-C in a terminal goes to this process too; the parent ends it when it has its reasons.
   process.on('SIGINT', () => undefined);
   process.on('disconnect', () => process.exit(1));
-  const enter = (phase: string) => void tell<R>({ type: 'phase', phase, atMs: Date.now() });
+  const enter = (phase: Phase) => void tell<R>({ type: 'phase', phase, atMs: Date.now() });
   try {
     await tell<R>({ type: 'result', result: await measure(enter) });
   } catch (error) {

@@ -3,6 +3,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 
 import type { Message } from './cell-process.js';
+import type { Phase } from '../record-parts.js';
 import type { Failure } from './failure.js';
 
 /** Kept of what the process prints, for the reason of its end. */
@@ -14,29 +15,29 @@ export interface CellProcess {
   readonly args: readonly string[];
 }
 
-export interface Conditions<P extends string = string> {
+export interface Conditions {
   readonly timeoutMs: number;
   /** Ends the cell. */
   readonly signal: AbortSignal;
   readonly onStart?: (pid: number) => void;
-  readonly onPhase?: (phase: P) => void;
+  readonly onPhase?: (phase: Phase) => void;
   /** Hears all that the process prints. */
   readonly onOutput?: (text: string) => void;
 }
 
-export interface Ended<R, P extends string = string> {
+export interface Ended<R> {
   /** Null if there was none. */
   readonly result: R | null;
   readonly failure: Failure | null;
-  readonly phase: P | null;
+  readonly phase: Phase | null;
   readonly wallMs: number;
 }
 
-/** The file that calls this says what its process measures, `R`, and in which phases, `P`. */
-export async function runCell<R, P extends string = string>(
+/** The file that calls this says what its process measures, `R`. */
+export async function runCell<R>(
   { file, args }: CellProcess,
-  conditions: Conditions<P>,
-): Promise<Ended<R, P>> {
+  conditions: Conditions,
+): Promise<Ended<R>> {
   const { timeoutMs, signal, onStart, onPhase, onOutput } = conditions;
   const start = performance.now();
   // 'advanced' keeps a loss that is not a number.
@@ -45,7 +46,7 @@ export async function runCell<R, P extends string = string>(
     serialization: 'advanced',
   });
   if (child.pid !== undefined) onStart?.(child.pid);
-  let phase: P | null = null;
+  let phase: Phase | null = null;
   let result: R | null = null;
   let failure: Failure | null = null;
   let output = '';
@@ -57,7 +58,7 @@ export async function runCell<R, P extends string = string>(
   child.stderr?.setEncoding('utf8').on('data', keep);
   child.on('message', (message: Message<R>) => {
     if (message.type === 'phase') {
-      phase = message.phase as P;
+      ({ phase } = message);
       onPhase?.(phase);
     } else if (message.type === 'failed') failure ??= withoutFolders(message.failure);
     else ({ result } = message);

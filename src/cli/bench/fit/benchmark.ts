@@ -8,7 +8,7 @@ import { startProgress } from '../progress.js';
 import { NONE, sheetOf } from '../sheet.js';
 import { fitPolicy, type RunTry } from './fit-policy.js';
 import type { FitCell, FitOptions, FitTry } from './record.js';
-import { SearchClock } from './search-clock.js';
+import { SearchClock } from './time-left.js';
 
 export const FIT: Benchmark<'fit', FitOptions, FitCell> = {
   name: 'fit',

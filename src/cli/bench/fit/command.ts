@@ -10,13 +10,11 @@ import { mostLayers } from './estimate.js';
 import type { FitOptions } from './record.js';
 
 /** What commander hands over; its parsers and choices make these types true. */
-interface RawFit {
+interface RawFit extends Pick<
+  FitOptions,
+  'width' | 'batch' | 'steps' | 'syncPeriod' | 'maxLayers'
+> {
   readonly vram: number;
-  readonly width: number;
-  readonly batch: number;
-  readonly steps: number;
-  readonly syncPeriod: number;
-  readonly maxLayers: number;
   readonly tryTimeout: number;
   readonly policy?: readonly string[];
   readonly adapter?: string;
@@ -51,8 +49,9 @@ Examples:
 It needs WebGPU: no other engine has a hard budget.
 Each try trains in a new process. A size is rejected only if the budget refused a buffer.`,
   check(raw: RawFit): FitOptions {
-    const { vram: vramBytes, width, batch, steps, syncPeriod: period, maxLayers, policy } = raw;
-    checkHasSync(steps, period);
+    const { vram: vramBytes, tryTimeout, policy, adapter, ...sizes } = raw;
+    const { width, steps, maxLayers } = sizes;
+    checkHasSync(steps, sizes.syncPeriod);
     if (mostLayers({ vramBytes, width, maxLayers }) < 1) {
       throw new UsageError(
         `--vram ${formatBytes(vramBytes)} does not hold the weights of one layer of --width ${width} ` +
@@ -61,14 +60,10 @@ Each try trains in a new process. A size is rejected only if the budget refused 
     }
     return {
       vramBytes,
-      width,
-      batch,
-      steps,
-      syncPeriod: period,
-      maxLayers,
-      tryTimeoutMs: raw.tryTimeout * 1000,
+      ...sizes,
+      tryTimeoutMs: tryTimeout * 1000,
       policies: chosenPolicies(FIT_POLICIES, policy),
-      adapter: raw.adapter?.trim() ?? null,
+      adapter: adapter?.trim() ?? null,
     };
   },
   load: async () => (await import('./benchmark.js')).FIT,
