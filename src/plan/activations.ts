@@ -103,6 +103,6 @@ function widestNeighbours(outputs: readonly number[]): [number, number] {
   return widest;
 }
 
-function sum(numbers: readonly number[]): number {
+export function sum(numbers: readonly number[]): number {
   return numbers.reduce((total, number) => total + number, 0);
 }

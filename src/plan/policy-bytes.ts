@@ -3,7 +3,7 @@
 
 import { type SlowFormat, valueFormat } from '../slow/slow-format.js';
 import { pieceRuns, stagedPieceBytes, stagingBytesOf } from '../slow/quantized-layout.js';
-import { type ActivationBytes, activationBytes, type PlannedLayers } from './activations.js';
+import { type ActivationBytes, activationBytes, type PlannedLayers, sum } from './activations.js';
 import { type PlannedWeight, type Policy, slowOf } from './policies.js';
 import { type PlannedRule, stepBytes } from './step-bytes.js';
 
@@ -162,8 +162,4 @@ function activationsOf(
 
 function floatBytes(weights: readonly PlannedWeight[]): number {
   return FLOAT_BYTES * sum(weights.map(({ elements }) => elements));
-}
-
-function sum(numbers: readonly number[]): number {
-  return numbers.reduce((total, number) => total + number, 0);
 }

@@ -3,6 +3,7 @@
 import { BLOCK, blocksOf } from '../formula/quantization.js';
 import { type MomentPolicy, stateStorage } from '../optimizers/step-options.js';
 import type { Plannable } from '../optimizers/step-policy.js';
+import { sum as sumOf } from './activations.js';
 import { momentsOf, type PlannedWeight, type Policy } from './policies.js';
 
 /** What the bytes depend on in an update rule. */
@@ -115,8 +116,4 @@ function allocatedIn({ gradients }: Policy, needs: readonly Needs[]): number {
     if (gradients === 'keep') give(gradient);
   }
   return allocated;
-}
-
-function sumOf(numbers: readonly number[]): number {
-  return numbers.reduce((total, number) => total + number, 0);
 }
