@@ -42,7 +42,10 @@ describe('the layer rule', () => {
     const add = (file: string, line: string) => appendFileSync(join(copy, file), `\n${line}\n`);
     add('src/checks/errors.ts', "export { meter } from '../meter/meter.js';"); // up
     add('src/checks/bytes.ts', "export type { Lookahead } from '../lookahead/lookahead.js';"); // up, a type
-    add('src/engines/portable/cpu.ts', "export { startTensorFlow } from '../tensorflow/start.js';"); // a room inside
+    add(
+      'src/engines/portable/devices.ts',
+      "export { startTensorFlow } from '../tensorflow/start.js';",
+    ); // a room inside
     add('src/lookahead/stats.ts', "export type { Lookahead } from '../index.js';"); // the core's own door
     add('src/slow/layout.ts', "export { availableParallelism } from 'node:os';"); // Node in the core
     add('src/sync/chunk-pipeline.ts', "export { createBlender } from './node/worker-blender.js';");
@@ -66,7 +69,7 @@ describe('the layer rule', () => {
     for (const line of [
       'checks imports from the rooms before it alone: src/checks/errors.ts → src/meter/meter.ts',
       'checks imports from the rooms before it alone: src/checks/bytes.ts → src/lookahead/lookahead.ts',
-      'engines imports from the rooms before it alone: src/engines/portable/cpu.ts → src/engines/tensorflow/start.ts',
+      'engines imports from the rooms before it alone: src/engines/portable/devices.ts → src/engines/tensorflow/start.ts',
       'lookahead imports from the rooms before it alone: src/lookahead/stats.ts → src/index.ts',
       'the core runs in a browser: it imports nothing of Node: src/slow/layout.ts → os',
       'the core reaches a folder node/ by a subpath import alone: src/sync/chunk-pipeline.ts → src/sync/node/worker-blender.ts',

@@ -8,9 +8,6 @@ import type * as tf from '@tensorflow/tfjs-core';
 import type { Draw } from '../../workers/codecs/random-bits.js';
 
 export interface Device {
-  /** The tfjs backend's name. */
-  readonly name: string;
-
   /**
    * Copies `into.length` elements of `tensor` (float32), from element `start` on, into `into`.
    * Keeps no reference to `into`, which may be a view of shared memory.
@@ -43,10 +40,8 @@ export interface DeviceWriter {
   /**
    * Replaces the elements of `variable` from `start` on by `from`, which is copied before the call
    * returns. The parts of one variable come in order and without gaps, from 0 to its size; the variable
-   * has its new value once the last part was given, and until then either the old or a partly new one.
+   * has its new value once the last part was given, and until then either the old or a partly new one. A variable
+   * whose last part never comes stays as it is.
    */
   push(variable: tf.Variable, start: number, from: Float32Array): void | Promise<void>;
-
-  /** Drops variables whose last part did not come. Their values stay as they are. */
-  close(): void;
 }

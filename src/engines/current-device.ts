@@ -4,18 +4,14 @@ import * as tf from '@tensorflow/tfjs-core';
 
 import type { Device } from '../engine/device.js';
 import { engineOf } from '../engine/engine.js';
-import { cpuDevice } from './portable/cpu.js';
-import { genericDevice } from './portable/generic.js';
-import { wasmDevice } from './portable/wasm.js';
+import { cpuDevice, genericDevice, wasmDevice } from './portable/devices.js';
 
 /**
  * The device of tfjs's current backend: its engine's if one was started, else one that fits tfjs's own backends.
  * Call it for every sync: backends can change.
  */
 export function currentDevice(): Device {
-  const name = tf.getBackend();
   const backend = tf.backend();
-  const engine = engineOf(backend);
-  if (engine !== undefined) return engine.device;
-  return name === 'cpu' ? cpuDevice : (wasmDevice(backend) ?? genericDevice(name));
+  const own = tf.getBackend() === 'cpu' ? cpuDevice : wasmDevice(backend);
+  return engineOf(backend)?.device ?? own ?? genericDevice;
 }

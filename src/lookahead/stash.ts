@@ -18,13 +18,9 @@ export class Stash {
   /** May be called again after it failed. */
   async putBack(device: Device): Promise<void> {
     const writer = device.write();
-    try {
-      for (const [weight, values] of this.#values) {
-        if (weight.isDisposed || weight.size === 0) continue;
-        await writer.push(weight, 0, values);
-      }
-    } finally {
-      writer.close();
+    for (const [weight, values] of this.#values) {
+      if (weight.isDisposed || weight.size === 0) continue;
+      await writer.push(weight, 0, values);
     }
   }
 }

@@ -51,7 +51,6 @@ export class Sync<W extends Storable> {
       await tools.clock.time('blend', () => Promise.all(passes));
     } finally {
       await Promise.allSettled(passes);
-      writer.close();
     }
   }
 

@@ -89,12 +89,8 @@ export class HostBlendStore<W extends Storable> implements SlowStore<W> {
 
   async restore(isMeant: (item: W) => boolean): Promise<void> {
     const writer = currentDevice().write();
-    try {
-      for (const { item, start, values } of this.parts(isMeant)) {
-        if (!item.variable.isDisposed) await writer.push(item.variable, start, values);
-      }
-    } finally {
-      writer.close();
+    for (const { item, start, values } of this.parts(isMeant)) {
+      if (!item.variable.isDisposed) await writer.push(item.variable, start, values);
     }
   }
 

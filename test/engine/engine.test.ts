@@ -7,8 +7,7 @@ import { sgd } from 'slowlane';
 
 import { type Engine, engineOf, registerEngine, unregisterEngine } from '#src/engine/engine.js';
 import { currentDevice } from '#src/engines/current-device.js';
-import { cpuDevice } from '#src/engines/portable/cpu.js';
-import { genericDevice } from '#src/engines/portable/generic.js';
+import { cpuDevice, genericDevice } from '#src/engines/portable/devices.js';
 import { meter } from '#src/meter/meter.js';
 
 let backend: tf.KernelBackend;
@@ -29,7 +28,7 @@ function stepped(): number {
 }
 
 test('updates run in the registered engine, and as tensor operations once it is unregistered', () => {
-  const device = genericDevice('cpu');
+  const device = genericDevice;
   const update: Engine['update'] = ({ weight, gradient }) => weight.assign(gradient);
   expect(stepped()).toBe(7);
   registerEngine(backend, { device, update });
@@ -43,7 +42,7 @@ test('updates run in the registered engine, and as tensor operations once it is 
 });
 
 test('the device is the one of the engine, and else the one that fits tfjs’s backend', () => {
-  const device = genericDevice('mine');
+  const device = { ...genericDevice };
   expect(currentDevice()).toBe(cpuDevice);
   registerEngine(backend, { device });
   expect(currentDevice()).toBe(device);
@@ -51,7 +50,7 @@ test('the device is the one of the engine, and else the one that fits tfjs’s b
 
 test('a meter takes its numbers from the engine: 100 bytes of weights become 60', () => {
   registerEngine(backend, {
-    device: genericDevice('mine'),
+    device: genericDevice,
     meter: (sink) => {
       sink.beginStep(0, 'other');
       sink.move(100, 'free', 'weights', 'other');
@@ -75,7 +74,7 @@ test('a meter takes its numbers from the engine: 100 bytes of weights become 60'
 
 test('an engine of another backend is not asked', () => {
   registerEngine({} as tf.KernelBackend, {
-    device: genericDevice('other'),
+    device: genericDevice,
     update: () => {
       throw new Error('asked');
     },

@@ -27,8 +27,4 @@ export class WholeWriter implements DeviceWriter {
     value.dispose();
     this.#replaced(variable);
   }
-
-  close(): void {
-    this.#open = null;
-  }
 }

@@ -5,16 +5,14 @@
  * pull of a part takes that part. Data is replaced, never written in place: views of it are other tensors over the
  * same memory.
  */
-import * as tf from '@tensorflow/tfjs-core';
 import type { Device, HalfTransfers } from '../../engine/device.js';
+import { sliceOf } from '../portable/devices.js';
 import { WholeWriter } from '../portable/whole-writer.js';
 import type { TensorFlowBackend } from '../../tfjs/tensorflow-backend.js';
 
 /** With `halves`, slow weights of fp16 cross the bus as halves. */
 export function tensorflowDevice(backend: TensorFlowBackend, halves: HalfTransfers | null): Device {
   return {
-    name: 'tensorflow',
-
     pull(tensor, start, into) {
       const { values } = backend.tensorMap.get(tensor.dataId);
       if (values !== null) {
@@ -23,7 +21,7 @@ export function tensorflowDevice(backend: TensorFlowBackend, halves: HalfTransfe
       }
       // A read copies a whole tensor, so a part becomes a tensor first.
       const isWhole = into.length === tensor.size;
-      const part = isWhole ? tensor : slice(tensor, start, into.length);
+      const part = isWhole ? tensor : sliceOf(tensor, start, into.length);
       try {
         into.set(backend.readSync(part.dataId));
       } finally {
@@ -36,8 +34,4 @@ export function tensorflowDevice(backend: TensorFlowBackend, halves: HalfTransfe
 
     ...(halves && { halves }),
   };
-}
-
-function slice(tensor: tf.Tensor, start: number, length: number): tf.Tensor {
-  return tf.tidy(() => tf.slice1d(tf.reshape(tensor, [-1]), start, length));
 }

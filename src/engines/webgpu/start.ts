@@ -6,7 +6,7 @@ import { SlowlaneError } from '../../checks/errors.js';
 import { checkBoolean, checkChoice, checkKeys, shown } from '../../checks/check.js';
 import { parseBytes } from '../../checks/bytes.js';
 import { registerEngine, unregisterEngine } from '../../engine/engine.js';
-import { genericDevice } from '../portable/generic.js';
+import { genericDevice } from '../portable/devices.js';
 import { type AdapterWish, chooseAdapter, requestDevice } from './adapters.js';
 import type { DeviceMemory } from './memory/breakdown.js';
 import { registerGuardedKernels } from './guarded-kernels.js';
@@ -192,7 +192,7 @@ async function register(
     throw new SlowlaneError('DEVICE_FAILED', `TensorFlow.js could not use the WebGPU backend.`);
   }
   registerEngine(backend, {
-    device: genericDevice(BACKEND_NAME),
+    device: genericDevice,
     update: inPlaceUpdates(backend).update,
     slowStore: (options) => new DeviceBlendStore(backend, options),
     offloadedState: () => new HostMoments(backend),

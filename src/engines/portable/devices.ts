@@ -1,0 +1,60 @@
+// Fast weights on tfjs's own backends.
+//
+// None of them writes in place. The cpu backend keeps the very array that `tf.tensor(array)` was given, which may be
+// the caller's. On wasm XNNPACK keeps copies of matrices, found by the number of the tensor's data, so a matMul would
+// go on with the old values. New values go into new data, which no kernel has seen.
+
+import * as tf from '@tensorflow/tfjs-core';
+
+import type { Device } from '../../engine/device.js';
+import { isWasmBackend } from '../../tfjs/wasm-backend.js';
+import { WholeWriter } from './whole-writer.js';
+
+const write = () => new WholeWriter();
+
+/** `cpu`: plain JavaScript arrays. */
+export const cpuDevice: Device = {
+  pull(tensor, start, into) {
+    // On this backend `dataSync` returns the live array without copying it.
+    const live = tensor.dataSync<'float32'>();
+    into.set(live.subarray(start, start + into.length));
+  },
+  write,
+};
+
+/**
+ * The device of tfjs's wasm backend, whose one WebAssembly heap is read through views; null if `backend` is another. A
+ * view is valid only until the heap grows, so each call makes a new one.
+ */
+export function wasmDevice(backend: tf.KernelBackend): Device | null {
+  if (!isWasmBackend(backend)) return null;
+  return {
+    pull(tensor, start, into) {
+      // A tensor made on another backend has not moved here yet.
+      if (!backend.dataIdMap.has(tensor.dataId)) return cpuDevice.pull(tensor, start, into);
+      into.set(backend.typedArrayFromHeap(tensor).subarray(start, start + into.length));
+    },
+    write,
+  };
+}
+
+/**
+ * Any backend, by public tensor operations alone. Pulling a part costs device memory for that part, which a backend's
+ * own device can do without.
+ */
+export const genericDevice: Device = {
+  async pull(tensor, start, into) {
+    const part = into.length === tensor.size ? tensor.clone() : sliceOf(tensor, start, into.length);
+    try {
+      into.set(await part.data<'float32'>());
+    } finally {
+      part.dispose();
+    }
+  },
+  write,
+};
+
+/** The elements from `start` on as a tensor of one dimension; the caller's. */
+export function sliceOf(tensor: tf.Tensor, start: number, length: number): tf.Tensor {
+  return tf.tidy(() => tf.slice1d(tf.reshape(tensor, [-1]), start, length));
+}
