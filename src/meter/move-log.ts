@@ -1,4 +1,4 @@
-// Moves in columns of fixed length: the first ones, then a ring of the last ones.
+// Moves of bytes, as many as fit: a log that is full replaces its oldest move.
 
 import { CATEGORIES, PLACES } from '../engine/categories.js';
 import type { MoveColumns } from './timeline-data.js';
@@ -38,51 +38,31 @@ export function moveColumns(start: Iterable<number>, moves: readonly Move[]): Mo
 }
 
 /** Holds its last `MOVES_KEPT` moves, and what was held before them. */
-export class MoveRing {
-  readonly #steps = new Int32Array(MOVES_KEPT);
-  readonly #phases = new Uint8Array(MOVES_KEPT);
-  readonly #froms = new Uint8Array(MOVES_KEPT);
-  readonly #tos = new Uint8Array(MOVES_KEPT);
-  readonly #sizes = new Float64Array(MOVES_KEPT);
+export class MoveLog {
+  /** A ring once it is full; the oldest move is then at `#next`. */
+  readonly #moves: Move[] = [];
   readonly #before = new Float64Array(CATEGORIES.length);
   #next = 0;
-  #length = 0;
 
+  /** `start`: the bytes held now. */
   constructor(start: Float64Array) {
     this.#before.set(start);
   }
 
   get isFull(): boolean {
-    return this.#length === MOVES_KEPT;
+    return this.#moves.length === MOVES_KEPT;
   }
 
-  push(step: number, phase: number, from: number, to: number, bytes: number): void {
-    const at = this.#next;
-    if (this.isFull) applyMove(this.#before, this.#move(at));
-    else this.#length += 1;
-    this.#steps[at] = step;
-    this.#phases[at] = phase;
-    this.#froms[at] = from;
-    this.#tos[at] = to;
-    this.#sizes[at] = bytes;
-    this.#next = (at + 1) % MOVES_KEPT;
+  push(move: Move): void {
+    const replaced = this.#moves[this.#next];
+    if (replaced !== undefined) applyMove(this.#before, replaced);
+    this.#moves[this.#next] = move;
+    this.#next = (this.#next + 1) % MOVES_KEPT;
   }
 
   columns(): MoveColumns {
-    const first = this.isFull ? this.#next : 0;
-    const moves = Array.from({ length: this.#length }, (_, i) =>
-      this.#move((first + i) % MOVES_KEPT),
-    );
+    const oldest = this.isFull ? this.#next : 0;
+    const moves = [...this.#moves.slice(oldest), ...this.#moves.slice(0, oldest)];
     return moveColumns(this.#before, moves);
-  }
-
-  #move(at: number): Move {
-    return {
-      step: this.#steps[at] ?? 0,
-      phase: this.#phases[at] ?? 0,
-      from: this.#froms[at] ?? 0,
-      to: this.#tos[at] ?? 0,
-      bytes: this.#sizes[at] ?? 0,
-    };
   }
 }

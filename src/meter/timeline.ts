@@ -10,7 +10,7 @@ import {
   PLACES,
 } from '../engine/categories.js';
 import type { MeterSink, MeterSource } from '../engine/meter-source.js';
-import { applyMove, MoveRing } from './move-log.js';
+import { applyMove, MoveLog } from './move-log.js';
 import { StepRows } from './step-rows.js';
 import type { TimelineData } from './timeline-data.js';
 
@@ -37,10 +37,10 @@ const PLACE_AT = new Map(PLACES.map((place, at) => [place, at]));
 export class Timeline implements MeterSink {
   readonly #bytes = new Float64Array(CATEGORIES.length);
   readonly #rows = new StepRows();
-  readonly #first = new MoveRing(this.#bytes);
+  readonly #first = new MoveLog(this.#bytes);
   #listener: ((event: MeterEvent) => void) | undefined;
   #complaint: { readonly thrown: unknown } | null = null;
-  #last: MoveRing | null = null;
+  #last: MoveLog | null = null;
   #step = 0;
   #moves = 0;
   #total = 0;
@@ -73,14 +73,20 @@ export class Timeline implements MeterSink {
 
   move(bytes: number, from: Place, to: Place, phase: Phase): void {
     if (from === to || bytes === 0) return;
-    const fromAt = PLACE_AT.get(from) ?? 0;
-    const toAt = PLACE_AT.get(to) ?? 0;
     const phaseAt = PHASE_AT.get(phase) ?? 0;
+    const move = {
+      step: this.#step,
+      phase: phaseAt,
+      from: PLACE_AT.get(from) ?? 0,
+      to: PLACE_AT.get(to) ?? 0,
+      bytes,
+    };
+    // The log of the last moves begins with what the first ones left, before this move.
+    if (!this.#first.isFull) this.#first.push(move);
+    else (this.#last ??= new MoveLog(this.#bytes)).push(move);
+    applyMove(this.#bytes, move);
     if (from === 'free') this.#total += bytes;
-    else this.#bytes[fromAt] = (this.#bytes[fromAt] ?? 0) - bytes;
     if (to === 'free') this.#total -= bytes;
-    else this.#bytes[toAt] = (this.#bytes[toAt] ?? 0) + bytes;
-    this.#log().push(this.#step, phaseAt, fromAt, toAt, bytes);
     this.#moves += 1;
     this.#rows.note(this.#step, this.#bytes, this.#used, phaseAt);
     this.#notePeak(phaseAt);
@@ -128,25 +134,5 @@ export class Timeline implements MeterSink {
       this.#listener = undefined;
       this.#complaint = { thrown };
     }
-  }
-
-  #log(): MoveRing {
-    if (!this.#first.isFull) return this.#first;
-    if (this.#last === null) {
-      // Before the move that is about to be logged: what the first ones left.
-      const { start, ...columns } = this.#first.columns();
-      const before = Float64Array.from(start);
-      columns.step.forEach((step, i) =>
-        applyMove(before, {
-          step,
-          phase: columns.phase[i] ?? 0,
-          from: columns.from[i] ?? 0,
-          to: columns.to[i] ?? 0,
-          bytes: columns.bytes[i] ?? 0,
-        }),
-      );
-      this.#last = new MoveRing(before);
-    }
-    return this.#last;
   }
 }
