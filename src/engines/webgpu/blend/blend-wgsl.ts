@@ -15,22 +15,22 @@ import { CODEC_WGSL } from './codec-wgsl.js';
 import { declared, entryPoint } from '../update/kernel.js';
 import { WORKGROUP_SIZE } from '../update/update-wgsl.js';
 
-export type Move = 'blend' | 'capture' | 'restore';
+export type BlendOp = 'blend' | 'capture' | 'restore';
 
-export interface MoveSpec {
-  readonly move: Move;
+export interface BlendKernelSpec {
+  readonly op: BlendOp;
   readonly format: ValueFormat;
   /** True if the part's length is a multiple of 4: then an invocation moves four elements. */
   readonly byFour: boolean;
 }
 
 /** Elements that an invocation moves. */
-export function elementsPerInvocation({ format, byFour }: MoveSpec): number {
+export function elementsPerInvocation({ format, byFour }: BlendKernelSpec): number {
   return format === 'f32' && !byFour ? 1 : 4;
 }
 
 /** Invocations in a workgroup: one block of int8 has to agree on its largest magnitude. */
-export function workgroupSize({ format }: MoveSpec): number {
+export function workgroupSize({ format }: BlendKernelSpec): number {
   return format === 'int8' ? GROUPS.int8.elements / 4 : WORKGROUP_SIZE;
 }
 
@@ -38,7 +38,7 @@ export function workgroupSize({ format }: MoveSpec): number {
 export const NUMBERS_BYTES = 32;
 
 /** Its content. `start`: the part's first element within the variable, a multiple of 4. */
-export function moveNumbers(
+export function blendNumbers(
   into: DataView,
   part: { length: number; start: number; item: number; round: number; stepSize: number },
 ): void {
@@ -49,10 +49,10 @@ export function moveNumbers(
   into.setFloat32(16, part.stepSize, true);
 }
 
-export function moveSource(spec: MoveSpec): string {
+export function blendKernelSource(spec: BlendKernelSpec): string {
   const lanes = elementsPerInvocation(spec);
-  const readsSlow = spec.move !== 'capture';
-  const readsFast = spec.move !== 'restore';
+  const readsSlow = spec.op !== 'capture';
+  const readsFast = spec.op !== 'restore';
   const slow = slowAccess(spec);
   const fast = fastAccess(spec);
   const each = (line: (lane: number) => string) => Array.from({ length: lanes }, (_, l) => line(l));
@@ -60,7 +60,7 @@ export function moveSource(spec: MoveSpec): string {
     blend: (l: number) => `blended(s${l}, f${l}, numbers.step_size)`,
     capture: (l: number) => `f${l}`,
     restore: (l: number) => `s${l}`,
-  }[spec.move];
+  }[spec.op];
   const body = [
     `let i = (group.y * grid.x + group.x) * ${workgroupSize(spec)}u + lane;`,
     // A workgroup with a barrier stays together; what lies behind the end is zero there.
@@ -68,13 +68,13 @@ export function moveSource(spec: MoveSpec): string {
     ...(readsSlow ? [...slow.load, ...each((l) => `let s${l} = ${slow.lane(l)};`)] : []),
     ...(readsFast ? [...fast.load, ...each((l) => `let f${l} = ${fast.lane(l)};`)] : []),
     ...each((l) => `let r${l} = ${result(l)};`),
-    ...(spec.move === 'restore' ? [] : slow.store),
-    ...(spec.move === 'capture' ? [] : fast.store),
+    ...(spec.op === 'restore' ? [] : slow.store),
+    ...(spec.op === 'capture' ? [] : fast.store),
   ];
   const access = (isRead: boolean) => `var<storage, ${isRead ? 'read' : 'read_write'}>`;
   const variables = [
-    `${access(spec.move === 'capture')} all_fast: array<${fast.type}>`,
-    `${access(spec.move === 'restore')} all_slow: array<${slow.type}>`,
+    `${access(spec.op === 'capture')} all_fast: array<${fast.type}>`,
+    `${access(spec.op === 'restore')} all_slow: array<${slow.type}>`,
     'var<uniform> numbers: Numbers',
   ];
   return `struct Numbers { length: u32, block: u32, item: u32, round: u32, step_size: f32 }
@@ -103,27 +103,26 @@ interface Access {
 
 const LANES = [0, 1, 2, 3];
 
-function fastAccess({ format, byFour }: MoveSpec): Access {
-  const guarded = (line: string) =>
-    format === 'int8' ? `if (i * 4u < numbers.length) { ${line} }` : line;
+function floatAccess(array: string, name: string, byFour: boolean): Access {
+  return byFour
+    ? {
+        type: 'vec4<f32>',
+        load: [`let ${name} = ${array}[i];`],
+        lane: (l) => `${name}.${'xyzw'[l]}`,
+        store: [`${array}[i] = vec4<f32>(r0, r1, r2, r3);`],
+      }
+    : { type: 'f32', load: [], lane: () => `${array}[i]`, store: [`${array}[i] = r0;`] };
+}
+
+function fastAccess({ format, byFour }: BlendKernelSpec): Access {
+  const plain = floatAccess('all_fast', 'f', byFour);
+  if (format === 'f32' || (byFour && format !== 'int8')) return plain;
   if (byFour) {
+    const inside = 'i * 4u < numbers.length';
     return {
-      type: 'vec4<f32>',
-      load: [
-        format === 'int8'
-          ? 'let f = select(vec4<f32>(0.0), all_fast[i], i * 4u < numbers.length);'
-          : 'let f = all_fast[i];',
-      ],
-      lane: (l) => `f.${'xyzw'[l]}`,
-      store: [guarded('all_fast[i] = vec4<f32>(r0, r1, r2, r3);')],
-    };
-  }
-  if (format === 'f32') {
-    return {
-      type: 'f32',
-      load: [],
-      lane: () => 'all_fast[i]',
-      store: ['all_fast[i] = r0;'],
+      ...plain,
+      load: [`let f = select(vec4<f32>(0.0), all_fast[i], ${inside});`],
+      store: plain.store.map((line) => `if (${inside}) { ${line} }`),
     };
   }
   const at = (l: number) => `4u * i + ${l}u`;
@@ -135,23 +134,11 @@ function fastAccess({ format, byFour }: MoveSpec): Access {
   };
 }
 
-function slowAccess({ format, byFour }: MoveSpec): Access {
+function slowAccess({ format, byFour }: BlendKernelSpec): Access {
   const random = 'let random = draw_bits(numbers.block + i, numbers.item, numbers.round);';
   switch (format) {
     case 'f32':
-      return byFour
-        ? {
-            type: 'vec4<f32>',
-            load: ['let s = all_slow[i];'],
-            lane: (l) => `s.${'xyzw'[l]}`,
-            store: ['all_slow[i] = vec4<f32>(r0, r1, r2, r3);'],
-          }
-        : {
-            type: 'f32',
-            load: [],
-            lane: () => 'all_slow[i]',
-            store: ['all_slow[i] = r0;'],
-          };
+      return floatAccess('all_slow', 's', byFour);
     case 'f16':
     case 'bf16':
       return {

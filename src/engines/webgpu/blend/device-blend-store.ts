@@ -90,7 +90,7 @@ export class DeviceBlendStore<W extends Storable> implements SlowStore<W> {
       }
       const floatsOf = new Map(items.map((item, i) => [item, floats[i] as tf.Tensor]));
       await this.#run({
-        move: 'capture',
+        op: 'capture',
         isMeant: (item) => isGiven(item) && floatsOf.has(item),
         tensorOf: (item) => floatsOf.get(item) as tf.Tensor,
         stepSizeOf: () => 1,
@@ -104,7 +104,7 @@ export class DeviceBlendStore<W extends Storable> implements SlowStore<W> {
   async restore(isMeant: (item: W) => boolean): Promise<void> {
     await this.#readback.over();
     await this.#run({
-      move: 'restore',
+      op: 'restore',
       isMeant: (item) => !item.variable.isDisposed && isMeant(item),
       tensorOf: ({ variable }) => variable,
       stepSizeOf: () => 0,
@@ -135,7 +135,7 @@ export class DeviceBlendStore<W extends Storable> implements SlowStore<W> {
       const isMeant = (item: W) => !item.variable.isDisposed;
       const tensorOf = ({ variable }: W) => variable;
       const handedOver = await this.#options.clock.time('blend', () =>
-        this.#handOver({ move: 'blend', isMeant, tensorOf, stepSizeOf, round }),
+        this.#handOver({ op: 'blend', isMeant, tensorOf, stepSizeOf, round }),
       );
       this.#readback.begin(handedOver);
       bytes = handedOver.pieces.reduce((sum, piece) => sum + piece.bytes, 0);

@@ -2,18 +2,31 @@
 
 import type * as tf from '@tensorflow/tfjs-core';
 
+import { storedBytes } from '../../../../workers/codecs/value-format.js';
 import { SlowlaneError } from '../../../checks/errors.js';
-import { STAGING_PIECES } from '../../../slow/quantized-layout.js';
+import { type QuantizedPart, STAGING_PIECES } from '../../../slow/quantized-layout.js';
 import type { Storable } from '../../../slow/slow-store.js';
 import type { BudgetedBackend } from '../budgeted-backend.js';
 import type { TensorBuffers } from '../update/tensor-buffers.js';
-import type { Move } from './blend-wgsl.js';
-import { type PartMove, PartMover } from './part-mover.js';
+import { bindGroup, compileKernel } from '../update/kernel.js';
+import { WORKGROUP_SIZE, gridFor } from '../update/update-wgsl.js';
+import {
+  type BlendKernelSpec,
+  type BlendOp,
+  NUMBERS_BYTES,
+  blendKernelSource,
+  blendNumbers,
+  elementsPerInvocation,
+  workgroupSize,
+} from './blend-wgsl.js';
 import type { HostPiece } from './host-piece.js';
 import type { HandedOver } from '../host-memory/readback.js';
 
+/** Where the numbers of a dispatch may begin in a uniform buffer. */
+const ALIGN_BYTES = 256;
+
 export interface Command<W> {
-  readonly move: Move;
+  readonly op: BlendOp;
   readonly isMeant: (item: W) => boolean;
   /** Its fast values. The item's own variable, unless it is captured. */
   readonly tensorOf: (item: W) => tf.Tensor;
@@ -21,15 +34,28 @@ export interface Command<W> {
   readonly round: number;
 }
 
+interface PartMove<W> {
+  readonly part: QuantizedPart<W>;
+  /** The whole variable's buffer. */
+  readonly fast: GPUBuffer;
+  /** The whole piece's buffer on the device. */
+  readonly slow: GPUBuffer;
+}
+
+interface Dispatch {
+  readonly pipeline: GPUComputePipeline;
+  readonly group: GPUBindGroup;
+  readonly grid: readonly [number, number];
+}
+
 export class PieceMover<W extends Storable> {
   readonly #backend: BudgetedBackend;
   readonly #buffers: TensorBuffers;
-  readonly #parts: PartMover;
+  readonly #pipelines = new Map<string, GPUComputePipeline>();
 
   constructor(backend: BudgetedBackend, buffers: TensorBuffers) {
     this.#backend = backend;
     this.#buffers = buffers;
-    this.#parts = new PartMover(backend.device);
   }
 
   /**
@@ -37,8 +63,8 @@ export class PieceMover<W extends Storable> {
    * budget, mostly), nothing has changed.
    */
   move(all: readonly HostPiece<W>[], command: Command<W>): HandedOver<HostPiece<W>> {
-    const { isMeant, move } = command;
-    const downloads = move !== 'restore';
+    const { isMeant, op } = command;
+    const downloads = op !== 'restore';
     const pieces = all.filter(({ parts }) => parts.some(({ item }) => isMeant(item)));
     if (pieces.length === 0) return { pieces, submitted: Promise.resolve(), downloads };
     checkHere(pieces);
@@ -52,8 +78,8 @@ export class PieceMover<W extends Storable> {
     };
     const targets = new Map<tf.Variable, tf.Tensor>();
     try {
-      for (const variable of move === 'capture' ? [] : variablesIn(pieces, isMeant)) {
-        targets.set(variable, this.#target(variable, move));
+      for (const variable of op === 'capture' ? [] : variablesIn(pieces, isMeant)) {
+        targets.set(variable, this.#target(variable, op));
       }
       const submitted = this.#submit(pieces, command, targets, acquire);
       for (const [variable, target] of targets) {
@@ -69,8 +95,8 @@ export class PieceMover<W extends Storable> {
   }
 
   /** The tensor that the device writes: the variable's own data, or new data if a failure spoilt that. */
-  #target(variable: tf.Variable, move: Move): tf.Tensor {
-    if (move === 'restore' && this.#backend.errors.isSuspect(variable.dataId)) {
+  #target(variable: tf.Variable, op: BlendOp): tf.Tensor {
+    if (op === 'restore' && this.#backend.errors.isSuspect(variable.dataId)) {
       return this.#buffers.likeOf(variable);
     }
     this.#buffers.makeOwn(variable);
@@ -90,12 +116,12 @@ export class PieceMover<W extends Storable> {
     );
     const stagingOf = (i: number) => staging[i % staging.length] as GPUBuffer;
     const moves = pieces.map((piece, i) => this.#movesOf(piece, stagingOf(i), command, targets));
-    const uniforms = acquire(PartMover.uniformBytes(moves.flat().length), UNIFORM | COPY_DST);
+    const uniforms = acquire(moves.flat().length * ALIGN_BYTES, UNIFORM | COPY_DST);
     this.#backend.flush(); // what writes the fast weights comes first
-    const dispatches = this.#parts.prepare(moves.flat(), uniforms);
+    const dispatches = this.#prepare(moves.flat(), command, uniforms);
 
     // From here on nothing is refused.
-    const downloads = command.move !== 'restore';
+    const downloads = command.op !== 'restore';
     const encoder = this.#backend.device.createCommandEncoder();
     for (const [i, piece] of pieces.entries()) {
       const { bytes, upload, download } = piece;
@@ -117,21 +143,57 @@ export class PieceMover<W extends Storable> {
   #movesOf(
     piece: HostPiece<W>,
     slow: GPUBuffer,
-    command: Command<W>,
+    { isMeant, tensorOf }: Command<W>,
     targets: ReadonlyMap<tf.Variable, tf.Tensor>,
-  ): PartMove[] {
-    const { move, isMeant, tensorOf, stepSizeOf, round } = command;
+  ): PartMove<W>[] {
     return piece.parts
       .filter(({ item }) => isMeant(item))
-      .map((part) => ({
-        move,
-        part,
-        slow,
-        fast: this.#buffers.of(targets.get(part.item.variable) ?? tensorOf(part.item)),
-        item: part.item.serial,
-        stepSize: stepSizeOf(part.item),
-        round,
-      }));
+      .map((part) => {
+        const fast = this.#buffers.of(targets.get(part.item.variable) ?? tensorOf(part.item));
+        return { part, slow, fast };
+      });
+  }
+
+  /** Writes the numbers of all `moves` into `uniforms` at once. */
+  #prepare(moves: readonly PartMove<W>[], command: Command<W>, uniforms: GPUBuffer): Dispatch[] {
+    const { op, round, stepSizeOf } = command;
+    const numbers = new ArrayBuffer(moves.length * ALIGN_BYTES);
+    const dispatches = moves.map((move, i) => {
+      const { item, start, length } = move.part;
+      const offset = i * ALIGN_BYTES;
+      const stepSize = stepSizeOf(item);
+      // The item's number is for random rounding.
+      const given = { length, start, item: item.serial, round, stepSize };
+      blendNumbers(new DataView(numbers, offset), given);
+      return this.#dispatch(op, move, { buffer: uniforms, offset, size: NUMBERS_BYTES });
+    });
+    this.#backend.device.queue.writeBuffer(uniforms, 0, numbers);
+    return dispatches;
+  }
+
+  #dispatch(op: BlendOp, { part, fast, slow }: PartMove<W>, numbers: GPUBufferBinding): Dispatch {
+    const { device } = this.#backend;
+    const { format, start, length, offset } = part;
+    const spec: BlendKernelSpec = { op, format, byFour: length % 4 === 0 };
+    const pipeline = this.#pipelineFor(spec);
+    const group = bindGroup(device, pipeline, [
+      { buffer: fast, offset: start * 4, size: length * 4 },
+      { buffer: slow, offset, size: storedBytes(format, length) },
+      numbers,
+    ]);
+    const groups = Math.ceil(length / elementsPerInvocation(spec) / workgroupSize(spec));
+    const { maxComputeWorkgroupsPerDimension } = device.limits;
+    const grid = gridFor(groups * WORKGROUP_SIZE, maxComputeWorkgroupsPerDimension);
+    return { pipeline, group, grid };
+  }
+
+  #pipelineFor(spec: BlendKernelSpec): GPUComputePipeline {
+    const key = `${spec.op} ${spec.format} ${spec.byFour}`;
+    const known = this.#pipelines.get(key);
+    if (known) return known;
+    const pipeline = compileKernel(this.#backend.device, blendKernelSource(spec));
+    this.#pipelines.set(key, pipeline);
+    return pipeline;
   }
 }
 
