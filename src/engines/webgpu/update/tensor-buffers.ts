@@ -34,13 +34,9 @@ export class TensorBuffers {
     return this.#backend.tensorMap.get(tensor.dataId).dtype === 'float32';
   }
 
-  /** Afterwards nothing but `variable`, which has packed words, holds its data. True if that took a copy. */
+  /** Afterwards nothing but `variable`, which has quantized words, holds its data. True if that took a copy. */
   makeWordsOwn(variable: tf.Variable): boolean {
-    if (this.#isOwn(variable)) return false;
-    const copy = this.#duplicate(variable, 'int32');
-    variable.assign(copy);
-    copy.dispose();
-    return true;
+    return !this.#isOwn(variable) && become(variable, this.#duplicate(variable, 'int32'));
   }
 
   /** Afterwards nothing but `variable` holds its data. True if that took a copy. */
@@ -51,10 +47,7 @@ export class TensorBuffers {
       );
     }
     if (this.#isOwn(variable) && this.holdsFloats(variable)) return false;
-    const copy = this.copy(variable);
-    variable.assign(copy);
-    copy.dispose();
-    return true;
+    return become(variable, this.copy(variable));
   }
 
   /** A tensor of the variable's shape, whatever its values: to be written whole. The caller's. */
@@ -129,6 +122,12 @@ export class TensorBuffers {
       { needBytes, haveBytes, weight: weight.name },
     );
   }
+}
+
+function become(variable: tf.Variable, copy: tf.Tensor): true {
+  variable.assign(copy);
+  copy.dispose();
+  return true;
 }
 
 /** A cast alone may leave the whole numbers in their buffer. */

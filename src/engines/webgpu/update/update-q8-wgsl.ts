@@ -14,8 +14,8 @@ import {
   dequantize,
   quantize,
 } from '../../../formula/quantization.js';
-import { declared, entryPoint } from './kernel.js';
-import { CLIPPED, type KernelSpec, lettering, statements } from './update-wgsl.js';
+import { entryPoint } from './kernel.js';
+import { bindings, CLIPPED, type KernelSpec, lettering, statements } from './update-wgsl.js';
 
 export interface QuantizedKernelSpec extends Omit<KernelSpec, 'width'> {
   readonly kinds: ReadonlyMap<string, QuantizedKind>;
@@ -27,20 +27,9 @@ export interface QuantizedKernelSpec extends Omit<KernelSpec, 'width'> {
  * there is one, the scalars (f32).
  */
 export function quantizedKernelSource(spec: QuantizedKernelSpec): string {
-  const numbers = [
-    'count: u32',
-    'blocks: u32',
-    'rounding: f32',
-    ...(spec.clip === 'value' ? ['limit: f32'] : []),
-    ...spec.scalars.map((name) => `x_${name}: f32`),
-  ];
-  const variables = [
-    'var<storage, read_write> all_weight: array<f32>',
-    'var<storage, read> all_gradient: array<f32>',
+  const state = [
     ...spec.state.map((name) => `var<storage, read_write> words_${name}: array<u32>`),
     'var<storage, read_write> scales: array<f32>',
-    ...(spec.clip === 'scale' ? ['var<storage, read> scale: array<f32>'] : []),
-    'var<uniform> numbers: Numbers',
   ];
   const stored = new Set(spec.formula.map(({ target }) => target));
   const storedState = spec.state.filter((name) => stored.has(name));
@@ -94,8 +83,7 @@ export function quantizedKernelSource(spec: QuantizedKernelSpec): string {
   ];
   return `alias Value = vec4<f32>;
 alias Bits = vec4<u32>;
-struct Numbers { ${numbers.join(', ')} }
-${declared(variables)}
+${bindings(spec, 'f32', state, ['count: u32', 'blocks: u32', 'rounding: f32'])}
 ${storedState.map((name) => `var<workgroup> top_${name}: atomic<u32>;`).join('\n')}
 ${FUNCTIONS}
 ${entryPoint(BLOCK_WORDS, body)}`;

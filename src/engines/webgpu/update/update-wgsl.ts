@@ -31,18 +31,7 @@ export interface KernelSpec {
 export function kernelSource(spec: KernelSpec): string {
   const value = spec.width === 4 ? 'vec4<f32>' : 'f32';
   const bits = spec.width === 4 ? 'vec4<u32>' : 'u32';
-  const numbers = [
-    'count: u32',
-    ...(spec.clip === 'value' ? ['limit: f32'] : []),
-    ...spec.scalars.map((name) => `x_${name}: f32`),
-  ];
-  const variables = [
-    'var<storage, read_write> all_weight: array<Value>',
-    'var<storage, read> all_gradient: array<Value>',
-    ...spec.state.map((name) => `var<storage, read_write> all_${name}: array<Value>`),
-    ...(spec.clip === 'scale' ? ['var<storage, read> scale: array<f32>'] : []),
-    'var<uniform> numbers: Numbers',
-  ];
+  const state = spec.state.map((name) => `var<storage, read_write> all_${name}: array<Value>`);
   const stored = new Set(spec.formula.map(({ target }) => target));
   const body = [
     `let i = (group.y * grid.x + group.x) * ${WORKGROUP_SIZE}u + lane;`,
@@ -56,10 +45,29 @@ export function kernelSource(spec: KernelSpec): string {
   ];
   return `alias Value = ${value};
 alias Bits = ${bits};
-struct Numbers { ${numbers.join(', ')} }
-${declared(variables)}
+${bindings(spec, 'Value', state, ['count: u32'])}
 
 ${entryPoint(WORKGROUP_SIZE, body)}`;
+}
+
+/** WGSL of what an update binds: `state` declares the variables of the state, `first` the numbers before the scalars. */
+export function bindings(
+  { clip, scalars }: Pick<KernelSpec, 'clip' | 'scalars'>,
+  element: string,
+  state: readonly string[],
+  first: readonly string[],
+): string {
+  const limit = clip === 'value' ? ['limit: f32'] : [];
+  const numbers = [...first, ...limit, ...scalars.map((name) => `x_${name}: f32`)];
+  const variables = [
+    `var<storage, read_write> all_weight: array<${element}>`,
+    `var<storage, read> all_gradient: array<${element}>`,
+    ...state,
+    ...(clip === 'scale' ? ['var<storage, read> scale: array<f32>'] : []),
+    'var<uniform> numbers: Numbers',
+  ];
+  return `struct Numbers { ${numbers.join(', ')} }
+${declared(variables)}`;
 }
 
 /** clamp() may turn a NaN into the limit, which would hide it: a NaN stays one, as in tf.clipByValue. */
