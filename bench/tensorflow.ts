@@ -9,7 +9,7 @@ import { framed } from '../src/cli/terminal/table.js';
 import type { Device } from '../src/engine/device.js';
 import { type Engine, engineOf, registerEngine, unregisterEngine } from '../src/engine/engine.js';
 import { currentDevice } from '../src/engines/current-device.js';
-import { genericDevice } from '../src/engines/portable/generic.js';
+import { genericDevice } from '../src/engines/portable/devices.js';
 import { startTensorFlow } from '../src/engines/tensorflow/index.js';
 import { adam, lookahead, sgd } from '../src/index.js';
 import { UNWATCHED } from '../src/measure/devices/devices.js';
@@ -91,10 +91,9 @@ async function movesOf(chunksOfEach: readonly number[]): Promise<[string, number
   const push = async (device: Device) => {
     const writer = device.write();
     for (const { weight, start } of parts) await writer.push(weight, start, staging);
-    writer.close();
     for (const weight of weights) tf.tidy(() => void tf.slice(weight, 0, 1).dataSync());
   };
-  const [ours, generic] = [currentDevice(), genericDevice('tensorflow')];
+  const [ours, generic] = [currentDevice(), genericDevice];
   const rows: [string, number][] = [
     ['pull', await medianOf(() => pull(ours))],
     ['pull, generic adapter', await medianOf(() => pull(generic))],

@@ -19,7 +19,7 @@ export interface Engine {
   /** Updates one weight. Absent: the update runs as tensor operations. */
   readonly update?: Updater;
   /** Makes the store of slow weights. Absent: the host stores and blends them. */
-  readonly slowStore?: SlowStoreFactory;
+  readonly slowStore?: <W extends Storable>(options: StoreOptions) => SlowStore<W>;
   /** Makes host memory for the moments of one optimizer. Absent: moments stay on the device. */
   readonly offloadedState?: () => OffloadedState;
   /** Begins to report the allocator's events to `sink`. Absent: tfjs's count of tensors is read once a step. */
@@ -27,8 +27,6 @@ export interface Engine {
   /** Bytes that the backend may allocate; Infinity for no limit. Absent: it does not count them. */
   readonly budgetBytes?: number;
 }
-
-export type SlowStoreFactory = <W extends Storable>(options: StoreOptions) => SlowStore<W>;
 
 export interface StoreOptions {
   /** Bytes that move at a time, at most. */

@@ -4,10 +4,6 @@ import type { Breakdown, Phase, Place } from './categories.js';
 
 /** Takes part in the backend's work until it is stopped. */
 export interface MeterSource {
-  /**
-   * What is counted: `allocator`: every buffer of the device, at every event; `tensors`: what TensorFlow.js says
-   * that its tensors hold, when each step begins.
-   */
   readonly kind: MeterSourceKind;
   /** Infinity for no limit. */
   readonly budgetBytes: number;

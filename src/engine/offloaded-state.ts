@@ -34,7 +34,7 @@ export interface OffloadedTensor {
 }
 
 /** The error of a `call` that needs the moments before `wait` was awaited. */
-export function momentsAway(call: string, wait: string): SlowlaneError {
+export function offloadPending(call: string, wait: string): SlowlaneError {
   return new SlowlaneError(
     'OFFLOAD_PENDING',
     `${call}() was called while moments of the last step are on their way back to host memory. Await ${wait} ` +

@@ -5,7 +5,7 @@
 // is in docs/decisions/0001-contract-of-the-core.md.
 
 import { SlowlaneError } from '../checks/errors.js';
-import { momentsAway } from '../engine/offloaded-state.js';
+import { offloadPending } from '../engine/offloaded-state.js';
 import type { SyncCycle } from './cycle.js';
 
 type State =
@@ -200,7 +200,7 @@ export function assertMayStep(
   { cycle, due }: { readonly cycle: SyncCycle; readonly due: boolean },
 ): void {
   assertNoSyncDue(call, cycle);
-  if (due) throw momentsAway(call, 'sync()');
+  if (due) throw offloadPending(call, 'sync()');
 }
 
 /** Throws SYNC_DUE. */

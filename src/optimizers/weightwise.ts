@@ -8,7 +8,7 @@ import { recordPass } from '../autograd/backward-pass.js';
 import { type Gradients, checkGradients, matchGradients } from '../autograd/gradients.js';
 import { SlowlaneError } from '../checks/errors.js';
 import { checkAllMatch } from '../checks/overrides.js';
-import { momentsAway } from '../engine/offloaded-state.js';
+import { offloadPending } from '../engine/offloaded-state.js';
 import type { RuleConstants, StateSpec, UpdateRule } from '../formula/update-rule.js';
 import { FitCallback } from '../tfjs/fit-callback.js';
 import type { NamedTensor } from '../tfjs/named-tensor.js';
@@ -378,7 +378,7 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
   #checkReady(call?: string): void {
     const name = this.#rule.name;
     if (call !== undefined && this.#phase === 'ready' && this.due)
-      throw momentsAway(call, 'flush()');
+      throw offloadPending(call, 'flush()');
     if (this.#phase === 'ready') return;
     if (this.#phase === 'disposed') {
       throw new SlowlaneError('DISPOSED', `This ${name} optimizer is disposed; make a new one.`);

@@ -58,22 +58,12 @@ export function canRecord(): boolean {
   return isKnown && isTaping(engine) && engine.state.gradientDepth === 0;
 }
 
-/** Runs `f` as `tf.variableGrads` does. If it throws, what the tape held is freed. */
+/** Runs `f` as `tf.variableGrads` does, outside of another differentiation. If it throws, what the tape held is freed. */
 export function record<T extends tf.Tensor>(
   f: () => T,
 ): { readonly value: T; readonly tape: readonly TapeNode[] } {
-  const engine: object = tf.engine();
-  if (!isTaping(engine)) throw new Error('This engine has no tape.');
-  engine.startTape();
-  let value: T | undefined;
-  try {
-    value = tf.tidy('forward', f);
-    return { value, tape: engine.state.activeTape ?? [] };
-  } finally {
-    engine.endTape();
-    if (value === undefined) freeSaved(engine.state.activeTape ?? []);
-    engine.state.activeTape = null; // the caller's from here on
-  }
+  taping().state.activeTape = null; // what a computation of tfjs that failed may have left
+  return recordAside(f);
 }
 
 /** Whether ops are recorded now, by whomever, onto a tape that this file can add to. */
@@ -97,8 +87,7 @@ export function isHigherOrder(): boolean {
 export function recordAside<T extends tf.Tensor>(
   f: () => T,
 ): { readonly value: T; readonly tape: readonly TapeNode[] } {
-  const engine: object = tf.engine();
-  if (!isTaping(engine)) throw new Error('This engine has no tape.');
+  const engine = taping();
   const { state } = engine;
   const aside = state.activeTape;
   engine.startTape();
@@ -119,9 +108,7 @@ export function recordAside<T extends tf.Tensor>(
 
 /** Adds nodes to the tape that is being recorded, which owns them from here on. */
 export function addToTape(nodes: readonly TapeNode[]): void {
-  const engine: object = tf.engine();
-  if (!isTaping(engine)) throw new Error('This engine has no tape.');
-  const { state } = engine;
+  const { state } = taping();
   // tfjs tells nodes apart by an id.
   for (const node of nodes) {
     state.activeTape?.push('id' in node ? node : withId(node, state.nextTapeNodeId++));
@@ -144,9 +131,7 @@ export function isOnTape(tensor: tf.Tensor): boolean {
 
 /** Tensors made from now on have this id or a greater one. */
 export function nextTensorId(): number {
-  const engine: object = tf.engine();
-  if (!isTaping(engine)) throw new Error('This engine has no tape.');
-  return engine.nextTensorId();
+  return taping().nextTensorId();
 }
 
 /** a + b as tfjs adds up gradients. */
@@ -200,6 +185,12 @@ export function nodesBetween(
 
 function withId(node: TapeNode, id: number): TapeNode {
   return Object.assign(node, { id });
+}
+
+function taping(): TapingEngine {
+  const engine: object = tf.engine();
+  if (isTaping(engine)) return engine;
+  throw new Error('This engine has no tape.');
 }
 
 function isTaping(engine: object): engine is TapingEngine {

@@ -21,7 +21,7 @@ import { type GuardedBackend, type Journal, noteReferences } from './guarded-ker
 import { HostBuffers } from './host-memory/host-buffers.js';
 import { breakDown, type DeviceMemory, type Holdings } from './memory/breakdown.js';
 import { BufferPool } from './memory/buffer-pool.js';
-import { type Label, type LabellingBackend, TensorLabels } from './memory/label.js';
+import type { Label, LabellingBackend } from './memory/label.js';
 import { uploadValues } from './memory/upload-values.js';
 
 /** Freed buffers that this many steps did not use are destroyed. */
@@ -38,11 +38,12 @@ export class BudgetedBackend extends WebGPUBackend implements GuardedBackend, La
   readonly hostBuffers: HostBuffers;
   readonly errors: DeviceErrors;
   readonly pool: BufferPool;
-  readonly labels = new TensorLabels();
   journal: Journal | null = null;
   ambientLabel: Label | null = null;
   /** This backend with tfjs's private parts. */
   readonly parts = webgpuParts(this);
+  /** By variable, which keeps its label when it is assigned a new value; by data for other tensors. */
+  readonly #labels = new WeakMap<object, Label>();
   /** The data that the program being recorded writes. */
   #programOutput: object | null = null;
   #wasRecording = false;
@@ -64,7 +65,7 @@ export class BudgetedBackend extends WebGPUBackend implements GuardedBackend, La
         this.ambientLabel ?? (activityNow() === 'backward' ? 'gradients' : 'activations'),
       otherBytes: () => this.textureManager.numBytesAllocated,
       breakdown: () => breakDown(this.holdings()),
-      report: (error) => this.errors.report(error),
+      report: (error) => this.errors.fail(error),
     });
     this.parts.bufferManager = this.pool;
     this.#watchRecorded();
@@ -97,14 +98,15 @@ export class BudgetedBackend extends WebGPUBackend implements GuardedBackend, La
       allocatedBytes: this.pool.numBytesAllocated,
       otherBytes: this.textureManager.numBytesAllocated,
       variables: allVariables(),
-      labelOf: (tensor) => this.labels.of(tensor),
+      labelOf: (tensor) => this.#labels.get(tensor) ?? this.#labels.get(tensor.dataId),
       bufferOf: (dataId) => bufferOf(this.parts, dataId),
     };
   }
 
   labelTensor(label: Label, tensor: tf.Tensor): void {
-    this.labels.set(label, tensor);
-    const buffer = tensor instanceof tf.Variable ? undefined : bufferOf(this.parts, tensor.dataId);
+    const isVariable = tensor instanceof tf.Variable;
+    this.#labels.set(isVariable ? tensor : tensor.dataId, label);
+    const buffer = isVariable ? undefined : bufferOf(this.parts, tensor.dataId);
     if (buffer !== undefined) this.pool.relabel(buffer, label);
   }
 
@@ -153,7 +155,7 @@ export class BudgetedBackend extends WebGPUBackend implements GuardedBackend, La
     if (data.values == null) super.uploadToGPU(dataId);
     else uploadValues(this.parts, this.pool, data);
     this.errors.wrote(dataId);
-    const label = this.labels.ofData(dataId);
+    const label = this.#labels.get(dataId);
     const buffer = bufferOf(this.parts, dataId);
     if (label !== undefined && buffer !== undefined) this.pool.relabel(buffer, label);
   }

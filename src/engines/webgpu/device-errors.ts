@@ -33,7 +33,7 @@ export class DeviceErrors {
       throw this.#loss;
     });
     this.lost.catch(() => undefined); // Heard by every call from now on, whether anyone waits or not.
-    device.addEventListener('uncapturederror', ({ error }) => this.#fail(fromDevice(error)));
+    device.addEventListener('uncapturederror', ({ error }) => this.fail(fromDevice(error)));
     this.#open();
   }
 
@@ -45,11 +45,6 @@ export class DeviceErrors {
   /** `data` is being written by commands recorded now. */
   wrote(data: object): void {
     this.#windows.at(-1)?.written.push(data);
-  }
-
-  /** An error that was found outside the windows. */
-  report(error: GpuError): void {
-    this.#fail(error);
   }
 
   /** Throws if the device is lost. */
@@ -142,11 +137,12 @@ export class DeviceErrors {
     // A scope whose device is lost rejects or stays empty; the loss itself is heard elsewhere.
     const errors = await Promise.all(scopes.map((scope) => scope.catch(() => null)));
     const error = errors.find((found) => found !== null);
-    if (error) this.#fail(fromDevice(error), window);
+    if (error) this.fail(fromDevice(error), window);
     this.#windows.splice(this.#windows.indexOf(window), 1);
   }
 
-  #fail(error: GpuError, since?: Window): void {
+  /** An error was found: what was written in the window `since` and after it is suspect. Default: in all of them. */
+  fail(error: GpuError, since?: Window): void {
     this.#unreported ??= error;
     const first = since === undefined ? 0 : this.#windows.indexOf(since);
     for (const { written } of this.#windows.slice(Math.max(0, first))) {

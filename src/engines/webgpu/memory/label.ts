@@ -16,23 +16,6 @@ export interface LabellingBackend extends tf.KernelBackend {
   labelTensor(label: Label, tensor: tf.Tensor): void;
 }
 
-/** A variable keeps its label when it is assigned a new value; the label of another tensor belongs to its data. */
-export class TensorLabels {
-  readonly #labels = new WeakMap<object, Label>();
-
-  set(label: Label, tensor: tf.Tensor): void {
-    this.#labels.set(tensor instanceof tf.Variable ? tensor : tensor.dataId, label);
-  }
-
-  of(tensor: tf.Tensor): Label | undefined {
-    return this.#labels.get(tensor) ?? this.ofData(tensor.dataId);
-  }
-
-  ofData(dataId: object): Label | undefined {
-    return this.#labels.get(dataId);
-  }
-}
-
 function isLabelling(backend: tf.KernelBackend): backend is LabellingBackend {
   return 'labelTensor' in backend;
 }

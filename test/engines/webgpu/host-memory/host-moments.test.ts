@@ -214,7 +214,7 @@ describeWebGPU(() => {
     optimizer.minimize(pair.loss, false, pair.weights.slice(0, 1));
     const { device } = engine.backend;
     // As if the commands of the step had failed.
-    engine.backend.errors.report(new GpuError('internal', 'made to fail'));
+    engine.backend.errors.fail(new GpuError('internal', 'made to fail'));
     expect(await errorOf(() => optimizer.flush())).toBeInstanceOf(GpuError);
     await optimizer.flush(); // told once
     expect((await slotsOf(optimizer)).slice(1)).toEqual(before.slice(1));
