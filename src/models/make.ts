@@ -2,9 +2,7 @@
 
 import type { ModelName } from './names.js';
 import type { DataShape } from './dataset.js';
-import { cnn } from './cnn.js';
-import { lstm } from './lstm.js';
-import { mlp } from './mlp.js';
+import { cnn, lstm, mlp } from './layers.js';
 import type { Model } from './model.js';
 import { transformer } from './transformer.js';
 

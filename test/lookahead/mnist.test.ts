@@ -7,7 +7,7 @@ import { expect, test } from 'vitest';
 import { loadData } from '#src/cli/data/load.js';
 import { meanCrossEntropy } from '#src/models/cross-entropy.js';
 import { MNIST_SHAPE } from '#src/models/dataset.js';
-import { mlp } from '#src/models/mlp.js';
+import { mlp } from '#src/models/layers.js';
 
 import { onEveryEngine } from '../engines.js';
 import { plainAdamLookahead } from '../reference/plain-lookahead.js';

@@ -5,7 +5,7 @@ import { adam, lookahead } from 'slowlane';
 import { describe, expect, test } from 'vitest';
 
 import { loadData } from '#src/cli/data/load.js';
-import { cnn } from '#src/models/cnn.js';
+import { cnn } from '#src/models/layers.js';
 import { MNIST_SHAPE } from '#src/models/dataset.js';
 import { meanCrossEntropy } from '#src/models/cross-entropy.js';
 
