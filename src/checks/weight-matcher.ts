@@ -7,7 +7,8 @@ import { SlowlaneError } from './errors.js';
 
 /**
  * Picks weights: by name (`'dense_1/kernel'`, or `'dense_1'` for all weights of that layer), by a
- * regular expression on the name, or by a function.
+ * regular expression on the name, or by a function. tfjs makes names unique: the second model of a process
+ * has `'dense/kernel_1'` where the first has `'dense/kernel'`. Names and expressions find it without that ending, too.
  */
 export type WeightMatcher = string | RegExp | ((weight: tf.Variable) => boolean);
 
@@ -28,10 +29,15 @@ export function matches(matcher: WeightMatcher, weight: tf.Variable): boolean {
       `A function that picks weights must answer true or false, it gave ${shown(answer)} for '${weight.name}'.`,
     );
   }
-  // `search` ignores lastIndex, so a /g expression gives the same answer every time.
-  if (matcher instanceof RegExp) return weight.name.search(matcher) !== -1;
-  return weight.name === matcher || weight.name.startsWith(`${matcher}/`);
+  return [weight.name, weight.name.replace(UNIQUE_ENDING, '')].some((name) => {
+    // `search` ignores lastIndex, so a /g expression gives the same answer every time.
+    if (matcher instanceof RegExp) return name.search(matcher) !== -1;
+    return name === matcher || name.startsWith(`${matcher}/`);
+  });
 }
+
+/** What tfjs-layers appends to the name of a layer's weight that is taken. */
+const UNIQUE_ENDING = /(?<=\/.*)_\d+$/;
 
 /** A matcher as JSON. */
 export type MatcherConfig = { named: string } | { pattern: string; flags: string };

@@ -38,11 +38,11 @@ interface Block {
 export function transformer(data: TextShape, seed: number): Model {
   const made = new Weights(seed);
   const time = data.sequenceLength;
-  const embedding = made.matrix(data.classes, WIDTH);
-  const positions = made.matrix(time, WIDTH);
-  const blocks = Array.from({ length: BLOCKS }, () => made.block());
-  const lastNorm = made.norm();
-  const scores = made.linear(WIDTH, data.classes);
+  const embedding = made.matrix('embedding', data.classes, WIDTH);
+  const positions = made.matrix('positions', time, WIDTH);
+  const blocks = Array.from({ length: BLOCKS }, (_, i) => made.block(`block${i}`));
+  const lastNorm = made.norm('last_norm');
+  const scores = made.linear('scores', WIDTH, data.classes);
   const mask = causalMask(time);
   return {
     description: `${BLOCKS} blocks of width ${WIDTH}, ${HEADS} heads, ${time} places, ${data.classes} characters`,
@@ -108,9 +108,14 @@ function causalMask(time: number): tf.Tensor2D {
   return tf.tensor2d(values, [time, time]);
 }
 
-/** Makes the weights in a fixed order, each with a seed of its own, and keeps the list. */
+/** How many transformers were made in this process. */
+let models = 0;
+
+/** Makes the weights in a fixed order, each with its own seed, and keeps the list. */
 class Weights {
   readonly all: tf.Variable[] = [];
+  /** tfjs refuses a name that is taken. The ending is the one that it gives to names of layers. */
+  readonly #ending = models++ === 0 ? '' : `_${models - 1}`;
   #seed: number;
 
   constructor(seed: number) {
@@ -118,33 +123,39 @@ class Weights {
   }
 
   /** Normal with deviation 0.02, as in GPT-2. */
-  matrix(rows: number, columns: number): tf.Variable<tf.Rank.R2> {
-    return this.#keep(tf.randomNormal([rows, columns], 0, 0.02, 'float32', ++this.#seed));
+  matrix(name: string, rows: number, columns: number): tf.Variable<tf.Rank.R2> {
+    return this.#keep(name, tf.randomNormal([rows, columns], 0, 0.02, 'float32', ++this.#seed));
   }
 
-  linear(from: number, to: number): Linear {
-    return { weight: this.matrix(from, to), bias: this.#keep(tf.zeros([to])) };
-  }
-
-  norm(): Norm {
-    return { scale: this.#keep(tf.ones([WIDTH])), shift: this.#keep(tf.zeros([WIDTH])) };
-  }
-
-  block(): Block {
+  linear(name: string, from: number, to: number): Linear {
     return {
-      beforeAttention: this.norm(),
-      query: this.linear(WIDTH, WIDTH),
-      key: this.linear(WIDTH, WIDTH),
-      value: this.linear(WIDTH, WIDTH),
-      attended: this.linear(WIDTH, WIDTH),
-      beforeMlp: this.norm(),
-      widen: this.linear(WIDTH, 4 * WIDTH),
-      narrow: this.linear(4 * WIDTH, WIDTH),
+      weight: this.matrix(`${name}/kernel`, from, to),
+      bias: this.#keep(`${name}/bias`, tf.zeros([to])),
     };
   }
 
-  #keep<R extends tf.Rank>(initial: tf.Tensor<R>): tf.Variable<R> {
-    const variable = tf.variable(initial);
+  norm(name: string): Norm {
+    return {
+      scale: this.#keep(`${name}/scale`, tf.ones([WIDTH])),
+      shift: this.#keep(`${name}/shift`, tf.zeros([WIDTH])),
+    };
+  }
+
+  block(name: string): Block {
+    return {
+      beforeAttention: this.norm(`${name}/attention_norm`),
+      query: this.linear(`${name}/query`, WIDTH, WIDTH),
+      key: this.linear(`${name}/key`, WIDTH, WIDTH),
+      value: this.linear(`${name}/value`, WIDTH, WIDTH),
+      attended: this.linear(`${name}/attended`, WIDTH, WIDTH),
+      beforeMlp: this.norm(`${name}/mlp_norm`),
+      widen: this.linear(`${name}/widen`, WIDTH, 4 * WIDTH),
+      narrow: this.linear(`${name}/narrow`, 4 * WIDTH, WIDTH),
+    };
+  }
+
+  #keep<R extends tf.Rank>(name: string, initial: tf.Tensor<R>): tf.Variable<R> {
+    const variable = tf.variable(initial, true, `${name}${this.#ending}`);
     initial.dispose();
     this.all.push(variable);
     return variable;

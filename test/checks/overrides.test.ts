@@ -46,3 +46,13 @@ test.each([
     message,
   );
 });
+
+test("a name finds the same weight in the second model of a process, where tfjs appends '_1'", () => {
+  const second = named('hidden/kernel_1');
+  const [other, bare] = [named('hidden/kernel_10/x'), named('w_1')];
+  for (const matcher of ['hidden/kernel', 'hidden/kernel_1', 'hidden', /^hidden\/kernel$/]) {
+    expect(overrideOf([{ weights: matcher }], second)).toBeDefined();
+  }
+  expect(overrideOf([{ weights: 'hidden/kernel' }], other)).toBeUndefined();
+  expect(overrideOf([{ weights: 'w' }], bare)).toBeUndefined(); // a name that its owner gave
+});
