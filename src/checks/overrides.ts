@@ -35,7 +35,7 @@ export function checkOverrides<T extends ForWeights>(
     throw new TypeError(`${name} must be an array of { weights, … }, got ${shown(value)}.`);
   }
   const keys = Object.keys(checks) as (keyof typeof checks & string)[];
-  return value.map((entry: unknown, i) => {
+  return Array.from(value, (entry: unknown, i) => {
     const at = `${name}[${i}]`;
     const given = checkKeys(at, entry, ['weights', ...keys]);
     const weights = checkMatcher(`${at}.weights`, given['weights']);

@@ -93,7 +93,7 @@ export class CycleState {
 
   /** @throws SlowlaneError UNMATCHED_OVERRIDE if an override matches none of `weights`, which are all there are. */
   checkOverrides(weights: readonly tf.Variable[]): void {
-    checkAllMatch('overrides', this.#settings.overrides, weights);
+    checkAllMatch("lookahead()'s overrides", this.#settings.overrides, weights);
     this.#areOverridesChecked = true;
   }
 
@@ -105,7 +105,7 @@ export class CycleState {
       this.checkOverrides(this.#tracking.weights);
     } catch (error) {
       if (!(error instanceof SlowlaneError)) throw error;
-      console.warn(error.message);
+      console.warn(`slowlane: ${error.message}`);
     }
   }
 

@@ -12,6 +12,13 @@ import { isAdaptive } from './step-size.js';
 export interface LayersModelLike {
   /** Its trainable weights; `read` gives the variable. */
   readonly trainableWeights: readonly { read(): tf.Tensor }[];
+  /** Its frozen weights too. */
+  readonly weights?: readonly { read(): tf.Tensor }[];
+}
+
+/** Whatever an override may name: a frozen layer may have its entry. */
+export function namedWeightsOf({ weights, trainableWeights }: LayersModelLike): tf.Variable[] {
+  return (weights ?? trainableWeights).map((weight) => weight.read() as tf.Variable);
 }
 
 /** @throws TypeError if `source` is neither a model nor a list of variables. */
@@ -35,7 +42,7 @@ export function checkModel(
   { slowStepSize }: LookaheadSettings,
 ): void {
   if (model.optimizer !== optimizer) {
-    throw new Error(
+    throw new TypeError(
       'These callbacks belong to another optimizer than the one the model was compiled with. Pass callbacks() of the Lookahead that was given to compile().',
     );
   }

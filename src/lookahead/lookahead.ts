@@ -10,7 +10,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 
 import { FitCallback, type FitHooks } from '../tfjs/fit-callback.js';
-import { checkModel, type LayersModelLike, weightsOf } from './layers-model.js';
+import { checkModel, type LayersModelLike, namedWeightsOf, weightsOf } from './layers-model.js';
 import { checkGradients } from '../autograd/gradients.js';
 import { checkCounters } from './cycle.js';
 import { assertMayStep, assertNoSyncDue, CallGuard } from './call-guard.js';
@@ -364,8 +364,9 @@ export class Lookahead extends tf.Optimizer {
     return this.#guard.turn('attach', async () => {
       const weights = weightsOf(source);
       if ('trainableWeights' in source) {
-        this.#state.checkOverrides(weights);
-        this.#inner.checkOverrides?.(weights);
+        const named = namedWeightsOf(source);
+        this.#state.checkOverrides(named);
+        this.#inner.checkOverrides?.(named);
       }
       await this.#sync.flush();
       this.#own.make(source, hints);

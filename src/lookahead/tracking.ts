@@ -98,12 +98,14 @@ export class Tracking {
     weights: readonly tf.Variable[],
     source: (weight: tf.Variable) => tf.Tensor,
   ): readonly Tracked[] {
-    const fresh = [...new Set(weights)].flatMap((weight) => this.#new(weight) ?? []);
-    if (fresh.length === 0) return [];
-    const restored = this.#claim(
+    const unseen = [...new Set(weights)].filter((weight) => !this.#seen.has(weight));
+    const fresh = unseen.flatMap((weight) => this.#new(weight) ?? []);
+    const excluded = unseen.filter((weight) => this.#seen.get(weight) === null);
+    const restored = this.#claimBeside(
       fresh.map(({ weight }) => weight),
-      null,
+      excluded,
     );
+    if (fresh.length === 0) return [];
     const added = fresh.map((tracked) => this.#numbered(tracked, restored.get(tracked.weight)));
     const sources = new Map<tf.Variable, tf.Tensor>();
     try {
@@ -261,6 +263,29 @@ export class Tracking {
         return saved ? [[weight, saved]] : [];
       }),
     );
+  }
+
+  /**
+   * Restored values of `fresh` weights. An excluded weight takes its values out of what waits: they would be saved
+   * and restored again, long after the weight has left them behind.
+   */
+  #claimBeside(
+    fresh: readonly tf.Variable[],
+    excluded: readonly tf.Variable[],
+  ): ReadonlyMap<tf.Variable, SavedSlow> {
+    if (excluded.length === 0 || this.#restored.length === 0) return this.#claim(fresh, null);
+    let claimed;
+    try {
+      claimed = new Map(this.#claim([...fresh, ...excluded], null));
+    } catch {
+      return this.#claim(fresh, null); // weights without names that were excluded when they were saved
+    }
+    for (const weight of excluded) {
+      const name = claimed.get(weight)?.name;
+      this.#restored = this.#restored.filter((saved) => saved.name !== name);
+      claimed.delete(weight);
+    }
+    return claimed;
   }
 
   #forget(claimed: Iterable<SavedSlow>): void {

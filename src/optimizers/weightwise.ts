@@ -184,15 +184,16 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
    * @throws SlowlaneError UNMATCHED_OVERRIDE, before the first batch, if an entry of `overrides` matches no weight.
    */
   callbacks(): FitCallback[] {
-    const begin = async ({ trainableWeights }: tfl.LayersModel): Promise<void> => {
-      this.checkOverrides(trainableWeights.map((weight) => weight.read() as tf.Variable));
+    // Frozen weights count: their layer may have an entry.
+    const begin = async ({ weights }: tfl.LayersModel): Promise<void> => {
+      this.checkOverrides(weights.map((weight) => weight.read() as tf.Variable));
     };
     return [new FitCallback({ begin, flush: () => this.flush() })];
   }
 
   /** @internal Throws UNMATCHED_OVERRIDE if an entry of `overrides` matches none of all trained weights. */
   checkOverrides(weights: readonly tf.Variable[]): void {
-    checkAllMatch('overrides', this.#policy.overrides, weights);
+    checkAllMatch("the inner optimizer's overrides", this.#policy.overrides, weights);
     this.#knowsOverrides = true;
   }
 

@@ -6,9 +6,11 @@ import fc from 'fast-check';
 import {
   adam,
   Lookahead,
+  loadTraining,
   lookahead,
   type LookaheadOptions,
   momentum,
+  saveTraining,
   sgd,
   type SlowFormat,
 } from 'slowlane';
@@ -284,4 +286,63 @@ test('a config keeps overrides', () => {
   expect(JSON.stringify(config['overrides'])).not.toContain('_'); // tfjs would camel-case it
   const next = Lookahead.fromConfig(Lookahead as never, config) as unknown as Lookahead;
   expect(next.getConfig()).toEqual(optimizer.getConfig());
+});
+
+test('a weight that is excluded for a while forgets its restored slow value', async () => {
+  await tf.setBackend('cpu');
+  const a = tf.variable(tf.scalar(0), true, 'stage/a');
+  const b = tf.variable(tf.scalar(0), true, 'stage/b');
+  const loss = () => tf.add(a, b) as tf.Scalar; // each step: −1
+  let saved: Uint8Array | null = null;
+  const stage = async (steps: number, options: LookaheadOptions = {}) => {
+    const optimizer = lookahead(sgd({ learningRate: 1 }), {
+      syncPeriod: 2,
+      workers: 0,
+      slowStepSize: 1,
+      ...options,
+    });
+    if (saved !== null) await loadTraining(saved, optimizer, [a, b]);
+    for (let i = 0; i < steps; i++) await optimizer.step(loss, false, [a, b]);
+    saved = await saveTraining(optimizer, [a, b]);
+    return optimizer;
+  };
+  (await stage(2)).dispose(); // both −1·2
+  (await stage(10, { overrides: [{ weights: 'stage/a', exclude: true }] })).dispose();
+  const optimizer = await stage(0); // without the override: slow of a := its value now
+  await optimizer.attach([a, b]);
+  await optimizer.withSlowWeights(() => {
+    expect([...valuesOf(a), ...valuesOf(b)]).toEqual([-12, -12]);
+  });
+  optimizer.dispose();
+  const all = lookahead(sgd({ learningRate: 1 }), {
+    syncPeriod: 2,
+    workers: 0,
+    overrides: [{ weights: 'stage', exclude: true }],
+  });
+  await loadTraining(saved!, all, [a, b]);
+  await all.step(loss, false, [a, b]);
+  await all.finish(); // nothing waits for a weight
+  expect(valuesOf(a)).toEqual([-13]);
+  all.dispose();
+  tf.dispose([a, b]);
+});
+
+test('a frozen layer may have an override', async () => {
+  await tf.setBackend('cpu');
+  const [base, top] = [
+    tfl.layers.dense({ units: 2, inputShape: [2], name: 'frozen_base' }),
+    tfl.layers.dense({ units: 1 }),
+  ];
+  base.trainable = false;
+  const model = tfl.sequential({ layers: [base, top] });
+  const optimizer = lookahead(
+    adam({ overrides: [{ weights: 'frozen_base', moments: 'device:q8' }] }),
+    { workers: 0, overrides: [{ weights: 'frozen_base', slow: 'host:f16' }] },
+  );
+  model.compile({ optimizer, loss: 'meanSquaredError' });
+  const [x, y] = [tf.ones([4, 2]), tf.ones([4, 1])];
+  await model.fit(x, y, { epochs: 1, verbose: 0, callbacks: optimizer.callbacks() });
+  expect(optimizer.iterations).toBe(1);
+  optimizer.dispose();
+  tf.dispose([x, y]);
 });

@@ -193,7 +193,7 @@ onEveryEngine(() => {
     }
     expect(warnings).toEqual([0, 1, 1, 1]); // the second micro-batch completes the step
     expect(warn.mock.calls[0]?.[0]).toMatch(
-      /^slowlane: overrides\[0\] matches no weight.*'dense\/kernel'/,
+      /^slowlane: the inner optimizer's overrides\[0\] matches no weight.*'dense\/kernel'/,
     );
     optimizer.dispose();
     tf.dispose(weights);

@@ -5,7 +5,6 @@ import { InvalidArgumentError, Option } from 'commander';
 import { nearest } from '../../checks/check.js';
 import { MOMENT_POLICIES, type MomentPolicy } from '../../optimizers/step-options.js';
 import { SLOW_FORMATS, type SlowFormat } from '../../slow/slow-format.js';
-import { stepSize } from './options.js';
 
 /** One `--override`, as it is kept in the run record. */
 export interface Override {
@@ -65,13 +64,13 @@ export function parseOverride(text: string): Override {
       `'${weights}' is not a regular expression. It ends at the first ':'; write \\x3a for a ':' in it.`,
     );
   }
-  const values: Values = Object.assign(
-    {},
-    ...text
-      .slice(end + 1)
-      .split(',')
-      .map(setting),
-  );
+  const values: Values = {};
+  for (const one of text.slice(end + 1).split(',')) {
+    const value = setting(one);
+    const twice = Object.keys(value).find((key) => key in values);
+    if (twice !== undefined) throw new InvalidArgumentError(`It sets ${one.split('=')[0]} twice.`);
+    Object.assign(values, value);
+  }
   if (values.exclude === true && (values.slow ?? values.slowStepSize) !== undefined) {
     throw new InvalidArgumentError(
       'exclude leaves no slow weights for slow or slow-step-size to act on.',
@@ -102,8 +101,8 @@ function oneOf<const C extends string>(
 }
 
 function numberOf(value = ''): number {
-  const number = value === 'adaptive' ? NaN : stepSize(value);
-  if (typeof number === 'number' && !Number.isNaN(number)) return number;
+  const number = Number(value);
+  if (value.trim() !== '' && number >= 0 && number <= 1) return number;
   throw new InvalidArgumentError(
     'slow-step-size of some weights must be a number from 0 to 1: adaptive is for all weights together.',
   );

@@ -30,6 +30,9 @@ export function checkTogether(raw: RawTrainOptions, model: ModelName, command: C
   checkCombination(raw.data, model, raw.engine);
   if (raw.vram !== undefined) checkBudgetKeeper(raw.engine);
   const moments = [raw.moments, ...raw.override.map((one) => one.moments ?? 'device:f32')];
+  if (raw.inner === 'sgd' && raw.override.some((one) => one.moments !== undefined)) {
+    throw new UsageError('--override sets moments, and --inner sgd has none. Leave moments out.');
+  }
   const changed = moments.find((policy) => policy !== 'device:f32');
   if (raw.lookahead && changed !== undefined) checkMomentsAreLeftAlone(raw, changed);
   if (!raw.lookahead) refuseLookaheadOptions(raw, command);

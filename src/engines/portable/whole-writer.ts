@@ -23,8 +23,11 @@ export class WholeWriter implements DeviceWriter {
     if (start + from.length < variable.size) return;
     this.#open = null;
     const value = tf.tensor(values, variable.shape, 'float32');
-    variable.assign(value);
-    value.dispose();
+    try {
+      variable.assign(value);
+    } finally {
+      value.dispose();
+    }
     this.#replaced(variable);
   }
 }
