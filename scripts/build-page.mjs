@@ -1,5 +1,5 @@
 // Bundles the scripts of the report (src/report/page/main.ts), with uPlot and the style, into
-// src/report/page-code.ts. `--check` writes nothing and exits with 1 if the committed file is not what a fresh build
+// src/report/page-generated.ts. `--check` writes nothing and exits with 1 if the committed file is not what a fresh build
 // gives.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { build } from 'vite';
 
 const page = new URL('../src/report/page/', import.meta.url);
-const target = new URL('../src/report/page-code.ts', import.meta.url);
+const target = new URL('../src/report/page-generated.ts', import.meta.url);
 
 const [{ output }] = await build({
   configFile: false,
@@ -41,7 +41,7 @@ export const PAGE_STYLE =
 if (process.argv.includes('--check')) {
   if (readFileSync(target, 'utf8') !== fresh) {
     console.error(
-      'src/report/page-code.ts is not what src/report/page/ gives: run `npm run page` and commit it.',
+      'src/report/page-generated.ts is not what src/report/page/ gives: run `npm run page` and commit it.',
     );
     process.exitCode = 1;
   }

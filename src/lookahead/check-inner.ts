@@ -4,7 +4,7 @@ import type * as tf from '@tensorflow/tfjs-core';
 
 import { SlowlaneError } from '../checks/errors.js';
 import type { LookaheadSettings } from './options.js';
-import type { InnerOptimizer } from '../optimizers/inner.js';
+import type { InnerOptimizer } from '../optimizers/inner-optimizer.js';
 import { isAdaptive } from './step-size.js';
 
 /**

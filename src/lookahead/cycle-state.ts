@@ -5,7 +5,7 @@ import type * as tf from '@tensorflow/tfjs-core';
 
 import { SlowlaneError } from '../checks/errors.js';
 import { checkAllMatch } from '../checks/overrides.js';
-import type { InnerOptimizer } from '../optimizers/inner.js';
+import type { InnerOptimizer } from '../optimizers/inner-optimizer.js';
 import type { SlowStore } from '../slow/slow-store.js';
 import type { SavedSlow } from '../snapshot/lookahead-state.js';
 import { SyncCycle } from './cycle.js';

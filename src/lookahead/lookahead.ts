@@ -28,7 +28,7 @@ import type { CycleState } from './cycle-state.js';
 import type { Plan } from '../plan/make-plan.js';
 import { checkAppliesGradients, checkInner, takeOver } from './check-inner.js';
 import { asInner } from '../optimizers/foreign.js';
-import type { InnerOptimizer } from '../optimizers/inner.js';
+import type { InnerOptimizer } from '../optimizers/inner-optimizer.js';
 import type { NamedTensor } from '../tfjs/named-tensor.js';
 import { TakenTensors, toTensors } from '../snapshot/lookahead-state.js';
 import type { LookaheadStats } from './stats.js';
@@ -375,8 +375,7 @@ export class Lookahead extends tf.Optimizer {
   }
 
   #step(f: () => tf.Scalar, returnCost: boolean, varList?: tf.Variable[]): tf.Scalar | null {
-    // Without a list, only weights that get a gradient count: among all trainable variables there may be
-    // state of other optimizers (tfjs's Adam registers its own as trainable).
+    // Without a list, only weights that get a gradient count: tfjs's Adam registers its state as trainable.
     const cost = this.#guard.stepping('minimize', () =>
       this.#inner.minimize(f, returnCost, varList, (weights) =>
         this.#state.stepping(varList ?? weights),

@@ -7,7 +7,7 @@ import { keep } from '@tensorflow/tfjs-core';
 import { firstNonFinite } from '../engines/finite.js';
 import { currentDevice } from '../engines/current-device.js';
 import { SlowlaneError } from '../checks/errors.js';
-import type { InnerOptimizer, SecondMoment } from '../optimizers/inner.js';
+import type { InnerOptimizer, SecondMoment } from '../optimizers/inner-optimizer.js';
 import type { SlowParts, SlowStore } from '../slow/slow-store.js';
 import {
   type AdaptiveStepSize,

@@ -8,7 +8,7 @@ import { createBlender, defaultWorkers } from '#worker-blender';
 import { SlowlaneError } from '../checks/errors.js';
 import { currentDevice } from '../engines/current-device.js';
 import { firstNonFinite } from '../engines/finite.js';
-import type { InnerOptimizer } from '../optimizers/inner.js';
+import type { InnerOptimizer } from '../optimizers/inner-optimizer.js';
 import type { Blender } from '../sync/blender.js';
 import { StoreByPlace } from '../sync/store-by-place.js';
 import type { CallGuard } from './call-guard.js';

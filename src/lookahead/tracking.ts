@@ -4,7 +4,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 
 import type { LookaheadSettings } from './options.js';
-import type { InnerOptimizer } from '../optimizers/inner.js';
+import type { InnerOptimizer } from '../optimizers/inner-optimizer.js';
 import { formatOf, type SlowStore, type Storable } from '../slow/slow-store.js';
 import type { SlowStepSize } from './step-size.js';
 import type { SavedSlow } from '../snapshot/lookahead-state.js';

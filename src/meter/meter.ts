@@ -13,7 +13,7 @@ import { engineOf } from '../engine/engine.js';
 import type { MeterSource, MeterSourceKind } from '../engine/meter-source.js';
 import type { TimelineData } from './timeline-data.js';
 import { type MeterEvent, Timeline } from './timeline.js';
-import { TensorCount } from './tensor-count.js';
+import { TensorCount } from './tensor-meter.js';
 
 /** Options of `meter()`. */
 export interface MeterOptions {

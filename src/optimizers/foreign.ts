@@ -20,7 +20,7 @@ import {
   gradientNames,
   matchGradients,
 } from '../autograd/gradients.js';
-import type { BeginStep, InnerOptimizer, StateTensor, SecondMoment } from './inner.js';
+import type { BeginStep, InnerOptimizer, StateTensor, SecondMoment } from './inner-optimizer.js';
 import type { NamedTensor } from '../tfjs/named-tensor.js';
 import { WeightwiseOptimizer } from './weightwise.js';
 

@@ -13,7 +13,7 @@ import type { RuleConstants, StateSpec, UpdateRule } from '../formula/update-rul
 import { FitCallback } from '../tfjs/fit-callback.js';
 import type { NamedTensor } from '../tfjs/named-tensor.js';
 import { canRecord } from '../tfjs/tape.js';
-import type { BeginStep, InnerOptimizer, SecondMoment, StateTensor } from './inner.js';
+import type { BeginStep, InnerOptimizer, SecondMoment, StateTensor } from './inner-optimizer.js';
 import { type LearningRate, checkLearningRate, rateAt, rateConfig } from './learning-rate.js';
 import { OptimizerState } from './state/optimizer-state.js';
 import { type SavedState, loadState, saveState } from './state/saved-state.js';

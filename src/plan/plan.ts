@@ -6,8 +6,8 @@ import type { GradientLifetime, MomentPolicy } from '../optimizers/step-options.
 import type { SlowFormat } from '../slow/slow-format.js';
 import type { PlannedLayers } from './activations.js';
 import { type BusName, checkBus } from './bus.js';
-import { INNER_NAMES, type InnerName } from './inner-names.js';
-import { ruleOf } from './inner-rules.js';
+import { INNER_NAMES, type InnerName } from '../optimizers/rules/names.js';
+import { ruleOf } from './rules.js';
 import { makePlan, type Plan } from './make-plan.js';
 import { type PlannableModel, readModel } from './model.js';
 import {

@@ -4,7 +4,7 @@ import { escapeHtml, escapeJson } from './html.js';
 import { type NamedRun, type ReportData, reportData } from './data.js';
 import { withRecentMoves } from './memory-points.js';
 import { type LiveNote, recipeOf, type ReportParts, reportParts, titleOf } from './parts.js';
-import { PAGE_SCRIPT, PAGE_STYLE } from './page-code.js';
+import { PAGE_SCRIPT, PAGE_STYLE } from './page-generated.js';
 import type { RunRecord } from '../records/run-record.js';
 
 /** What a page shows, and what changes while its run goes on. */

@@ -11,7 +11,7 @@ import {
   schedules,
   sgd,
 } from '#src/optimizers/index.js';
-import { Adam } from '#src/optimizers/adam.js';
+import { Adam } from '#src/optimizers/rules/adam.js';
 import { noise, onEveryEngine, valuesOf } from '../engines.js';
 
 const warm = schedules.warmup({

@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { ForeignInner, asInner } from '#src/optimizers/foreign.js';
 import { adam } from '#src/optimizers/index.js';
-import type { InnerOptimizer } from '#src/optimizers/inner.js';
+import type { InnerOptimizer } from '#src/optimizers/inner-optimizer.js';
 import golden from '../golden.json' with { type: 'json' };
 import { halfSquare, onEveryEngine, valuesOf } from '../engines.js';
 

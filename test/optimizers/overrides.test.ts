@@ -4,7 +4,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
 import { lookahead } from 'slowlane';
 import { describe, expect, test, vi } from 'vitest';
-import { Adam } from '#src/optimizers/adam.js';
+import { Adam } from '#src/optimizers/rules/adam.js';
 import { adam, momentum, sgd } from '#src/optimizers/index.js';
 import type { MomentPolicy, StepOptions } from '#src/optimizers/step-options.js';
 import type { WeightwiseOptimizer } from '#src/optimizers/weightwise.js';

@@ -5,7 +5,7 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { parseCount } from '../../checks/counts.js';
 import type { GradientLifetime, MomentPolicy } from '../../optimizers/step-options.js';
 import { BUS_BYTES_PER_SECOND, checkBus } from '../../plan/bus.js';
-import { INNER_NAMES, type InnerName } from '../../plan/inner-names.js';
+import { INNER_NAMES, type InnerName } from '../../optimizers/rules/names.js';
 import { CHOICES } from '../../plan/policies.js';
 import type { SlowFormat } from '../../slow/slow-format.js';
 import { UsageError } from '../terminal/cli-error.js';

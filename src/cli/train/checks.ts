@@ -3,7 +3,7 @@
 import type { Command } from 'commander';
 
 import { MODEL_NAMES, type ModelName, needsConvolutions, WASM_LIMIT } from '../../models/names.js';
-import type { InnerName } from '../../plan/inner-names.js';
+import type { InnerName } from '../../optimizers/rules/names.js';
 import type { MomentPolicy } from '../../optimizers/step-options.js';
 import { UsageError } from '../terminal/cli-error.js';
 import { lookaheadOverrides } from '../terminal/override.js';

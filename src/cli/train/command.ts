@@ -4,7 +4,7 @@ import { Command, Option } from 'commander';
 
 import { MODEL_NAMES } from '../../models/names.js';
 import { GRADIENT_LIFETIMES, MOMENT_POLICIES } from '../../optimizers/step-options.js';
-import { INNER_NAMES } from '../../plan/inner-names.js';
+import { INNER_NAMES } from '../../optimizers/rules/names.js';
 import { SLOW_FORMATS } from '../../slow/slow-format.js';
 import {
   choice,

@@ -4,7 +4,7 @@
 import type { DataShape } from '../../models/dataset.js';
 import type { ModelName } from '../../models/names.js';
 import type { GradientLifetime, MomentPolicy } from '../../optimizers/step-options.js';
-import type { InnerName } from '../../plan/inner-names.js';
+import type { InnerName } from '../../optimizers/rules/names.js';
 import type { SlowFormat } from '../../slow/slow-format.js';
 import type { Override } from '../terminal/override.js';
 

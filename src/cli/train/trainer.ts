@@ -2,7 +2,7 @@
 
 import type * as tf from '@tensorflow/tfjs-core';
 import { adaptive, lookahead, type LookaheadStats, type WeightwiseOptimizer } from '../../index.js';
-import { makeInner } from '../../plan/inner-rules.js';
+import { makeInner } from '../../optimizers/rules/by-name.js';
 import { checkAllMatch } from '../../checks/overrides.js';
 import type { HostMemory, SyncRecord } from '../../records/run-record.js';
 import type { SyncTotals } from '../../records/step-times.js';

@@ -8,7 +8,7 @@ import { makeOffloadedState } from '../../engine/engine.js';
 import type { OffloadedState } from '../../engine/offloaded-state.js';
 import type { StateSpec } from '../../formula/update-rule.js';
 import type { NamedTensor } from '../../tfjs/named-tensor.js';
-import type { StateTensor } from '../inner.js';
+import type { StateTensor } from '../inner-optimizer.js';
 import { type MomentPolicy, stateStorage } from '../step-options.js';
 import { matchSaved } from './match-saved.js';
 import { WeightState } from './weight-state.js';

@@ -17,7 +17,7 @@ import type { StateSpec } from '../../formula/update-rule.js';
 import type { StateVariables } from '../../formula/weight-update.js';
 import { hostTensor } from '../../tfjs/host-tensor.js';
 import type { NamedTensor } from '../../tfjs/named-tensor.js';
-import type { StateTensor } from '../inner.js';
+import type { StateTensor } from '../inner-optimizer.js';
 import type { StateStorage } from '../step-options.js';
 import { DeviceTensor, HostTensor, type StoredTensor } from './stored-tensor.js';
 

@@ -7,7 +7,7 @@ import type { BackwardPass, PassHooks } from '../../autograd/backward-pass.js';
 import type { WeightGradient } from '../../autograd/gradients.js';
 import { type Clipping, clipFor, disposeClip } from '../../formula/clipping.js';
 import type { RuleConstants, UpdateRule } from '../../formula/update-rule.js';
-import type { BeginStep } from '../inner.js';
+import type { BeginStep } from '../inner-optimizer.js';
 import type { OptimizerState } from '../state/optimizer-state.js';
 import { MicroBatches } from './micro-batches.js';
 import { type Batches, type Gradient, WeightUpdates } from './weight-updates.js';

@@ -2,7 +2,7 @@
 
 import type { PlannedLayer } from '../../../plan/activations.js';
 import { policyBytes } from '../../../plan/policy-bytes.js';
-import { ruleOf } from '../../../plan/inner-rules.js';
+import { ruleOf } from '../../../plan/rules.js';
 import { largestThat } from '../../../plan/largest.js';
 import type { FitOptions } from './record.js';
 import type { BenchPolicy } from '../../../measure/workloads/policies.js';

@@ -5,7 +5,7 @@ import { updateInPlaceOn } from './in-place.js';
 import { bindingsIn } from '#src/engines/webgpu/update/kernel.js';
 import { gridFor, kernelSource } from '#src/engines/webgpu/update/update-wgsl.js';
 import { adam, sgd } from '#src/optimizers/index.js';
-import { sgdRule } from '#src/optimizers/sgd.js';
+import { sgdRule } from '#src/optimizers/rules/sgd.js';
 import { type Engine, engineOf, registerEngine } from '#src/engine/engine.js';
 import type { Updater } from '#src/formula/weight-update.js';
 import type { Assignment } from '#src/formula/update-rule.js';

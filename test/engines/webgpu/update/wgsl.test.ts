@@ -6,12 +6,12 @@ import {
   gridFor,
   kernelSource,
 } from '#src/engines/webgpu/update/update-wgsl.js';
-import { adamRule } from '#src/optimizers/adam.js';
+import { adamRule } from '#src/optimizers/rules/adam.js';
 import {
   type QuantizedKernelSpec,
   quantizedKernelSource,
 } from '#src/engines/webgpu/update/update-q8-wgsl.js';
-import { momentumRule } from '#src/optimizers/momentum.js';
+import { momentumRule } from '#src/optimizers/rules/momentum.js';
 import type { Assignment } from '#src/formula/update-rule.js';
 
 const momentum: KernelSpec = {

@@ -7,10 +7,10 @@
  * Source: Polyak 1964; Sutskever et al., "On the importance of initialization and momentum in deep
  * learning", 2013. Equal to `tf.train.momentum`: γ is outside of m, so a schedule acts at once.
  */
-import type { Assignment, UpdateRule } from '../formula/update-rule.js';
-import type { StepOptions } from './step-options.js';
+import type { Assignment, UpdateRule } from '../../formula/update-rule.js';
+import type { StepOptions } from '../step-options.js';
 import { ruleClass } from './rule-class.js';
-import type { WeightwiseOptimizer } from './weightwise.js';
+import type { WeightwiseOptimizer } from '../weightwise.js';
 
 /** Options of `momentum()`. */
 export interface MomentumOptions extends StepOptions {

@@ -7,10 +7,10 @@
  * Source: Duchi, Hazan & Singer, "Adaptive Subgradient Methods for Online Learning and Stochastic
  * Optimization", 2011. Equal to `tf.train.adagrad`: ε is under the root.
  */
-import type { UpdateRule } from '../formula/update-rule.js';
-import type { StepOptions } from './step-options.js';
+import type { UpdateRule } from '../../formula/update-rule.js';
+import type { StepOptions } from '../step-options.js';
 import { ruleClass } from './rule-class.js';
-import type { WeightwiseOptimizer } from './weightwise.js';
+import type { WeightwiseOptimizer } from '../weightwise.js';
 
 /** Options of `adagrad()`. */
 export interface AdagradOptions extends StepOptions {

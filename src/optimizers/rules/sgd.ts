@@ -5,10 +5,10 @@
  *
  * Source: Robbins & Monro, "A Stochastic Approximation Method", 1951. Equal to `tf.train.sgd`.
  */
-import type { RuleConstants, UpdateRule } from '../formula/update-rule.js';
-import type { StepOptions } from './step-options.js';
+import type { RuleConstants, UpdateRule } from '../../formula/update-rule.js';
+import type { StepOptions } from '../step-options.js';
 import { ruleClass } from './rule-class.js';
-import type { WeightwiseOptimizer } from './weightwise.js';
+import type { WeightwiseOptimizer } from '../weightwise.js';
 
 /** Options of `sgd()`. */
 export type SgdOptions = StepOptions;

@@ -10,11 +10,11 @@
  * `tf.train.rmsprop` except in one sign: tfjs takes √(r − (h² + ε)), which is NaN once gradients are
  * steady. Without momentum there is no state for it.
  */
-import type { Algebra } from '../formula/algebra.js';
-import type { Assignment, Operands, UpdateRule } from '../formula/update-rule.js';
-import type { StepOptions } from './step-options.js';
+import type { Algebra } from '../../formula/algebra.js';
+import type { Assignment, Operands, UpdateRule } from '../../formula/update-rule.js';
+import type { StepOptions } from '../step-options.js';
 import { ruleClass } from './rule-class.js';
-import type { WeightwiseOptimizer } from './weightwise.js';
+import type { WeightwiseOptimizer } from '../weightwise.js';
 
 /** Options of `rmsprop()`. */
 export interface RmspropOptions extends StepOptions {

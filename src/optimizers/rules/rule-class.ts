@@ -1,9 +1,9 @@
 /** Makes an optimizer class of an update rule: the part that all rules have in common. */
 import * as tf from '@tensorflow/tfjs-core';
-import { checkBoolean, checkKeys, checkNumber } from '../checks/check.js';
-import type { RuleConstants, UpdateRule } from '../formula/update-rule.js';
-import { STEP_OPTIONS } from './step-options.js';
-import { WeightwiseOptimizer } from './weightwise.js';
+import { checkBoolean, checkKeys, checkNumber } from '../../checks/check.js';
+import type { RuleConstants, UpdateRule } from '../../formula/update-rule.js';
+import { STEP_OPTIONS } from '../step-options.js';
+import { WeightwiseOptimizer } from '../weightwise.js';
 
 /** The class of `rule`, registered under the name by which TensorFlow.js saves and finds it. */
 export function ruleClass(

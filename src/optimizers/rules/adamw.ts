@@ -17,9 +17,9 @@ import {
   adamRule,
   adamScalars,
 } from './adam.js';
-import type { Assignment, UpdateRule } from '../formula/update-rule.js';
+import type { Assignment, UpdateRule } from '../../formula/update-rule.js';
 import { ruleClass } from './rule-class.js';
-import type { WeightwiseOptimizer } from './weightwise.js';
+import type { WeightwiseOptimizer } from '../weightwise.js';
 
 /** Options of `adamw()`. */
 export interface AdamwOptions extends AdamOptions {

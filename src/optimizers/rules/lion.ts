@@ -7,10 +7,10 @@
  * Source: Chen et al., "Symbolic Discovery of Optimization Algorithms", arXiv 2302.06675. Every element
  * moves by γ, so rates are 3 to 10 times smaller than Adam's.
  */
-import type { UpdateRule } from '../formula/update-rule.js';
-import type { StepOptions } from './step-options.js';
+import type { UpdateRule } from '../../formula/update-rule.js';
+import type { StepOptions } from '../step-options.js';
 import { ruleClass } from './rule-class.js';
-import type { WeightwiseOptimizer } from './weightwise.js';
+import type { WeightwiseOptimizer } from '../weightwise.js';
 
 /** Options of `lion()`. */
 export interface LionOptions extends StepOptions {

@@ -8,11 +8,11 @@
  * Source: Kingma & Ba, "Adam: A Method for Stochastic Optimization", arXiv 1412.6980. Equal to
  * `tf.train.adam`: ε is outside of the root. γ / (1 − β₁ᵗ) is one number of the step.
  */
-import type { Algebra } from '../formula/algebra.js';
-import type { Assignment, Operands, UpdateRule } from '../formula/update-rule.js';
-import type { StepOptions } from './step-options.js';
+import type { Algebra } from '../../formula/algebra.js';
+import type { Assignment, Operands, UpdateRule } from '../../formula/update-rule.js';
+import type { StepOptions } from '../step-options.js';
 import { ruleClass } from './rule-class.js';
-import type { WeightwiseOptimizer } from './weightwise.js';
+import type { WeightwiseOptimizer } from '../weightwise.js';
 
 /** Options of `adam()`. */
 export interface AdamOptions extends StepOptions {
