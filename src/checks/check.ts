@@ -89,7 +89,8 @@ export function checkKeys(
 ): Readonly<Record<string, unknown>> {
   if (options === undefined) return {};
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
-    const first = allowed[0] === undefined ? '{}' : `{ ${allowed[0]}: … }`;
+    const usual = allowed.find((name) => name === 'learningRate') ?? allowed[0];
+    const first = usual === undefined ? '{}' : `{ ${usual}: … }`;
     throw new TypeError(`${of} takes one object of options, ${first}, got ${shown(options)}.`);
   }
   for (const key of Object.keys(options)) {

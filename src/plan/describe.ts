@@ -46,13 +46,15 @@ export function verdictOf(plan: Plan): string[] {
       `  on the host: ${formatBytes(pick.hostBytes)}; over the bus: ${formatBytes(pick.bus.meanBytesPerStep)} a step`,
       ...(count === 0
         ? []
-        : [`  slow weights cross the bus in ${count} pieces of at most ${formatBytes(bytes)}`]),
+        : [
+            `  slow weights cross the bus in ${count} ${count === 1 ? 'piece' : 'pieces'} of at most ${formatBytes(bytes)}`,
+          ]),
     ];
   }
   if (shortfall === null) return [];
   return [
     `Nothing fits. ${closest(shortfall)}`,
-    'Each of these changes would suffice:',
+    'Any one of these changes is enough:',
     ...shortfall.remedies.map(({ text }) => `  - ${text}`),
   ];
 }
@@ -62,7 +64,7 @@ export function describeShortfall({ shortfall, vramBudgetBytes }: Plan): string 
   if (shortfall === null) return '';
   return (
     `Nothing fits into the VRAM budget of ${formatBytes(vramBudgetBytes)}. ${closest(shortfall)} ` +
-    `Each of these changes would suffice: ${shortfall.remedies.map(({ text }) => text).join('; ')}.`
+    `Any one of these changes is enough: ${shortfall.remedies.map(({ text }) => text).join('; ')}.`
   );
 }
 

@@ -52,7 +52,7 @@ function parsed(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {
-    throw new SlowlaneError('DATA', 'This is not JSON.', {}, { cause });
+    throw new SlowlaneError('DATA', 'It is not JSON.', {}, { cause });
   }
 }
 

@@ -89,5 +89,5 @@ function partialNote({ name, record }: NamedRun, _: number, runs: readonly Named
 function engineNote(runs: readonly NamedRun[]): string {
   const engines = [...new Set(runs.map(({ record }) => record.engine.name))];
   if (engines.length < 2) return '';
-  return `<p class="partial" role="note"><strong>Different engines</strong> (${escapeHtml(engines.join(', '))}): memory and times of these runs do not compare.</p>`;
+  return `<p class="partial" role="note"><strong>Different engines</strong> (${escapeHtml(engines.join(', '))}): memory and times of these runs cannot be compared.</p>`;
 }

@@ -3,7 +3,7 @@
 import { table, type TableRow } from './html.js';
 import { formatBytes, formatCount } from '../checks/quantities.js';
 import type { NamedRun } from './data.js';
-import type { RunRecord } from '../records/run-record.js';
+import type { TimelineData } from '../meter/timeline-data.js';
 
 const UNSEEN = '–';
 /** The categories that TensorFlow.js's own count can distinguish; everything else counts as activations. */
@@ -11,46 +11,41 @@ const SEEN_OF_TENSORS = ['weights', 'moments', 'activations'];
 
 /** Empty where no run has a timeline. */
 export function peakTable(runs: readonly NamedRun[]): string {
-  const timed = runs.filter(({ record }) => record.timeline !== null);
-  if (timed.length === 0) return '';
+  const peaks = runs.map(({ record: { timeline } }) => timeline && peakOf(timeline));
+  const categories = peaks.find((peak) => peak !== null)?.categories;
+  if (categories === undefined) return '';
+  // A run without a timeline keeps its column: the colours of columns go by their places.
+  const row = (label: string, valueOf: (peak: Peak) => string): TableRow => ({
+    label,
+    values: peaks.map((peak) => (peak === null ? UNSEEN : valueOf(peak))),
+  });
   return table(
     'Most allocated at one time',
-    timed.map(({ name }) => name),
-    peakRows(timed),
+    runs.map(({ name }) => name),
+    [
+      row('Total', ({ total }) => formatBytes(total)),
+      ...categories.map((category, at) =>
+        row(`${category[0]?.toUpperCase()}${category.slice(1)}`, ({ bytes, isSeen }) =>
+          isSeen(category) ? formatBytes(bytes[at] ?? 0) : UNSEEN,
+        ),
+      ),
+      row('In step', ({ step }) => formatCount(step)),
+      row('In phase', ({ phase }) => phase),
+      row('At any time in use, without the pool', ({ inUse, isSeen }) =>
+        isSeen('pool') ? formatBytes(inUse) : UNSEEN,
+      ),
+      row('Budget', ({ budget }) => (budget === null ? 'none' : formatBytes(budget))),
+    ],
   );
 }
 
-function peakRows(runs: readonly NamedRun[]): TableRow[] {
-  const peaks = runs.map(({ record }) => peakOf(record));
-  const categories = peaks[0]?.categories ?? [];
-  return [
-    { label: 'In all', values: peaks.map(({ total }) => formatBytes(total)) },
-    ...categories.map((label, at) => ({
-      label: `${label[0]?.toUpperCase()}${label.slice(1)}`,
-      values: peaks.map(({ bytes, isSeen }) =>
-        isSeen(label) ? formatBytes(bytes[at] ?? 0) : UNSEEN,
-      ),
-    })),
-    { label: 'In step', values: peaks.map(({ step }) => formatCount(step)) },
-    { label: 'In phase', values: peaks.map(({ phase }) => phase) },
-    {
-      label: 'At any time in use, without the pool',
-      values: peaks.map(({ inUse, isSeen }) => (isSeen('pool') ? formatBytes(inUse) : UNSEEN)),
-    },
-    {
-      label: 'Budget',
-      values: peaks.map(({ budget }) => (budget === null ? 'none' : formatBytes(budget))),
-    },
-  ];
-}
+type Peak = ReturnType<typeof peakOf>;
 
-function peakOf({ timeline }: RunRecord) {
-  const { categories = [], phases = [], peak, steps, budgetBytes = null } = timeline ?? {};
-  const { source = 'allocator' } = timeline ?? {};
-  const bytes = peak?.bytes ?? [];
+function peakOf({ categories, phases, peak, steps, budgetBytes, source }: TimelineData) {
+  const { bytes } = peak;
   const pool = categories.indexOf('pool');
-  const inUse = (steps?.step ?? []).map((_, row) =>
-    (steps?.peak ?? []).reduce((sum, of, at) => sum + (at === pool ? 0 : (of[row] ?? 0)), 0),
+  const inUse = steps.step.map((_, row) =>
+    steps.peak.reduce((sum, of, at) => sum + (at === pool ? 0 : (of[row] ?? 0)), 0),
   );
   return {
     categories,
@@ -58,8 +53,8 @@ function peakOf({ timeline }: RunRecord) {
     total: bytes.reduce((sum, held) => sum + held, 0),
     inUse: inUse.reduce((most, held) => Math.max(most, held), 0),
     bytes: categories.map((_, at) => bytes[at] ?? 0),
-    step: peak?.step ?? 0,
-    phase: phases[peak?.phase ?? 0] ?? '',
+    step: peak.step,
+    phase: phases[peak.phase] ?? '',
     budget: budgetBytes,
   };
 }

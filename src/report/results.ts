@@ -27,7 +27,7 @@ ${groups.map(({ title, rows }) => table(title, heads, rows)).join('\n')}
 ${table('Options', heads, rowsOf(runs.map(({ record }) => optionRows(record))))}
 ${table('Machine', heads, rowsOf(runs.map(({ record }) => machineRows(record))))}
 </div>
-${runs.map(({ record }) => `<p class="command"><code>${escapeHtml(['slowlane', ...record.command].join(' '))}</code></p>`).join('\n')}
+${runs.map(({ record }) => `<p class="command"><code>${escapeHtml(['slowlane', ...record.command].map(quoted).join(' '))}</code></p>`).join('\n')}
 </section>`;
 }
 
@@ -71,4 +71,9 @@ function machineRows(record: RunRecord): SummaryRow[] {
     { label: 'Memory', value: formatBytes(platform.memoryBytes) },
   ];
   return rows.filter(({ value }) => value !== '');
+}
+
+/** An argument as a shell takes it. */
+function quoted(argument: string): string {
+  return /^[\w@%+=:,./-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", `'\\''`)}'`;
 }

@@ -64,7 +64,7 @@ const { first } = timeline(2);
 const nowhere = { ...timeline(2), first: { ...first, to: first.to.map(() => 99) } };
 const uneven = { ...timeline(2), first: { ...timeline(2).first, bytes: [1] } };
 test.each([
-  ['{', 'This is not JSON.'],
+  ['{', 'It is not JSON.'],
   ['[]', 'This is no record of a run'],
   ['{"tool":"other"}', 'This is no record of a run'],
   [damaged({ version: 3 }), 'This record has version 3; this slowlane reads version 2.'],

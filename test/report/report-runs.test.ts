@@ -83,7 +83,7 @@ test.each(['light', 'dark'] as const)(
     ]);
     const head = await page.locator('.results thead').first().innerText();
     expect(head).toContain('<b>&');
-    const row = page.locator('#memory tr', { hasText: 'In all' });
+    const row = page.locator('#memory tr', { hasText: 'Total' });
     expect(await row.locator('td').allInnerTexts()).toEqual(['4\u00a0MiB', '4\u00a0MiB']);
     // Both memory charts have one x axis: the longer run's.
     const steps = await page.evaluate<string>(

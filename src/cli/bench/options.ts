@@ -164,8 +164,8 @@ function policiesFor({ engine, policy }: RawCell): readonly BenchPolicy[] {
     const reason = lacksPolicy(engine, one);
     if (reason === null) continue;
     throw new UsageError(
-      `--policy ${one.name} is none of --engine ${engine}: ${reason}. ` +
-        `It has: ${there.map(({ name }) => name).join(', ')}.`,
+      `--engine ${engine} has no policy ${one.name}: ${reason}. ` +
+        `Its policies: ${there.map(({ name }) => name).join(', ')}.`,
     );
   }
   return chosen;

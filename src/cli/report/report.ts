@@ -39,7 +39,7 @@ async function readRun(given: string): Promise<{ path: string; named: NamedRun }
     const reason = isNotFound(error) ? "it doesn't exist" : reasonOf(error).replace(/\.$/, '');
     throw new RunError(
       `${path} can't be shown: ${reason}.`,
-      'Give the run.json of a slowlane train, or its folder',
+      'Give a run.json that slowlane train wrote, or its folder',
       { cause: error },
     );
   }

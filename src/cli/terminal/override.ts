@@ -31,9 +31,9 @@ const SETTINGS: Readonly<Record<string, (value: string | undefined) => Values>> 
 const NAMES = Object.keys(SETTINGS);
 
 export const OVERRIDE_HELP = `
---override sets other values for the weights that a regular expression finds by name. It can be given several times;
-the first that matches a weight counts. The expression ends at the first ':'. For a ':' in a name, write \\x3a.
-A name may contain '=' and ','. The settings follow, separated by ',':
+--override sets other values for the weights that a regular expression finds by name. It can be given several times. Of
+those that set slow, slow-step-size or exclude, the first that matches a weight counts; of those that set moments, too. The
+expression ends at the first ':'. For a ':' in a name, write \\x3a. A name may contain '=' and ','. The settings follow, separated by ',':
   slow=<where:format>, slow-step-size=<number>, moments=<where:format>, exclude (no slow weights)
   --override 'embedding:slow=host:f16,moments=host:q8' --override 'norm|bias$:exclude'
 `;

@@ -122,7 +122,7 @@ function noAdapter(node: NodeGpu | null): SlowlaneError {
       ? `Use a browser with WebGPU (current Chrome, Edge, Safari or Firefox) with graphics acceleration ` +
         `turned on, and a secure page (https or localhost).`
       : `Install the GPU's driver; on Linux also the Vulkan loader (libvulkan1), and in a container mount ` +
-        `the driver (with NVIDIA: NVIDIA_DRIVER_CAPABILITIES=all) and point VK_DRIVER_FILES at its ICD file.`;
+        `the driver (with NVIDIA: NVIDIA_DRIVER_CAPABILITIES=all) and point VK_DRIVER_FILES at its ICD file. Run 'npx slowlane doctor' to see what it finds.`;
   return new SlowlaneError(
     'UNSUPPORTED',
     `WebGPU finds no adapter on this machine. ${remedy} Without a GPU use tfjs's 'wasm' or 'cpu' backend.`,

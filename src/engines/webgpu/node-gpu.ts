@@ -66,8 +66,8 @@ async function importDawn(): Promise<Dawn> {
   } catch (cause) {
     throw new SlowlaneError(
       'PACKAGE_MISSING',
-      `WebGPU in Node needs the package 'webgpu', which could not be loaded: ${messageOf(cause)} ` +
-        `Install it: npm install webgpu`,
+      `WebGPU in Node needs the package 'webgpu', which could not be loaded: ${messageOf(cause)}. ` +
+        `Install it: npm install webgpu @tensorflow/tfjs-backend-webgpu@4.22.0`,
       { package: PACKAGE },
       { cause },
     );

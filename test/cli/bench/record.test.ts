@@ -82,7 +82,7 @@ describe('what is refused says where it is wrong', () => {
   });
 
   test('what is no JSON', () => {
-    expect(() => readBenchRecord('{')).toThrow('This is not JSON.');
+    expect(() => readBenchRecord('{')).toThrow('It is not JSON.');
     expect(isBenchRecord('{')).toBe(false);
   });
 });
