@@ -59,7 +59,11 @@ test.each<[() => unknown, typeof TypeError | typeof RangeError, string]>([
     TypeError,
     'Give clipValue or clipNorm, not both: got clipValue 2 and clipNorm 1.',
   ],
-  [() => adam(wrong(0.1)), TypeError, 'adam takes one object of options, { learningRate: … }, got 0.1.'],
+  [
+    () => adam(wrong(0.1)),
+    TypeError,
+    'adam takes one object of options, { learningRate: … }, got 0.1.',
+  ],
   [
     () => adam(wrong({ lr: 0.1 })),
     TypeError,
