@@ -99,7 +99,7 @@ function tests(): void {
       const { allocatedBytes } = engine.memory();
       const error = await errorOf(() => train(model, optimizer));
       expect(error).toMatchObject({ code: 'OVER_BUDGET' });
-      expect(String(error)).toContain('VRAM budget of 1.5 MiB');
+      expect(String(error)).toContain('VRAM budget of 1.46 MiB');
       expect(engine.memory().allocatedBytes).toBe(allocatedBytes);
       expect(engine.memory().hostBytes).toBe(0);
       expect(optimizer.plan).toBeNull();
