@@ -23,7 +23,11 @@ const SAME_IN_BUILD = [
   'test/optimizers/{moments,accumulate,parity}.test.ts',
   'test/bench/gpu.test.ts',
   'test/cli/train/models.test.ts',
+  // command.test.ts runs benchmarks of the built CLI, in built processes.
+  'test/cli/bench/{memory,speed,sync}-command.test.ts',
+  'test/browser/webgl.test.ts',
   // What reads the sources themselves.
+  'test/docs.test.ts',
   'test/layers.test.ts',
   'test/scripts/**',
   // The page of a report: its scripts are generated text. test/cli/report/report.test.ts runs the built CLI.
