@@ -44,7 +44,7 @@ describe('a wrong request ends with exit code 2, and says what was received and 
     ['memory --engine wasm --model cnn', 'convolutions', 'Use --engine webgpu, cpu or tensorflow'],
     ['memory --model mlp --layers 2 --width 8', '--layers and --width', 'use --model stack'],
     ['memory --engine cpu --policy keep+host:q8', 'keep+host:q8', 'device:q8 is the same'],
-    ['memory --engine tensorflow --policy keep+host:f32', 'need WebGPU', 'It has: tfjs-adam'],
+    ['memory --engine tensorflow --policy keep+host:f32', 'need WebGPU', 'Its policies: tfjs-adam'],
   ])('slowlane bench %s', async (args, received, allowed) => {
     expectRefusal(await run(args), received, allowed);
   });
