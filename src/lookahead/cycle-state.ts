@@ -10,6 +10,7 @@ import type { SlowStore } from '../slow/slow-store.js';
 import type { SavedSlow } from '../snapshot/lookahead-state.js';
 import { SyncCycle } from './cycle.js';
 import type { LookaheadSettings } from './options.js';
+import { Restored } from './restored.js';
 import { StepSizes } from './step-sizes.js';
 import { type Tracked, Tracking } from './tracking.js';
 
@@ -127,7 +128,8 @@ export class CycleState {
     this.stepSizes.dropGradients();
   }
 
-  #track(restored?: readonly SavedSlow[]): Tracking {
-    return new Tracking(this.#inner, this.#settings, this.#makeStore(), restored);
+  #track(restored: readonly SavedSlow[] = []): Tracking {
+    const store = this.#makeStore();
+    return new Tracking(this.#inner, this.#settings, store, new Restored(restored));
   }
 }

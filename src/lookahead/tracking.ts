@@ -8,7 +8,7 @@ import type { InnerOptimizer } from '../optimizers/inner-optimizer.js';
 import { formatOf, type SlowStore, type Storable } from '../slow/slow-store.js';
 import type { SlowStepSize } from './step-size.js';
 import type { SavedSlow } from '../snapshot/lookahead-state.js';
-import { matchSaved } from '../optimizers/state/match-saved.js';
+import type { Restored } from './restored.js';
 import { settingsOf } from './weight-overrides.js';
 
 /** One variable under Lookahead: a weight, or a slot of one in the inner optimizer. */
@@ -39,19 +39,18 @@ export class Tracking {
   readonly #unstepped = new Map<tf.Variable, object>();
   /** For what is tracked next. */
   #nextSerial = 0;
-  /** Restored values that no weight has claimed yet. */
-  #restored: readonly SavedSlow[];
+  readonly #restored: Restored;
 
   constructor(
     inner: InnerOptimizer,
     settings: LookaheadSettings,
     store: SlowStore<Tracked>,
-    restored: readonly SavedSlow[] = [],
+    restored: Restored,
   ) {
     this.#inner = inner;
     this.#settings = settings;
     this.#restored = restored;
-    this.#nextSerial = restored.reduce((most, { serial }) => Math.max(most, serial + 1), 0);
+    this.#nextSerial = restored.waiting.reduce((most, { serial }) => Math.max(most, serial + 1), 0);
     this.store = store;
   }
 
@@ -62,7 +61,7 @@ export class Tracking {
 
   /** True if slow weights were restored and none of their weights was seen since. */
   get isWaiting(): boolean {
-    return this.#restored.length > 0 && this.#tracked.length === 0;
+    return this.#restored.waiting.length > 0 && this.#tracked.length === 0;
   }
 
   /** All weights seen so far, the excluded ones too. */
@@ -101,7 +100,7 @@ export class Tracking {
     const unseen = [...new Set(weights)].filter((weight) => !this.#seen.has(weight));
     const fresh = unseen.flatMap((weight) => this.#new(weight) ?? []);
     const excluded = unseen.filter((weight) => this.#seen.get(weight) === null);
-    const restored = this.#claimBeside(
+    const restored = this.#restored.claimBeside(
       fresh.map(({ weight }) => weight),
       excluded,
     );
@@ -123,7 +122,7 @@ export class Tracking {
       disposeHandles(sources);
       throw cause;
     }
-    this.#forget(restored.values());
+    this.#restored.forget(restored.values());
     for (const [weight, tensor] of sources) {
       this.#uncaptured.set(weight, tensor);
       this.#unstepped.set(weight, weight.dataId);
@@ -146,11 +145,11 @@ export class Tracking {
     this.#register(added.map(({ tracked }) => tracked));
     for (const slot of new Set(added.map(({ tracked }) => tracked.slot))) {
       const these = added.filter(({ tracked }) => tracked.slot === slot);
-      const restored = this.#claim(
+      const restored = this.#restored.claim(
         these.map(({ tracked }) => tracked.weight),
         slot,
       );
-      this.#forget(restored.values());
+      this.#restored.forget(restored.values());
       for (const { tracked, initial } of these) {
         const values = restored.get(tracked.weight)?.values;
         this.store.write(tracked, values ?? new Float32Array(tracked.size).fill(initial));
@@ -182,7 +181,7 @@ export class Tracking {
 
   /** Drops restored values and pending captures, because everything is captured again. */
   startOver(): void {
-    this.#restored = [];
+    this.#restored.drop();
     this.#dropUncaptured();
   }
 
@@ -200,7 +199,7 @@ export class Tracking {
         isKeptInF32: tracked.isKeptInF32,
       });
     }
-    return [...saved, ...this.#restored];
+    return [...saved, ...this.#restored.waiting];
   }
 
   dispose(): void {
@@ -248,49 +247,6 @@ export class Tracking {
     const serial = saved?.serial ?? this.#nextSerial++;
     const fresh = { ...tracked, serial, isKeptInF32: false };
     return { ...fresh, isKeptInF32: saved?.isKeptInF32 === true && formatOf(fresh) !== 'f32' };
-  }
-
-  /** Restored values of these weights' slot (null: of the weights themselves), where some wait. */
-  #claim(
-    weights: readonly tf.Variable[],
-    slot: number | null,
-  ): ReadonlyMap<tf.Variable, SavedSlow> {
-    const waiting = this.#restored.filter((saved) => saved.slot === slot);
-    const matched = matchSaved(waiting, weights);
-    return new Map(
-      weights.flatMap((weight, i): [tf.Variable, SavedSlow][] => {
-        const saved = matched[i];
-        return saved ? [[weight, saved]] : [];
-      }),
-    );
-  }
-
-  /**
-   * Restored values of `fresh` weights. An excluded weight takes its values out of what waits: they would be saved
-   * and restored again, long after the weight has left them behind.
-   */
-  #claimBeside(
-    fresh: readonly tf.Variable[],
-    excluded: readonly tf.Variable[],
-  ): ReadonlyMap<tf.Variable, SavedSlow> {
-    if (excluded.length === 0 || this.#restored.length === 0) return this.#claim(fresh, null);
-    let claimed;
-    try {
-      claimed = new Map(this.#claim([...fresh, ...excluded], null));
-    } catch {
-      return this.#claim(fresh, null); // weights without names that were excluded when they were saved
-    }
-    for (const weight of excluded) {
-      const name = claimed.get(weight)?.name;
-      this.#restored = this.#restored.filter((saved) => saved.name !== name);
-      claimed.delete(weight);
-    }
-    return claimed;
-  }
-
-  #forget(claimed: Iterable<SavedSlow>): void {
-    const gone = new Set(claimed);
-    this.#restored = this.#restored.filter((saved) => !gone.has(saved));
   }
 
   /** Weights that were loaded after their capture and before their first step are θ₀ all the same. */
