@@ -2,7 +2,6 @@
 // curves are the same.
 
 import { centeredMeans } from '../../src/report/smoothing.js';
-import { correlation } from '../correlation.js';
 import { type Comparison, DEMANDED } from './record.js';
 
 export interface Curve {
@@ -36,4 +35,18 @@ export function compare(curves: readonly Curve[], references: readonly Curve[]):
 
 export function fulfils({ farthest, correlations }: Comparison): boolean {
   return farthest <= DEMANDED.within && correlations.raw >= DEMANDED.correlation;
+}
+
+/** Pearson's, of two curves of one length. */
+export function correlation(a: readonly number[], b: readonly number[]): number {
+  const mean = (of: readonly number[]) => of.reduce((sum, x) => sum + x, 0) / of.length;
+  const [meanA, meanB] = [mean(a), mean(b)];
+  let [ab, aa, bb] = [0, 0, 0];
+  for (const [i, x] of a.entries()) {
+    const y = (b[i] ?? NaN) - meanB;
+    ab += (x - meanA) * y;
+    aa += (x - meanA) ** 2;
+    bb += y ** 2;
+  }
+  return ab / Math.sqrt(aa * bb);
 }

@@ -2,7 +2,7 @@ import '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-layers'; // registers the gradients of tfjs-core's ops
 import { beforeAll, describe, expect, test } from 'vitest';
-import { correlation } from '#bench/correlation.js';
+import { correlation } from '#bench/parity/comparison.js';
 import { seededRandom } from '#src/cli/data/batches.js';
 import { adam, schedules } from '#src/optimizers/index.js';
 import { type QuantizedKind, dequantize, quantize, roundingAt } from '#src/formula/quantization.js';

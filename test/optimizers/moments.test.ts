@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { adagrad, adam, adamw, lion, momentum, rmsprop, sgd } from '#src/optimizers/index.js';
 import type { StepOptions } from '#src/optimizers/step-options.js';
 import type { WeightwiseOptimizer } from '#src/optimizers/weightwise.js';
-import { correlation } from '#bench/correlation.js';
+import { correlation } from '#bench/parity/comparison.js';
 import { halfSquare, noise, onEveryEngine, valuesOf } from '../engines.js';
 
 const q8 = { moments: 'device:q8' } as const;
