@@ -16,8 +16,8 @@ export interface FusedRule {
   readonly op: string;
   /** Boolean attributes of the op, except its type. */
   readonly flags: Readonly<Record<string, boolean>>;
-  /** The factor that the weight is multiplied with first, if there is one. */
-  keptShare?(x: Scalars): number;
+  /** The share of the weight that is taken away beside what the op takes, if there is one. */
+  decayShare?(x: Scalars): number;
   /** In the order of the op. */
   inputs(x: Scalars): readonly FusedInput[];
 }
@@ -83,6 +83,6 @@ const RULES: Readonly<Record<string, (constants: RuleConstants) => FusedRule | n
   sgd: () => DESCENT,
   momentum: ({ nesterov }) => momentum(nesterov === true),
   adam: () => ADAM,
-  adamw: () => ({ ...ADAM, keptShare: ({ keptShare = NaN }) => keptShare }),
+  adamw: () => ({ ...ADAM, decayShare: ({ decayShare = NaN }) => decayShare }),
   rmsprop: ({ momentum, centered }) => (Number(momentum) > 0 && centered !== true ? RMSPROP : null),
 };

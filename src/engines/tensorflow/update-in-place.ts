@@ -41,8 +41,8 @@ interface Borrowed {
   readonly name: string;
   readonly data: TensorFlowData;
   readonly resource: number;
-  /** The previous tensor, if the resource has its own memory. */
-  readonly before: number | null;
+  /** The resource has memory of its own, for a change that is added to `data` afterwards. */
+  readonly isChange: boolean;
 }
 
 class InPlaceUpdates {
@@ -76,7 +76,7 @@ class InPlaceUpdates {
     try {
       if (this.#numbers.size > NUMBERS_KEPT) this.#forgetNumbers();
       const { scalars } = update;
-      this.#apply(rule, rule.inputs(scalars), named, read, rule.keptShare?.(scalars));
+      this.#apply(rule, rule.inputs(scalars), named, read, rule.decayShare?.(scalars));
     } finally {
       if (isWritten) read.dispose();
       if (clipped !== null || takesGradient) gradient.dispose();
@@ -103,14 +103,14 @@ class InPlaceUpdates {
     inputs: ReturnType<FusedRule['inputs']>,
     named: ReadonlyMap<string, tf.Variable>,
     gradient: tf.Tensor,
-    keptShare?: number,
+    decayShare?: number,
   ): void {
     const written = [...named].map(
       ([name, variable]) => [name, ownDataOf(this.#backend, variable)] as const,
     );
     const [gradientId = -1] = this.#backend.getInputTensorIds([gradient]);
     const numbers = inputs.map((input) => (typeof input === 'number' ? this.#number(input) : -1));
-    const share = keptShare === undefined ? null : this.#number(keptShare);
+    const share = decayShare === undefined ? null : this.#number(-decayShare);
     const borrowed: Borrowed[] = [];
     let isDone = false;
     try {
@@ -126,32 +126,46 @@ class InPlaceUpdates {
       this.#ops.apply(rule.op, rule.flags, ids);
       isDone = true;
     } finally {
-      // Also if the op failed: then the tensors get their memory back unchanged.
-      for (const each of borrowed) this.#giveBack(each, isDone);
+      // Also if the op failed: then the tensors get their memory back unchanged. The weight, which may fail, is last.
+      for (const each of borrowed.toReversed()) this.#giveBack(each, isDone);
     }
   }
 
-  /** Afterwards the memory of `data` is the resource's alone; or the resource has memory of its own, times `share`. */
+  /**
+   * Afterwards the memory of `data` is the resource's alone; or, with a `share`, the resource has memory of its own: that
+   * share of the values, to which the op adds its change.
+   */
   #borrow(name: string, data: TensorFlowData, resource: number, share: number | null): Borrowed {
     const { id } = data;
     if (share === null) {
       this.#ops.assign(resource, id);
       this.#ops.free(id);
       data.id = -1;
-      return { name, data, resource, before: null };
+      return { name, data, resource, isChange: false };
     }
     const product = this.#ops.product(id, share);
     this.#ops.assign(resource, product);
     this.#ops.free(product);
-    return { name, data, resource, before: id };
+    return { name, data, resource, isChange: true };
   }
 
-  #giveBack({ data, resource, before }: Borrowed, isDone: boolean): void {
-    if (isDone || before === null) {
-      data.id = this.#ops.read(resource);
-      if (before !== null) this.#ops.free(before);
-    }
+  #giveBack({ data, resource, isChange }: Borrowed, isDone: boolean): void {
+    if (!isChange) data.id = this.#ops.read(resource);
+    else if (isDone) this.#addChange(data, resource);
     this.#ops.release(resource);
+  }
+
+  /** Adds what the resource holds to `data`, in the memory of `data`. */
+  #addChange(data: TensorFlowData, resource: number): void {
+    const change = this.#ops.read(resource);
+    this.#ops.assign(resource, data.id);
+    this.#ops.free(data.id);
+    try {
+      this.#ops.applyTo(resource, 'AssignAddVariableOp', [change]);
+    } finally {
+      data.id = this.#ops.read(resource);
+      this.#ops.free(change);
+    }
   }
 
   #number(value: number): number {

@@ -2,7 +2,7 @@
  * AdamW: Adam, and a decay λ of the weights that the moments do not see.
  *
  *   m, v as in Adam
- *   w ← (1 − γ λ) w − γ (m / (1 − β₁ᵗ)) / (√(v / (1 − β₂ᵗ)) + ε)
+ *   w ← w − (γλ w + γ (m / (1 − β₁ᵗ)) / (√(v / (1 − β₂ᵗ)) + ε))
  *
  * Source: Loshchilov & Hutter, "Decoupled Weight Decay Regularization", arXiv 1711.05101; γ times λ as
  * in PyTorch and Keras.
@@ -23,26 +23,26 @@ import type { WeightwiseOptimizer } from '../weightwise.js';
 
 /** Options of `adamw()`. */
 export interface AdamwOptions extends AdamOptions {
-  /** λ ≥ 0: each step multiplies the weight by the factor 1 − γλ. Default 0.01. */
+  /** λ ≥ 0: each step takes γλ of the weight away. Default 0.01. */
   readonly weightDecay?: number;
 }
 
 type Constants = AdamConstants & { readonly weightDecay: number };
 
-export const adamwRule: UpdateRule<Constants, AdamState, AdamScalar | 'keptShare'> = {
+export const adamwRule: UpdateRule<Constants, AdamState, AdamScalar | 'decayShare'> = {
   ...adamRule,
   name: 'adamw',
   constants: { ...adamRule.constants, weightDecay: { default: 0.01, min: 0 } },
   scalars: (constants, learningRate, step) => ({
     ...adamScalars(constants, learningRate, step),
-    keptShare: 1 - learningRate * constants.weightDecay,
+    decayShare: learningRate * constants.weightDecay,
   }),
   formula: () => [...adamMoments, WEIGHT],
 };
 
-const WEIGHT: Assignment<AdamState, AdamScalar | 'keptShare'> = {
+const WEIGHT: Assignment<AdamState, AdamScalar | 'decayShare'> = {
   target: 'weight',
-  value: (x, o) => o.sub(o.mul(x.weight, x.keptShare), adamMove(x, o)),
+  value: (x, o) => o.sub(x.weight, o.add(o.mul(x.weight, x.decayShare), adamMove(x, o))),
 };
 
 export const Adamw = ruleClass(adamwRule);

@@ -1,7 +1,7 @@
 /**
  * Lion: the sign of an interpolated momentum, and a decay λ of the weights.
  *
- *   w ← (1 − γ λ) w − γ sign(β₁ m + (1 − β₁) g)               reads the old m
+ *   w ← w − (γλ w + γ sign(β₁ m + (1 − β₁) g))                 reads the old m
  *   m ← β₂ m + (1 − β₂) g
  *
  * Source: Chen et al., "Symbolic Discovery of Optimization Algorithms", arXiv 2302.06675. Every element
@@ -18,12 +18,15 @@ export interface LionOptions extends StepOptions {
   readonly beta1?: number;
   /** β₂ in [0, 1): how much of `m` each step keeps. Default 0.99. */
   readonly beta2?: number;
-  /** λ ≥ 0: each step multiplies the weight by the factor 1 − γλ. Default 0. */
+  /**
+   * λ ≥ 0: each step takes γλ of the weight away. Default 0. A γλ below 1e-7 is lost in float32: every move of Lion is γ, so
+   * the weights round alike each time.
+   */
   readonly weightDecay?: number;
 }
 
 type Constants = Required<Omit<LionOptions, keyof StepOptions>>;
-type Scalar = 'learningRate' | 'keptShare' | 'beta1' | 'oneMinusBeta1' | 'beta2' | 'oneMinusBeta2';
+type Scalar = 'learningRate' | 'decayShare' | 'beta1' | 'oneMinusBeta1' | 'beta2' | 'oneMinusBeta2';
 
 export const lionRule: UpdateRule<Constants, 'm', Scalar> = {
   name: 'lion',
@@ -36,7 +39,7 @@ export const lionRule: UpdateRule<Constants, 'm', Scalar> = {
   state: () => [{ name: 'm', initial: 0 }],
   scalars: ({ beta1, beta2, weightDecay }, learningRate) => ({
     learningRate,
-    keptShare: 1 - learningRate * weightDecay,
+    decayShare: learningRate * weightDecay,
     beta1,
     oneMinusBeta1: 1 - beta1,
     beta2,
@@ -47,7 +50,8 @@ export const lionRule: UpdateRule<Constants, 'm', Scalar> = {
       target: 'weight',
       value: (x, o) => {
         const direction = o.add(o.mul(x.m, x.beta1), o.mul(x.gradient, x.oneMinusBeta1));
-        return o.sub(o.mul(x.weight, x.keptShare), o.mul(o.sign(direction), x.learningRate));
+        const move = o.mul(o.sign(direction), x.learningRate);
+        return o.sub(x.weight, o.add(o.mul(x.weight, x.decayShare), move));
       },
     },
     {
