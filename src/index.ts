@@ -15,7 +15,7 @@ export type { MeterSourceKind } from './engine/meter-source.js';
 export { type Meter, meter, type MeterOptions } from './meter/meter.js';
 export type { TimelineData } from './meter/timeline-data.js';
 export type { MeterEvent } from './meter/timeline.js';
-export type { FitCallback } from './tfjs/fit-callback.js';
+export type { FitCallback, FitCallbacks, GivenCallback } from './tfjs/fit-callback.js';
 export { Lookahead, lookahead } from './lookahead/lookahead.js';
 export type { InnerState, LookaheadOptions, NonFinitePolicy } from './lookahead/options.js';
 export type { WeightOverride } from './lookahead/weight-overrides.js';

@@ -9,7 +9,12 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 
-import { FitCallback, type FitHooks } from '../tfjs/fit-callback.js';
+import {
+  type FitCallbacks,
+  fitCallbacks,
+  type FitHooks,
+  type GivenCallback,
+} from '../tfjs/fit-callback.js';
 import { checkModel, type LayersModelLike, namedWeightsOf, weightsOf } from './layers-model.js';
 import { checkGradients } from '../autograd/gradients.js';
 import { checkCounters } from './cycle.js';
@@ -281,15 +286,17 @@ export class Lookahead extends tf.Optimizer {
 
   /**
    * For `model.fit` and `fitDataset`: captures the weights, awaits syncs, and lets the event loop run.
+   * @param more Your own callbacks, called after this one: instances of `tf.Callback`, or objects such as `{ onEpochEnd }`.
+   * @throws TypeError if one of `more` is no callback.
    * @throws TypeError or RangeError, when training begins, if the model is not compiled with this optimizer.
    * @throws SlowlaneError, when training begins or a batch ends, those of `attach` and `sync`.
    */
-  callbacks(): FitCallback[] {
+  callbacks(...more: readonly GivenCallback[]): FitCallbacks {
     const begin: FitHooks['begin'] = (model, hints) => {
       checkModel(model, this, this.#settings);
       return this.#attach(model, hints);
     };
-    return [new FitCallback({ begin, flush: () => this.sync() })];
+    return fitCallbacks({ begin, flush: () => this.sync() }, more);
   }
 
   /** Counts, times and bytes of all syncs so far. */

@@ -9,9 +9,12 @@ import type { LearningRate } from './learning-rate.js';
 export interface StepOptions {
   /** γ: a number ≥ 0, one of `schedules`, or a function of the iteration (which cannot be saved). */
   readonly learningRate?: LearningRate;
-  /** Limits each element of each gradient to ±clipValue. Not together with clipNorm. */
+  /** Limits each element of each gradient to ±clipValue, as Keras's `clipvalue`. Not together with clipNorm. */
   readonly clipValue?: number;
-  /** Scales all gradients of a step by clipNorm / max(norm, clipNorm); the norm is that of all of them. */
+  /**
+   * Scales all gradients of a step by clipNorm / max(norm, clipNorm); the norm is that of all of them together, as in Keras's
+   * `global_clipnorm` and PyTorch's `clip_grad_norm_`. (Keras's `clipnorm` is one norm for each weight, which we do not have.)
+   */
   readonly clipNorm?: number;
   /**
    * `'keep'` (default): all gradients, then all updates. `'release'`: each weight is updated as soon as its

@@ -10,7 +10,7 @@ import { SlowlaneError } from '../checks/errors.js';
 import { checkAllMatch } from '../checks/overrides.js';
 import { offloadPending } from '../engine/offloaded-state.js';
 import type { RuleConstants, StateSpec, UpdateRule } from '../formula/update-rule.js';
-import { FitCallback } from '../tfjs/fit-callback.js';
+import { type FitCallbacks, type GivenCallback, fitCallbacks } from '../tfjs/fit-callback.js';
 import type { NamedTensor } from '../tfjs/named-tensor.js';
 import { canRecord } from '../tfjs/tape.js';
 import type { BeginStep, InnerOptimizer, SecondMoment, StateTensor } from './inner-optimizer.js';
@@ -180,15 +180,17 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
 
   /**
    * For `model.fit` and `fitDataset`: awaits `flush()` after each batch, and lets the event loop run.
+   * @param more Your own callbacks, called after this one: instances of `tf.Callback`, or objects such as `{ onEpochEnd }`.
+   * @throws TypeError if one of `more` is no callback.
    * @throws TypeError, before the first batch, if a function in `overrides` answers neither true nor false.
    * @throws SlowlaneError UNMATCHED_OVERRIDE, before the first batch, if an entry of `overrides` matches no weight.
    */
-  callbacks(): FitCallback[] {
+  callbacks(...more: readonly GivenCallback[]): FitCallbacks {
     // Frozen weights count: their layer may have an entry.
     const begin = async ({ weights }: tfl.LayersModel): Promise<void> => {
       this.checkOverrides(weights.map((weight) => weight.read() as tf.Variable));
     };
-    return [new FitCallback({ begin, flush: () => this.flush() })];
+    return fitCallbacks({ begin, flush: () => this.flush() }, more);
   }
 
   /** @internal Throws UNMATCHED_OVERRIDE if an entry of `overrides` matches none of all trained weights. */

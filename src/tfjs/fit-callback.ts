@@ -3,6 +3,8 @@
 import { nextFrame } from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
 
+import { nearest, shown } from '../checks/check.js';
+
 export interface FitHooks {
   /** Checks the model and captures its weights before the first step. */
   begin(model: tfl.LayersModel, of: { readonly batchSize?: number | undefined }): Promise<void>;
@@ -54,4 +56,61 @@ export class FitCallback extends tfl.Callback {
     await nextFrame();
     this.#yieldedAt = performance.now();
   }
+}
+
+/** Another callback of a training: an instance, or an object with hooks such as `onEpochEnd`. */
+export type GivenCallback = tfl.Callback | tfl.CustomCallback | tfl.CustomCallbackArgs;
+
+/** What `fit` and `fitDataset` take: instances alone, because TensorFlow.js cannot mix them with objects of hooks. */
+export type FitCallbacks = (FitCallback | tfl.Callback | tfl.CustomCallback)[];
+
+/**
+ * `own`, and behind it `more`.
+ * @throws TypeError for what is no callback, or has a hook that TensorFlow.js does not know.
+ */
+export function fitCallbacks(own: FitHooks, more: readonly GivenCallback[]): FitCallbacks {
+  return [new FitCallback(own), ...more.map(instanceOf)];
+}
+
+const HOOKS = [
+  'onTrainBegin',
+  'onTrainEnd',
+  'onEpochBegin',
+  'onEpochEnd',
+  'onBatchBegin',
+  'onBatchEnd',
+  'onYield',
+] as const;
+const FUNCTIONS: readonly string[] = [...HOOKS, 'nowFunc', 'nextFrameFunc'];
+
+function instanceOf(given: GivenCallback): tfl.Callback | tfl.CustomCallback {
+  // Not by class: another copy of tfjs-layers has another one.
+  if (isObject(given) && 'setParams' in given) return given;
+  if (!isObject(given) || Array.isArray(given) || !HOOKS.some((hook) => hook in given)) {
+    throw new TypeError(
+      `callbacks() takes callbacks, each a tf.Callback or an object with ${HOOKS.join(', ')}; got ${shown(given)}.`,
+    );
+  }
+  for (const key of Object.keys(given)) {
+    if (!/^on[A-Z]/.test(key) || FUNCTIONS.includes(key)) continue;
+    const near = nearest(key, HOOKS);
+    const hint = near === undefined ? '' : ` Did you mean '${near}'?`;
+    throw new TypeError(`callbacks(): there is no hook '${key}'.${hint}`);
+  }
+  return new tfl.CustomCallback(boundTo(given));
+}
+
+/** TensorFlow.js calls the hooks without the object that they belong to. */
+function boundTo(given: object): tfl.CustomCallbackArgs {
+  const named = FUNCTIONS.map((name) => [name, Reflect.get(given, name) as unknown] as const);
+  const bound = named.flatMap(([name, hook]) => {
+    if (hook === undefined || hook === null) return [];
+    if (typeof hook === 'function') return [[name, hook.bind(given) as unknown] as const];
+    throw new TypeError(`callbacks(): ${name} must be a function, got ${shown(hook)}.`);
+  });
+  return Object.fromEntries(bound);
+}
+
+function isObject(given: unknown): given is object {
+  return typeof given === 'object' && given !== null;
 }

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
 import { expect, test } from 'vitest';
-import { lookahead } from '#src/lookahead/lookahead.js';
+import { type FitCallbacks, lookahead } from 'slowlane';
 import { type StepOptions, adam } from '#src/optimizers/index.js';
 import { noise, onEveryEngine, valuesOf } from '../engines.js';
 
@@ -18,7 +18,7 @@ async function fitted(
   build: Build,
   data: Data,
   optimizer: tf.Optimizer,
-  callbacks: tfl.Callback[] = [],
+  callbacks: FitCallbacks = [],
 ): Promise<{ history: unknown; weights: number[][] }> {
   const model = build();
   const { xs, ys } = data();

@@ -1,3 +1,5 @@
+import '@tensorflow/tfjs-backend-cpu';
+import * as tfl from '@tensorflow/tfjs-layers';
 import { expect, test } from 'vitest';
 import { adagrad, adam, adamw, lion, momentum, rmsprop, sgd } from '#src/optimizers/index.js';
 import {
@@ -110,6 +112,18 @@ test('what is left out takes the defaults of TensorFlow.js', () => {
   expect(adagrad().getConfig()).toMatchObject({ initialAccumulatorValue: 0.1 });
   expect(momentum({ clipNorm: 2 }).getConfig()).toMatchObject({ nesterov: false, clipNorm: 2 });
   expect(sgd({ clipValue: 3 }).getConfig()).toEqual({ learningRate: 0.01, clipValue: 3 });
+});
+
+test.each([
+  ['sgd', sgd],
+  ['rmsprop', rmsprop],
+  ['adagrad', adagrad],
+  ['adam', adam],
+])('%s() has the defaults that TensorFlow.js gives to the name in compile', (name, make) => {
+  const model = tfl.sequential({ layers: [tfl.layers.dense({ units: 1, inputShape: [1] })] });
+  model.compile({ optimizer: name, loss: 'meanSquaredError' });
+  expect(make().getConfig()).toMatchObject(model.optimizer.getConfig());
+  model.dispose();
 });
 
 test('numbers pass through the door unchanged, up to their bounds', () => {

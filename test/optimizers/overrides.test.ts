@@ -2,7 +2,7 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
-import { lookahead } from 'slowlane';
+import { type FitCallbacks, lookahead } from 'slowlane';
 import { describe, expect, test, vi } from 'vitest';
 import { Adam } from '#src/optimizers/rules/adam.js';
 import { adam, momentum, sgd } from '#src/optimizers/index.js';
@@ -200,12 +200,12 @@ onEveryEngine(() => {
     warn.mockRestore();
   });
 
-  test.each<
-    [string, (inner: WeightwiseOptimizer) => tf.Optimizer & { callbacks(): tfl.Callback[] }]
-  >([
-    ['alone', (inner) => inner],
-    ['in a Lookahead', (inner) => lookahead(inner)],
-  ])('%s, fit with callbacks() refuses an entry without a match before a step', async (_, wrap) => {
+  test.each<[string, (inner: WeightwiseOptimizer) => tf.Optimizer & { callbacks(): FitCallbacks }]>(
+    [
+      ['alone', (inner) => inner],
+      ['in a Lookahead', (inner) => lookahead(inner)],
+    ],
+  )('%s, fit with callbacks() refuses an entry without a match before a step', async (_, wrap) => {
     const model = tfl.sequential({
       layers: [tfl.layers.dense({ units: 1, inputShape: [2], name: 'only' })],
     });

@@ -34,7 +34,7 @@ type Scalar = 'learningRate' | 'decay' | 'oneMinusDecay' | 'mu' | 'epsilon';
 
 export const rmspropRule: UpdateRule<Constants, State, Scalar> = {
   name: 'rmsprop',
-  learningRate: 0.01,
+  learningRate: 0.001,
   constants: {
     decay: { default: 0.9, min: 0, below: 1 },
     momentum: { default: 0, min: 0, below: 1 },
@@ -96,8 +96,8 @@ function move<T>(x: Operands<State | Scalar, T>, o: Algebra<T>, centered: boolea
 export const Rmsprop = ruleClass(rmspropRule);
 
 /**
- * RMSProp. Defaults: `learningRate` 0.01, `decay` 0.9, `momentum` 0, `epsilon` 1e-7, `centered` false. One state tensor per weight, one more
- * with `momentum`, one more with `centered`.
+ * RMSProp. Defaults, those of TensorFlow.js's `'rmsprop'`: `learningRate` 0.001, `decay` 0.9, `momentum` 0, `epsilon` 1e-7,
+ * `centered` false. One state tensor per weight, one more with `momentum`, one more with `centered`.
  *
  * @throws TypeError or RangeError on a wrong option: what was wrong, what was received, what is allowed.
  * @example
