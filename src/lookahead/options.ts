@@ -45,11 +45,14 @@ export interface LookaheadOptions {
   nonFinite?: NonFinitePolicy;
   /** Other values for some weights, and weights to exclude. The first entry that matches a weight counts. */
   overrides?: readonly WeightOverride[];
-  /** Worker threads for blends; 0: none, blend on the caller's thread. Default: cores − 1, at least 1. */
+  /**
+   * Worker threads that blend for it at a time; 0: none, blend on the caller's thread. Default: cores − 1, at least 1.
+   * All Lookaheads of a process share its threads. Chunks of fewer than 65,536 weights need none.
+   */
   workers?: number;
   /** Bytes that a sync moves at a time; a multiple of 4. Default 4 MiB. */
   chunkBytes?: number;
-  /** After how many milliseconds without an answer a worker counts as hung. Default 30,000. */
+  /** After how many milliseconds a worker that has not finished its chunk counts as hung. Default 30,000. */
   workerTimeoutMs?: number;
   /**
    * A budget (`'4GiB'`, or bytes). With it, what `gradients`, `moments` and `slow` leave open is planned when
@@ -120,7 +123,7 @@ const TABLE = Object.entries(OPTIONS) as unknown as readonly [
 export type LookaheadSettings = {
   [K in keyof typeof OPTIONS]: (typeof OPTIONS)[K] extends Option<infer S, infer _> ? S : never;
 } & {
-  /** The module that workers run; tests put a faulty one here. Not an option. */
+  /** The module that workers run, for chunks of any size; tests put a faulty one here. Not an option. */
   readonly workerFile?: URL;
 };
 

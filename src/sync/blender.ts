@@ -9,8 +9,8 @@ export interface Blender {
    */
   blend(job: BlendJob): Promise<void>;
   /**
-   * Waits for the chunks under way, then stops all threads. The blender may be used again: it
-   * starts them anew.
+   * Waits for the chunks under way, then stops the threads that no other blender has used since. The blender may be
+   * used again: it starts them anew.
    */
   close(): Promise<void>;
   /** Where blends run now: `'2 workers'` or `'inline'`. */
@@ -18,18 +18,17 @@ export interface Blender {
 }
 
 export interface BlenderOptions {
-  /** Threads; 0 blends on the caller's thread. */
+  /** Threads of the process that may blend for this one at a time; 0 blends on the caller's thread. */
   readonly workers: number;
-  /**
-   * After this long without an answer from any thread, with chunks under way, the threads count as
-   * hung.
-   */
+  /** A thread that has a chunk for this long counts as hung. */
   readonly timeoutMs: number;
   /**
    * The module that each thread runs; its default export takes a `BlendJob`. Default: `workers/blend`.
    */
   readonly workerFile?: URL;
-  /** Told once, when threads are given up for good. Default: `console.warn`. */
+  /** Chunks of fewer weights are blended on the caller's thread. Default: 65,536; 0 with a `workerFile`. */
+  readonly smallestForThreads?: number;
+  /** Told once, when threads are given up for good. Default: `console.warn`, once for each message. */
   readonly warn?: (message: string) => void;
 }
 

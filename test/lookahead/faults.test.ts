@@ -11,7 +11,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Device } from '#src/engine/device.js';
 import { checkLookaheadOptions } from '#src/lookahead/options.js';
 
-import { entry } from '../built.js';
+import { againstBuild, entry } from '../built.js';
 import { halfSquare, noise, onEveryEngine, valuesOf } from '../engines.js';
 import type { Fault } from '../workers/faulty/worker.js';
 import { recordThreads, type ThreadRecord } from '../workers/threads.js';
@@ -87,11 +87,13 @@ onEveryEngine(() => {
     delete process.env['SLOWLANE_FAULT'];
   });
 
-  const make = (workerFile?: string, workerTimeoutMs = 20_000) =>
+  // A file that is given gets chunks of few weights too.
+  const make = (workerFile: string) =>
     new Lookahead(adam({ learningRate: 0.1 }), {
-      ...checkLookaheadOptions({ ...OPTIONS, workerTimeoutMs }),
-      ...(workerFile && { workerFile: new URL(`file://${entry(workerFile)}`) }),
+      ...checkLookaheadOptions({ ...OPTIONS, workerTimeoutMs: 20_000 }),
+      workerFile: new URL(`file://${entry(workerFile)}`),
     });
+  const worker = againstBuild ? 'dist/workers/blend.js' : 'workers/blend.ts';
 
   const undisturbed = () =>
     train(lookahead(adam({ learningRate: 0.1 }), { ...OPTIONS, workers: 0 }));
@@ -114,7 +116,7 @@ onEveryEngine(() => {
     async (when) => {
       const expected = await undisturbed();
       let kills = 0;
-      const result = await train(make(), (moved) => {
+      const result = await train(make(worker), (moved) => {
         const victim = [...threads.alive][0];
         if (moved !== when || !victim || kills === 3) return;
         kills++;
@@ -128,7 +130,7 @@ onEveryEngine(() => {
   test('no worker to be had: inline, one warning, the same bits', async () => {
     const warn = vi.spyOn(console, 'warn').mockImplementation(() => {});
     const expected = await undisturbed();
-    const optimizer = make('test/workers/faulty/there-is-no-such-worker.ts');
+    const optimizer = make(`test/no-worker-on-${tf.getBackend()}.ts`); // a message comes once
     expect(await train(optimizer)).toEqual(expected);
     expect(optimizer.stats().workers).toBe('inline');
     expect(warn).toHaveBeenCalledTimes(1);
@@ -148,7 +150,7 @@ onEveryEngine(() => {
       'in a sync, at move %i: sync() does the rest, to the bit',
       async (n) => {
         const expected = await undisturbed();
-        const optimizer = make();
+        const optimizer = make(worker);
         const weights = SIZES.map((size) => tf.variable(noise([size], size)));
         const loss = () => tf.addN(weights.map(halfSquare)) as tf.Scalar;
         for (let i = 0; i < 3; i++) await optimizer.step(loss, false, weights);
@@ -169,7 +171,7 @@ onEveryEngine(() => {
     test.each([1, 2, 3, 4, 5, 6, 7, 8])(
       'in withSlowWeights, at move %i: the fast weights come back',
       async (n) => {
-        const optimizer = make();
+        const optimizer = make(worker);
         const weights = SIZES.map((size) => tf.variable(noise([size], size)));
         const loss = () => tf.addN(weights.map(halfSquare)) as tf.Scalar;
         await optimizer.step(loss, false, weights);

@@ -45,6 +45,7 @@ function makeBlender(workers: number, workerFile?: URL, timeoutMs = 20_000) {
     workers,
     timeoutMs,
     warn,
+    smallestForThreads: 0,
     ...(workerFile === undefined ? {} : { workerFile }),
   });
   return { blender, warn };
@@ -148,11 +149,11 @@ describe('a thread that fails once costs nothing but time', () => {
     expect(warn).not.toHaveBeenCalled();
   });
 
-  test('beside one that is at work: both chunks go on in a new pool', async () => {
+  test('beside one that is at work: only the one that failed is replaced, 2 + 1', async () => {
     breakWorkers({ at: 'mid-copy', by: 'exit', block: 1, times: 1 });
     const { blender: pool, warn } = makeBlender(2, faultyWorker);
     await expectBlends(pool, [1, 2, 3, 4, 5]);
-    expect([threads.started.length, threads.alive.size]).toEqual([4, 2]);
+    expect([threads.started.length, threads.alive.size]).toEqual([3, 2]);
     expect(warn).not.toHaveBeenCalled();
   });
 

@@ -1,24 +1,23 @@
 /**
- * Blends in worker threads and survives their death. A pool that failed is stopped, and a new one continues each
- * unfinished chunk from its mark. Where threads do not work at all, the caller's thread blends.
+ * Blends in worker threads and survives their death: when a thread has failed and exited, another one continues its
+ * chunk from the mark. Where threads do not work at all, and for few weights, the caller's thread blends.
  */
 import { availableParallelism } from 'node:os';
-import type { Worker } from 'node:worker_threads';
-
-import { Piscina } from 'piscina';
 
 import { type BlendJob, blendChunk } from '../../../workers/blend.js';
 import { isShared } from '../../../workers/simd-kernels.js';
 import { type Blender, type BlenderOptions, InlineBlender } from '../blender.js';
+import type { BlendThread } from './blend-thread.js';
+import { type Threads, threadsOf } from './threads.js';
+import { blendWorker, BundledError, isBundled } from './worker-file.js';
 
-/**
- * Pools that may fail one after the other, no chunk succeeding in between, and still be replaced.
- */
+/** Threads that may fail one after the other, no chunk succeeding in between. */
 const MAX_RECOVERIES = 3;
 
-// The same place relative to this file in the sources and in dist/.
-const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js';
-const blendWorker = new URL(`../../../workers/blend${extension}`, import.meta.url);
+/** A chunk of fewer weights takes about as long as handing it to a thread. */
+const SMALLEST_FOR_THREADS = 2 ** 16;
+
+const BUNDLED = 'bundled: keep piscina and slowlane external';
 
 /** One core is left to the thread that trains. */
 export function defaultWorkers(): number {
@@ -31,22 +30,29 @@ export function createBlender(options: BlenderOptions): Blender {
 }
 
 class WorkerBlender implements Blender {
+  readonly workers: number;
   readonly #options: BlenderOptions;
+  readonly #smallest: number;
+  readonly #threads: Threads | undefined;
   readonly #underWay = new Set<Promise<void>>();
-  #pool: ThreadPool | undefined;
-  /** The exit of the previous pool's threads. */
-  #stopping: Promise<void> = Promise.resolve();
   #failuresInARow = 0;
   #inlineForGood = false;
+  /** Where chunks were blended so far. */
+  readonly #blended = { inline: false, inThreads: false };
 
   constructor(options: BlenderOptions) {
+    const { workers, workerFile, smallestForThreads } = options;
     this.#options = options;
+    this.workers = workers;
+    this.#smallest = smallestForThreads ?? (workerFile === undefined ? SMALLEST_FOR_THREADS : 0);
+    const file = workerFile ?? blendWorker();
+    this.#threads = file && threadsOf(file);
   }
 
   get description(): string {
-    if (this.#inlineForGood) return 'inline';
-    const { workers } = this.#options;
-    return workers === 1 ? '1 worker' : `${workers} workers`;
+    const { inline, inThreads } = this.#blended;
+    if (this.#inlineForGood || (inline && !inThreads)) return 'inline';
+    return this.workers === 1 ? '1 worker' : `${this.workers} workers`;
   }
 
   blend(job: BlendJob): Promise<void> {
@@ -59,62 +65,65 @@ class WorkerBlender implements Blender {
 
   async close(): Promise<void> {
     await Promise.allSettled(this.#underWay);
-    this.#stopPool();
-    await this.#stopping;
+    await this.#threads?.release(this);
   }
 
   async #blend(job: BlendJob): Promise<void> {
-    // Bounded for each chunk too: others may succeed while this one fails again and again.
-    for (let attempt = 0; attempt <= MAX_RECOVERIES && isShared(job.memory); attempt++) {
-      const pool = await this.#usablePool();
-      if (pool === undefined) break;
-      try {
-        await pool.run(job);
-        this.#failuresInARow = 0;
-        return;
-      } catch (cause) {
-        await this.#recover(pool, cause);
-      }
+    if (isShared(job.memory) && weightsOf(job) >= this.#smallest && (await this.#inThread(job))) {
+      this.#blended.inThreads = true;
+    } else {
+      this.#blended.inline = true;
+      blendChunk(job); // what it throws here is the job's own fault
     }
-    blendChunk(job); // what it throws here is the job's own fault
   }
 
-  async #usablePool(): Promise<ThreadPool | undefined> {
-    if (this.#pool?.broken) this.#stopPool(); // a thread died while idle
-    await this.#stopping; // never two generations at once
+  /** Resolves to whether a thread has done it. If not, no thread can write to the chunk any more. */
+  async #inThread(job: BlendJob): Promise<boolean> {
+    // Bounded for each chunk too: others may succeed while this one fails again and again.
+    for (let attempt = 0; attempt <= MAX_RECOVERIES; attempt++) {
+      const before = this.#failuresInARow;
+      const thread = await this.#borrow();
+      if (thread === undefined) return false;
+      try {
+        await thread.run(job, this.#options.timeoutMs);
+        this.#failuresInARow = 0;
+        return true;
+      } catch (cause) {
+        // Not again if another chunk has counted meanwhile: what failed at once, failed once.
+        if (this.#failuresInARow === before) this.#failuresInARow += 1;
+        if (this.#failuresInARow > MAX_RECOVERIES || isBundled(cause)) this.#giveUp(cause);
+        await thread.stop();
+      } finally {
+        this.#threads?.giveBack(this, thread);
+      }
+    }
+    return false;
+  }
+
+  async #borrow(): Promise<BlendThread | undefined> {
     if (this.#inlineForGood) return undefined;
-    const { workerFile = blendWorker, workers, timeoutMs } = this.#options;
+    if (this.#threads === undefined) {
+      this.#giveUp(new BundledError('it has no import.meta.url'));
+      return undefined;
+    }
+    let thread: BlendThread;
     try {
-      return (this.#pool ??= new ThreadPool(workerFile, workers, timeoutMs));
+      thread = await this.#threads.lend(this);
     } catch (cause) {
       this.#giveUp(cause);
       return undefined;
     }
-  }
-
-  /**
-   * Resolves when no thread of that pool can write any more. Its first failure acts for all chunks
-   * of the pool.
-   */
-  async #recover(pool: ThreadPool, cause: unknown): Promise<void> {
-    if (this.#pool === pool) {
-      this.#stopPool();
-      this.#failuresInARow += 1;
-      if (this.#failuresInARow > MAX_RECOVERIES) this.#giveUp(cause);
-    }
-    await pool.stop();
-  }
-
-  #stopPool(): void {
-    if (this.#pool !== undefined) this.#stopping = this.#pool.stop();
-    this.#pool = undefined;
+    if (!this.#inlineForGood) return thread;
+    this.#threads.giveBack(this, thread); // given up while this one waited
+    return undefined;
   }
 
   #giveUp(cause: unknown): void {
     if (this.#inlineForGood) return;
     this.#inlineForGood = true;
-    const { warn = console.warn } = this.#options;
-    const reason = cause instanceof Error ? cause.message : String(cause);
+    const { warn = warnOnce } = this.#options;
+    const message = cause instanceof Error ? cause.message : String(cause);
+    const reason = isBundled(cause) ? `${BUNDLED}; ${message}` : message;
     warn(
       `slowlane: worker threads do not work here (${reason}), so blends run on the main thread from now on: ` +
         'the same result, only slower. Set workers: 0 to choose this.',
@@ -122,122 +131,14 @@ class WorkerBlender implements Blender {
   }
 }
 
-/**
- * One generation of blending threads. It repairs nothing: when a thread dies or hangs, the whole pool is broken and
- * rejects each chunk under way; its owner stops it and makes a new one.
- */
-class ThreadPool {
-  readonly #piscina: Piscina<BlendJob, void>;
-  readonly #timeoutMs: number;
-  /**
-   * Every thread that ever ran here; piscina itself forgets a thread as soon as it fails, before it
-   * has exited.
-   */
-  readonly #threads = new Set<Worker>();
-  /** How to reject each chunk under way. */
-  readonly #underWay = new Set<(cause: unknown) => void>();
-  #watchdog: NodeJS.Timeout | undefined;
-  #brokenBy: Error | undefined;
-  #stopped: Promise<void> | undefined;
+/** Messages that the process has had: each Lookahead would repeat them. */
+const said = new Set<string>();
 
-  /** Starts the threads; throws where none may be started. */
-  constructor(workerFile: URL, threads: number, timeoutMs: number) {
-    this.#timeoutMs = timeoutMs;
-    this.#piscina = new Piscina<BlendJob, void>({
-      filename: workerFile.href,
-      minThreads: threads,
-      maxThreads: threads,
-      idleTimeout: Infinity, // they idle from sync to sync
-      recordTiming: false,
-      // Threads inherit the process' flags, which a .ts worker needs (--import tsx); others can do
-      // harm there (--input-type).
-      ...(workerFile.pathname.endsWith('.ts') ? {} : { execArgv: [] }),
-    });
-    // From here on piscina must replace no thread: it would do so even after `destroy()`, where one
-    // fails meanwhile.
-    this.#piscina.options.minThreads = 0;
-    // Without a listener the failure of an idle thread would end the process.
-    this.#piscina.on('error', (cause: Error) => this.#break(cause));
-    this.#meetThreads();
-  }
+function warnOnce(message: string): void {
+  if (!said.has(message)) console.warn(message);
+  said.add(message);
+}
 
-  /** True once a thread has failed, idle or not: nothing can run here any more. */
-  get broken(): boolean {
-    return this.#brokenBy !== undefined;
-  }
-
-  /**
-   * Rejects if the job throws or the pool breaks; after the latter the thread may still be writing
-   * until `stop()`.
-   */
-  run(job: BlendJob): Promise<void> {
-    if (this.#brokenBy !== undefined) return Promise.reject(this.#brokenBy);
-    return new Promise((resolve, reject) => {
-      const settled = () => {
-        this.#underWay.delete(reject);
-        this.#watch();
-        this.#meetThreads();
-      };
-      this.#underWay.add(reject);
-      this.#piscina.run(job).finally(settled).then(resolve, reject);
-      this.#watch();
-      this.#meetThreads();
-    });
-  }
-
-  /** Breaks the pool and resolves when every thread has exited. May be called again. */
-  stop(): Promise<void> {
-    return (this.#stopped ??= this.#stop());
-  }
-
-  async #stop(): Promise<void> {
-    this.#break(new Error('the blending threads were stopped'));
-    this.#meetThreads();
-    await this.#piscina.destroy();
-    // piscina waits for the threads it still knows, and not even for those if they fail meanwhile.
-    // `terminate()` resolves when the thread has exited, at once if it has before.
-    await Promise.all(Array.from(this.#threads, (thread) => thread.terminate()));
-  }
-
-  /**
-   * Called wherever piscina may have started a thread: at first, and on demand in place of one that
-   * failed.
-   */
-  #meetThreads(): void {
-    for (const thread of this.#piscina.threads) {
-      if (this.#threads.has(thread)) continue;
-      this.#threads.add(thread);
-      thread.once('error', (cause) => this.#break(cause));
-      thread.once('exit', (code) =>
-        this.#break(new Error(`a blending thread exited with code ${code}`)),
-      );
-    }
-  }
-
-  #break(cause: unknown): void {
-    if (this.#brokenBy !== undefined) return;
-    this.#brokenBy =
-      cause instanceof Error ? cause : new Error(`a blending thread threw ${String(cause)}`);
-    this.#meetThreads();
-    for (const reject of this.#underWay) reject(this.#brokenBy);
-    this.#underWay.clear();
-    this.#watch();
-  }
-
-  /** Restarts the watch at every submission and answer, so that waiting in line does not count. */
-  #watch(): void {
-    clearTimeout(this.#watchdog);
-    this.#watchdog = undefined;
-    if (this.#underWay.size === 0) return;
-    const watchdog = setTimeout(() => {
-      // If it was this thread that was busy, the answer is here but not read yet: timers come
-      // before messages.
-      setImmediate(() => {
-        if (this.#watchdog === watchdog) {
-          this.#break(new Error(`no blending thread answered for ${this.#timeoutMs} ms`));
-        }
-      });
-    }, this.#timeoutMs);
-    this.#watchdog = watchdog;
-  }
+function weightsOf({ runs }: BlendJob): number {
+  return runs.reduce((sum, { length }) => sum + length, 0);
 }

@@ -10,7 +10,7 @@ const { createBlender } = (await import(
 )) as typeof WorkerBlender;
 
 const threads = recordThreads();
-const blender = createBlender({ workers: 2, timeoutMs: 30_000 });
+const blender = createBlender({ workers: 2, timeoutMs: 30_000, smallestForThreads: 0 });
 
 async function blend(memoryId: number): Promise<string> {
   const memory = new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true });
