@@ -23,6 +23,7 @@ import { checkFunction } from '../checks/check.js';
 import {
   checkLookaheadOptions,
   configOf,
+  LOOKAHEAD_OPTIONS,
   type LookaheadOptions,
   type LookaheadSettings,
   partsOf,
@@ -33,6 +34,8 @@ import type { CycleState } from './cycle-state.js';
 import type { Plan } from '../plan/make-plan.js';
 import { checkAppliesGradients, checkInner, takeOver } from './check-inner.js';
 import { asInner } from '../optimizers/foreign.js';
+import type { LearningRate } from '../optimizers/learning-rate.js';
+import { refuseAssignments, StrictOptimizer } from '../optimizers/strict-optimizer.js';
 import type { InnerOptimizer } from '../optimizers/inner-optimizer.js';
 import type { NamedTensor } from '../tfjs/named-tensor.js';
 import { TakenTensors, toTensors } from '../snapshot/lookahead-state.js';
@@ -66,7 +69,11 @@ export function lookahead(inner: tf.Optimizer, options?: LookaheadOptions): Look
  *
  * @hideconstructor
  */
-export class Lookahead extends tf.Optimizer {
+export class Lookahead extends StrictOptimizer {
+  static {
+    refuseAssignments(this);
+  }
+
   /** The name under which TensorFlow.js saves and finds the class. */
   static readonly className = 'SlowlaneLookahead';
 
@@ -112,7 +119,36 @@ export class Lookahead extends tf.Optimizer {
     return new cls(inner, settings);
   }
 
-  /** The inner optimizer, for its learning rate. */
+  /** @internal */
+  override get made(): { by: string; options: readonly string[] } {
+    return { by: 'lookahead', options: LOOKAHEAD_OPTIONS };
+  }
+
+  /**
+   * The inner optimizer's rate of the next step. Assign a number; one of slowlane's own inner optimizers takes a schedule or a
+   * function of the iteration too.
+   * @throws TypeError or RangeError on a wrong value, or if a schedule gives no finite number ≥ 0.
+   * @throws SlowlaneError UNSUPPORTED_INNER if the inner optimizer has no `learningRate`.
+   */
+  get learningRate(): number {
+    return this.#inner.learningRate;
+  }
+
+  /** A number ≥ 0, a schedule, or a function of the iteration. */
+  set learningRate(value: LearningRate) {
+    this.#inner.learningRate = value;
+  }
+
+  /**
+   * Sets `learningRate`, as the method of `tf.train.sgd` does.
+   * @throws TypeError or RangeError on a wrong value.
+   * @throws SlowlaneError UNSUPPORTED_INNER if the inner optimizer has no `learningRate`.
+   */
+  setLearningRate(learningRate: LearningRate): void {
+    this.learningRate = learningRate;
+  }
+
+  /** The inner optimizer. */
   get inner(): tf.Optimizer {
     return this.#inner.optimizer;
   }

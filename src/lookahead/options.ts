@@ -113,6 +113,9 @@ const OPTIONS = {
   activationBytes: option<number | null>(null, parseBytes),
 };
 
+/** Their names. */
+export const LOOKAHEAD_OPTIONS: readonly string[] = Object.keys(OPTIONS);
+
 /** The same, for what treats all options alike. */
 const TABLE = Object.entries(OPTIONS) as unknown as readonly [
   keyof typeof OPTIONS,
@@ -137,7 +140,7 @@ export const NO_BUDGET = {
 
 /** @throws TypeError or RangeError that says which option was wrong, what was received and what is allowed. */
 export function checkLookaheadOptions(options: LookaheadOptions | undefined): LookaheadSettings {
-  const given = checkKeys('lookahead()', options, Object.keys(OPTIONS));
+  const given = checkKeys('lookahead()', options, LOOKAHEAD_OPTIONS);
   const entries = TABLE.map(([key, { default: fallback, check }]) => [
     key,
     given[key] === undefined ? fallback : check(key, given[key]),

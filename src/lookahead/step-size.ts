@@ -53,7 +53,7 @@ export interface AdaptiveStepSize {
  * ```
  */
 export function adaptive(options: AdaptiveOptions = {}): AdaptiveStepSize {
-  const { min, curvature } = checkKeys('adaptive()', options, [
+  const { min = 0.1, curvature } = checkKeys('adaptive()', options, [
     'min',
     'curvature',
   ]) as AdaptiveOptions;
@@ -62,7 +62,7 @@ export function adaptive(options: AdaptiveOptions = {}): AdaptiveStepSize {
   }
   return {
     kind: 'adaptive',
-    min: checkNumber('min', min ?? 0.1, { min: 0, max: 1 }),
+    min: checkNumber('min', min, { min: 0, max: 1 }),
     ...(curvature && { curvature }),
   };
 }

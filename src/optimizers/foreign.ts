@@ -4,13 +4,15 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { SlowlaneError, type SlowlaneErrorDetails } from '../checks/errors.js';
-import { shown } from '../checks/check.js';
+import { checkNumber, shown } from '../checks/check.js';
 import { hostTensor } from '../tfjs/host-tensor.js';
 import {
   checkOptimizerFields,
   disposeOptimizer,
+  rateOf,
   setBetaPowers,
   setIterations,
+  setRate,
 } from '../tfjs/optimizer-fields.js';
 import { variablesByName } from '../tfjs/variables.js';
 import {
@@ -21,6 +23,7 @@ import {
   matchGradients,
 } from '../autograd/gradients.js';
 import type { BeginStep, InnerOptimizer, StateTensor, SecondMoment } from './inner-optimizer.js';
+import type { LearningRate } from './learning-rate.js';
 import type { NamedTensor } from '../tfjs/named-tensor.js';
 import { WeightwiseOptimizer } from './weightwise.js';
 
@@ -65,6 +68,19 @@ export class ForeignInner implements InnerOptimizer {
 
   get iterations(): number {
     return this.optimizer.iterations;
+  }
+
+  get learningRate(): number {
+    const rate = rateOf(this.optimizer);
+    if (typeof rate === 'number') return rate;
+    throw this.#unsupported('has no learningRate that can be read.');
+  }
+
+  /** tf.train's optimizers take numbers alone. */
+  set learningRate(value: LearningRate) {
+    const rate = checkNumber('learningRate', value, { min: 0 });
+    if (setRate(this.optimizer, rate)) return;
+    throw this.#unsupported('has no learningRate that can be set.');
   }
 
   minimize(

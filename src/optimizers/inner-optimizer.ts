@@ -2,6 +2,7 @@
 import type * as tf from '@tensorflow/tfjs-core';
 import type { NamedTensor } from '../tfjs/named-tensor.js';
 import type { Gradients } from '../autograd/gradients.js';
+import type { LearningRate } from './learning-rate.js';
 import type { Plannable } from './step-policy.js';
 
 /**
@@ -44,6 +45,9 @@ export interface InnerOptimizer {
   readonly hasSecondMoment: boolean;
   /** Steps taken so far. */
   readonly iterations: number;
+  /** γ of the next step. Reading or setting it throws UNSUPPORTED_INNER if the optimizer has none. */
+  get learningRate(): number;
+  set learningRate(value: LearningRate);
 
   /** Calls `begin` with the weights that get a gradient, just before the first of them changes. */
   minimize(

@@ -17,11 +17,12 @@ import type { BeginStep, InnerOptimizer, SecondMoment, StateTensor } from './inn
 import { type LearningRate, checkLearningRate, rateAt, rateConfig } from './learning-rate.js';
 import { OptimizerState } from './state/optimizer-state.js';
 import { type SavedState, loadState, saveState } from './state/saved-state.js';
-import type { MomentPolicy } from './step-options.js';
+import { type MomentPolicy, STEP_OPTIONS } from './step-options.js';
 import { type Plannable, StepPolicy, optionsFrom } from './step-policy.js';
 import { accumulationOf } from './steps/accumulation.js';
 import { stepIsOpen } from './steps/micro-batches.js';
 import { type StepPlan, WeightSteps } from './steps/weight-steps.js';
+import { StrictOptimizer, refuseAssignments } from './strict-optimizer.js';
 
 /**
  * An inner optimizer of slowlane: updates weight by weight, in place where the backend can. It owns its state; the weights
@@ -29,13 +30,13 @@ import { type StepPlan, WeightSteps } from './steps/weight-steps.js';
  *
  * @hideconstructor
  */
-export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerOptimizer {
-  /** @internal */
-  readonly optimizer: tf.Optimizer = this;
-  /** @internal */
-  readonly supportsState = true;
-  /** @internal */
-  readonly resetsByWeight = true;
+export abstract class WeightwiseOptimizer extends StrictOptimizer implements InnerOptimizer {
+  static {
+    refuseAssignments(this);
+  }
+
+  /** The count of steps, by the name that TensorFlow.js gives it. */
+  protected override iterations_ = 0;
   readonly #rule: UpdateRule;
   readonly #constants: RuleConstants;
   readonly #specs: readonly StateSpec[];
@@ -69,12 +70,31 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
     this.#knowsOverrides = overrides.length === 0;
     this.#state = new OptimizerState(this.#specs, this.#policy);
     this.#steps = new WeightSteps(rule, constants, this.#state, this.#policy);
-    this.iterations_ = 0;
   }
 
   /** @internal The inherited check looks only for three methods: any optimizer would pass. */
   static override [Symbol.hasInstance](instance: unknown): boolean {
     return Function.prototype[Symbol.hasInstance].call(this, instance);
+  }
+
+  /** @internal */
+  override get made(): { by: string; options: readonly string[] } {
+    return { by: this.#rule.name, options: [...Object.keys(this.#constants), ...STEP_OPTIONS] };
+  }
+
+  /** @internal */
+  get optimizer(): tf.Optimizer {
+    return this;
+  }
+
+  /** @internal */
+  get supportsState(): boolean {
+    return true;
+  }
+
+  /** @internal */
+  get resetsByWeight(): boolean {
+    return true;
   }
 
   /**
@@ -88,6 +108,14 @@ export abstract class WeightwiseOptimizer extends tf.Optimizer implements InnerO
   /** A number ≥ 0, a schedule, or a function of the iteration. */
   set learningRate(value: LearningRate) {
     this.#learningRate = checkLearningRate(value);
+  }
+
+  /**
+   * Sets `learningRate`, as the method of `tf.train.sgd` does.
+   * @throws TypeError or RangeError on a wrong value.
+   */
+  setLearningRate(learningRate: LearningRate): void {
+    this.learningRate = learningRate;
   }
 
   /**

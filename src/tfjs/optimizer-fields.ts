@@ -14,6 +14,9 @@ interface Fields {
   readonly beta2?: unknown;
   /** Momentum: −γ as a tensor. */
   readonly c?: unknown;
+  learningRate?: unknown;
+  /** SGD and Momentum: their steps read a tensor, which only this method replaces. */
+  setLearningRate?: unknown;
 }
 
 function fieldsOf(optimizer: tf.Optimizer): Fields {
@@ -37,6 +40,19 @@ export function checkOptimizerFields(optimizer: tf.Optimizer): void {
       `${missing.join(', ')}. Install @tensorflow/tfjs-core@4.22, or use one of slowlane's own optimizers.`,
     { missing },
   );
+}
+
+/** The learning rate; undefined if there is none by that name. */
+export function rateOf(optimizer: tf.Optimizer): unknown {
+  return fieldsOf(optimizer).learningRate;
+}
+
+/** Sets the learning rate of the next step. False, and nothing has changed, if `optimizer` has none that it keeps. */
+export function setRate(optimizer: tf.Optimizer, rate: number): boolean {
+  const fields = fieldsOf(optimizer);
+  if (typeof fields.setLearningRate === 'function') fields.setLearningRate(rate);
+  else if ('learningRate' in fields) fields.learningRate = rate;
+  return fields.learningRate === rate;
 }
 
 /** Sets the step count alone. */
