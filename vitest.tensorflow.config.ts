@@ -22,6 +22,7 @@ export default defineConfig({
       'test/lookahead/faults.test.ts',
       'test/optimizers/golden.test.ts',
       'test/optimizers/parity.test.ts',
+      'test/tfjs/host-tensor.test.ts',
       'test/optimizers/weight-decay.test.ts',
     ],
   },

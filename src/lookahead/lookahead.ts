@@ -350,8 +350,8 @@ export class Lookahead extends StrictOptimizer {
   }
 
   /**
-   * Counters, slow weights and inner state, for `model.save(…, { includeOptimizer: true })`. The tensors of slow weights are on
-   * the host only; none has to be disposed.
+   * Counters, slow weights and inner state, for `model.save(…, { includeOptimizer: true })`. The tensors of slow weights are in
+   * host memory. None has to be disposed, but one that was computed with or assigned is on the device until it is.
    * @throws TypeError or RangeError if the inner state cannot be read.
    * @throws SlowlaneError SYNC_DUE, because the model's weights and the slow ones do not belong together then; STEP_OPEN;
    * INSIDE_SLOW_WEIGHTS; DISPOSED.

@@ -301,7 +301,8 @@ export abstract class WeightwiseOptimizer extends StrictOptimizer implements Inn
   }
 
   /**
-   * The step counts, and the state of each weight in float32, as live variables or host tensors; none has to be disposed.
+   * The step counts, and the state of each weight in float32, as live variables or tensors in host memory. None has to be
+   * disposed, but one that was computed with is on the device until it is.
    * @throws RangeError if the state of a weight cannot be read.
    * @throws SlowlaneError STEP_OPEN between the micro-batches of a step; DISPOSED; STATE_MISMATCH while `setWeights` runs.
    */
