@@ -111,12 +111,8 @@ export function blendChunk(job: BlendJob, kernels: BlendKernels = kernelsFor(job
       Atomics.store(progress, 0, 2 * block + 1);
     }
     // Only now may slow and fast be overwritten: from the mark on they are not read again.
-    if (job.quantization === undefined) {
-      kernels.copy(scratchByte, job.slowByte + start * 4, end - start);
-    } else {
-      for (let i = first; i < pieces.length && pieces[i]!.at < end; i++) {
-        quantize(job, kernels, pieces[i]!, start, end);
-      }
+    for (let i = first; i < pieces.length && pieces[i]!.at < end; i++) {
+      store(job, kernels, pieces[i]!, start, end);
     }
     kernels.copy(scratchByte, fastByte + start * 4, end - start);
     Atomics.store(progress, 0, 2 * block + 2);
@@ -174,13 +170,17 @@ function compute(job: BlendJob, kernels: BlendKernels, piece: Piece, start: numb
   else if (slow !== out) kernels.copy(slow, out, length);
 }
 
-/** slow ← scratch, rounded, for the elements of `piece` from `start` to `end`. */
-function quantize(job: BlendJob, kernels: BlendKernels, piece: Piece, start: number, end: number) {
-  const { format, round } = job.quantization!;
-  const { item = 0, start: first = 0 } = piece.run;
+/** slow ← scratch, rounded if it is quantized, for the elements of `piece` from `start` to `end`. */
+function store(job: BlendJob, kernels: BlendKernels, piece: Piece, start: number, end: number) {
   const from = Math.max(piece.at, start);
   const length = Math.min(piece.end, end) - from;
   const scratch = job.scratchByte + (from - start) * 4;
+  if (job.quantization === undefined) {
+    kernels.copy(scratch, job.slowByte + from * 4, length);
+    return;
+  }
+  const { format, round } = job.quantization;
+  const { item = 0, start: first = 0 } = piece.run;
   const draw = { item, round };
   kernels.quantize(
     format,

@@ -87,6 +87,11 @@ function checkTrainable({ name, dtype }: tf.Variable): void {
 
 function checkGradient(weight: tf.Variable, gradient: tf.Tensor): void {
   checkTrainable(weight);
+  if (!weight.trainable) {
+    throw new TypeError(
+      `applyGradients: '${weight.name}' is frozen (trainable = false) and is not moved. Leave its gradient out, or set trainable = true.`,
+    );
+  }
   if (!(gradient instanceof tf.Tensor)) {
     throw new TypeError(
       `applyGradients: the gradient of '${weight.name}' must be a tensor or null, got ${shown(gradient)}.`,

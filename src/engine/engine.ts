@@ -12,6 +12,7 @@ import type { SlowStore, Storable, StoreClock } from '../slow/slow-store.js';
 import type { Device } from './device.js';
 import type { MeterSink, MeterSource } from './meter-source.js';
 import type { OffloadedState } from './offloaded-state.js';
+import { countWrite } from './writes.js';
 
 export interface Engine {
   /** Moves weights between the device and the host. */
@@ -53,7 +54,11 @@ export function engineOf(backend: tf.KernelBackend): Engine | undefined {
 /** Updates one weight on the current backend: in place if its engine can, else as tensor operations. */
 export function updateWeight(update: WeightUpdate): void {
   const run = engineOf(tf.backend())?.update ?? updateWithTensors;
-  run(update);
+  try {
+    run(update);
+  } finally {
+    countWrite(update.weight);
+  }
 }
 
 /**

@@ -8,11 +8,13 @@ import { checkAllMatch } from '../checks/overrides.js';
 import type { InnerOptimizer } from '../optimizers/inner-optimizer.js';
 import type { SlowStore } from '../slow/slow-store.js';
 import type { SavedSlow } from '../snapshot/lookahead-state.js';
+import { isGone } from '../tfjs/variables.js';
 import { SyncCycle } from './cycle.js';
 import type { LookaheadSettings } from './options.js';
 import { Restored } from './restored.js';
 import { StepSizes } from './step-sizes.js';
 import { type Tracked, Tracking } from './tracking.js';
+import { weightsReplaced } from './weights-replaced.js';
 
 export class CycleState {
   readonly stepSizes: StepSizes;
@@ -22,6 +24,8 @@ export class CycleState {
   readonly #makeStore: () => SlowStore<Tracked>;
   #tracking: Tracking;
   #areOverridesChecked = false;
+  #isStepping = false;
+  #hasWarnedOfMissed = false;
 
   constructor(
     inner: InnerOptimizer,
@@ -50,9 +54,46 @@ export class CycleState {
     if (this.#tracking.add(weights).length > 0) this.cycle.join();
   }
 
+  /**
+   * Looks for weights that something else has changed. `canWait`: a capture follows at once.
+   *
+   * @throws SlowlaneError WEIGHTS_REPLACED, before anything changes.
+   */
+  notice(call: string, { canWait }: { canWait: boolean }): void {
+    const replaced = this.#tracking.notice(this.#settings.replaced, { canWait });
+    if (replaced.length > 0) throw weightsReplaced(call, replaced);
+  }
+
+  /**
+   * Call it where weights are moved next, in mid-sync too: since the call was checked, others may have had their turn.
+   *
+   * @throws SlowlaneError WEIGHTS_REPLACED if they have changed weights, SYNC_FAILED if they have frozen some of `meant`.
+   */
+  assertUntouched(meant: readonly tf.Variable[] = []): void {
+    if (this.#settings.replaced !== 'ignore') {
+      const changed = this.#tracking.changed();
+      if (changed.length > 0) throw weightsReplaced('sync', changed);
+    }
+    const frozen = meant.find((weight) => !isGone(weight) && this.#tracking.isFrozen(weight));
+    if (!frozen) return;
+    throw new SlowlaneError(
+      'SYNC_FAILED',
+      `'${frozen.name}' was frozen before a sync that moves it was over. Make it trainable, await sync(), and freeze it then; or go back to the slow weights with discard().`,
+      { weight: frozen.name },
+    );
+  }
+
   /** `weights` are about to be updated. What was not captured waits for `flush`. */
-  stepping(weights: readonly tf.Variable[]): void {
+  stepping(call: string, weights: readonly tf.Variable[]): void {
+    this.notice(call, { canWait: false }); // the loss may have changed weights
     if (this.#tracking.stepping(weights).length > 0) this.cycle.join();
+    this.#isStepping = true;
+  }
+
+  /** Call it after each inner step, also if it failed: weights may have changed in part. */
+  endStep(): void {
+    if (this.#isStepping) this.#tracking.wrote();
+    this.#isStepping = false;
   }
 
   /** An inner step was applied, or a micro-batch of one. */
@@ -64,7 +105,11 @@ export class CycleState {
   completeStep(): boolean {
     const isOpen = this.#inner.isAccumulating === true;
     if (isOpen && this.cycle.isEnding) this.stepSizes.refuseEnd('completeStep');
-    if (this.#inner.completeStep?.() !== true) return false;
+    try {
+      if (this.#inner.completeStep?.() !== true) return false;
+    } finally {
+      if (isOpen) this.#tracking.wrote();
+    }
     this.stepped();
     return true;
   }
@@ -74,8 +119,16 @@ export class CycleState {
     if (this.cycle.isDue) this.stepSizes.keepGradientsIfNeeded(compute);
   }
 
-  /** A sync was done: the next cycle begins. */
-  synced(): void {
+  /** A sync of `weights` was done: the next cycle begins. */
+  synced(weights: readonly tf.Variable[]): void {
+    const [missing, ...more] = this.#tracking.synced(weights);
+    if (missing && !this.#hasWarnedOfMissed) {
+      this.#hasWarnedOfMissed = true;
+      const others = more.length > 0 ? ` and ${more.length} more` : '';
+      console.warn(
+        `slowlane: '${missing.name}'${others} took steps in the last two cycles but was frozen at both syncs, so its slow weights stand still. Let the sync happen before you set trainable = false: take the steps with await optimizer.step(), or await optimizer.sync().`,
+      );
+    }
     this.cycle.synced();
     this.stepSizes.dropGradients();
   }

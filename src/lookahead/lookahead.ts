@@ -177,7 +177,7 @@ export class Lookahead extends StrictOptimizer {
    * @param varList The weights to train. Default: all trainable variables.
    * @throws TypeError or RangeError for a wrong argument, or a schedule that gives a wrong number.
    * @throws SlowlaneError SYNC_DUE, SYNC_RUNNING, INSIDE_SLOW_WEIGHTS, SYNC_FAILED or DISPOSED if no step may be taken now;
-   * OVER_BUDGET or UNSUPPORTED_INNER if no plan can be made; the errors of the inner optimizer.
+   * WEIGHTS_REPLACED if something else has changed weights, which then stay as they are; OVER_BUDGET or UNSUPPORTED_INNER if no plan can be made; the errors of the inner optimizer.
    */
   override minimize(
     f: () => tf.Scalar,
@@ -201,13 +201,13 @@ export class Lookahead extends StrictOptimizer {
    */
   step(f: () => tf.Scalar, returnCost = false, varList?: tf.Variable[]): Promise<tf.Scalar | null> {
     return this.#guard.turn('step', async () => {
-      await this.#sync.flush();
+      await this.#sync.flush('step');
       this.#own.make(varList);
       // Where we can wait, new weights are captured at once: nothing of theirs is on the device twice.
       if (varList) await this.#sync.attach(varList);
       const cost = this.#step(f, returnCost, varList);
       try {
-        await this.#sync.flush();
+        await this.#sync.flush('step');
       } catch (cause) {
         cost?.dispose();
         throw cause;
@@ -227,8 +227,12 @@ export class Lookahead extends StrictOptimizer {
     const weights = checkGradients(gradients).map(({ weight }) => weight);
     if (weights.length === 0) return; // no gradient, no step
     this.#own.make(weights, { hasGradients: true });
-    this.#state.stepping(weights);
-    this.#inner.applyGradients(gradients);
+    this.#state.stepping('applyGradients', weights);
+    try {
+      this.#inner.applyGradients(gradients);
+    } finally {
+      this.#state.endStep();
+    }
     this.#state.stepped();
   }
 
@@ -249,7 +253,9 @@ export class Lookahead extends StrictOptimizer {
 
   /**
    * Captures the weights of `source` now instead of at their first step; `step()` and `callbacks()` do so by themselves.
-   * After a load it matches the restored slow weights to their variables.
+   * After a load it matches the restored slow weights to their variables. Weights of a model that are not among its
+   * `trainableWeights` count as frozen until the next `attach`: call it after layers of a Sequential were frozen or
+   * unfrozen, whose variables TensorFlow.js does not mark.
    * @throws TypeError or RangeError if `source` is neither a LayersModel nor a list of variables.
    * @throws SlowlaneError UNMATCHED_OVERRIDE if an override matches no weight of a LayersModel, before anything changes;
    * STATE_MISMATCH if restored slow weights do not fit; those of `sync`.
@@ -262,19 +268,19 @@ export class Lookahead extends StrictOptimizer {
    * Does the sync that is due; resolves at once if none is. Continues a sync that broke off. With `early` all weights sync
    * now, in the middle of a cycle, and begin a new one.
    * @throws TypeError or RangeError if a schedule of the slow step size gives a wrong number.
-   * @throws SlowlaneError NON_FINITE before anything changes; SYNC_FAILED or the device's error if the device failed;
-   * NO_GRADIENT with `adaptive()` and `early`; INSIDE_SLOW_WEIGHTS; DISPOSED.
+   * @throws SlowlaneError NON_FINITE or WEIGHTS_REPLACED before anything changes; SYNC_FAILED or the device's error if the
+   * device failed; NO_GRADIENT with `adaptive()` and `early`; INSIDE_SLOW_WEIGHTS; DISPOSED.
    */
   sync(options?: { early?: boolean }): Promise<void> {
     const sync = async () => {
-      await this.#sync.flush();
+      await this.#sync.flush('sync');
       if (options?.early === true) await this.#sync.syncEarly();
     };
     return this.#guard.turn('sync', sync, 'go on');
   }
 
   /**
-   * Slow := fast, after weights were replaced by hand. A new cycle begins.
+   * Slow := fast for all weights, after something else has changed them. A new cycle begins.
    * @throws SlowlaneError INSIDE_SLOW_WEIGHTS or DISPOSED.
    */
   resync(): Promise<void> {
@@ -282,7 +288,8 @@ export class Lookahead extends StrictOptimizer {
   }
 
   /**
-   * Fast := slow: gives up the steps since the previous sync. A new cycle begins.
+   * Fast := slow: gives up the steps since the previous sync, and what others have changed since. Frozen weights stay as they
+   * are. A new cycle begins.
    * @throws SlowlaneError INSIDE_SLOW_WEIGHTS or DISPOSED.
    */
   discard(): Promise<void> {
@@ -291,13 +298,13 @@ export class Lookahead extends StrictOptimizer {
 
   /**
    * Ends training: does the sync that is due, then fast := slow, so that the model holds the slow weights, and stops the
-   * workers. Training may continue afterwards, with a new cycle.
+   * workers. Frozen weights stay as they are. Training may continue afterwards, with a new cycle.
    * @throws TypeError or RangeError if a schedule of the slow step size gives a wrong number.
    * @throws SlowlaneError those of `sync`.
    */
   finish(): Promise<void> {
     const finish = async () => {
-      await this.#sync.flush();
+      await this.#sync.flush('finish');
       await this.#sync.restore();
       await this.#sync.stopWorkers();
     };
@@ -306,18 +313,21 @@ export class Lookahead extends StrictOptimizer {
 
   /**
    * Runs `fn` while the model holds the slow weights, then puts the fast ones back, to the bit, also if `fn` throws. Calls may
-   * nest. Meanwhile the fast weights are in host memory.
+   * nest. Meanwhile the fast weights are in host memory. Frozen weights stay as they are.
    * @returns What `fn` returns.
    * @throws TypeError if `fn` is no function; RangeError if a schedule of the slow step size gives a wrong number.
-   * @throws SlowlaneError those of `sync`. Steps inside `fn` throw INSIDE_SLOW_WEIGHTS.
+   * @throws SlowlaneError those of `sync`; WEIGHTS_REPLACED at the end if `fn` changed weights, whose new values are lost.
+   * Steps inside `fn` throw INSIDE_SLOW_WEIGHTS.
    */
   async withSlowWeights<T>(fn: () => T | Promise<T>): Promise<T> {
     checkFunction('withSlowWeights', fn);
     const swap = async () => {
-      await this.#sync.flush();
+      await this.#sync.flush('withSlowWeights');
       return this.#sync.showSlow();
     };
-    return this.#guard.swapped('withSlowWeights', swap, fn);
+    const result = await this.#guard.swapped('withSlowWeights', swap, fn);
+    this.#sync.assertNothingLost();
+    return result;
   }
 
   /**
@@ -353,8 +363,8 @@ export class Lookahead extends StrictOptimizer {
    * Counters, slow weights and inner state, for `model.save(…, { includeOptimizer: true })`. The tensors of slow weights are in
    * host memory. None has to be disposed, but one that was computed with or assigned is on the device until it is.
    * @throws TypeError or RangeError if the inner state cannot be read.
-   * @throws SlowlaneError SYNC_DUE, because the model's weights and the slow ones do not belong together then; STEP_OPEN;
-   * INSIDE_SLOW_WEIGHTS; DISPOSED.
+   * @throws SlowlaneError SYNC_DUE or WEIGHTS_REPLACED, because the model's weights and the slow ones do not belong together
+   * then; STEP_OPEN; INSIDE_SLOW_WEIGHTS; DISPOSED.
    */
   override getWeights(): Promise<NamedTensor[]> {
     return this.saving((state) => Promise.resolve(state));
@@ -369,7 +379,7 @@ export class Lookahead extends StrictOptimizer {
   saving<T>(save: (state: NamedTensor[]) => Promise<T>): Promise<T> {
     return this.#guard.turn('getWeights', async () => {
       assertNoSyncDue('getWeights', this.#state.cycle);
-      await this.#sync.flush();
+      await this.#sync.flush('getWeights');
       const inner = await this.#inner.getWeights(); // first: it may refuse
       return save(toTensors({ ...(await this.#state.save()), inner }));
     });
@@ -410,8 +420,9 @@ export class Lookahead extends StrictOptimizer {
         const named = namedWeightsOf(source);
         this.#state.checkOverrides(named);
         this.#inner.checkOverrides?.(named);
+        this.#state.tracking.freezeOthers(named, weights);
       }
-      await this.#sync.flush();
+      await this.#sync.flush('attach');
       this.#own.make(source, hints);
       await this.#sync.attach(weights);
     });
@@ -419,11 +430,15 @@ export class Lookahead extends StrictOptimizer {
 
   #step(f: () => tf.Scalar, returnCost: boolean, varList?: tf.Variable[]): tf.Scalar | null {
     // Without a list, only weights that get a gradient count: tfjs's Adam registers its state as trainable.
-    const cost = this.#guard.stepping('minimize', () =>
-      this.#inner.minimize(f, returnCost, varList, (weights) =>
-        this.#state.stepping(varList ?? weights),
-      ),
-    );
+    const begin = (weights: readonly tf.Variable[]) =>
+      this.#state.stepping('minimize', varList ?? weights);
+    const cost = this.#guard.stepping('minimize', () => {
+      try {
+        return this.#inner.minimize(f, returnCost, varList, begin);
+      } finally {
+        this.#state.endStep();
+      }
+    });
     this.#state.stepped();
     try {
       this.#state.keepGradientsIfNeeded(() => this.#inner.optimizer.computeGradients(f, varList));
@@ -437,6 +452,7 @@ export class Lookahead extends StrictOptimizer {
   #assertCanStep(call: string): void {
     this.#guard.assertFree(call);
     assertMayStep(call, this.#state);
+    this.#state.notice(call, { canWait: false });
   }
 }
 

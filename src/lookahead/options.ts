@@ -17,6 +17,7 @@ import {
 
 const INNER_STATES = ['maintain', 'interpolate', 'reset'] as const;
 const NON_FINITE = ['throw', 'skip', 'restore'] as const;
+const REPLACED = ['throw', 'resync', 'ignore'] as const;
 const MIB = 2 ** 20;
 
 /** What becomes of the inner optimizer's state at a sync. */
@@ -24,6 +25,9 @@ export type InnerState = (typeof INNER_STATES)[number];
 
 /** What happens at a sync when fast weights hold a NaN or an infinity. */
 export type NonFinitePolicy = (typeof NON_FINITE)[number];
+
+/** What happens when something else has changed a weight in mid-training. */
+export type ReplacedPolicy = (typeof REPLACED)[number];
 
 /** Options of `lookahead()`. */
 export interface LookaheadOptions {
@@ -43,6 +47,12 @@ export interface LookaheadOptions {
    * `'restore'`: fast := slow, and the inner state starts afresh.
    */
   nonFinite?: NonFinitePolicy;
+  /**
+   * When something else has changed trainable weights since our last write (`model.setWeights`, `loadWeights`, `assign`,
+   * another optimizer). `'throw'` (default): the next call throws WEIGHTS_REPLACED. `'resync'`: slow := fast for these
+   * weights. `'ignore'`: the new values are fast weights, as for weights that are clipped after each step.
+   */
+  replaced?: ReplacedPolicy;
   /** Other values for some weights, and weights to exclude. The first entry that matches a weight counts. */
   overrides?: readonly WeightOverride[];
   /**
@@ -101,6 +111,7 @@ const OPTIONS = {
   innerState: option<InnerState>('maintain', choice(INNER_STATES)),
   slow: option<SlowFormat | null>(null, choice(SLOW_FORMATS)),
   nonFinite: option<NonFinitePolicy>('throw', choice(NON_FINITE)),
+  replaced: option<ReplacedPolicy>('throw', choice(REPLACED)),
   overrides: option([], checkWeightOverrides, { save: overridesConfig, load: overridesFrom }),
   workers: option<number | null>(null, number({ min: 0, max: 256, whole: true })),
   chunkBytes: option(4 * MIB, checkChunkBytes),

@@ -2,6 +2,7 @@
 
 import type * as tf from '@tensorflow/tfjs-core';
 
+import { isGone } from '../tfjs/variables.js';
 import type { Device } from '../engine/device.js';
 
 export class Stash {
@@ -15,11 +16,16 @@ export class Stash {
     }
   }
 
+  /** `weight` keeps what it holds. */
+  drop(weight: tf.Variable): void {
+    this.#values.delete(weight);
+  }
+
   /** May be called again after it failed. */
   async putBack(device: Device): Promise<void> {
     const writer = device.write();
     for (const [weight, values] of this.#values) {
-      if (weight.isDisposed || weight.size === 0) continue;
+      if (isGone(weight) || weight.size === 0) continue;
       await writer.push(weight, 0, values);
     }
   }

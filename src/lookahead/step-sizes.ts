@@ -18,6 +18,7 @@ import {
   stepSizeAt,
   type StepSizeSchedule,
 } from './step-size.js';
+import { isGone } from '../tfjs/variables.js';
 import { isWeight, type Tracked } from './tracking.js';
 
 export class StepSizes {
@@ -138,7 +139,7 @@ async function adaptiveOver(
   let dCurvatureD = 0;
   for await (const { item, start, values: slow } of parts) {
     const { variable } = item;
-    if (variable.isDisposed) continue;
+    if (isGone(variable)) continue;
     const pulled = async (tensor: tf.Tensor | undefined) => {
       if (!tensor) return null;
       const into = new Float32Array(slow.length);

@@ -11,12 +11,14 @@ import { firstNonFinite } from '../engines/finite.js';
 import type { InnerOptimizer } from '../optimizers/inner-optimizer.js';
 import type { Blender } from '../sync/blender.js';
 import { StoreByPlace } from '../sync/store-by-place.js';
+import { isGone } from '../tfjs/variables.js';
 import type { CallGuard } from './call-guard.js';
 import { CycleState } from './cycle-state.js';
 import type { LookaheadSettings } from './options.js';
 import { Stash } from './stash.js';
 import { type LookaheadStats, SyncClock } from './stats.js';
 import { isWeight, type Tracked } from './tracking.js';
+import { replacementsLost } from './weights-replaced.js';
 
 export class Syncing {
   readonly state: CycleState;
@@ -25,6 +27,8 @@ export class Syncing {
   readonly #guard: CallGuard;
   readonly #blender: Blender;
   readonly #clock = new SyncClock();
+  /** Weights that were changed inside the last swap, and put back. */
+  #lost: readonly tf.Variable[] = [];
   #bytesMoved = 0;
   #skipped = 0;
 
@@ -47,8 +51,9 @@ export class Syncing {
     await this.#capture();
   }
 
-  /** Captures, and syncs if a sync is due. */
-  async flush(): Promise<void> {
+  /** For `call`: captures, and syncs if a sync is due. @throws SlowlaneError WEIGHTS_REPLACED. */
+  async flush(call: string): Promise<void> {
+    this.state.notice(call, { canWait: true });
     await this.#capture();
     await this.#inner.flush?.();
     if (this.state.cycle.isDue) await this.#clock.timeSync(() => this.#sync());
@@ -80,14 +85,18 @@ export class Syncing {
     });
   }
 
-  /** Fast := slow, and a new cycle. */
+  /** Fast := slow, and a new cycle. Frozen weights stay as they are. */
   async restore(): Promise<void> {
     this.#assertMet();
+    this.state.tracking.notice('ignore', { canWait: true }); // loaded weights are not given up
     await this.#capture();
     const { tracking } = this.state;
     await tracking.addSlots();
+    let isRest = false;
     await this.#guard.attempt(async () => {
-      await tracking.store.restore(() => true);
+      if (isRest) this.state.assertUntouched();
+      isRest = true;
+      await this.#restore(tracking.movable());
       this.state.restart();
     });
   }
@@ -98,21 +107,51 @@ export class Syncing {
     if (this.#inner.supportsState && (await hasBadState(this.#inner))) await this.#resetInner();
   }
 
-  /** Shows the slow weights in the model; slots and counters stay. Resolves to what undoes it. */
+  /** Shows the slow weights in the model; slots, counters and frozen weights stay. Resolves to what undoes it. */
   async showSlow(): Promise<() => Promise<void>> {
     this.#assertMet();
     const { tracking } = this.state;
     const stash = new Stash();
-    const putBack = () => stash.putBack(currentDevice());
-    const shown = tracking.live(isWeight).map(({ variable }) => variable);
-    await stash.take(shown, currentDevice());
+    const shown = tracking.movable().filter(isWeight);
+    const weights = shown.map(({ weight }) => weight);
+    await stash.take(weights, currentDevice());
+    const putBack = async () => {
+      try {
+        await stash.putBack(currentDevice());
+      } finally {
+        tracking.wrote(weights);
+      }
+    };
     try {
-      await tracking.store.restore(isWeight);
+      await this.#restore(shown);
     } catch (cause) {
       await this.#guard.attempt(putBack);
       throw cause;
     }
-    return putBack;
+    this.#lost = [];
+    return async () => {
+      for (const weight of this.#changedInside(weights)) {
+        weights.splice(weights.indexOf(weight), 1);
+        stash.drop(weight);
+      }
+      await putBack();
+    };
+  }
+
+  /** After a swap. @throws SlowlaneError WEIGHTS_REPLACED if weights that were changed inside it are lost. */
+  assertNothingLost(): void {
+    if (this.#lost.length > 0) throw replacementsLost(this.#lost);
+  }
+
+  /** Those of `shown` that were changed inside the swap and stay so. The others are put back, and lost. */
+  #changedInside(shown: readonly tf.Variable[]): readonly tf.Variable[] {
+    const { tracking } = this.state;
+    const changed = shown.filter((weight) => !isGone(weight) && !tracking.isAsLeft(weight));
+    const stays = (weight: tf.Variable) =>
+      tracking.isFrozen(weight) || this.#settings.replaced !== 'throw';
+    tracking.changed(); // looks, so that a freeze is seen
+    this.#lost = changed.filter((weight) => !stays(weight));
+    return changed.filter(stays);
   }
 
   /** Stops the workers until the next sync. */
@@ -149,27 +188,47 @@ export class Syncing {
     this.state.warnOfOverrides();
     await this.#clock.time('wait', () => store.ready());
     await tracking.addSlots();
+    const due = tracking.movable();
     // Everything that can refuse the sync comes first: until the weights are moved, nothing has changed.
-    if (!(await this.#clock.time('check', () => this.#mayBlend()))) return;
-    const byWeight = await stepSizes.of(tracking.live(), store, cycle.syncs);
-    const stepSizeOf = (tracked: Tracked) => byWeight.get(tracked) ?? 0;
+    if (!(await this.#clock.time('check', () => this.#mayBlend(due)))) return;
+    const byWeight = await stepSizes.of(due, store, cycle.syncs);
+    const stepSizeOf = (tracked: Tracked) => byWeight.get(tracked) ?? null;
     const blending = store.blend({ stepSizeOf, round: cycle.steps });
+    const weights = due.filter(isWeight).map(({ weight }) => weight);
+    this.state.assertUntouched(weights);
     await this.#guard.attempt(async () => {
-      const bytesMoved = await blending.run();
+      this.state.assertUntouched(weights); // before what is left of it, too
+      const bytesMoved = await this.#writing(weights, () => blending.run());
       if (this.#settings.innerState === 'reset') {
-        await this.#inner.reset(tracking.live(isWeight).map(({ weight }) => weight));
+        await this.#inner.reset(this.#inner.resetsByWeight ? weights : undefined);
       }
       this.#bytesMoved += bytesMoved;
-      this.state.synced();
+      this.state.synced(weights);
     });
   }
 
+  async #restore(items: readonly Tracked[]): Promise<void> {
+    const meant = new Set(items);
+    const weights = items.filter(isWeight).map(({ weight }) => weight);
+    await this.#writing(weights, () =>
+      this.state.tracking.store.restore((item) => meant.has(item)),
+    );
+  }
+
+  /** Runs `work`, which writes `weights`. What it has left in them is known afterwards, also if it failed. */
+  async #writing<T>(weights: readonly tf.Variable[], work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } finally {
+      this.state.tracking.wrote(weights);
+    }
+  }
+
   /** False if the policy for non-finite weights has dealt with this sync. */
-  async #mayBlend(): Promise<boolean> {
+  async #mayBlend(due: readonly Tracked[]): Promise<boolean> {
     const { tracking, stepSizes, cycle } = this.state;
     const bad =
-      (await tracking.store.inspect(tracking.live()))?.variable.name ??
-      (await stepSizes.nonFiniteGradient());
+      (await tracking.store.inspect(due))?.variable.name ?? (await stepSizes.nonFiniteGradient());
     if (bad === undefined) return true;
     const policy = this.#settings.nonFinite;
     if (policy === 'throw') {

@@ -3,7 +3,9 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 
-import type { LookaheadSettings } from './options.js';
+import { isGone } from '../tfjs/variables.js';
+import { KnownData } from './known-data.js';
+import type { LookaheadSettings, ReplacedPolicy } from './options.js';
 import type { InnerOptimizer } from '../optimizers/inner-optimizer.js';
 import { formatOf, type SlowStore, type Storable } from '../slow/slow-store.js';
 import type { SlowStepSize } from './step-size.js';
@@ -35,8 +37,7 @@ export class Tracking {
   readonly #seen = new Map<tf.Variable, Tracked | null>();
   /** Where θ₀ of weights is that are not in the store yet: the weight itself, or a handle on its data. */
   readonly #uncaptured = new Map<tf.Variable, tf.Tensor>();
-  /** Weights that took no step yet, with the data that was captured: others may still be loaded. */
-  readonly #unstepped = new Map<tf.Variable, object>();
+  readonly #known = new KnownData();
   /** For what is tracked next. */
   #nextSerial = 0;
   readonly #restored: Restored;
@@ -56,7 +57,7 @@ export class Tracking {
 
   /** What is tracked and still there. */
   live(isMeant: (tracked: Tracked) => boolean = () => true): Tracked[] {
-    return this.#tracked.filter((tracked) => !tracked.variable.isDisposed && isMeant(tracked));
+    return this.#tracked.filter((tracked) => !isGone(tracked.variable) && isMeant(tracked));
   }
 
   /** True if slow weights were restored and none of their weights was seen since. */
@@ -80,17 +81,74 @@ export class Tracking {
    * On most backends they copy nothing, since an update makes new data, but they keep the old alive.
    */
   stepping(weights: readonly tf.Variable[]): readonly Tracked[] {
-    const handle = (weight: tf.Variable) => tf.keep(weight.clone());
-    const added = this.#add(weights, handle);
+    const added = this.#add(weights, handleOn);
     for (const weight of weights.filter(({ trainable }) => trainable)) {
-      const captured = this.#unstepped.get(weight);
-      const isOutdated = captured !== undefined && captured !== weight.dataId;
-      if (isOutdated || this.#uncaptured.get(weight) === weight) {
-        this.#uncaptured.set(weight, handle(weight));
-      }
-      this.#unstepped.delete(weight);
+      if (this.#uncaptured.get(weight) === weight) this.#captureFrom(weight, handleOn);
+      this.#known.stepping(weight);
     }
     return added;
+  }
+
+  /** Weights that are not frozen, and slots of these: all that may be moved. */
+  movable(): Tracked[] {
+    return this.live(({ weight }) => !this.#known.isFrozen(weight));
+  }
+
+  /** Of a model's weights, `trained` are trained: the others are frozen, whatever their variables say. */
+  freezeOthers(all: readonly tf.Variable[], trained: readonly tf.Variable[]): void {
+    this.#known.freezeOthers(all, trained);
+  }
+
+  /**
+   * Looks at the data of all weights. A weight that was loaded before its first step, or while it was frozen, is captured
+   * again; with `'resync'` a replaced one too. `canWait`: `capture` follows at once.
+   *
+   * @returns The replaced weights that the policy refuses: nothing has changed then.
+   */
+  notice(policy: ReplacedPolicy, { canWait }: { canWait: boolean }): readonly tf.Variable[] {
+    const looked = this.live(isWeight).map(({ weight }) => ({
+      weight,
+      change: this.#known.look(weight),
+    }));
+    const replaced = looked.filter(({ change }) => change === 'replaced');
+    if (policy === 'throw' && replaced.length > 0) return replaced.map(({ weight }) => weight);
+    const source = canWait ? (variable: tf.Variable) => variable : handleOn;
+    for (const { weight, change } of looked) {
+      if (change === 'loaded' || (change === 'replaced' && policy === 'resync')) {
+        for (const { variable } of this.live((tracked) => tracked.weight === weight)) {
+          this.#captureFrom(variable, source);
+        }
+        this.#known.captured(weight);
+      }
+    }
+    return [];
+  }
+
+  /** `weights` were synced. Returns those that took steps in this cycle and the previous one, and missed both syncs. */
+  synced(weights: readonly tf.Variable[]): readonly tf.Variable[] {
+    const synced = new Set(weights);
+    const all = this.live(isWeight).map(({ weight }) => weight);
+    return all.filter((weight) => this.#known.syncPassed(weight, synced.has(weight)) > 1);
+  }
+
+  /** What others changed since our last write, frozen weights aside. */
+  changed(): readonly tf.Variable[] {
+    const weights = this.live(isWeight).map(({ weight }) => weight);
+    return weights.filter((weight) => this.#known.look(weight) !== 'none');
+  }
+
+  /** True if `weight` holds what our last write left in it. */
+  isAsLeft(weight: tf.Variable): boolean {
+    return this.#known.isAsLeft(weight);
+  }
+
+  isFrozen(weight: tf.Variable): boolean {
+    return this.#known.isFrozen(weight);
+  }
+
+  /** We have written these weights, or may have. Default: all that are not frozen. */
+  wrote(weights: readonly tf.Variable[] = this.movable().map(({ weight }) => weight)): void {
+    for (const weight of weights) this.#known.wrote(weight);
   }
 
   #add(
@@ -123,9 +181,11 @@ export class Tracking {
       throw cause;
     }
     this.#restored.forget(restored.values());
+    for (const { weight } of added) {
+      this.#known.begin(weight, restored.has(weight) ? 'restored' : 'captured');
+    }
     for (const [weight, tensor] of sources) {
       this.#uncaptured.set(weight, tensor);
-      this.#unstepped.set(weight, weight.dataId);
     }
     return added;
   }
@@ -158,7 +218,6 @@ export class Tracking {
   }
 
   get needsCapture(): boolean {
-    this.#findOutdated();
     return this.#uncaptured.size > 0;
   }
 
@@ -173,10 +232,9 @@ export class Tracking {
     round: number,
     isMeant: (tracked: Tracked) => boolean = () => true,
   ): Promise<void> {
-    await this.store.capture(
-      new Map(this.live(isMeant).map(({ variable }) => [variable, variable])),
-      round,
-    );
+    const meant = this.live(isMeant);
+    for (const { weight } of meant.filter(isWeight)) this.#known.captured(weight);
+    await this.store.capture(new Map(meant.map(({ variable }) => [variable, variable])), round);
   }
 
   /** Drops restored values and pending captures, because everything is captured again. */
@@ -222,13 +280,13 @@ export class Tracking {
   #drop(added: readonly Tracked[]): void {
     const dropped = new Set(added);
     for (const { variable } of added) this.#seen.delete(variable);
-    this.store.prune((tracked) => !dropped.has(tracked) && !tracked.variable.isDisposed);
+    this.store.prune((tracked) => !dropped.has(tracked) && !isGone(tracked.variable));
   }
 
   /** Removes variables that are disposed, and memory that holds nothing else. */
   #prune(): void {
-    for (const [variable] of this.#seen) if (variable.isDisposed) this.#seen.delete(variable);
-    this.store.prune(({ variable }) => !variable.isDisposed);
+    for (const [variable] of this.#seen) if (isGone(variable)) this.#seen.delete(variable);
+    this.store.prune(({ variable }) => !isGone(variable));
   }
 
   #new(weight: tf.Variable): Unnumbered | null {
@@ -249,19 +307,22 @@ export class Tracking {
     return { ...fresh, isKeptInF32: saved?.isKeptInF32 === true && formatOf(fresh) !== 'f32' };
   }
 
-  /** Weights that were loaded after their capture and before their first step are θ₀ all the same. */
-  #findOutdated(): void {
-    for (const [weight, captured] of this.#unstepped) {
-      if (captured === weight.dataId || weight.isDisposed) continue;
-      this.#uncaptured.set(weight, weight);
-      this.#unstepped.set(weight, weight.dataId);
-    }
+  /** `variable` has to be captured from `source`, instead of from what waits. */
+  #captureFrom(variable: tf.Variable, source: (variable: tf.Variable) => tf.Tensor): void {
+    const before = this.#uncaptured.get(variable);
+    this.#uncaptured.set(variable, source(variable));
+    if (before !== variable) before?.dispose();
   }
 
   #dropUncaptured(): void {
     disposeHandles(this.#uncaptured);
     this.#uncaptured.clear();
   }
+}
+
+/** A second handle on the data that `variable` holds now; ours. */
+function handleOn(variable: tf.Variable): tf.Tensor {
+  return tf.keep(variable.clone());
 }
 
 function disposeHandles(sources: ReadonlyMap<tf.Variable, tf.Tensor>): void {

@@ -28,8 +28,11 @@ export function formatOf({ slow, slot, variable, isKeptInF32 }: Storable): Value
 }
 
 export interface BlendOptions<W> {
-  /** The paper's α. Must not change its answer, since a blend may be run again. */
-  readonly stepSizeOf: (item: W) => number;
+  /**
+   * The paper's α. null: the item keeps its slow value, and its variable is not touched. Must not change its answer,
+   * since a blend may be run again.
+   */
+  readonly stepSizeOf: (item: W) => number | null;
   /** Inner steps so far: random rounding draws other numbers in each round, and the same in a run that is repeated. */
   readonly round: number;
 }

@@ -11,6 +11,7 @@ import { beginChunk, type BlendRun } from '../../workers/blend.js';
 import type { Device, DeviceWriter } from '../engine/device.js';
 import type { StoredChunk } from './chunk-memory.js';
 import type { Blender } from './blender.js';
+import { isGone } from '../tfjs/variables.js';
 import type { BlendOptions, Storable, StoreClock } from '../slow/slow-store.js';
 
 export interface SyncTools {
@@ -69,7 +70,7 @@ export class Sync<W extends Storable> {
     } else {
       await clock.time('pull', async () => {
         for (const { item, start, offset, length: count } of parts) {
-          if (item.variable.isDisposed) continue; // its model is gone
+          if (!this.#isMeant(item)) continue;
           await device.pull(item.variable, start, staging.subarray(offset, offset + count));
         }
       });
@@ -81,10 +82,15 @@ export class Sync<W extends Storable> {
     await before;
     await clock.time('push', async () => {
       for (const { item, start, offset, length: count } of parts) {
-        if (item.variable.isDisposed) continue;
+        if (!this.#isMeant(item)) continue;
         await writer.push(item.variable, start, staging.subarray(offset, offset + count));
       }
     });
+  }
+
+  /** False for a weight that is frozen, or whose model is gone. */
+  #isMeant(item: W): boolean {
+    return this.#options.stepSizeOf(item) !== null && !isGone(item.variable);
   }
 
   /** Neighbouring parts with the same α are one run for the kernel, unless each has to be quantized by itself. */
@@ -93,8 +99,9 @@ export class Sync<W extends Storable> {
       [];
     for (const { item, length, start, offset: at } of parts) {
       const stepSize = this.#options.stepSizeOf(item);
+      if (stepSize === null) continue;
       const last = runs.at(-1);
-      // A weight that is kept in float32 since has left a gap, so each run says where it begins.
+      // A weight that is frozen, or kept in float32 since, leaves a gap, so each run says where it begins.
       if (segment.format !== 'f32') {
         runs.push({ length, at, stepSize, item: item.serial, start });
       } else if (last?.stepSize === stepSize && last.at + last.length === at) last.length += length;

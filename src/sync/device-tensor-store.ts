@@ -6,6 +6,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 
 import { firstNonFinite } from '../engines/finite.js';
+import { isGone } from '../tfjs/variables.js';
 import type {
   BlendOptions,
   Blending,
@@ -46,13 +47,13 @@ export class DeviceTensorStore<W extends Storable> implements SlowStore<W> {
   async capture(source: ReadonlyMap<tf.Variable, tf.Tensor>): Promise<void> {
     for (const item of this.#slow.keys()) {
       const tensor = source.get(item.variable);
-      if (tensor?.isDisposed === false) this.#put(item, tensor.clone());
+      if (tensor && !isGone(tensor)) this.#put(item, tensor.clone());
     }
   }
 
   async restore(isMeant: (item: W) => boolean): Promise<void> {
     for (const [item, slow] of this.#slow) {
-      if (!item.variable.isDisposed && isMeant(item)) item.variable.assign(slow);
+      if (!isGone(item.variable) && isMeant(item)) item.variable.assign(slow);
     }
   }
 
@@ -65,8 +66,9 @@ export class DeviceTensorStore<W extends Storable> implements SlowStore<W> {
     const due = new Set(this.#slow.keys());
     const run = async (): Promise<number> => {
       for (const item of due) {
-        if (item.variable.isDisposed) continue;
-        await this.#clock.time('blend', () => this.#blend(item, stepSizeOf(item)));
+        const stepSize = stepSizeOf(item);
+        if (stepSize === null || isGone(item.variable)) continue;
+        await this.#clock.time('blend', () => this.#blend(item, stepSize));
         due.delete(item); // a run that goes on leaves it alone
       }
       return 0;

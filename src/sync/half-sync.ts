@@ -3,6 +3,7 @@
 // `run` may be called again after it failed. It does not blend a weight twice, and rounds again by the same draw.
 
 import type { HalfTransfers } from '../engine/device.js';
+import { isGone } from '../tfjs/variables.js';
 import type { StoredChunk } from './chunk-memory.js';
 import type { Part } from '../slow/layout.js';
 import type { BlendOptions, Storable, StoreClock } from '../slow/slow-store.js';
@@ -27,16 +28,16 @@ export class HalfSync<W extends Storable> {
     const { stepSizeOf, round } = this.#options;
     for (const [item, places] of this.#weights()) {
       const { variable, serial } = item;
-      if (variable.isDisposed || this.#stored.has(item)) continue;
+      const stepSize = stepSizeOf(item);
+      if (stepSize === null || isGone(variable) || this.#stored.has(item)) continue;
       if (!this.#blended.has(item)) {
-        const stepSize = stepSizeOf(item);
         await clock.time('push', () =>
           this.#halves.blend(variable, gather(item, places), stepSize),
         );
         this.#blended.add(item);
       }
       await clock.time('pull', () => {
-        if (variable.isDisposed) return; // meanwhile: nothing of it is read again
+        if (isGone(variable)) return; // meanwhile: nothing of it is read again
         for (const [chunk, part] of places) {
           const rounded = new Uint16Array(part.length);
           this.#halves.pull(variable, part.start, rounded, { item: serial, round });

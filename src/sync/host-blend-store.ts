@@ -9,6 +9,8 @@ import {
   type ValueFormat,
 } from '../../workers/codecs/value-format.js';
 import { areWithin, firstNonFinite } from '../engines/finite.js';
+import type { Part } from '../slow/layout.js';
+import { isGone } from '../tfjs/variables.js';
 import { currentDevice } from '../engines/current-device.js';
 import { HostStore, type HostStoreOptions, type StoredChunk } from './chunk-memory.js';
 import {
@@ -70,7 +72,7 @@ export class HostBlendStore<W extends Storable> implements SlowStore<W> {
     // Disposed: its model is gone.
     const given = (item: W) => {
       const tensor = source.get(item.variable);
-      return tensor?.isDisposed === false ? tensor : undefined;
+      return tensor && !isGone(tensor) ? tensor : undefined;
     };
     await this.#outgrowBeyond(this.#items(), given, largestIn);
     for (const [chunk, part] of this.#store.places((item) => given(item) !== undefined)) {
@@ -90,7 +92,7 @@ export class HostBlendStore<W extends Storable> implements SlowStore<W> {
   async restore(isMeant: (item: W) => boolean): Promise<void> {
     const writer = currentDevice().write();
     for (const { item, start, values } of this.parts(isMeant)) {
-      if (!item.variable.isDisposed) await writer.push(item.variable, start, values);
+      if (!isGone(item.variable)) await writer.push(item.variable, start, values);
     }
   }
 
@@ -105,7 +107,8 @@ export class HostBlendStore<W extends Storable> implements SlowStore<W> {
   }
 
   blend(options: BlendOptions<W>): Blending {
-    const { chunks } = this.#store;
+    const isDue = ({ item }: Part<W>) => options.stepSizeOf(item) !== null;
+    const chunks = this.#store.chunks.filter(({ parts }) => parts.some(isDue));
     const { halves } = currentDevice();
     const isHalf = ({ segment }: StoredChunk<W>) =>
       halves !== undefined && segment.format === 'f16';
@@ -121,7 +124,7 @@ export class HostBlendStore<W extends Storable> implements SlowStore<W> {
         const [blender, clock] = [this.#blender, this.#clock];
         await sync.run({ device: currentDevice(), blender, clock });
         await halfSync?.run(clock);
-        bytes = FLOAT_BYTES * elementsOf(floats) + HALF_BYTES * elementsOf(halved);
+        bytes = FLOAT_BYTES * elementsOf(floats, isDue) + HALF_BYTES * elementsOf(halved, isDue);
         return bytes;
       },
     };
@@ -196,7 +199,10 @@ export class HostBlendStore<W extends Storable> implements SlowStore<W> {
   }
 }
 
-function elementsOf<W>(chunks: readonly StoredChunk<W>[]): number {
-  const parts = chunks.flatMap((chunk) => chunk.parts); // without their padding
+function elementsOf<W>(
+  chunks: readonly StoredChunk<W>[],
+  isMeant: (part: Part<W>) => boolean,
+): number {
+  const parts = chunks.flatMap((chunk) => chunk.parts.filter(isMeant)); // without their padding
   return parts.reduce((sum, { length }) => sum + length, 0);
 }

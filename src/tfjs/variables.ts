@@ -4,11 +4,13 @@ import * as tf from '@tensorflow/tfjs-core';
 
 import { SlowlaneError } from '../checks/errors.js';
 
+interface EngineParts {
+  readonly registeredVariables?: Record<string, tf.Variable>;
+}
+
 /** All variables that are not disposed, by name, in the order in which they were made. Live: do not change it. */
 export function variablesByName(): Readonly<Record<string, tf.Variable>> {
-  const { registeredVariables } = tf.engine() as {
-    registeredVariables?: Record<string, tf.Variable>;
-  };
+  const { registeredVariables } = tf.engine() as EngineParts;
   if (registeredVariables !== undefined) return registeredVariables;
   throw new SlowlaneError(
     'UNSUPPORTED',
@@ -20,4 +22,15 @@ export function variablesByName(): Readonly<Record<string, tf.Variable>> {
 
 export function allVariables(): tf.Variable[] {
   return Object.values(variablesByName());
+}
+
+/**
+ * True if the data of `tensor` is freed. `tf.disposeVariables()` frees variables without marking them: `isDisposed` stays
+ * false, and the next operation on one throws a TypeError from the inside of TensorFlow.js.
+ */
+export function isGone(tensor: tf.Tensor): boolean {
+  if (tensor.isDisposed) return true;
+  if (!(tensor instanceof tf.Variable)) return false;
+  const { registeredVariables } = tf.engine() as EngineParts;
+  return registeredVariables !== undefined && registeredVariables[tensor.name] !== tensor;
 }

@@ -91,7 +91,7 @@ describe.each(kinds)('%s', (_name, make) => {
 
   test('stopped at any stage and run again, a chunk ends with the same bits', () => {
     // 2 blocks and a tail of 5; the second run begins and ends within blocks: 3 blocks, 5 pieces,
-    // 33 stages
+    // 39 stages
     const runs = [
       { length: BLOCK_LENGTH - 3, stepSize: 0.5 },
       { length: BLOCK_LENGTH + 5, stepSize: 0.8 },
@@ -110,7 +110,24 @@ describe.each(kinds)('%s', (_name, make) => {
       expect(bits(slow), `slow, stopped at stage ${stages}`).toEqual(want);
       expect(bits(fast), `fast, stopped at stage ${stages}`).toEqual(want);
     }
-    expect(stages - 1).toBe(3 * (5 + 2 * 3)); // 3 stages for each piece computed and for two copies a block
+    // 3 stages for each piece computed, each piece stored, and each block of fast weights.
+    expect(stages - 1).toBe(3 * (5 + 5 + 3));
+  });
+
+  test('elements between two runs, and behind the last, keep their slow values', () => {
+    const total = BLOCK_LENGTH + 10;
+    const [s, f] = [noise(total, 1), noise(total, 2)];
+    const runs = [
+      { at: 0, length: 1, stepSize: 0.5 },
+      { at: 5, length: BLOCK_LENGTH, stepSize: 0.5 },
+    ];
+    const { job, slow } = chunkOf(s, f, runs);
+    blendChunk(job, make(job.memory));
+    const want = [...s].map((value, i) => {
+      const isBlended = i === 0 || (i >= 5 && i < BLOCK_LENGTH + 5);
+      return isBlended ? Math.fround(value + 0.5 * ((f[i] as number) - value)) : value;
+    });
+    expect([...slow].slice(0, total)).toEqual(want);
   });
 
   test('stopped again and again, with a little more done each time, a chunk still ends with the same bits', () => {

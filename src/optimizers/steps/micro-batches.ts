@@ -7,6 +7,7 @@ import type { PassHooks } from '../../autograd/backward-pass.js';
 import { SlowlaneError } from '../../checks/errors.js';
 import { type Clip, type Clipping, clipFor, disposeClip } from '../../formula/clipping.js';
 import type { Assignment, RuleConstants, UpdateRule } from '../../formula/update-rule.js';
+import { isGone } from '../../tfjs/variables.js';
 import { type Accumulation, accumulationOf } from './accumulation.js';
 import { GradientMeans } from './gradient-means.js';
 import type { Batches, BatchNumbers, Gradient, WeightUpdates } from './weight-updates.js';
@@ -59,7 +60,7 @@ export class MicroBatches implements Batches {
     during?: (hooks: PassHooks) => void,
   ): boolean {
     const isLast = this.#taken + 1 === this.#of;
-    this.#forgetDisposed();
+    this.#forgetGone();
     const batch = { learningRate, clip: this.#clipFor(given, isLast), isLast };
     for (const each of given) this.#take(each, batch);
     during?.({
@@ -129,9 +130,10 @@ export class MicroBatches implements Batches {
     }
   }
 
-  #forgetDisposed(): void {
+  /** Weights that are disposed, or frozen since: a frozen weight is not moved. */
+  #forgetGone(): void {
     for (const weight of [...this.#means.weights, ...this.#open]) {
-      if (!weight.isDisposed) continue;
+      if (weight.trainable && !isGone(weight)) continue;
       this.#means.drop(weight);
       this.#open.delete(weight);
     }

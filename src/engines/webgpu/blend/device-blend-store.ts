@@ -23,6 +23,7 @@ import {
   type Storable,
   type StoreBytes,
 } from '../../../slow/slow-store.js';
+import { isGone } from '../../../tfjs/variables.js';
 import type { StoreOptions } from '../../../engine/engine.js';
 import { LargestMagnitudes } from './largest.js';
 import type { BudgetedBackend } from '../budgeted-backend.js';
@@ -54,7 +55,7 @@ export class DeviceBlendStore<W extends Storable> implements SlowStore<W> {
     this.#readback = new Readback(backend.errors, {
       took: (elapsedMs) => options.clock.add('readback', elapsedMs),
       // Pieces whose weights were disposed during the readback can go now.
-      over: () => this.prune(({ variable }) => !variable.isDisposed),
+      over: () => this.prune(({ variable }) => !isGone(variable)),
     });
   }
 
@@ -79,7 +80,10 @@ export class DeviceBlendStore<W extends Storable> implements SlowStore<W> {
 
   async capture(source: ReadonlyMap<tf.Variable, tf.Tensor>, round: number): Promise<void> {
     await this.#readback.over();
-    const isGiven = ({ variable }: W) => source.get(variable)?.isDisposed === false;
+    const isGiven = ({ variable }: W) => {
+      const tensor = source.get(variable);
+      return tensor !== undefined && !isGone(tensor);
+    };
     const items = this.#items().filter(isGiven);
     this.#checkBackend();
     const given = items.map(({ variable }) => source.get(variable) as tf.Tensor);
@@ -97,7 +101,7 @@ export class DeviceBlendStore<W extends Storable> implements SlowStore<W> {
         round,
       });
     });
-    const isAll = this.#items().every((item) => item.variable.isDisposed || isGiven(item));
+    const isAll = this.#items().every((item) => isGone(item.variable) || isGiven(item));
     if (isAll) this.#readback.clearFailure();
   }
 
@@ -105,7 +109,7 @@ export class DeviceBlendStore<W extends Storable> implements SlowStore<W> {
     await this.#readback.over();
     await this.#run({
       op: 'restore',
-      isMeant: (item) => !item.variable.isDisposed && isMeant(item),
+      isMeant: (item) => !isGone(item.variable) && isMeant(item),
       tensorOf: ({ variable }) => variable,
       stepSizeOf: () => 0,
       round: 0,
@@ -132,10 +136,16 @@ export class DeviceBlendStore<W extends Storable> implements SlowStore<W> {
     const run = async (): Promise<number> => {
       if (bytes !== null) return bytes;
       await this.ready();
-      const isMeant = (item: W) => !item.variable.isDisposed;
+      const isMeant = (item: W) => stepSizeOf(item) !== null && !isGone(item.variable);
       const tensorOf = ({ variable }: W) => variable;
       const handedOver = await this.#options.clock.time('blend', () =>
-        this.#handOver({ op: 'blend', isMeant, tensorOf, stepSizeOf, round }),
+        this.#handOver({
+          op: 'blend',
+          isMeant,
+          tensorOf,
+          stepSizeOf: (item) => stepSizeOf(item) ?? 0,
+          round,
+        }),
       );
       this.#readback.begin(handedOver);
       bytes = handedOver.pieces.reduce((sum, piece) => sum + piece.bytes, 0);

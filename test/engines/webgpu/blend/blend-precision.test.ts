@@ -36,7 +36,11 @@ async function blended(
   options: LookaheadOptions,
 ) {
   const weight = tf.tidy(() => tf.variable(tf.tensor(slow.slice(), shape)));
-  const optimizer = lookahead(sgd({ learningRate: 0 }), { syncPeriod: 1, ...options });
+  const optimizer = lookahead(sgd({ learningRate: 0 }), {
+    syncPeriod: 1,
+    replaced: 'ignore', // the fast weights are given
+    ...options,
+  });
   await optimizer.attach([weight]);
   const captured = await slowOf(optimizer);
   optimizer.minimize(() => tf.sum<tf.Scalar>(weight), false, [weight]);

@@ -15,7 +15,11 @@ async function blended(
   shape: number[] = [slow.length],
 ) {
   const weight = tf.tidy(() => tf.variable(tf.tensor([...slow], shape)));
-  const optimizer = lookahead(sgd({ learningRate: 0 }), { syncPeriod: 1, ...options });
+  const optimizer = lookahead(sgd({ learningRate: 0 }), {
+    syncPeriod: 1,
+    replaced: 'ignore', // the fast weights are given
+    ...options,
+  });
   await optimizer.attach([weight]);
   optimizer.minimize(() => tf.sum<tf.Scalar>(weight), false, [weight]);
   tf.tidy(() => weight.assign(tf.tensor([...fast], shape)));

@@ -1,0 +1,34 @@
+// The error of weights that something else than the Lookahead has changed.
+
+import type * as tf from '@tensorflow/tfjs-core';
+
+import { SlowlaneError } from '../checks/errors.js';
+
+const MOST_SHOWN = 3;
+
+/** `call` was refused because of `weights`. */
+export function weightsReplaced(call: string, weights: readonly tf.Variable[]): SlowlaneError {
+  return replaced(
+    weights,
+    `${call}() was called after something else had changed ${listed(weights)}, so they do not belong to their slow weights any more. Nothing was moved. Await resync() to take the weights as they are for the slow weights too, or discard() to go back to the slow weights. With replaced: 'resync' a Lookahead does the former by itself; with 'ignore' the new values count as fast weights.`,
+  );
+}
+
+/** `weights` were changed inside withSlowWeights() and were put back. */
+export function replacementsLost(weights: readonly tf.Variable[]): SlowlaneError {
+  return replaced(
+    weights,
+    `The function that withSlowWeights() ran has changed ${listed(weights)}. The fast weights were put back, and the new values are lost. Change weights outside it, or set replaced: 'resync' to keep the new values.`,
+  );
+}
+
+function replaced(weights: readonly tf.Variable[], message: string): SlowlaneError {
+  const names = weights.map(({ name }) => name);
+  return new SlowlaneError('WEIGHTS_REPLACED', message, { weights: names });
+}
+
+function listed(weights: readonly tf.Variable[]): string {
+  const shown = weights.slice(0, MOST_SHOWN).map(({ name }) => `'${name}'`);
+  const more = weights.length - shown.length;
+  return `${weights.length === 1 ? 'the weight' : 'the weights'} ${shown.join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
+}
