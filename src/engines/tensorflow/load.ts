@@ -1,6 +1,6 @@
 /** Finds tfjs-node-gpu or tfjs-node and loads it, with what it needs set before. Node alone. */
 import { existsSync, readFileSync } from 'node:fs';
-import { createRequire, Module } from 'node:module';
+import { Module } from 'node:module';
 import { constants } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -9,6 +9,9 @@ import { loadError, TensorFlowLoadError } from './load-error.js';
 
 /** The GPU package first: without a GPU it computes on the CPU as the other does. */
 const PACKAGES = ['@tensorflow/tfjs-node-gpu', '@tensorflow/tfjs-node'] as const;
+
+// Webpack puts `undefined` in place of calls of an imported `createRequire`.
+const { createRequire } = Module;
 
 /** Names the folder of a package that is not among the project's own. */
 const FOLDER_VARIABLE = 'SLOWLANE_TENSORFLOW';
@@ -25,7 +28,7 @@ export async function loadPackage(folder = process.env[FOLDER_VARIABLE]): Promis
   const { name, main } = folder ? packageIn(resolve(folder)) : installedPackage();
   try {
     preloadAddon(main);
-    await import(/* @vite-ignore */ pathToFileURL(main).href);
+    await import(/* webpackIgnore: true */ /* @vite-ignore */ pathToFileURL(main).href);
   } catch (error) {
     throw loadError(error, name);
   }
@@ -45,7 +48,9 @@ function packageIn(folder: string): Found {
 
 /** One that is there and broken is not passed over: whoever installed it expects it to be used. */
 function installedPackage(): Found {
-  const { resolve: find } = createRequire(import.meta.url);
+  // A bundle of CommonJS has no `import.meta`.
+  const here = import.meta.url as string | undefined;
+  const { resolve: find } = createRequire(here ?? join(process.cwd(), 'index.js'));
   for (const name of PACKAGES) {
     try {
       return { name, main: find(name) };
