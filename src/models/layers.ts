@@ -13,21 +13,9 @@ export function mlp(data: ImageShape, seed: number): Model {
   const sizes = [pixels, ...HIDDEN, data.classes];
   const layers = tfl.sequential({
     layers: [
-      tfl.layers.dense({
-        inputShape: [pixels],
-        units: HIDDEN[0],
-        activation: 'relu',
-        kernelInitializer: tfl.initializers.heNormal({ seed }),
-      }),
-      tfl.layers.dense({
-        units: HIDDEN[1],
-        activation: 'relu',
-        kernelInitializer: tfl.initializers.heNormal({ seed: seed + 1 }),
-      }),
-      tfl.layers.dense({
-        units: data.classes,
-        kernelInitializer: tfl.initializers.glorotUniform({ seed: seed + 2 }),
-      }),
+      tfl.layers.dense({ inputShape: [pixels], units: HIDDEN[0], ...relu(seed) }),
+      tfl.layers.dense({ units: HIDDEN[1], ...relu(seed + 1) }),
+      scores(data, seed + 2),
     ],
   });
   return layersModel(`${sizes.join(' → ')}, ReLU`, layers, (inputs) =>
@@ -50,21 +38,12 @@ export function cnn(data: ImageShape, seed: number): Model {
         filters: CHANNELS[0],
         kernelSize: 5,
         strides: 2,
-        activation: 'relu',
-        kernelInitializer: tfl.initializers.heNormal({ seed }),
+        ...relu(seed),
       }),
       tfl.layers.maxPooling2d({ poolSize: 2 }),
-      tfl.layers.conv2d({
-        filters: CHANNELS[1],
-        kernelSize: 3,
-        activation: 'relu',
-        kernelInitializer: tfl.initializers.heNormal({ seed: seed + 1 }),
-      }),
+      tfl.layers.conv2d({ filters: CHANNELS[1], kernelSize: 3, ...relu(seed + 1) }),
       tfl.layers.flatten(),
-      tfl.layers.dense({
-        units: data.classes,
-        kernelInitializer: tfl.initializers.glorotUniform({ seed: seed + 2 }),
-      }),
+      scores(data, seed + 2),
     ],
   });
   return layersModel(
@@ -95,10 +74,7 @@ export function lstm(data: DataShape, seed: number): Model {
         // Orthogonal, the usual choice, has no kernel on every engine.
         recurrentInitializer: tfl.initializers.glorotUniform({ seed: seed + 1 }),
       }),
-      tfl.layers.dense({
-        units: data.classes,
-        kernelInitializer: tfl.initializers.glorotUniform({ seed: seed + 2 }),
-      }),
+      scores(data, seed + 2),
     ],
   });
   const what = isText ? `${data.classes} characters` : `rows of ${data.side} pixels`;
@@ -107,6 +83,19 @@ export function lstm(data: DataShape, seed: number): Model {
       ? tf.cast(tf.oneHot(inputs as tf.Tensor2D, data.classes), 'float32')
       : tf.reshape(inputs, [-1, steps, features]),
   );
+}
+
+function relu(seed: number) {
+  return {
+    activation: 'relu',
+    kernelInitializer: tfl.initializers.heNormal({ seed }),
+  } as const;
+}
+
+/** The last layer. */
+function scores({ classes }: DataShape, seed: number) {
+  const kernelInitializer = tfl.initializers.glorotUniform({ seed });
+  return tfl.layers.dense({ units: classes, kernelInitializer });
 }
 
 /**
