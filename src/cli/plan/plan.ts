@@ -19,29 +19,21 @@ export async function printPlan(request: PlanRequest): Promise<number> {
 }
 
 async function optionsOf(request: PlanRequest): Promise<PlanOptions> {
-  const { params, model, vram, override, host, batch, activations } = request;
-  const { layers, inner, accumulate, syncPeriod, bus, gradients, moments, slow } = request;
+  const { params, model, vram, override, host, batch, activations, json: _, ...same } = request;
   if (model === undefined && override.length > 0) {
     throw new UsageError(
       '--override picks weights by name, and --params has no names. Give the model: --model path/model.json.',
     );
   }
   const given: { [K in keyof PlanOptions]: PlanOptions[K] | undefined } = {
+    ...same,
     weights: params,
     model: model === undefined ? undefined : await readModel(model),
-    layers,
-    inner,
     vramBudget: vram,
     deviceMemoryBytes: vram === 'auto' ? await freeDeviceMemory() : undefined,
     hostBudget: host,
     batchSize: batch,
-    accumulate,
     activationBytes: activations,
-    syncPeriod,
-    bus,
-    gradients,
-    moments,
-    slow,
     overrides: override.map(({ weights, ...values }) => ({ weights: RegExp(weights), ...values })),
   };
   const isGiven = ([, value]: [string, unknown]) => value !== undefined;
