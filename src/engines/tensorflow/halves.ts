@@ -9,6 +9,7 @@ import { type Draw, drawBits } from '../../../workers/codecs/random-bits.js';
 import { LARGEST_HALF } from '../../../workers/codecs/value-format.js';
 import type { HalfTransfers } from '../../engine/device.js';
 import {
+  type Binding,
   ownDataOf,
   type TensorFlowData,
   type TensorFlowBackend,
@@ -55,7 +56,8 @@ class Halves implements HalfTransfers {
     const { TF_FLOAT, TF_UINT8 } = this.#backend.binding;
     this.#calculate((run) => {
       const data = ownDataOf(this.#backend, variable);
-      const bytes = run.pairs(new Uint8Array(slow.buffer, slow.byteOffset, slow.byteLength));
+      const values = new Uint8Array(slow.buffer, slow.byteOffset, slow.byteLength);
+      const bytes = run.tensor([slow.length, 2], TF_UINT8, values);
       const halves = run.bits(bytes, TF_UINT8, TF_HALF);
       run.free(bytes);
       const flat = run.cast(halves, TF_HALF, TF_FLOAT);
@@ -103,33 +105,40 @@ class Halves implements HalfTransfers {
 
   pull(tensor: tf.Tensor, start: number, into: Uint16Array, draw: Draw): void {
     const { binding } = this.#backend;
-    const { TF_FLOAT, TF_INT32 } = binding;
     const { length } = into;
     if (length === 0) return;
+    const { TF_FLOAT: float, TF_INT32: int, TF_BOOL: bool } = binding;
     this.#calculate((run) => {
       const [id = -1] = this.#backend.getInputTensorIds([tensor]);
-      const x = run.slice(run.reshape(id, TF_FLOAT, [-1]), start, length);
+      const math = (op: string, ...inputs: readonly number[]) =>
+        run.op(op, { T: float }, ...inputs);
+      const flat = run.reshape(id, float, [-1]);
+      const types = { T: float, Index: int };
+      const x = run.op('Slice', types, flat, run.whole([start]), run.whole([length]));
       // The power of two below |x|, from the exponent's bits.
-      const exponent = run.and(run.bits(x, TF_FLOAT, TF_INT32), run.whole([EXPONENT]));
-      const power = run.bits(exponent, TF_INT32, TF_FLOAT);
-      const place = run.float(
-        'Maximum',
-        run.float('Mul', power, run.scalar(LAST_PLACE)),
-        run.scalar(LEAST_PLACE),
-      );
-      const places = run.float('RealDiv', x, place); // by a power of two: exact
-      const below = run.float('Floor', places);
-      const rest = run.float('Sub', places, below);
-      const isUp = run.float('Less', run.uniform(length, seedOf(start, draw)), rest);
-      const up = run.cast(isUp, binding.TF_BOOL, TF_FLOAT);
-      const rounded = run.float('Mul', run.float('AddV2', below, up), place);
-      const capped = run.float('Minimum', rounded, run.scalar(LARGEST_HALF));
-      const within = run.float('Maximum', capped, run.scalar(-LARGEST_HALF));
+      const bits = run.bits(x, float, int);
+      const exponent = run.op('BitwiseAnd', { T: int }, bits, run.whole([EXPONENT]));
+      const power = run.bits(exponent, int, float);
+      const scaled = math('Mul', power, run.scalar(LAST_PLACE));
+      const place = math('Maximum', scaled, run.scalar(LEAST_PLACE));
+      const places = math('RealDiv', x, place); // by a power of two: exact
+      const below = math('Floor', places);
+      const rest = math('Sub', places, below);
+      // In [0, 1), the same for the same two whole numbers.
+      const random = { dtype: float, T: int, Tseed: int };
+      const seed = run.whole(seedOf(start, draw));
+      const drawn = run.op('StatelessRandomUniform', random, run.whole([length]), seed);
+      const up = run.cast(math('Less', drawn, rest), bool, float);
+      const rounded = math('Mul', math('AddV2', below, up), place);
+      const capped = math('Minimum', rounded, run.scalar(LARGEST_HALF));
+      const within = math('Maximum', capped, run.scalar(-LARGEST_HALF));
       // The addon reads no halves: two of them are the bits of a float.
-      const even = length % 2 === 0 ? within : run.pad(within, 1);
-      const halves = run.cast(even, TF_FLOAT, TF_HALF);
+      const zero = run.tensor([1, 2], int, Int32Array.of(0, 1));
+      const padding = { T: float, Tpaddings: int };
+      const even = length % 2 === 0 ? within : run.op('Pad', padding, within, zero);
+      const halves = run.cast(even, float, TF_HALF);
       const pairs = run.reshape(halves, TF_HALF, [Math.ceil(length / 2), 2]);
-      const { buffer } = binding.tensorDataSync(run.bits(pairs, TF_HALF, TF_FLOAT));
+      const { buffer } = binding.tensorDataSync(run.bits(pairs, TF_HALF, float));
       into.set(new Uint16Array(buffer, 0, length));
     });
   }
@@ -178,67 +187,31 @@ class Scratch {
     this.#ops = ops;
   }
 
-  /** Of numbers, in float32: `op` knows no other attribute than their type. */
-  float(op: string, ...inputs: readonly number[]): number {
-    return this.#typed(op, { T: this.#backend.binding.TF_FLOAT }, inputs);
-  }
-
-  and(a: number, b: number): number {
-    return this.#typed('BitwiseAnd', { T: this.#backend.binding.TF_INT32 }, [a, b]);
-  }
-
   cast(tensor: number, from: number, to: number): number {
-    return this.#typed('Cast', { SrcT: from, DstT: to }, [tensor]);
+    return this.op('Cast', { SrcT: from, DstT: to }, tensor);
   }
 
   /** Two of half the size are one: the last dimension, of two, goes or comes. */
   bits(tensor: number, from: number, to: number): number {
-    return this.#typed('Bitcast', { T: from, type: to }, [tensor]);
+    return this.op('Bitcast', { T: from, type: to }, tensor);
   }
 
   reshape(tensor: number, type: number, shape: readonly number[]): number {
-    const { TF_INT32 } = this.#backend.binding;
-    return this.#typed('Reshape', { T: type, Tshape: TF_INT32 }, [tensor, this.whole(shape)]);
-  }
-
-  /** Of one dimension. */
-  slice(tensor: number, start: number, length: number): number {
-    const { TF_FLOAT, TF_INT32 } = this.#backend.binding;
-    const types = { T: TF_FLOAT, Index: TF_INT32 };
-    return this.#typed('Slice', types, [tensor, this.whole([start]), this.whole([length])]);
-  }
-
-  /** With zeros behind. */
-  pad(tensor: number, zeros: number): number {
-    const { TF_FLOAT, TF_INT32 } = this.#backend.binding;
-    const paddings = this.#keep(
-      this.#backend.binding.createTensor([1, 2], TF_INT32, Int32Array.of(0, zeros)),
-    );
-    return this.#typed('Pad', { T: TF_FLOAT, Tpaddings: TF_INT32 }, [tensor, paddings]);
-  }
-
-  /** In [0, 1), the same for the same two whole numbers. */
-  uniform(length: number, seed: readonly [number, number]): number {
-    const { TF_FLOAT, TF_INT32 } = this.#backend.binding;
-    const types = { dtype: TF_FLOAT, T: TF_INT32, Tseed: TF_INT32 };
-    return this.#typed('StatelessRandomUniform', types, [this.whole([length]), this.whole(seed)]);
+    const types = { T: type, Tshape: this.#backend.binding.TF_INT32 };
+    return this.op('Reshape', types, tensor, this.whole(shape));
   }
 
   /** Whole numbers of 32 bits. */
   whole(values: readonly number[]): number {
-    const { binding } = this.#backend;
-    const all = Int32Array.from(values);
-    return this.#keep(binding.createTensor([all.length], binding.TF_INT32, all));
+    return this.tensor([values.length], this.#backend.binding.TF_INT32, Int32Array.from(values));
   }
 
   scalar(value: number): number {
-    return this.#keep(this.#ops.scalar(value));
+    return this.tensor([], this.#backend.binding.TF_FLOAT, Float32Array.of(value));
   }
 
-  /** Pairs of bytes. */
-  pairs(bytes: Uint8Array): number {
-    const { binding } = this.#backend;
-    return this.#keep(binding.createTensor([bytes.length / 2, 2], binding.TF_UINT8, bytes));
+  tensor(...given: Parameters<Binding['createTensor']>): number {
+    return this.#keep(this.#backend.binding.createTensor(...given));
   }
 
   /** Frees it before the end. */
@@ -251,10 +224,11 @@ class Scratch {
     this.#made.clear();
   }
 
-  #typed(op: string, types: Readonly<Record<string, number>>, inputs: readonly number[]): number {
+  /** An op whose attributes are `types`. */
+  op(name: string, types: Readonly<Record<string, number>>, ...inputs: readonly number[]): number {
     const type = this.#backend.binding.TF_ATTR_TYPE;
-    const attributes = Object.entries(types).map(([name, value]) => ({ name, type, value }));
-    return this.#keep(this.#ops.one(op, attributes, inputs));
+    const attributes = Object.entries(types).map(([key, value]) => ({ name: key, type, value }));
+    return this.#keep(this.#ops.one(name, attributes, inputs));
   }
 
   #keep(tensor: number): number {
