@@ -10,7 +10,8 @@ import { lookahead, sgd } from '../src/index.js';
 import { UNWATCHED } from '../src/measure/devices/devices.js';
 import { PlainDevice } from '../src/measure/devices/plain-device.js';
 import { spreadOf } from '../src/measure/times/statistics.js';
-import { lookaheadCycle, timeSyncs } from '../src/measure/times/timed-syncs.js';
+import { timeSyncs } from '../src/measure/times/timed-syncs.js';
+import { offloaded } from '../src/measure/workloads/steppers.js';
 
 const REPEATS = 25;
 const CHUNK = 2 ** 20;
@@ -46,8 +47,8 @@ async function syncOf(device: PlainDevice, count: number, chunks: number): Promi
   );
   const loss = () => tf.tidy(() => tf.addN<tf.Scalar>(weights.map((w) => tf.mean(w))));
   const optimizer = lookahead(sgd({ learningRate: 0.1 }), { slow: 'host:f16', syncPeriod: 1 });
-  const cycle = await lookaheadCycle({ weights, loss }, optimizer);
-  const { doneMs } = await timeSyncs(device, cycle, { syncs: REPEATS, syncPeriod: 1 });
+  const stepper = await offloaded({ weights, loss }, optimizer);
+  const { doneMs } = await timeSyncs(device, stepper, { syncs: REPEATS, syncPeriod: 1 });
   optimizer.dispose();
   tf.dispose(weights);
   return spreadOf(doneMs)?.median ?? NaN;

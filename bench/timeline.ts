@@ -11,11 +11,12 @@ import * as tf from '@tensorflow/tfjs-core';
 import { openOurs, UNWATCHED } from '../src/measure/devices/devices.js';
 import { versionOf } from '../src/measure/machine/packages.js';
 import { makeStack } from '../src/measure/workloads/stack.js';
-import { offloaded, plain, type Stepper } from '../src/measure/workloads/steppers.js';
-import type { Workload } from '../src/measure/workloads/workloads.js';
+import { policyNamed } from '../src/measure/workloads/policies.js';
+import { readLoss } from '../src/measure/workloads/steppers.js';
+import { startPolicy } from '../src/measure/workloads/train-policy.js';
 import { platformHere } from '../src/cli/train/record.js';
 import { syncRecordOf } from '../src/cli/train/trainer.js';
-import { adam, lookahead, meter } from '../src/index.js';
+import { meter } from '../src/index.js';
 import {
   type LossPoint,
   RUN_RECORD_VERSION,
@@ -27,28 +28,15 @@ import { StepClock } from '../src/records/step-times.js';
 const SIZE = { layers: 8, width: 256, batch: 32 };
 const STEPS = 10;
 
-interface Recipe {
-  readonly options: RunRecord['options'];
-  readonly make: (stack: Workload) => Stepper | Promise<Stepper>;
-}
-
+/** Each with its policy of `slowlane bench`. */
+type Recipe = readonly [policy: string, options: RunRecord['options']];
 const RECIPES: Readonly<Record<string, Recipe>> = {
-  'tfjs-adam': {
-    options: { inner: "tfjs's adam", lookahead: false },
-    make: (stack) => plain(stack, tf.train.adam(stack.learningRate)),
-  },
-  adam: {
-    options: { inner: 'adam', lookahead: false },
-    make: (stack) => plain(stack, adam({ learningRate: stack.learningRate })),
-  },
-  lookahead: {
-    options: { inner: 'adam', lookahead: true, gradients: 'release', moments: 'device:q8' },
-    make: (stack) => {
-      const { learningRate } = stack;
-      const inner = adam({ learningRate, gradients: 'release', moments: 'device:q8' });
-      return offloaded(stack, lookahead(inner, { slow: 'host:f16' }));
-    },
-  },
+  'tfjs-adam': ['tfjs-adam', { inner: "tfjs's adam", lookahead: false }],
+  adam: ['keep-adam', { inner: 'adam', lookahead: false }],
+  lookahead: [
+    'release+device:q8',
+    { inner: 'adam', lookahead: true, gradients: 'release', moments: 'device:q8' },
+  ],
 };
 
 const { values } = parseArgs({
@@ -60,12 +48,15 @@ for (const [name, recipe] of Object.entries(RECIPES)) {
   console.log(file);
 }
 
-async function trained(name: string, { options, make }: Recipe): Promise<RunRecord> {
+async function trained(name: string, [policy, options]: Recipe): Promise<RunRecord> {
   const startedAt = new Date();
   const device = await openOurs(values.adapter, UNWATCHED);
   const metered = meter();
   const stack = await makeStack(device, SIZE);
-  const stepper = await make(stack);
+  const stepper = await startPolicy(stack, policyNamed(policy), {
+    syncPeriod: 5,
+    slow: 'host:f16',
+  });
   const clock = new StepClock();
   const losses: LossPoint[] = [];
   let peakBytes = 0;
@@ -73,10 +64,8 @@ async function trained(name: string, { options, make }: Recipe): Promise<RunReco
   for (let step = 1; step <= STEPS; step++) {
     metered.beginStep(step);
     const before = performance.now();
-    const cost = await stepper.step(true);
-    losses.push({ step, loss: (await cost?.data<'float32'>())?.[0] ?? null });
-    cost?.dispose();
-    const stats = stepper.stats?.();
+    losses.push({ step, loss: await readLoss(await stepper.step(true)) });
+    const stats = stepper.lookahead?.stats();
     clock.add(
       performance.now() - before,
       stats && { syncs: stats.syncs, totalMs: stats.syncMs.total, phases: stats.syncMs },
@@ -84,7 +73,7 @@ async function trained(name: string, { options, make }: Recipe): Promise<RunReco
     peakBytes = Math.max(peakBytes, tf.memory().numBytes);
   }
   metered.stop();
-  const stats = stepper.stats?.();
+  const stats = stepper.lookahead?.stats();
   const training = performance.now() - start;
   const record: RunRecord = {
     version: RUN_RECORD_VERSION,

@@ -6,7 +6,7 @@ import { adam, lookahead, type LookaheadStats } from '../../index.js';
 import type { SlowFormat } from '../../slow/slow-format.js';
 import type { TrainingDevice } from '../devices/devices.js';
 import type { BenchPolicy } from './policies.js';
-import { offloaded, onDevice, plain, type Stepper } from './steppers.js';
+import { offloaded, onDevice, plain, readLoss, type Stepper } from './steppers.js';
 import type { Workload } from './workloads.js';
 
 export interface Training {
@@ -33,14 +33,15 @@ export async function trainPolicy(
   const stepper = await startPolicy(workload, policy, training);
   const losses: number[] = [];
   for (let step = 0; step < training.steps; step++) {
-    const cost = await stepper.step(true);
-    const [loss = NaN] = (await cost?.data<'float32'>()) ?? [];
-    cost?.dispose();
+    losses.push(await readLoss(await stepper.step(true)));
     await device.finished();
-    losses.push(loss);
   }
-  checkTrained(losses, stepper, training);
-  return { losses, stats: stepper.stats?.() ?? null };
+  const stats = stepper.lookahead?.stats() ?? null;
+  const syncs = Math.floor(training.steps / training.syncPeriod);
+  if (stats !== null && stats.syncs !== syncs) {
+    throw new Error(`There were ${stats.syncs} syncs instead of ${syncs}.`);
+  }
+  return { losses, stats };
 }
 
 /** With the state that a step needs from the first one on. */
@@ -55,18 +56,4 @@ export async function startPolicy(
   if (slow === null) return plain(workload, inner());
   if (slow === 'variables') return onDevice(workload, inner(), syncPeriod);
   return offloaded(workload, lookahead(inner(), { syncPeriod, slow: format }));
-}
-
-/** Wrong numbers would be no training. */
-function checkTrained(
-  losses: readonly number[],
-  stepper: Stepper,
-  { steps, syncPeriod }: Training,
-): void {
-  if (!losses.every(Number.isFinite)) {
-    throw new Error(`The losses are not finite: ${losses.join(', ')}.`);
-  }
-  const syncs = Math.floor(steps / syncPeriod);
-  const made = stepper.stats?.().syncs ?? syncs;
-  if (made !== syncs) throw new Error(`There were ${made} syncs instead of ${syncs}.`);
 }

@@ -1,23 +1,19 @@
 // One place of slow weights, in a process of its own: syncs alone, then the bus alone.
 
-import { adam, lookahead } from '../../../index.js';
 import { timeBus } from '../../../measure/times/bus.js';
 import { openBare, OurDevice, UNWATCHED } from '../../../measure/devices/devices.js';
 import { makeWorkload } from '../../../measure/workloads/make-workload.js';
 import { openDevice } from '../../../measure/devices/open-device.js';
 import { policyNamed } from '../../../measure/workloads/policies.js';
 import type { SlowPlace } from '../../../measure/workloads/slow-places.js';
-import {
-  type Cycle,
-  lookaheadCycle,
-  timeSyncs,
-  variablesCycle,
-} from '../../../measure/times/timed-syncs.js';
-import type { Workload } from '../../../measure/workloads/workloads.js';
+import { timeSyncs } from '../../../measure/times/timed-syncs.js';
+import { readLoss } from '../../../measure/workloads/steppers.js';
+import { startPolicy } from '../../../measure/workloads/train-policy.js';
 import type { BusTimes, SyncMeasured, SyncOptions } from './record.js';
 
 /** The first fills pools and compiles pipelines, and host memory gets its pages; in the second all is as it stays. */
 const WARM_UP_SYNCS = 2;
+const RELEASING = policyNamed('release-adam');
 
 export interface SyncRequest extends Omit<SyncOptions, 'slow'> {
   readonly slow: SlowPlace;
@@ -25,16 +21,21 @@ export interface SyncRequest extends Omit<SyncOptions, 'slow'> {
 
 export async function measureSyncs(request: SyncRequest): Promise<SyncMeasured> {
   const { syncPeriod, repeats } = request;
-  const device = await openDevice(request, policyNamed('release-adam'), UNWATCHED);
+  const device = await openDevice(request, RELEASING, UNWATCHED);
   const workload = await makeWorkload(device, request);
   const pieces = device instanceof OurDevice ? uploadsOf(device) : null;
-  const { cycle, end } = await startCycle(workload, request);
+  const { slow } = request;
+  const stepper = await startPolicy(
+    workload,
+    { ...RELEASING, slow: slow === 'variables' ? slow : 'host' },
+    { syncPeriod, ...(slow === 'variables' ? {} : { slow }) },
+  );
   await device.finished();
-  const warmUp = await timeSyncs(device, cycle, { syncs: WARM_UP_SYNCS, syncPeriod });
-  const times = await timeSyncs(device, cycle, { syncs: repeats, syncPeriod });
-  await checkLoss(workload);
+  const warmUp = await timeSyncs(device, stepper, { syncs: WARM_UP_SYNCS, syncPeriod });
+  const times = await timeSyncs(device, stepper, { syncs: repeats, syncPeriod });
+  await readLoss(workload.loss());
   // Before the bus is measured: nothing is to copy beside it, and its pieces are as large as these.
-  await end();
+  await stepper.lookahead?.finish();
   if (device instanceof OurDevice) device.engine.stop();
   const bytes = bytesOfSync(times.costs, pieces);
   return {
@@ -56,30 +57,6 @@ function uploadsOf({ engine }: OurDevice): readonly number[] {
     return create(size, usage);
   };
   return pieces;
-}
-
-async function startCycle(
-  workload: Workload,
-  { slow, syncPeriod }: SyncRequest,
-): Promise<{ cycle: Cycle; end: () => Promise<void> }> {
-  const inner = adam({ learningRate: workload.learningRate, gradients: 'release' });
-  if (slow === 'variables') {
-    return { cycle: variablesCycle(workload, inner), end: async () => inner.dispose() };
-  }
-  const optimizer = lookahead(inner, { syncPeriod, slow });
-  const end = async () => {
-    await optimizer.finish();
-    optimizer.dispose();
-  };
-  return { cycle: await lookaheadCycle(workload, optimizer), end };
-}
-
-/** Wrong numbers would be no training. */
-async function checkLoss({ loss }: Workload): Promise<void> {
-  const scalar = loss();
-  const [value = NaN] = await scalar.data<'float32'>();
-  scalar.dispose();
-  if (!Number.isFinite(value)) throw new Error(`The loss is not finite: ${value}.`);
 }
 
 /** The same in each sync; throws where it is not, or the bus would be measured with other bytes. */
