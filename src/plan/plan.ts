@@ -7,7 +7,7 @@ import type { SlowFormat } from '../slow/slow-format.js';
 import type { PlannedLayers } from './activations.js';
 import { type BusName, checkBus } from './bus.js';
 import { INNER_NAMES, type InnerName } from '../optimizers/rules/names.js';
-import { ruleOf } from './rules.js';
+import { ruleOf } from './step-bytes.js';
 import { makePlan, type Plan } from './make-plan.js';
 import { type PlannableModel, readModel } from './model.js';
 import {

@@ -3,7 +3,7 @@
 import { formatBytes } from '../checks/quantities.js';
 import { checkpointed } from './activations.js';
 import { INNER_NAMES } from '../optimizers/rules/names.js';
-import { ruleOf } from './rules.js';
+import { ruleOf } from './step-bytes.js';
 import { type Budgets, doesFit, largestBatch } from './largest.js';
 import type { Policy } from './policies.js';
 import { policyBytes, type PolicyBytes, type Training } from './policy-bytes.js';

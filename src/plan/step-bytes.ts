@@ -1,6 +1,8 @@
 // Bytes of gradients and moments in one step: the most on the device at a time, and those offloaded to the host.
 
 import { BLOCK, blocksOf } from '../formula/quantization.js';
+import { makeInner } from '../optimizers/rules/by-name.js';
+import type { InnerName } from '../optimizers/rules/names.js';
 import { type MomentPolicy, stateStorage } from '../optimizers/step-options.js';
 import type { Plannable } from '../optimizers/step-policy.js';
 import { sum as sumOf } from './activations.js';
@@ -8,6 +10,12 @@ import { momentsOf, type PlannedWeight, type Policy } from './policies.js';
 
 /** What the bytes depend on in an update rule. */
 export type PlannedRule = Pick<Plannable, 'slots' | 'takesGradients'>;
+
+/** The rule with its default options. Its gradients are not clipped. */
+export function ruleOf(name: InnerName): PlannedRule {
+  const { slots, takesGradients } = makeInner(name).plannable();
+  return { slots, takesGradients };
+}
 
 export interface StepBytes {
   /** Includes the sums of micro-batches. */

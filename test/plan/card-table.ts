@@ -7,7 +7,7 @@ import { largestModel } from '#src/plan/largest.js';
 import { formatBytes } from '#src/checks/quantities.js';
 import { shortCount } from '#src/checks/quantities.js';
 import { INNER_NAMES, type InnerName } from '#src/optimizers/rules/names.js';
-import { ruleOf } from '#src/plan/rules.js';
+import { ruleOf } from '#src/plan/step-bytes.js';
 import { availablePolicies, type Policy } from '#src/plan/policies.js';
 import { equalWeights } from '#src/plan/weights.js';
 import { SLOW_FORMATS } from '#src/slow/slow-format.js';

@@ -2,8 +2,9 @@
 
 import type { PlannedLayer } from '../../../plan/activations.js';
 import { policyBytes } from '../../../plan/policy-bytes.js';
-import { ruleOf } from '../../../plan/rules.js';
+import { ruleOf } from '../../../plan/step-bytes.js';
 import { largestThat } from '../../../plan/largest.js';
+import { equalWeights } from '../../../plan/weights.js';
 import type { FitOptions } from './record.js';
 import type { BenchPolicy } from '../../../measure/workloads/policies.js';
 
@@ -20,12 +21,7 @@ export function estimateLayers({ ours }: BenchPolicy, options: FitOptions): numb
   } as const;
   const fits = (count: number) => {
     const training = {
-      weights: Array.from({ length: count }, (_, i) => ({
-        name: `layer ${i + 1}`,
-        shape: [width, width],
-        elements: width ** 2,
-        isTrained: true,
-      })),
+      weights: equalWeights(count * width ** 2, count),
       layers: {
         inputElements: width,
         layers: Array.from({ length: count }, (_, i) => layerOf(width, i === count - 1)),

@@ -10,33 +10,30 @@ const USUAL_TRIES = 2;
 
 /** The tries so far, and from them the time that is left. */
 export class SearchClock {
-  readonly #tries = new Map<string, readonly FitTry[]>();
-  /** In the order of the searches. */
-  readonly #estimates: readonly (readonly [policy: string, estimate: number | null])[];
+  /** In their order. */
+  readonly #searches: readonly (Searching & {
+    readonly policy: string;
+    readonly tries: FitTry[];
+  })[];
 
   constructor(options: FitOptions) {
-    this.#estimates = options.policies.map((name) => [
-      name,
-      estimateLayers(policyNamed(name), options),
-    ]);
+    this.#searches = options.policies.map((policy) => ({
+      policy,
+      estimate: estimateLayers(policyNamed(policy), options),
+      tries: [],
+    }));
   }
 
   add(policy: string, tried: FitTry): void {
-    this.#tries.set(policy, [...this.#of(policy), tried]);
+    this.#searches.find((one) => one.policy === policy)?.tries.push(tried);
   }
 
   /** Milliseconds, now that a try of `policy` begins; null where it would be a guess. */
   leftMs(policy: string): number | null {
-    const at = this.#estimates.findIndex(([name]) => name === policy);
-    return timeLeftMs({
-      over: this.#estimates.slice(0, at).map(([name]) => this.#of(name)),
-      now: { estimate: this.#estimates[at]?.[1] ?? null, tries: this.#of(policy) },
-      toCome: this.#estimates.slice(at + 1).map(([, estimate]) => estimate),
-    });
-  }
-
-  #of(policy: string): readonly FitTry[] {
-    return this.#tries.get(policy) ?? [];
+    const at = this.#searches.findIndex((one) => one.policy === policy);
+    const [now = { estimate: null, tries: [] }, ...toCome] = this.#searches.slice(at);
+    const over = this.#searches.slice(0, at).map(({ tries }) => tries);
+    return timeLeftMs({ over, now, toCome: toCome.map(({ estimate }) => estimate) });
   }
 }
 
@@ -58,70 +55,56 @@ export interface Searches {
 
 /** Milliseconds from the start of the next try on; null where it would be made up. */
 export function timeLeftMs({ over, now, toCome }: Searches): number | null {
-  const usual = usualTries(over);
-  const all = [...over.flat(), ...now.tries];
-  let totalMs = multiplied(triesLeft(now, usual), tryMs(now, all));
-  for (const estimate of toCome) {
-    const one = estimate === null ? null : lineOf(all)?.(estimate);
-    totalMs = added(totalMs, multiplied(usual, one ?? null));
-  }
-  return totalMs;
-}
-
-/** What the searches so far took. */
-function usualTries(over: readonly (readonly FitTry[])[]): number {
   const counts = over.map((tries) => tries.length).filter((count) => count > 0);
-  return counts.length === 0 ? USUAL_TRIES : meanOf(counts);
+  const usual = counts.length === 0 ? USUAL_TRIES : meanOf(counts);
+  const all = [...over.flat(), ...now.tries];
+  let totalMs = triesLeft(now, usual) * tryMs(now, all);
+  for (const estimate of toCome) totalMs += usual * lineOf(all)(estimate ?? NaN);
+  return Number.isNaN(totalMs) ? null : totalMs;
 }
 
-/** At most, once a count fits and another does not; before that what is usual, if the estimate is not wrong already. */
-function triesLeft({ estimate, tries }: Searching, usual: number): number | null {
+/**
+ * At most, once a count fits and another does not; before that what is usual, if the estimate is not wrong already. NaN
+ * where nobody knows, as in the functions below.
+ */
+function triesLeft({ estimate, tries }: Searching, usual: number): number {
   const { most, tooMany } = boundsOf(tries);
-  if (tries.length === 0) return estimate === null ? null : usual;
-  if (most !== null && tooMany !== null) return Math.ceil(Math.log2(tooMany - most));
-  return most === estimate && tries.length === 1 ? Math.max(1, usual - 1) : null;
+  if (tries.length === 0) return estimate === null ? NaN : usual;
+  if (Number.isFinite(tooMany - most)) return Math.ceil(Math.log2(tooMany - most));
+  return most === estimate && tries.length === 1 ? Math.max(1, usual - 1) : NaN;
 }
 
 /** One try of this policy; by its own where it has some, for a layer does not take as long under another. */
-function tryMs({ estimate, tries }: Searching, all: readonly FitTry[]): number | null {
+function tryMs({ estimate, tries }: Searching, all: readonly FitTry[]): number {
   const { most, tooMany } = boundsOf(tries);
   const own = tries.findLast(({ outcome, layers }) => outcome === 'fits' && layers === most);
-  if (own === undefined) return estimate === null ? null : (lineOf(all)?.(estimate) ?? null);
-  const next = tooMany === null ? own.layers + 1 : (own.layers + tooMany) / 2;
+  if (own === undefined) return lineOf(all)(estimate ?? NaN);
+  const next = tooMany === Infinity ? own.layers + 1 : (own.layers + tooMany) / 2;
+  const byLine = lineOf(tries)(next);
   // No more than in proportion: a part of the time is that of the process, whatever it trains.
-  return lineOf(tries)?.(next) ?? (own.wallMs * next) / own.layers;
+  return Number.isNaN(byLine) ? (own.wallMs * next) / own.layers : byLine;
 }
 
-function boundsOf(tries: readonly FitTry[]): { most: number | null; tooMany: number | null } {
+/** The most layers that fit, and the fewest that do not. */
+function boundsOf(tries: readonly FitTry[]): { most: number; tooMany: number } {
   const layersOf = (outcome: FitTry['outcome']) =>
     tries.filter((one) => one.outcome === outcome).map(({ layers }) => layers);
-  const [fitting, refused] = [layersOf('fits'), layersOf('over budget')];
   return {
-    most: fitting.length === 0 ? null : Math.max(...fitting),
-    tooMany: refused.length === 0 ? null : Math.min(...refused),
+    most: Math.max(...layersOf('fits')),
+    tooMany: Math.min(...layersOf('over budget')),
   };
 }
 
-/** A straight line through those that fit: starting a process, and so much a layer. Null without two sizes. */
-function lineOf(tries: readonly FitTry[]): ((layers: number) => number) | null {
+/** A straight line through those that fit: starting a process, and so much a layer. It needs two sizes. */
+function lineOf(tries: readonly FitTry[]): (layers: number) => number {
   const fitting = tries.filter(({ outcome }) => outcome === 'fits');
   const layers = meanOf(fitting.map((one) => one.layers));
   const ms = meanOf(fitting.map(({ wallMs }) => wallMs));
   const spread = meanOf(fitting.map((one) => (one.layers - layers) ** 2));
-  if (!(spread > 0)) return null; // none, or all of one size
   const slope = meanOf(fitting.map((one) => (one.layers - layers) * (one.wallMs - ms))) / spread;
-  if (slope <= 0) return null;
-  return (count) => Math.max(0, ms + slope * (count - layers));
+  return (count) => (slope > 0 ? Math.max(0, ms + slope * (count - layers)) : NaN);
 }
 
 function meanOf(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
-}
-
-function multiplied(count: number | null, ms: number | null): number | null {
-  return count === null || ms === null ? null : count * ms;
-}
-
-function added(one: number | null, other: number | null): number | null {
-  return one === null || other === null ? null : one + other;
 }
