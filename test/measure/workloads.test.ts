@@ -7,7 +7,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { expect, test } from 'vitest';
 
 import { makeWorkload } from '#src/measure/workloads/make-workload.js';
-import { WORKLOAD_NAMES, type WorkloadName } from '#src/measure/workloads/workloads.js';
+import { WORKLOAD_NAMES, type WorkloadName } from '#src/measure/workloads/policies.js';
 
 const DEVICE = { finished: async () => {}, upload: async () => {} };
 const CLASSES: Partial<Record<WorkloadName, number>> = {

@@ -10,9 +10,12 @@ import {
   type BenchPolicy,
   lacksPolicy,
   policyNamed,
+  HOST_FORMATS,
+  isQuantized,
+  type SlowPlace,
+  WORKLOAD_NAMES,
+  type WorkloadName,
 } from '../../measure/workloads/policies.js';
-import { HOST_FORMATS, isQuantized, type SlowPlace } from '../../measure/workloads/slow-places.js';
-import { WORKLOAD_NAMES, type WorkloadName } from '../../measure/workloads/workloads.js';
 import { needsConvolutions, WASM_LIMIT } from '../../models/names.js';
 import type { SlowFormat } from '../../slow/slow-format.js';
 import { UsageError } from '../terminal/cli-error.js';

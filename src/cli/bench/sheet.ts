@@ -1,7 +1,6 @@
 // Tables of a record, and the words in them.
 
-import type { CellOptions } from '../../measure/record-parts.js';
-import type { Spread } from '../../measure/record-parts.js';
+import type { CellOptions, Spread } from '../../measure/record-parts.js';
 import { formatCount } from '../../checks/quantities.js';
 
 export const NONE = '–';

@@ -1,9 +1,10 @@
 // Syncs alone: each at the end of a cycle of steps, from a device that has nothing to do until one that has done it.
 
+import type { LookaheadStats } from '../../index.js';
 import type { TrainingDevice } from '../devices/devices.js';
 import type { Stepper } from '../workloads/steppers.js';
-import type { SyncCost } from '../record-parts.js';
-import { costOfSync } from './sync-costs.js';
+import type { SyncCost, SyncSpreads } from '../record-parts.js';
+import { spreadOf } from './statistics.js';
 
 export interface SyncTimes {
   /** Of the call, until it returns. */
@@ -38,4 +39,30 @@ export async function timeSyncs(
     before = after;
   }
   return { callMs, doneMs, costs: before === undefined ? null : costs };
+}
+
+const PARTS = ['total', 'check', 'wait', 'pull', 'blend', 'push', 'readback'] as const;
+
+/** Of the one sync between `before` and `after`. Throws if there was not one: a time of nothing says nothing. */
+export function costOfSync(before: LookaheadStats, after: LookaheadStats): SyncCost {
+  const syncs = after.syncs - before.syncs;
+  if (syncs !== 1) throw new Error(`There were ${syncs} syncs where one was due.`);
+  return {
+    ...partsFrom((part) => after.syncMs[part] - before.syncMs[part]),
+    bytesPulled: after.bytesPulled - before.bytesPulled,
+    bytesPushed: after.bytesPushed - before.bytesPushed,
+  };
+}
+
+/** Null where there were no syncs. */
+export function spreadsOfSyncs(costs: readonly SyncCost[] | null): SyncSpreads | null {
+  if (costs === null || costs.length === 0) return null;
+  return partsFrom((part) => spreadOf(costs.map((cost) => cost[part])));
+}
+
+function partsFrom<T>(valueOf: (part: (typeof PARTS)[number]) => T) {
+  return Object.fromEntries(PARTS.map((part) => [part, valueOf(part)])) as Record<
+    (typeof PARTS)[number],
+    T
+  >;
 }

@@ -11,7 +11,7 @@ import type { ModelName } from '../../models/names.js';
 import type { CellOptions } from '../record-parts.js';
 import type { TrainingDevice } from '../devices/devices.js';
 import { makeStack, uniform } from './stack.js';
-import type { Workload } from './workloads.js';
+import type { Workload } from './steppers.js';
 
 const SEED = 1;
 

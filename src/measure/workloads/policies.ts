@@ -6,10 +6,30 @@ import {
   type MomentPolicy,
   MOMENT_POLICIES,
 } from '../../optimizers/step-options.js';
+import { MODEL_NAMES } from '../../models/names.js';
+import { type SlowFormat, SLOW_FORMATS, valueFormat } from '../../slow/slow-format.js';
 
 /** Engines of `slowlane bench`. */
 export const BENCH_ENGINES = ['webgpu', 'wasm', 'cpu', 'tensorflow'] as const;
 export type BenchEngine = (typeof BENCH_ENGINES)[number];
+
+/** Dense layers, as large as one wants them, and the models of `slowlane train`. */
+export const WORKLOAD_NAMES = ['stack', ...MODEL_NAMES] as const;
+export type WorkloadName = (typeof WORKLOAD_NAMES)[number];
+
+/** Of slow weights. `variables`: as one writes it without slowlane, in plain ops on the device. */
+export type SlowPlace = SlowFormat | 'variables';
+
+export const SLOW_PLACES: readonly SlowPlace[] = [...SLOW_FORMATS, 'variables'];
+
+/** In host memory: what goes over the bus. */
+export const HOST_FORMATS = SLOW_FORMATS.filter((format) => format.startsWith('host:'));
+
+/** False where layers of this width would be kept in float32 under another name. */
+export function isQuantized(slow: SlowPlace, width: number): boolean {
+  if (slow === 'variables' || slow.endsWith(':f32')) return true;
+  return valueFormat(slow, { shape: [width, width], slot: null }) !== 'f32';
+}
 
 export interface BenchPolicy {
   readonly name: string;

@@ -5,7 +5,7 @@ import '@tensorflow/tfjs-layers'; // registers the gradients of tfjs-core's ops
 import * as tf from '@tensorflow/tfjs-core';
 
 import type { TrainingDevice } from '../devices/devices.js';
-import type { Workload } from './workloads.js';
+import type { Workload } from './steppers.js';
 
 export interface StackSize {
   readonly layers: number;

@@ -3,7 +3,15 @@
 import * as tf from '@tensorflow/tfjs-core';
 
 import type { Lookahead } from '../../index.js';
-import type { Workload } from './workloads.js';
+
+export interface Workload {
+  readonly weights: tf.Variable[];
+  /** Of one batch, which stays on the device. */
+  readonly loss: () => tf.Scalar;
+  readonly parameters: number;
+  /** For Adam. */
+  readonly learningRate: number;
+}
 
 /** What an optimizer needs of a workload. */
 type Trained = Pick<Workload, 'weights' | 'loss'>;

@@ -6,8 +6,7 @@ import { adam, lookahead, type LookaheadStats } from '../../index.js';
 import type { SlowFormat } from '../../slow/slow-format.js';
 import type { TrainingDevice } from '../devices/devices.js';
 import type { BenchPolicy } from './policies.js';
-import { offloaded, onDevice, plain, readLoss, type Stepper } from './steppers.js';
-import type { Workload } from './workloads.js';
+import { offloaded, onDevice, plain, readLoss, type Stepper, type Workload } from './steppers.js';
 
 export interface Training {
   readonly steps: number;

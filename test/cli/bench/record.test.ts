@@ -2,8 +2,7 @@
 
 import { describe, expect, test } from 'vitest';
 
-import { readBenchRecord } from '#src/cli/bench/record.js';
-import { isBenchRecord } from '#src/cli/bench/record.js';
+import { readBenchRecord, isBenchRecord } from '#src/cli/bench/record.js';
 
 import {
   FIT_CELL,

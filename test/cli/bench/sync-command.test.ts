@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 
 import { readBenchRecord } from '#src/cli/bench/record.js';
-import { SLOW_PLACES } from '#src/measure/workloads/slow-places.js';
+import { SLOW_PLACES } from '#src/measure/workloads/policies.js';
 import type { SyncRecord } from '#src/cli/bench/sync/record.js';
 import { SYNC } from '#src/cli/bench/sync/benchmark.js';
 import { benchText } from '#src/cli/bench/text.js';

@@ -2,8 +2,8 @@
 
 import { expect, test } from 'vitest';
 
-import { HOST_FORMATS, isQuantized, SLOW_PLACES } from '#src/measure/workloads/slow-places.js';
-import { costOfSync } from '#src/measure/times/sync-costs.js';
+import { HOST_FORMATS, isQuantized, SLOW_PLACES } from '#src/measure/workloads/policies.js';
+import { costOfSync } from '#src/measure/times/timed-syncs.js';
 import { UNKNOWN } from '#src/measure/meters/driver-meter.js';
 import { SYNC } from '#src/cli/bench/sync/benchmark.js';
 import type { LookaheadStats } from '#src/index.js';

@@ -7,7 +7,7 @@ import { OurDevice, UNWATCHED } from '#src/measure/devices/devices.js';
 import type { MemoryRecord } from '#src/cli/bench/memory/record.js';
 import { readBenchRecord } from '#src/cli/bench/record.js';
 import { learningRateOf, makeStack, parametersOf } from '#src/measure/workloads/stack.js';
-import type { Workload } from '#src/measure/workloads/workloads.js';
+import type { Workload } from '#src/measure/workloads/steppers.js';
 import type { WebGPUEngine } from '#src/engines/webgpu/index.js';
 
 import { entry } from '../../built.js';

@@ -1,7 +1,7 @@
 // `slowlane bench memory`: what training takes at most, by meters that are kept apart, and what the bytes are for.
 
 import { CATEGORIES } from '../../../engine/categories.js';
-import { perParameter } from '../../../measure/meters/peak-bytes.js';
+import { perParameter } from '../../../measure/meters/meters.js';
 import { cellBenchmark } from '../cell-benchmark.js';
 import { mebibytes, metersSheet } from '../meters-text.js';
 import { type Column, sheetOf, workloadOf } from '../sheet.js';

@@ -1,8 +1,8 @@
 // `slowlane bench speed`: the time of steps, of steps with a sync, and of the parts of syncs; and memory.
 
-import { perParameter } from '../../../measure/meters/peak-bytes.js';
+import { perParameter } from '../../../measure/meters/meters.js';
 import { spreadOf } from '../../../measure/times/statistics.js';
-import { spreadsOfSyncs } from '../../../measure/times/sync-costs.js';
+import { spreadsOfSyncs } from '../../../measure/times/timed-syncs.js';
 import { spreadsOf } from '../../../measure/times/timed-steps.js';
 import { formatBytes, formatMs } from '../../../checks/quantities.js';
 import { cellBenchmark } from '../cell-benchmark.js';

@@ -17,7 +17,7 @@ import {
   SYNC_SPREADS,
   WALL_MS,
 } from '../../../measure/record-parts.js';
-import { HOST_FORMATS } from '../../../measure/workloads/slow-places.js';
+import { HOST_FORMATS } from '../../../measure/workloads/policies.js';
 import type { BenchRecord } from '../frame.js';
 
 export const SPEED_OPTIONS = object({

@@ -1,13 +1,12 @@
 // One policy, in a process of its own: warm-up, then steps waited for one by one.
 
 import { makeWorkload } from '../../../measure/workloads/make-workload.js';
-import { Meters } from '../../../measure/meters/meters.js';
+import { Meters, peakBytesOf } from '../../../measure/meters/meters.js';
 import { openDevice } from '../../../measure/devices/open-device.js';
-import { peakBytesOf } from '../../../measure/meters/peak-bytes.js';
 import type { Phase, SyncCost } from '../../../measure/record-parts.js';
 import { policyNamed } from '../../../measure/workloads/policies.js';
 import { readLoss } from '../../../measure/workloads/steppers.js';
-import { costOfSync } from '../../../measure/times/sync-costs.js';
+import { costOfSync } from '../../../measure/times/timed-syncs.js';
 import { timeSteps } from '../../../measure/times/timed-steps.js';
 import { startPolicy } from '../../../measure/workloads/train-policy.js';
 import type { SpeedOptions, SpeedTimes } from './record.js';

@@ -1,7 +1,7 @@
 // `slowlane bench sync`: syncs against the bus, their times, and the main thread's part.
 
 import { spreadOf } from '../../../measure/times/statistics.js';
-import { spreadsOfSyncs } from '../../../measure/times/sync-costs.js';
+import { spreadsOfSyncs } from '../../../measure/times/timed-syncs.js';
 import { formatBytes, formatMs, formatPercent } from '../../../checks/quantities.js';
 import { cellBenchmark } from '../cell-benchmark.js';
 import { syncPartsSheet } from '../sync-parts.js';

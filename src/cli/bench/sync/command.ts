@@ -1,6 +1,6 @@
 // `slowlane bench sync`: its options as commander shows them in --help.
 
-import { SLOW_PLACES, type SlowPlace } from '../../../measure/workloads/slow-places.js';
+import { SLOW_PLACES, type SlowPlace } from '../../../measure/workloads/policies.js';
 import { parsed, syncPeriod, wholeNumber } from '../../terminal/options.js';
 import type { BenchCommand } from '../benchmark.js';
 import {

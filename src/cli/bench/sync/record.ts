@@ -20,7 +20,7 @@ import {
   WALL_MS,
   WORKLOAD_OPTIONS,
 } from '../../../measure/record-parts.js';
-import { SLOW_PLACES } from '../../../measure/workloads/slow-places.js';
+import { SLOW_PLACES } from '../../../measure/workloads/policies.js';
 import type { BenchRecord } from '../frame.js';
 
 const SLOW_PLACE = Type.Enum(SLOW_PLACES, {
