@@ -1,6 +1,7 @@
 // How fast bytes are copied: within host memory, to a worker thread and back through shared memory, to the device
 // and from it. Each takes a fraction of a second, in its own process.
 
+import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 
 import type { ChosenAdapter } from '../../engines/webgpu/adapters.js';
@@ -42,10 +43,9 @@ async function sharedMemorySpeed(from: Uint8Array, into: Uint8Array): Promise<nu
   const back = new Uint8Array(new SharedArrayBuffer(HOST_BYTES)).fill(1);
   const worker = new Worker(ECHO, { eval: true, workerData: { there, back } });
   try {
-    const next = answersOf(worker);
     return await best(2 * HOST_BYTES, async () => {
       there.set(from);
-      const answer = next();
+      const answer = once(worker, 'message'); // rejects at an error
       // oxlint-disable-next-line unicorn/require-post-message-target-origin -- of windows; this is a thread
       worker.postMessage('copy');
       await answer;
@@ -54,23 +54,6 @@ async function sharedMemorySpeed(from: Uint8Array, into: Uint8Array): Promise<nu
   } finally {
     await worker.terminate();
   }
-}
-
-interface Waiting {
-  resolve(): void;
-  reject(cause: unknown): void;
-}
-
-/** One listener for an error: the worker's end must not end this process. */
-function answersOf(worker: Worker): () => Promise<void> {
-  let settle: Waiting = { resolve() {}, reject() {} };
-  worker.on('message', () => settle.resolve());
-  worker.on('error', (error) => settle.reject(error));
-  worker.on('exit', (code) => settle.reject(new Error(`the worker ended with code ${code}`)));
-  return () =>
-    new Promise<void>((resolve, reject) => {
-      settle = { resolve, reject };
-    });
 }
 
 /** On the adapter that an engine would take. */

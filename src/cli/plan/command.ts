@@ -3,11 +3,10 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 
 import { parseCount } from '../../checks/counts.js';
-import type { GradientLifetime, MomentPolicy } from '../../optimizers/step-options.js';
 import { BUS_BYTES_PER_SECOND, checkBus } from '../../plan/bus.js';
-import { INNER_NAMES, type InnerName } from '../../optimizers/rules/names.js';
+import { INNER_NAMES } from '../../optimizers/rules/names.js';
+import type { PlanOptions } from '../../plan/plan.js';
 import { CHOICES } from '../../plan/policies.js';
-import type { SlowFormat } from '../../slow/slow-format.js';
 import { UsageError } from '../terminal/cli-error.js';
 import {
   choice,
@@ -31,21 +30,17 @@ Exit code 0: something fits; 1: nothing fits; 2: the request was wrong.
 `;
 
 /** What commander hands over; its parsers and choices make these types true. */
-export interface PlanRequest {
+export interface PlanRequest extends Pick<
+  PlanOptions,
+  'layers' | 'inner' | 'accumulate' | 'syncPeriod' | 'gradients' | 'moments' | 'slow'
+> {
   readonly params?: number;
-  readonly layers?: number;
   readonly model?: string;
   readonly batch: number;
-  readonly accumulate: number;
   readonly activations?: number;
-  readonly inner: InnerName;
   readonly vram: number | 'auto';
   readonly host?: number;
-  readonly syncPeriod: number;
   readonly bus?: number;
-  readonly gradients?: GradientLifetime;
-  readonly moments?: MomentPolicy;
-  readonly slow?: SlowFormat;
   readonly override: readonly Override[];
   readonly json: boolean;
 }

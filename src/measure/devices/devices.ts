@@ -7,7 +7,6 @@ import { type ChosenAdapter, chooseAdapter, requestDevice } from '../../engines/
 import { startWebGPU, type WebGPUEngine } from '../../engines/webgpu/start.js';
 import { type WebGPUBackendParts, webgpuParts } from '../../tfjs/webgpu-backend.js';
 import { defineNavigatorGpu, openNodeGpu } from '../../engines/webgpu/node-gpu.js';
-import type { EngineAnswer } from '../machine/machine.js';
 
 /** What a workload is made on, and trains on. */
 export interface TrainingDevice {
@@ -126,17 +125,4 @@ export async function findAdapter(adapter: string | undefined): Promise<ChosenAd
   });
   defineNavigatorGpu(chosen.gpu);
   return chosen;
-}
-
-/** For the record of what was measured on. */
-export async function describeAdapter(part: string | undefined): Promise<EngineAnswer> {
-  const { adapter, name, software } = await findAdapter(part);
-  const { vendor, architecture, description: driver } = adapter.info;
-  const maxBufferBytes = adapter.limits.maxBufferSize;
-  return {
-    adapter: { name, software, vendor, architecture, driver, maxBufferBytes },
-    engine: null,
-    usesGpu: !software,
-    tfjsVersion: tf.version_core,
-  };
 }

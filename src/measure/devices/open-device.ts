@@ -1,15 +1,11 @@
 // The engine that was asked for, as a policy uses it.
 
+import * as tf from '@tensorflow/tfjs-core';
+
 import type { CellOptions } from '../record-parts.js';
-import {
-  describeAdapter,
-  openOurs,
-  openStock,
-  type TensorDevice,
-  type Watcher,
-} from './devices.js';
+import { findAdapter, openOurs, openStock, type TensorDevice, type Watcher } from './devices.js';
 import type { EngineAnswer } from '../machine/machine.js';
-import { describePlain, openPlain, type PlainDevice } from './plain-device.js';
+import { PlainDevice, startPlain } from './plain-device.js';
 import type { BenchPolicy } from '../workloads/policies.js';
 
 export type DeviceRequest = Pick<CellOptions, 'engine' | 'adapter'>;
@@ -20,12 +16,25 @@ export async function openDevice(
   { ours }: Pick<BenchPolicy, 'ours'>,
   watcher: Watcher,
 ): Promise<TensorDevice | PlainDevice> {
-  if (engine !== 'webgpu') return openPlain(engine, watcher);
+  if (engine !== 'webgpu') return new PlainDevice((await startPlain(engine)).usesGpu, watcher);
   const open = ours === null ? openStock : openOurs;
   return open(adapter ?? undefined, watcher);
 }
 
 /** Starts it, to see whether that works and what it is. */
 export async function describeEngine({ engine, adapter }: DeviceRequest): Promise<EngineAnswer> {
-  return engine === 'webgpu' ? describeAdapter(adapter ?? undefined) : describePlain(engine);
+  const tfjsVersion = tf.version_core;
+  if (engine !== 'webgpu') {
+    const { words, usesGpu } = await startPlain(engine);
+    return { adapter: null, engine: words, usesGpu, tfjsVersion };
+  }
+  const { adapter: found, name, software } = await findAdapter(adapter ?? undefined);
+  const { vendor, architecture, description: driver } = found.info;
+  const maxBufferBytes = found.limits.maxBufferSize;
+  return {
+    adapter: { name, software, vendor, architecture, driver, maxBufferBytes },
+    engine: null,
+    usesGpu: !software,
+    tfjsVersion,
+  };
 }

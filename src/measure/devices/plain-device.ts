@@ -6,7 +6,6 @@ import * as tf from '@tensorflow/tfjs-core';
 import { startCpuBackend } from '../../engines/portable/start.js';
 import { startTensorFlow } from '../../engines/tensorflow/index.js';
 import type { TrainingDevice, Watcher } from './devices.js';
-import type { EngineAnswer } from '../machine/machine.js';
 import type { BenchEngine } from '../workloads/policies.js';
 
 type PlainEngine = Exclude<BenchEngine, 'webgpu'>;
@@ -30,23 +29,13 @@ export class PlainDevice implements TrainingDevice {
   async upload(): Promise<void> {}
 }
 
-export async function openPlain(engine: PlainEngine, watcher: Watcher): Promise<PlainDevice> {
-  const { usesGpu } = await start(engine);
-  return new PlainDevice(usesGpu, watcher);
-}
-
-/** For the record of what was measured on. */
-export async function describePlain(engine: PlainEngine): Promise<EngineAnswer> {
-  const { words, usesGpu } = await start(engine);
-  return { adapter: null, engine: words, usesGpu, tfjsVersion: tf.version_core };
-}
-
 interface Started {
   readonly words: string;
   readonly usesGpu: boolean;
 }
 
-async function start(engine: PlainEngine): Promise<Started> {
+/** `words`: what it is. */
+export async function startPlain(engine: PlainEngine): Promise<Started> {
   tf.enableProdMode(); // else the cpu backend advertises tfjs-node
   if (engine === 'tensorflow') {
     const { device, version, package: name } = await startTensorFlow();
