@@ -14,6 +14,9 @@ export interface Device {
    */
   pull(tensor: tf.Tensor, start: number, into: Float32Array): void | Promise<void>;
 
+  /** `pull` is done when it returns. Absent: await it. */
+  readonly pullsAtOnce?: true;
+
   /** Begins to replace the values of variables. At most one writer is open at a time. */
   write(): DeviceWriter;
 

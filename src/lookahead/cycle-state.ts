@@ -49,18 +49,18 @@ export class CycleState {
     return this.#inner.due === true || this.cycle.isDue;
   }
 
-  /** Takes in those of `weights` that are new; a capture has to follow before a step. */
+  /** Takes in those of `weights` that are new; a capture, or `stepping`, has to follow before a step. */
   add(weights: readonly tf.Variable[]): void {
     if (this.#tracking.add(weights).length > 0) this.cycle.join();
   }
 
   /**
-   * Looks for weights that something else has changed. `canWait`: a capture follows at once.
+   * Looks for weights that something else has changed.
    *
    * @throws SlowlaneError WEIGHTS_REPLACED, before anything changes.
    */
-  notice(call: string, { canWait }: { canWait: boolean }): void {
-    const replaced = this.#tracking.notice(this.#settings.replaced, { canWait });
+  notice(call: string): void {
+    const replaced = this.#tracking.notice(this.#settings.replaced);
     if (replaced.length > 0) throw weightsReplaced(call, replaced);
   }
 
@@ -83,10 +83,12 @@ export class CycleState {
     );
   }
 
-  /** `weights` are about to be updated. What was not captured waits for `flush`. */
+  /** `weights` are about to be updated. What is taken before that waits for `flush`. */
   stepping(call: string, weights: readonly tf.Variable[]): void {
-    this.notice(call, { canWait: false }); // the loss may have changed weights
-    if (this.#tracking.stepping(weights).length > 0) this.cycle.join();
+    this.notice(call); // the loss may have changed weights
+    this.add(weights);
+    this.#tracking.take(this.cycle.steps);
+    this.#tracking.stepping(weights);
     this.#isStepping = true;
   }
 
@@ -105,6 +107,7 @@ export class CycleState {
   completeStep(): boolean {
     const isOpen = this.#inner.isAccumulating === true;
     if (isOpen && this.cycle.isEnding) this.stepSizes.refuseEnd('completeStep');
+    if (isOpen) this.#tracking.take(this.cycle.steps);
     try {
       if (this.#inner.completeStep?.() !== true) return false;
     } finally {

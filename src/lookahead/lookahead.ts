@@ -452,7 +452,7 @@ export class Lookahead extends StrictOptimizer {
   #assertCanStep(call: string): void {
     this.#guard.assertFree(call);
     assertMayStep(call, this.#state);
-    this.#state.notice(call, { canWait: false });
+    this.#state.notice(call);
   }
 }
 

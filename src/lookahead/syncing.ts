@@ -53,7 +53,7 @@ export class Syncing {
 
   /** For `call`: captures, and syncs if a sync is due. @throws SlowlaneError WEIGHTS_REPLACED. */
   async flush(call: string): Promise<void> {
-    this.state.notice(call, { canWait: true });
+    this.state.notice(call);
     await this.#capture();
     await this.#inner.flush?.();
     if (this.state.cycle.isDue) await this.#clock.timeSync(() => this.#sync());
@@ -88,7 +88,7 @@ export class Syncing {
   /** Fast := slow, and a new cycle. Frozen weights stay as they are. */
   async restore(): Promise<void> {
     this.#assertMet();
-    this.state.tracking.notice('ignore', { canWait: true }); // loaded weights are not given up
+    this.state.tracking.notice('ignore'); // loaded weights are not given up
     await this.#capture();
     const { tracking } = this.state;
     await tracking.addSlots();

@@ -37,6 +37,8 @@ export class Tracking {
   readonly #seen = new Map<tf.Variable, Tracked | null>();
   /** Where θ₀ of weights is that are not in the store yet: the weight itself, or a handle on its data. */
   readonly #uncaptured = new Map<tf.Variable, tf.Tensor>();
+  /** The store has taken weights, and `capture` was not called since. */
+  #hasTaken = false;
   readonly #known = new KnownData();
   /** For what is tracked next. */
   #nextSerial = 0;
@@ -71,22 +73,54 @@ export class Tracking {
     return all.map(([variable]) => variable);
   }
 
-  /** Tracks those of `weights` that are new, and returns them. `capture` has to follow before a step. */
+  /** Tracks those of `weights` that are new, and returns them. `capture` or `take` has to follow before a step. */
   add(weights: readonly tf.Variable[]): readonly Tracked[] {
-    return this.#add(weights, (weight) => weight);
+    const unseen = [...new Set(weights)].filter((weight) => !this.#seen.has(weight));
+    const fresh = unseen.flatMap((weight) => this.#new(weight) ?? []);
+    const excluded = unseen.filter((weight) => this.#seen.get(weight) === null);
+    const restored = this.#restored.claimBeside(
+      fresh.map(({ weight }) => weight),
+      excluded,
+    );
+    if (fresh.length === 0) return [];
+    const added = fresh.map((tracked) => this.#numbered(tracked, restored.get(tracked.weight)));
+    try {
+      this.#prune();
+      this.#register(added);
+      for (const tracked of added) {
+        const saved = restored.get(tracked.weight);
+        if (saved) this.store.write(tracked, saved.values);
+      }
+    } catch (cause) {
+      this.#drop(added); // what was restored can be claimed again
+      throw cause;
+    }
+    this.#restored.forget(restored.values());
+    for (const { weight } of added) {
+      this.#known.begin(weight, restored.has(weight) ? 'restored' : 'captured');
+      if (!restored.has(weight)) this.#uncaptured.set(weight, weight);
+    }
+    return added;
   }
 
   /**
-   * `weights` are about to be updated, and we cannot wait: second handles keep what is not captured yet.
-   * On most backends they copy nothing, since an update makes new data, but they keep the old alive.
+   * Weights are about to be updated, and we cannot wait: the store takes what is not captured yet. Where it cannot, second
+   * handles keep the old data until `capture`, and with it the memory.
    */
-  stepping(weights: readonly tf.Variable[]): readonly Tracked[] {
-    const added = this.#add(weights, handleOn);
-    for (const weight of weights.filter(({ trainable }) => trainable)) {
-      if (this.#uncaptured.get(weight) === weight) this.#captureFrom(weight, handleOn);
-      this.#known.stepping(weight);
+  take(round: number): void {
+    const due = this.live(({ variable }) => this.#uncaptured.get(variable) === variable);
+    if (due.length === 0) return;
+    const left = new Set(this.store.take(due, round));
+    for (const { variable } of due.filter((tracked) => !left.has(tracked))) {
+      this.#hasTaken = true;
+      this.#uncaptured.delete(variable);
     }
-    return added;
+    for (const { variable } of left) this.#uncaptured.set(variable, tf.keep(variable.clone()));
+  }
+
+  /** `weights` take a step next. */
+  stepping(weights: readonly tf.Variable[]): void {
+    for (const weight of weights) if (weight.trainable) this.#known.stepping(weight);
   }
 
   /** Weights that are not frozen, and slots of these: all that may be moved. */
@@ -101,22 +135,21 @@ export class Tracking {
 
   /**
    * Looks at the data of all weights. A weight that was loaded before its first step, or while it was frozen, is captured
-   * again; with `'resync'` a replaced one too. `canWait`: `capture` follows at once.
+   * again, by the `capture` or `take` that follows; with `'resync'` a replaced one too.
    *
    * @returns The replaced weights that the policy refuses: nothing has changed then.
    */
-  notice(policy: ReplacedPolicy, { canWait }: { canWait: boolean }): readonly tf.Variable[] {
+  notice(policy: ReplacedPolicy): readonly tf.Variable[] {
     const looked = this.live(isWeight).map(({ weight }) => ({
       weight,
       change: this.#known.look(weight),
     }));
     const replaced = looked.filter(({ change }) => change === 'replaced');
     if (policy === 'throw' && replaced.length > 0) return replaced.map(({ weight }) => weight);
-    const source = canWait ? (variable: tf.Variable) => variable : handleOn;
     for (const { weight, change } of looked) {
       if (change === 'loaded' || (change === 'replaced' && policy === 'resync')) {
         for (const { variable } of this.live((tracked) => tracked.weight === weight)) {
-          this.#captureFrom(variable, source);
+          this.#captureAnew(variable);
         }
         this.#known.captured(weight);
       }
@@ -151,45 +184,6 @@ export class Tracking {
     for (const weight of weights) this.#known.wrote(weight);
   }
 
-  #add(
-    weights: readonly tf.Variable[],
-    source: (weight: tf.Variable) => tf.Tensor,
-  ): readonly Tracked[] {
-    const unseen = [...new Set(weights)].filter((weight) => !this.#seen.has(weight));
-    const fresh = unseen.flatMap((weight) => this.#new(weight) ?? []);
-    const excluded = unseen.filter((weight) => this.#seen.get(weight) === null);
-    const restored = this.#restored.claimBeside(
-      fresh.map(({ weight }) => weight),
-      excluded,
-    );
-    if (fresh.length === 0) return [];
-    const added = fresh.map((tracked) => this.#numbered(tracked, restored.get(tracked.weight)));
-    const sources = new Map<tf.Variable, tf.Tensor>();
-    try {
-      for (const { weight } of added) {
-        if (!restored.has(weight)) sources.set(weight, source(weight));
-      }
-      this.#prune();
-      this.#register(added);
-      for (const tracked of added) {
-        const saved = restored.get(tracked.weight);
-        if (saved) this.store.write(tracked, saved.values);
-      }
-    } catch (cause) {
-      this.#drop(added); // what was restored can be claimed again
-      disposeHandles(sources);
-      throw cause;
-    }
-    this.#restored.forget(restored.values());
-    for (const { weight } of added) {
-      this.#known.begin(weight, restored.has(weight) ? 'restored' : 'captured');
-    }
-    for (const [weight, tensor] of sources) {
-      this.#uncaptured.set(weight, tensor);
-    }
-    return added;
-  }
-
   /** Tracks the slots that the inner optimizer has made by now (innerState: 'interpolate'). */
   async addSlots(): Promise<void> {
     if (this.#settings.innerState !== 'interpolate') return;
@@ -218,12 +212,13 @@ export class Tracking {
   }
 
   get needsCapture(): boolean {
-    return this.#uncaptured.size > 0;
+    return this.#uncaptured.size > 0 || this.#hasTaken;
   }
 
   /** Brings θ₀ of new weights into the store. May be called again after it failed. */
   async capture(round: number): Promise<void> {
     await this.store.capture(this.#uncaptured, round);
+    this.#hasTaken = false;
     this.#dropUncaptured();
   }
 
@@ -240,6 +235,7 @@ export class Tracking {
   /** Drops restored values and pending captures, because everything is captured again. */
   startOver(): void {
     this.#restored.drop();
+    this.#hasTaken = false;
     this.#dropUncaptured();
   }
 
@@ -307,24 +303,15 @@ export class Tracking {
     return { ...fresh, isKeptInF32: saved?.isKeptInF32 === true && formatOf(fresh) !== 'f32' };
   }
 
-  /** `variable` has to be captured from `source`, instead of from what waits. */
-  #captureFrom(variable: tf.Variable, source: (variable: tf.Variable) => tf.Tensor): void {
+  /** `variable` has to be captured as it is now, instead of what waits. */
+  #captureAnew(variable: tf.Variable): void {
     const before = this.#uncaptured.get(variable);
-    this.#uncaptured.set(variable, source(variable));
+    this.#uncaptured.set(variable, variable);
     if (before !== variable) before?.dispose();
   }
 
   #dropUncaptured(): void {
-    disposeHandles(this.#uncaptured);
+    for (const [variable, source] of this.#uncaptured) if (source !== variable) source.dispose();
     this.#uncaptured.clear();
   }
-}
-
-/** A second handle on the data that `variable` holds now; ours. */
-function handleOn(variable: tf.Variable): tf.Tensor {
-  return tf.keep(variable.clone());
-}
-
-function disposeHandles(sources: ReadonlyMap<tf.Variable, tf.Tensor>): void {
-  for (const [weight, source] of sources) if (source !== weight) source.dispose();
 }

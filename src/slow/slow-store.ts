@@ -90,7 +90,17 @@ export interface SlowStore<W extends Storable> {
   /** Frees memory that holds no item that is alive. */
   prune(isAlive: (item: W) => boolean): void;
 
-  /** Slow := the values of `source`, for the variables that it holds. May be called again after it failed. */
+  /**
+   * Slow := fast for `items`, as their variables are now, whatever changes them after the call: just before a step, where
+   * nobody can wait. Takes no device memory. A `capture` has to follow, which waits for what the device still has to copy.
+   * Returns those of `items` that it cannot read without waiting. If it throws, nothing is taken.
+   */
+  take(items: readonly W[], round: number): readonly W[];
+
+  /**
+   * Slow := the values of `source`, for the variables that it holds, and what was taken of others. May be called again
+   * after it failed.
+   */
   capture(source: ReadonlyMap<tf.Variable, tf.Tensor>, round: number): Promise<void>;
 
   /** Fast := slow for what `isMeant`. May be called again after it failed. */

@@ -44,6 +44,11 @@ export class DeviceTensorStore<W extends Storable> implements SlowStore<W> {
     }
   }
 
+  take(items: readonly W[]): readonly W[] {
+    for (const item of items) this.#put(item, item.variable.clone());
+    return [];
+  }
+
   async capture(source: ReadonlyMap<tf.Variable, tf.Tensor>): Promise<void> {
     for (const item of this.#slow.keys()) {
       const tensor = source.get(item.variable);

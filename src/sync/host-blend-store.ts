@@ -67,6 +67,17 @@ export class HostBlendStore<W extends Storable> implements SlowStore<W> {
     this.#store.prune(isAlive);
   }
 
+  take(items: readonly W[], round: number): readonly W[] {
+    const device = currentDevice();
+    if (device.pullsAtOnce !== true) return items;
+    for (const item of items) {
+      const values = new Float32Array(item.size);
+      void device.pull(item.variable, 0, values);
+      this.#put(item, values, round);
+    }
+    return [];
+  }
+
   async capture(source: ReadonlyMap<tf.Variable, tf.Tensor>, round: number): Promise<void> {
     const device = currentDevice();
     // Disposed: its model is gone.
@@ -144,11 +155,7 @@ export class HostBlendStore<W extends Storable> implements SlowStore<W> {
   }
 
   write(item: W, values: Float32Array): void {
-    if (!fitsIn(formatOf(item), values)) this.#keepInF32(item);
-    for (const [chunk, part] of this.#store.places((other) => other === item)) {
-      const own = values.subarray(part.start, part.start + part.length);
-      chunk.segment.write(chunk, part, own, { item: item.serial, round: 0 });
-    }
+    this.#put(item, values, 0);
   }
 
   async ready(): Promise<void> {}
@@ -161,6 +168,14 @@ export class HostBlendStore<W extends Storable> implements SlowStore<W> {
 
   #items(): W[] {
     return [...new Set(this.#store.chunks.flatMap(({ parts }) => parts.map(({ item }) => item)))];
+  }
+
+  #put(item: W, values: Float32Array, round: number): void {
+    if (!fitsIn(formatOf(item), values)) this.#keepInF32(item);
+    for (const [chunk, part] of this.#store.places((other) => other === item)) {
+      const own = values.subarray(part.start, part.start + part.length);
+      chunk.segment.write(chunk, part, own, { item: item.serial, round });
+    }
   }
 
   #keepInF32(item: W): void {

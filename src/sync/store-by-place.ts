@@ -60,6 +60,15 @@ export class StoreByPlace<W extends Storable> implements SlowStore<W> {
     for (const store of this.#all) store.prune(isAlive);
   }
 
+  take(items: readonly W[], round: number): readonly W[] {
+    return [...this.#stores].flatMap(([place, store]) =>
+      store.take(
+        items.filter((item) => placeOf(item) === place),
+        round,
+      ),
+    );
+  }
+
   async capture(source: ReadonlyMap<tf.Variable, tf.Tensor>, round: number): Promise<void> {
     for (const store of this.#all) await store.capture(source, round);
   }

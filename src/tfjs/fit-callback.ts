@@ -42,7 +42,7 @@ export class FitCallback extends tfl.Callback {
 
   /** Checks the model and captures its weights. */
   override async onTrainBegin(): Promise<void> {
-    // No model: see the constructor. The first step then keeps handles on the weights.
+    // No model: see the constructor. The first step then takes the weights.
     if (!this.#trained) return;
     const { batchSize } = this.params as { batchSize?: unknown };
     // Of a dataset it is not known.

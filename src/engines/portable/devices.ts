@@ -19,6 +19,7 @@ export const cpuDevice: Device = {
     const live = tensor.dataSync<'float32'>();
     into.set(live.subarray(start, start + into.length));
   },
+  pullsAtOnce: true,
   write,
 };
 
@@ -34,6 +35,7 @@ export function wasmDevice(backend: tf.KernelBackend): Device | null {
       if (!backend.dataIdMap.has(tensor.dataId)) return cpuDevice.pull(tensor, start, into);
       into.set(backend.typedArrayFromHeap(tensor).subarray(start, start + into.length));
     },
+    pullsAtOnce: true,
     write,
   };
 }

@@ -29,6 +29,8 @@ export function tensorflowDevice(backend: TensorFlowBackend, halves: HalfTransfe
       }
     },
 
+    pullsAtOnce: true,
+
     // At once, or the host would hold a second copy of every weight.
     write: () => new WholeWriter((variable) => void backend.getInputTensorIds([variable])),
 

@@ -47,6 +47,15 @@ export class DeviceErrors {
     this.#windows.at(-1)?.written.push(data);
   }
 
+  /** Stands for `data` as it is now: suspect if what has written it so far is, whatever writes it later. */
+  asOfNow(data: object): object {
+    const now = {};
+    const error = this.#suspects.get(data);
+    if (error) this.#suspects.set(now, error);
+    for (const { written } of this.#windows) if (written.includes(data)) written.push(now);
+    return now;
+  }
+
   /** Throws if the device is lost. */
   throwIfLost(): void {
     if (this.#loss) throw this.#loss;

@@ -26,8 +26,10 @@ import {
 import { isGone } from '../../../tfjs/variables.js';
 import type { StoreOptions } from '../../../engine/engine.js';
 import { LargestMagnitudes } from './largest.js';
+import { SlowlaneError } from '../../../checks/errors.js';
 import type { BudgetedBackend } from '../budgeted-backend.js';
 import { type HandedOver, Readback } from '../host-memory/readback.js';
+import { TakenValues } from '../host-memory/taken-values.js';
 import { HostPiece } from './host-piece.js';
 import { type Command, PieceMover } from './piece-mover.js';
 import { TensorBuffers } from '../update/tensor-buffers.js';
@@ -44,6 +46,9 @@ export class DeviceBlendStore<W extends Storable> implements SlowStore<W> {
   readonly #mover: PieceMover<W>;
   readonly #largest: LargestMagnitudes;
   readonly #readback: Readback<HostPiece<W>>;
+  readonly #taken: TakenValues<W>;
+  /** The rounds of what was taken and is not captured yet. */
+  readonly #rounds = new Map<W, number>();
   #pieces: HostPiece<W>[] = [];
 
   constructor(backend: BudgetedBackend, options: StoreOptions) {
@@ -52,6 +57,7 @@ export class DeviceBlendStore<W extends Storable> implements SlowStore<W> {
     this.#buffers = new TensorBuffers(backend.parts);
     this.#mover = new PieceMover(backend, this.#buffers);
     this.#largest = new LargestMagnitudes(backend, this.#buffers);
+    this.#taken = new TakenValues(backend, this.#buffers);
     this.#readback = new Readback(backend.errors, {
       took: (elapsedMs) => options.clock.add('readback', elapsedMs),
       // Pieces whose weights were disposed during the readback can go now.
@@ -78,12 +84,21 @@ export class DeviceBlendStore<W extends Storable> implements SlowStore<W> {
     this.#pieces = this.#pieces.filter((piece) => !gone.has(piece));
   }
 
+  take(items: readonly W[], round: number): readonly W[] {
+    this.#checkBackend();
+    const filled = items.filter(({ size }) => size > 0);
+    this.#taken.take(new Map(filled.map((item) => [item, item.variable])));
+    for (const item of filled) this.#rounds.set(item, round);
+    return [];
+  }
+
   async capture(source: ReadonlyMap<tf.Variable, tf.Tensor>, round: number): Promise<void> {
     await this.#readback.over();
     const isGiven = ({ variable }: W) => {
       const tensor = source.get(variable);
       return tensor !== undefined && !isGone(tensor);
     };
+    await this.#keepTaken(isGiven);
     const items = this.#items().filter(isGiven);
     this.#checkBackend();
     const given = items.map(({ variable }) => source.get(variable) as tf.Tensor);
@@ -101,6 +116,7 @@ export class DeviceBlendStore<W extends Storable> implements SlowStore<W> {
         round,
       });
     });
+    for (const item of items) this.#forgetTaken(item);
     const isAll = this.#items().every((item) => isGone(item.variable) || isGiven(item));
     if (isAll) this.#readback.clearFailure();
   }
@@ -171,8 +187,41 @@ export class DeviceBlendStore<W extends Storable> implements SlowStore<W> {
   }
 
   write(item: W, values: Float32Array): void {
+    this.#write(item, values, 0);
+  }
+
+  /** Stores what was taken, except of what `isGiven` anew. */
+  async #keepTaken(isGiven: (item: W) => boolean): Promise<void> {
+    for (const [item, round] of this.#rounds) {
+      if (isGiven(item)) continue;
+      if (!isGone(item.variable)) this.#write(item, await this.#takenOf(item), round);
+      this.#forgetTaken(item);
+    }
+  }
+
+  async #takenOf(item: W): Promise<Float32Array> {
+    try {
+      return await this.#taken.read(item);
+    } catch (cause) {
+      this.#backend.errors.throwIfLost();
+      throw new SlowlaneError(
+        'DEVICE_FAILED',
+        `The device failed while it copied '${item.variable.name}' as it was before its first step, so its slow ` +
+          `weights are lost. Make a new Lookahead, or load a saved state.`,
+        { weight: item.variable.name },
+        { cause },
+      );
+    }
+  }
+
+  #forgetTaken(item: W): void {
+    this.#taken.drop(item);
+    this.#rounds.delete(item);
+  }
+
+  #write(item: W, values: Float32Array, round: number): void {
     if (!fitsIn(formatOf(item), values)) this.#keepInF32(item);
-    const draw = { item: item.serial, round: 0 };
+    const draw = { item: item.serial, round };
     for (const piece of this.#pieces) {
       for (const part of piece.parts) {
         if (part.item !== item) continue;
@@ -192,6 +241,7 @@ export class DeviceBlendStore<W extends Storable> implements SlowStore<W> {
 
   dispose(): void {
     this.#readback.stop();
+    for (const item of this.#rounds.keys()) this.#forgetTaken(item);
     for (const piece of this.#pieces) piece.destroy(this.#backend.hostBuffers);
     this.#pieces = [];
   }

@@ -4,9 +4,7 @@
  * The dispatch is recorded into the pass that the backend has open, as its own kernels are: order,
  * submission in batches and deferred disposal stay the backend's, and an update costs no submission.
  *
- * A variable that shares its data gets a copy of its own first (tensor-buffers.ts). A bare `minimize` of
- * Lookahead holds clones of the weights it sees for the first time, so that step copies each of them;
- * `step()` and `callbacks()` capture first and copy none.
+ * A variable that shares its data gets a copy of its own first (tensor-buffers.ts).
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { BLOCK, blocksOf } from '../../../formula/quantization.js';

@@ -70,6 +70,7 @@ describe('copy on write', () => {
     tf.dispose(gradients);
   });
 
+  // The engine of startWebGPU() takes them without a copy (blend/taken.test.ts). This is tfjs's backend, updated in place.
   test('lookahead: weights first seen by minimize are copied in that step, never again', async () => {
     const weights = [1, 2].map((seed) => variableOf(noise(10, seed)));
     const optimizer = lookahead(adam(), { syncPeriod: 2 });
