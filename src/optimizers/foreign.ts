@@ -14,7 +14,7 @@ import {
   setIterations,
   setRate,
 } from '../tfjs/optimizer-fields.js';
-import { variablesByName } from '../tfjs/variables.js';
+import { isGone, variablesByName } from '../tfjs/variables.js';
 import {
   type Gradients,
   type WeightGradient,
@@ -123,16 +123,14 @@ export class ForeignInner implements InnerOptimizer {
   async state(): Promise<readonly StateTensor[]> {
     const { initialAccumulatorValue } = this.optimizer.getConfig();
     const initial = typeof initialAccumulatorValue === 'number' ? initialAccumulatorValue : 0;
-    return this.#placed(await this.#entries()).map(({ variable, weight }) => ({
-      variable,
-      weight,
-      initial,
-    }));
+    return this.#placed(await this.#entries())
+      .filter(({ variable }) => !isGone(variable))
+      .map(({ variable, weight }) => ({ variable, weight, initial }));
   }
 
   /** Only of all weights: Adam has one step count for all of them. */
   async reset(weights?: readonly tf.Variable[]): Promise<void> {
-    const isKept = (weight: tf.Variable) => !weights?.includes(weight) && !weight.isDisposed;
+    const isKept = (weight: tf.Variable) => !weights?.includes(weight) && !isGone(weight);
     if (weights && this.#weights?.some(isKept)) {
       throw this.#unsupported(
         `cannot reset the state of only some of its weights. Use one of slowlane's own optimizers.`,
@@ -164,7 +162,9 @@ export class ForeignInner implements InnerOptimizer {
 
   async getWeights(): Promise<NamedTensor[]> {
     const iterations = hostTensor(Int32Array.of(this.iterations), []);
-    return [{ name: 'iter', tensor: iterations }, ...(await this.#entries())];
+    const entries = await this.#entries();
+    if (entries.some(({ tensor }) => isGone(tensor))) throw this.#goneState();
+    return [{ name: 'iter', tensor: iterations }, ...entries];
   }
 
   /** The state gets other variables: list it again. */
@@ -173,7 +173,7 @@ export class ForeignInner implements InnerOptimizer {
     try {
       const replaced = await this.#entries();
       await this.optimizer.setWeights(copies); // makes its own variables from them
-      tf.dispose(replaced.map(({ tensor }) => tensor));
+      tf.dispose(replaced.map(({ tensor }) => tensor).filter((tensor) => !isGone(tensor)));
       setBetaPowers(this.optimizer, this.iterations);
     } finally {
       tf.dispose(copies.map(({ tensor }) => tensor));
@@ -241,6 +241,10 @@ export class ForeignInner implements InnerOptimizer {
   #places(variables: readonly tf.Variable[]): readonly tf.Variable[] {
     const known = this.#weights;
     if (known === null) return [...new Set(variables)];
+    if (known.length > 0 && known.every(isGone)) {
+      if (this.optimizer.getClassName() === 'SGD') return [...new Set(variables)]; // has no state
+      throw this.#goneState();
+    }
     const fresh = variables.filter((variable) => !known.includes(variable));
     if (fresh.length === 0) return known;
     throw this.#unsupported(
@@ -248,6 +252,12 @@ export class ForeignInner implements InnerOptimizer {
         `[${names(fresh)}]. Train these from the first step on, or use one of slowlane's own optimizers, which ` +
         `go by variable.`,
       { known: known.map(({ name }) => name), fresh: fresh.map(({ name }) => name) },
+    );
+  }
+
+  #goneState(): SlowlaneError {
+    return this.#unsupported(
+      `was made for weights that are disposed, and tf.disposeVariables() disposes its state too. Make a new optimizer, or use one of slowlane's own, which begins afresh.`,
     );
   }
 

@@ -8,6 +8,7 @@ import { makeOffloadedState } from '../../engine/engine.js';
 import type { OffloadedState } from '../../engine/offloaded-state.js';
 import type { StateSpec } from '../../formula/update-rule.js';
 import type { NamedTensor } from '../../tfjs/named-tensor.js';
+import { isGone } from '../../tfjs/variables.js';
 import type { StateTensor } from '../inner-optimizer.js';
 import { type MomentPolicy, stateStorage } from '../step-options.js';
 import { matchSaved } from './match-saved.js';
@@ -110,6 +111,7 @@ export class OptimizerState {
   /** Makes the state of `weights` (default: all) fresh; the variables stay the same. */
   reset(weights?: readonly tf.Variable[]): void {
     if (!weights) this.#dropPending();
+    this.#forgetDisposed();
     for (const state of this.#known.values()) {
       if (weights && !weights.includes(state.weight)) continue;
       state.steps = 0;
@@ -118,6 +120,7 @@ export class OptimizerState {
   }
 
   list(): StateTensor[] {
+    this.#forgetDisposed();
     return [...this.#known.values()].flatMap((state) => state.list());
   }
 
@@ -126,6 +129,7 @@ export class OptimizerState {
    * tensors. Live variables change with the next step.
    */
   async snapshot(): Promise<{ steps: number[]; tensors: NamedTensor[] }> {
+    this.#forgetDisposed();
     const known = [...this.#known.values()];
     const pending = [...this.#pending];
     const steps = [...known, ...pending].map((state) => state.steps);
@@ -171,7 +175,7 @@ export class OptimizerState {
   /** Disposed weights take their state with them. */
   #forgetDisposed(): void {
     for (const [weight, state] of this.#known) {
-      if (!weight.isDisposed) continue;
+      if (!isGone(weight)) continue;
       state.dispose();
       this.#known.delete(weight);
     }

@@ -1,7 +1,7 @@
 /** One state tensor, on the device or in host memory. Updates see a variable on the device either way. */
 import * as tf from '@tensorflow/tfjs-core';
 import type { OffloadedTensor } from '../../engine/offloaded-state.js';
-import { variablesByName } from '../../tfjs/variables.js';
+import { isGone, variablesByName } from '../../tfjs/variables.js';
 
 type Values = Float32Array | Int32Array;
 
@@ -45,8 +45,8 @@ export class DeviceTensor implements StoredTensor {
   }
 
   dispose(): void {
-    // A variable disposed twice would give back another tensor's share of its data.
-    if (!this.variable.isDisposed) this.variable.dispose();
+    // A variable disposed twice would give back another tensor's share of its data, and another variable's name.
+    if (!isGone(this.variable)) this.variable.dispose();
   }
 }
 

@@ -5,7 +5,7 @@ import { adam, lookahead, sgd } from 'slowlane';
 import { expect, test } from 'vitest';
 
 import golden from '../../golden.json' with { type: 'json' };
-import { halfSquare, noise, read } from '../../engines.js';
+import { halfSquare, noise, read, slowOf } from '../../engines.js';
 import { describeWebGPU, start } from './engine.js';
 
 describeWebGPU(() => {
@@ -57,6 +57,54 @@ describeWebGPU(() => {
       found[which].flat().forEach((value, i) => {
         expect(value).toBeCloseTo(expected[which].flat()[i] as number, 5);
       });
+    }
+  });
+
+  test.each(['host:f32', 'host:f16', 'device:f32'] as const)(
+    '%s: a frozen weight stays to the bit, and a second optimizer that updates in place is noticed',
+    async (slow) => {
+      await start();
+      const x = [1, 2].map((seed) => tf.tidy(() => tf.variable(noise([64, 65], seed))));
+      const [frozen, other] = x as [tf.Variable, tf.Variable];
+      const loss = () => tf.addN(x.map(halfSquare)) as tf.Scalar;
+      const optimizer = lookahead(sgd({ learningRate: 0.1 }), { slow, syncPeriod: 2 });
+      await optimizer.step(loss, false, x);
+      frozen.trainable = false;
+      const [before, slowBefore] = [await read(frozen), (await slowOf(optimizer))[0]];
+      for (let i = 0; i < 3; i++) await optimizer.step(loss, false, x);
+      await optimizer.withSlowWeights(async () => expect(await read(frozen)).toEqual(before));
+      await optimizer.finish();
+      expect(await read(frozen)).toEqual(before);
+      expect((await slowOf(optimizer))[0]).toEqual(slowBefore);
+      const second = sgd({ learningRate: 0.1 });
+      const { dataId } = other;
+      second.minimize(loss, false, [other]);
+      if (slow !== 'device:f32') expect(other.dataId).toBe(dataId); // there the slow weight shares it
+      await expect(optimizer.sync()).rejects.toMatchObject({
+        code: 'WEIGHTS_REPLACED',
+        details: { weights: [other.name] },
+      });
+      optimizer.dispose();
+    },
+  );
+
+  test('tf.disposeVariables() between two runs with one optimizer, the second is like the first', async () => {
+    await start();
+    for (const [slow, moments] of [
+      ['host:f32', 'host:f32'],
+      ['host:f16', 'device:q8'],
+      ['device:f32', 'device:f32'],
+    ] as const) {
+      const optimizer = lookahead(adam({ learningRate: 0.1, moments }), { slow, syncPeriod: 2 });
+      const results: number[][] = [];
+      for (let run = 0; run < 2; run++) {
+        const w = tf.tidy(() => tf.variable(noise([64, 64], 1), true, 'of-each-run'));
+        for (let i = 0; i < 2; i++) await optimizer.step(() => halfSquare(w), false, [w]);
+        results.push(await read(w));
+        tf.disposeVariables();
+      }
+      if (slow !== 'host:f16') expect(results[1]).toEqual(results[0]); // f16 rounds by the step
+      optimizer.dispose();
     }
   });
 });
