@@ -73,7 +73,7 @@ function isScalar(value: unknown): value is string | number | boolean {
   return ['string', 'number', 'boolean'].includes(typeof value);
 }
 
-export function platformHere(): RunRecord['platform'] {
+function platformHere(): RunRecord['platform'] {
   return {
     system: `${platform()} ${arch()}`,
     cpu: cpus()[0]?.model.trim() ?? 'unknown',

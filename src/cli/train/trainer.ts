@@ -108,7 +108,7 @@ function insideLookahead(
   };
 }
 
-export function syncRecordOf(stats: LookaheadStats): SyncRecord {
+function syncRecordOf(stats: LookaheadStats): SyncRecord {
   const { syncs, syncMs, bytesPulled, bytesPushed, workers } = stats;
   return {
     syncs,
