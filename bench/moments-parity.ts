@@ -7,12 +7,10 @@
 // change of one part in a million moves elsewhere: `control` shows how far, and `mnist-constant` that
 // nothing smaller could be seen there.
 //
-// Every training has a process of its own, one after the other, on wasm. This file starts itself again
-// for each: `moments-parity.ts --training JSON`.
+// All on wasm, in this process, one training after the other.
 
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { CONDITIONS, CONTENDERS, type Contender } from './parity/conditions.js';
 import { compare, fulfils } from './parity/comparison.js';
@@ -27,23 +25,16 @@ import {
   withCondition,
 } from './parity/record.js';
 import { gitCommit } from '../src/measure/machine/machine.js';
-import { runCellHere } from '../src/measure/process/cell-process.js';
-import { runCell } from '../src/measure/process/run-cell.js';
-import type { Trained, Training } from './parity/training.js';
+import { train, type Trained } from './parity/training.js';
 
 const { values: options } = parseArgs({
   options: {
-    training: { type: 'string' },
     condition: { type: 'string', multiple: true, default: CONDITIONS.map(({ name }) => name) },
     seeds: { type: 'string', default: '5' },
     out: { type: 'string', default: 'bench/results/moments-parity.json' },
   },
 });
-if (options.training === undefined) await runAll();
-else {
-  const training = JSON.parse(options.training) as Training;
-  await runCellHere(async () => (await import('./parity/training.js')).train(training));
-}
+await runAll();
 
 async function runAll(): Promise<void> {
   const seeds = Array.from({ length: Number(options.seeds) }, (_, i) => i + 1);
@@ -70,7 +61,7 @@ async function runAll(): Promise<void> {
     const trained: Record<Contender, Trained[]> = { f32: [], control: [], q8: [] };
     for (const seed of seeds) {
       for (const contender of CONTENDERS) {
-        const one = await inChild({ condition, contender, seed });
+        const one = await train({ condition, contender, seed });
         trained[contender].push(one);
         console.error(
           `  ${condition.name}, seed ${seed}, ${contender}: test loss ${one.testLoss.toFixed(5)}, ${one.seconds.toFixed(0)} s`,
@@ -113,17 +104,6 @@ function write(found: Judged): void {
 
 function writtenBefore(): ParityRecord | null {
   return existsSync(options.out) ? readParityRecord(readFileSync(options.out, 'utf8')) : null;
-}
-
-async function inChild(training: Training): Promise<Trained> {
-  const child = {
-    file: fileURLToPath(import.meta.url),
-    args: ['--training', JSON.stringify(training)],
-  };
-  const { signal } = new AbortController(); // Ctrl-C ends the whole run
-  const { result, failure } = await runCell<Trained>(child, { timeoutMs: 86_400_000, signal });
-  if (result !== null) return result;
-  throw new Error(`A training ended: ${failure?.reason}; ${JSON.stringify(training)}`);
 }
 
 function titleOf({ name, steps, batchSize, learningRate, anneals, lookahead }: Condition): string {

@@ -1,4 +1,4 @@
-// One training, in this process, which was started for it.
+// One training.
 
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import '@tensorflow/tfjs-backend-wasm';
