@@ -49,6 +49,13 @@ describe('runs', () => {
   });
 });
 
+// A variable shares the data of the tensor that it is made of. If that tensor stays, the first update in place copies the
+// weight, for good.
+test('variables are made in a tidy, which frees their initial tensors', () => {
+  const others = examples.filter(({ code }) => /(?<!tf\.tidy\(\(\) => )tf\.variable\(/.test(code));
+  expect(others.map(({ name }) => name)).toEqual([]);
+});
+
 test('all of them compile: TypeScript finds every name, and no wrong type', () => {
   const { config } = ts.readConfigFile(entry('tsconfig.json'), (file) => ts.sys.readFile(file)) as {
     config: { compilerOptions: object };

@@ -52,7 +52,7 @@ import {
  * import * as tf from '@tensorflow/tfjs';
  * import { adam, checkpoint } from 'slowlane';
  *
- * const weights = [1, 2, 3, 4].map(() => tf.variable(tf.randomNormal([8, 8], 0, 0.3)));
+ * const weights = [1, 2, 3, 4].map(() => tf.tidy(() => tf.variable(tf.randomNormal([8, 8], 0, 0.3))));
  * const layer = (x: tf.Tensor, weight: tf.Variable) => tf.relu(tf.matMul(x, weight));
  * const first = checkpoint((x: tf.Tensor) => weights.slice(0, 2).reduce(layer, x));
  * const second = checkpoint((x: tf.Tensor) => weights.slice(2).reduce(layer, x));

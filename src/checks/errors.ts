@@ -42,7 +42,7 @@ export type SlowlaneErrorDetails = Readonly<Record<string, unknown>>;
  * import * as tf from '@tensorflow/tfjs';
  * import { lookahead, sgd, SlowlaneError } from 'slowlane';
  *
- * const w = tf.variable(tf.scalar(1));
+ * const w = tf.tidy(() => tf.variable(tf.scalar(1)));
  * const optimizer = lookahead(sgd(), { syncPeriod: 1 });
  * const loss = () => tf.square(w) as tf.Scalar;
  * optimizer.minimize(loss, false, [w]); // ends a cycle: a sync is due

@@ -52,7 +52,7 @@ import type { LookaheadStats } from './stats.js';
  * import * as tf from '@tensorflow/tfjs';
  * import { adam, lookahead } from 'slowlane';
  *
- * const w = tf.variable(tf.tensor1d([1, 2, 3]));
+ * const w = tf.tidy(() => tf.variable(tf.tensor1d([1, 2, 3])));
  * const optimizer = lookahead(adam({ learningRate: 0.1 }), { syncPeriod: 5, slowStepSize: 0.5 });
  * for (let i = 0; i < 10; i++) await optimizer.step(() => tf.sum(tf.square(w)), false, [w]);
  * await optimizer.finish(); // w holds the slow weights

@@ -59,7 +59,7 @@ const running = new WeakMap<tf.KernelBackend, MeterSource>();
  * import * as tf from '@tensorflow/tfjs';
  * import { adam, meter } from 'slowlane';
  *
- * const w = tf.variable(tf.ones([4]));
+ * const w = tf.tidy(() => tf.variable(tf.ones([4])));
  * const metered = meter();
  * for (let step = 1; step <= 3; step++) {
  *   metered.beginStep(step);

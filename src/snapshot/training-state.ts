@@ -43,7 +43,7 @@ export type SavableModel =
  * import * as tf from '@tensorflow/tfjs';
  * import { adam, loadTraining, saveTraining } from 'slowlane';
  *
- * const weights = [tf.variable(tf.zeros([3]), true, 'kernel')];
+ * const weights = [tf.tidy(() => tf.variable(tf.zeros([3]), true, 'kernel'))];
  * const bytes = await saveTraining(adam(), weights);
  * await loadTraining(bytes, adam(), weights); // into a new optimizer with the same options
  * ```
@@ -99,7 +99,7 @@ async function readAll(
  * import * as tf from '@tensorflow/tfjs';
  * import { adam, loadTraining, saveTraining } from 'slowlane';
  *
- * const weights = [tf.variable(tf.zeros([3]), true, 'bias')];
+ * const weights = [tf.tidy(() => tf.variable(tf.zeros([3]), true, 'bias'))];
  * const bytes = await saveTraining(adam(), weights);
  * await loadTraining(bytes, adam(), weights); // into a new optimizer with the same options
  * ```

@@ -38,7 +38,7 @@ const STEPS = 2;
 
 async function takeSteps(): Promise<void> {
   const x = tf.randomNormal([8, 4], 0, 1, 'float32', 1);
-  const w = tf.variable(tf.ones([4, 2]));
+  const w = tf.tidy(() => tf.variable(tf.ones([4, 2])));
   const optimizer = lookahead(adam({ learningRate: 0.1 }), { syncPeriod: 1 });
   const losses: number[] = [];
   for (let step = 0; step < STEPS; step++) {

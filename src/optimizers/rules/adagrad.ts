@@ -59,7 +59,7 @@ export const Adagrad = ruleClass(adagradRule);
  * import * as tf from '@tensorflow/tfjs';
  * import { adagrad } from 'slowlane';
  *
- * const w = tf.variable(tf.tensor1d([1, 2, 3]));
+ * const w = tf.tidy(() => tf.variable(tf.tensor1d([1, 2, 3])));
  * adagrad({ learningRate: 0.1 }).minimize(() => tf.sum(tf.square(w)), false, [w]);
  * console.log(await w.data());
  * ```

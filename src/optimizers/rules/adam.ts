@@ -102,7 +102,7 @@ export const Adam = ruleClass(adamRule);
  * import * as tf from '@tensorflow/tfjs';
  * import { adam } from 'slowlane';
  *
- * const w = tf.variable(tf.tensor1d([1, 2, 3]));
+ * const w = tf.tidy(() => tf.variable(tf.tensor1d([1, 2, 3])));
  * adam({ learningRate: 0.01, gradients: 'release' }).minimize(() => tf.sum(tf.square(w)), false, [w]);
  * console.log(await w.data());
  * ```

@@ -56,7 +56,7 @@ export const Adamw = ruleClass(adamwRule);
  * import * as tf from '@tensorflow/tfjs';
  * import { adamw } from 'slowlane';
  *
- * const w = tf.variable(tf.tensor1d([1, 2, 3]));
+ * const w = tf.tidy(() => tf.variable(tf.tensor1d([1, 2, 3])));
  * adamw({ learningRate: 0.01, weightDecay: 0.1 }).minimize(() => tf.sum(tf.square(w)), false, [w]);
  * console.log(await w.data());
  * ```

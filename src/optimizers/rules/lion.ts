@@ -72,7 +72,7 @@ export const Lion = ruleClass(lionRule);
  * import * as tf from '@tensorflow/tfjs';
  * import { lion } from 'slowlane';
  *
- * const w = tf.variable(tf.tensor1d([1, 2, 3]));
+ * const w = tf.tidy(() => tf.variable(tf.tensor1d([1, 2, 3])));
  * lion({ learningRate: 0.001 }).minimize(() => tf.sum(tf.square(w)), false, [w]);
  * console.log(await w.data());
  * ```

@@ -60,7 +60,7 @@ export const Momentum = ruleClass(momentumRule);
  * import * as tf from '@tensorflow/tfjs';
  * import { momentum } from 'slowlane';
  *
- * const w = tf.variable(tf.tensor1d([1, 2, 3]));
+ * const w = tf.tidy(() => tf.variable(tf.tensor1d([1, 2, 3])));
  * momentum({ learningRate: 0.1, nesterov: true }).minimize(() => tf.sum(tf.square(w)), false, [w]);
  * console.log(await w.data());
  * ```

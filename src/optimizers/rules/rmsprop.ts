@@ -105,7 +105,7 @@ export const Rmsprop = ruleClass(rmspropRule);
  * import * as tf from '@tensorflow/tfjs';
  * import { rmsprop } from 'slowlane';
  *
- * const w = tf.variable(tf.tensor1d([1, 2, 3]));
+ * const w = tf.tidy(() => tf.variable(tf.tensor1d([1, 2, 3])));
  * rmsprop({ learningRate: 0.01, momentum: 0.9 }).minimize(() => tf.sum(tf.square(w)), false, [w]);
  * console.log(await w.data());
  * ```

@@ -35,7 +35,7 @@ export const Sgd = ruleClass(sgdRule);
  * import * as tf from '@tensorflow/tfjs';
  * import { sgd } from 'slowlane';
  *
- * const w = tf.variable(tf.tensor1d([1, 2, 3]));
+ * const w = tf.tidy(() => tf.variable(tf.tensor1d([1, 2, 3])));
  * sgd({ learningRate: 0.1 }).minimize(() => tf.sum(tf.square(w)), false, [w]);
  * console.log(await w.data());
  * ```
