@@ -19,3 +19,27 @@ export function expectTable(page: string, name: string, table: string): void {
   if (process.env['UPDATE_DOCS'] !== undefined) writeFileSync(file, expected);
   else expect(text).toBe(expected);
 }
+
+/**
+ * As oxfmt formats it. Columns from `numbersFrom` on are aligned to the right.
+ * @param rows The first is the head.
+ */
+export function markdownTable(
+  rows: readonly (readonly (string | undefined)[])[],
+  { numbersFrom = Infinity } = {},
+): string {
+  const widths = rows[0]?.map((_, i) => Math.max(...rows.map((row) => row[i]?.length ?? 0))) ?? [];
+  const line = (row: readonly string[]) => `| ${row.join(' | ')} |`;
+  const [head, ...body] = rows.map((row) =>
+    line(
+      widths.map((width, i) => {
+        const cell = row[i] ?? '';
+        return i < numbersFrom ? cell.padEnd(width) : cell.padStart(width);
+      }),
+    ),
+  );
+  const rule = widths.map((width, i) =>
+    i < numbersFrom ? '-'.repeat(width) : `${'-'.repeat(width - 1)}:`,
+  );
+  return [head, line(rule), ...body].join('\n');
+}

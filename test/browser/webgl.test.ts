@@ -4,7 +4,7 @@
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
-import { expectTable } from '../marked-table.js';
+import { expectTable, markdownTable } from '../marked-table.js';
 import { hasChromium, launchChromium } from './chromium.js';
 import { openPage, openSite, type Site } from './site.js';
 
@@ -64,13 +64,9 @@ describe.skipIf(!hasChromium)('on WebGL', () => {
       `\`${name}\``,
       bytesPerParameter.toFixed(1),
     ]);
-    const all = [[what, 'device bytes per parameter'], ...rows];
-    const [left, right] = [0, 1].map((at) => Math.max(...all.map((row) => row[at]?.length ?? 0)));
-    const line = ([name = '', bytes = '']: readonly string[]) =>
-      `| ${name.padEnd(left ?? 0)} | ${bytes.padStart(right ?? 0)} |`;
-    const rule = `| ${'-'.repeat(left ?? 0)} | ${'-'.repeat((right ?? 0) - 1)}: |`;
-    const [head = [], ...body] = all;
-    const table = [line(head), rule, ...body.map(line)].join('\n');
+    const table = markdownTable([[what, 'device bytes per parameter'], ...rows], {
+      numbersFrom: 1,
+    });
     expectTable('docs/coming-from-tf-train.md', 'webgl', table);
   });
 

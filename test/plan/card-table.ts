@@ -11,6 +11,7 @@ import { ruleOf } from '#src/plan/step-bytes.js';
 import { availablePolicies, type Policy } from '#src/plan/policies.js';
 import { equalWeights } from '#src/plan/weights.js';
 import { SLOW_FORMATS } from '#src/slow/slow-format.js';
+import { markdownTable } from '../marked-table.js';
 
 const GIB = 2 ** 30;
 const MIB = 2 ** 20;
@@ -82,15 +83,4 @@ function namesOf(inner: InnerName): string {
 
 function isFirstOfItsSlots(inner: InnerName): boolean {
   return INNER_NAMES.find((other) => ruleOf(other).slots === ruleOf(inner).slots) === inner;
-}
-
-/** As oxfmt formats it. */
-function markdownTable(rows: readonly (readonly string[])[]): string {
-  const columns = rows[0]?.map((_, i) => i) ?? [];
-  const widths = columns.map((i) => Math.max(...rows.map((row) => (row[i] ?? '').length)));
-  const line = (row: readonly string[]) =>
-    `| ${row.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join(' | ')} |`;
-  const [head = [], ...body] = rows;
-  const rule = widths.map((width) => '-'.repeat(width));
-  return [line(head), line(rule), ...body.map(line)].join('\n');
 }

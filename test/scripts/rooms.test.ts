@@ -3,7 +3,7 @@
 import { test } from 'vitest';
 
 import { entry } from '../built.js';
-import { expectTable } from '../marked-table.js';
+import { expectTable, markdownTable } from '../marked-table.js';
 
 interface Room {
   readonly room: string;
@@ -20,11 +20,6 @@ test('CONTRIBUTING.md lists the rooms in the order of the layer rule', async () 
     what,
     runs === 'anywhere' ? 'anywhere' : 'Node',
   ]);
-  const all = [['room', 'what it holds', 'runs'], ...rows];
-  const widths = [0, 1, 2].map((at) => Math.max(...all.map((row) => row[at]?.length ?? 0)));
-  const line = (row: readonly string[]) =>
-    `| ${row.map((cell, at) => cell.padEnd(widths[at] ?? 0)).join(' | ')} |`;
-  const [head = [], ...body] = all;
-  const rule = `| ${widths.map((width) => '-'.repeat(width)).join(' | ')} |`;
-  expectTable('CONTRIBUTING.md', 'rooms', [line(head), rule, ...body.map(line)].join('\n'));
+  const table = markdownTable([['room', 'what it holds', 'runs'], ...rows]);
+  expectTable('CONTRIBUTING.md', 'rooms', table);
 });

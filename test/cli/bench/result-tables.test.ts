@@ -12,7 +12,7 @@ import { workloadOf } from '#src/cli/bench/sheet.js';
 import { CATEGORIES } from '#src/engine/categories.js';
 
 import { entry } from '../../built.js';
-import { expectTable } from '../../marked-table.js';
+import { expectTable, markdownTable } from '../../marked-table.js';
 
 test('what fits in 64 MiB', () => {
   const text = readFileSync(entry('bench/results/fit-64MiB-software-webgpu.json'), 'utf8');
@@ -27,7 +27,9 @@ test('what fits in 64 MiB', () => {
   expectTable(
     'docs/benchmarks.md',
     'fit',
-    tableOf(['policy', 'layers', 'parameters', 'peak', 'bytes per parameter'], rows),
+    markdownTable([['policy', 'layers', 'parameters', 'peak', 'bytes per parameter'], ...rows], {
+      numbersFrom: 1,
+    }),
   );
 });
 
@@ -54,7 +56,7 @@ describe.each([
       mebibytes(cell.peakRssBytes),
     ]);
     const head = ['policy', 'bytes per parameter', 'allocator', 'logical', 'driver', 'host', 'RSS'];
-    const table = `${workloadOf(record)}, in MiB:\n\n${tableOf(head, rows)}`;
+    const table = `${workloadOf(record)}, in MiB:\n\n${markdownTable([head, ...rows], { numbersFrom: 1 })}`;
     expectTable('docs/benchmarks.md', meters, table);
   });
 
@@ -62,7 +64,11 @@ describe.each([
     const rows = cells.flatMap(({ policy, highest }) =>
       highest === null ? [] : [[policy, ...CATEGORIES.map((name) => mebibytes(highest[name]))]],
     );
-    expectTable('docs/benchmarks.md', purposes, tableOf(['policy', ...CATEGORIES], rows));
+    expectTable(
+      'docs/benchmarks.md',
+      purposes,
+      markdownTable([['policy', ...CATEGORIES], ...rows], { numbersFrom: 1 }),
+    );
   });
 });
 
@@ -80,7 +86,10 @@ function byParameter(record: MemoryRecord, names: readonly string[]): string {
     ];
   });
   const what = `peak, ${layers} dense layers of ${width}×${width}, batch ${batch}, Adam`;
-  return tableOf([what, 'device bytes per parameter', 'host bytes per parameter'], rows);
+  return markdownTable(
+    [[what, 'device bytes per parameter', 'host bytes per parameter'], ...rows],
+    { numbersFrom: 1 },
+  );
 }
 
 test.each([
@@ -107,7 +116,11 @@ test('what 16 layers take on wasm, by the logical count', () => {
     mebibytes(cell.peakRssBytes),
   ]);
   const head = ['policy', 'logical bytes per parameter', 'logical', 'host', 'RSS'];
-  expectTable('docs/benchmarks.md', 'memory-wasm', tableOf(head, rows));
+  expectTable(
+    'docs/benchmarks.md',
+    'memory-wasm',
+    markdownTable([head, ...rows], { numbersFrom: 1 }),
+  );
 });
 
 /** As a program has it; what is the default is left out. */
@@ -129,19 +142,4 @@ function memoryRecord(name: string): MemoryRecord {
 function mebibytes(bytes: number | null): string {
   const value = (bytes ?? NaN) / 2 ** 20;
   return value.toFixed(value < 100 ? 2 : 0);
-}
-
-/** As the formatter of the repository writes it: numbers to the right. */
-function tableOf(
-  head: readonly string[],
-  rows: readonly (readonly (string | undefined)[])[],
-): string {
-  const all = [head, ...rows];
-  const widths = head.map((_, i) => Math.max(...all.map((row) => row[i]?.length ?? 0)));
-  const line = (row: readonly (string | undefined)[]) =>
-    `| ${row.map((cell = '', i) => (i === 0 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0))).join(' | ')} |`;
-  const rule = widths.map((width, i) =>
-    i === 0 ? '-'.repeat(width) : `${'-'.repeat(width - 1)}:`,
-  );
-  return [line(head), line(rule), ...rows.map(line)].join('\n');
 }
