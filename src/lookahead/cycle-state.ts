@@ -7,9 +7,11 @@ import { SlowlaneError } from '../checks/errors.js';
 import { checkAllMatch } from '../checks/overrides.js';
 import type { InnerOptimizer } from '../optimizers/inner-optimizer.js';
 import type { SlowStore } from '../slow/slow-store.js';
-import type { SavedSlow } from '../snapshot/lookahead-state.js';
+import type { OwnerMap } from '../optimizers/state/owners.js';
+import type { Replacement } from '../optimizers/state/replacement.js';
+import { mismatch, type SavedSlowWeights } from '../snapshot/lookahead-state.js';
 import { isGone } from '../tfjs/variables.js';
-import { SyncCycle } from './cycle.js';
+import { checkCounters, SyncCycle } from './cycle.js';
 import type { LookaheadSettings } from './options.js';
 import { Restored } from './restored.js';
 import { StepSizes } from './step-sizes.js';
@@ -36,7 +38,7 @@ export class CycleState {
     this.#settings = settings;
     this.#makeStore = makeStore;
     this.stepSizes = new StepSizes(inner, settings.slowStepSize);
-    this.#tracking = this.#track();
+    this.#tracking = this.#fresh(new Restored([]));
     this.cycle = new SyncCycle(settings.syncPeriod);
   }
 
@@ -166,26 +168,73 @@ export class CycleState {
     }
   }
 
-  async save(): Promise<{ counters: number[]; slow: SavedSlow[] }> {
-    return { counters: this.cycle.save(), slow: await this.#tracking.save() };
+  async save(): Promise<SavedSlowWeights & { counters: number[] }> {
+    return { counters: this.cycle.save(), ...(await this.#tracking.save()) };
   }
 
-  /** Replaces everything; weights claim their slow values when they are next seen. */
-  load(counters: readonly number[], slow: readonly SavedSlow[]): void {
-    this.cycle.load(counters);
-    this.#tracking.dispose();
-    this.#tracking = this.#track(slow);
-    this.stepSizes.dropGradients();
+  /**
+   * Makes ready to replace everything.
+   *
+   * @param known Of all weights of the model, which was saved under which name: they take their slow values at once.
+   * Without it they do when they are next seen.
+   * @throws SlowlaneError STATE_MISMATCH if it does not fit. Then nothing has changed.
+   */
+  replace(
+    saved: SavedSlowWeights & { counters: readonly number[] },
+    known?: OwnerMap,
+  ): Replacement {
+    const { counters, slow, others } = saved;
+    checkCounters(counters);
+    if (counters.length === 1 && slow.length > 0) {
+      throw mismatch(`has slow weights but no cycle: [${counters.join(', ')}]`);
+    }
+    const next = this.#track({ slow, others }, known);
+    return this.#swap(next, () => {
+      this.cycle.load(counters);
+      if (known) next.wrote([...known.values()]); // the weights were loaded with it
+    });
+  }
+
+  /** Makes ready to drop the slow values of `weights`: the others move to memory of their own. */
+  async without(weights: readonly tf.Variable[]): Promise<Replacement> {
+    const saved = await this.#tracking.save(weights);
+    const kept = this.#tracking.weights.filter((weight) => !weights.includes(weight));
+    return this.#swap(this.#track(saved, new Map(kept.map((weight) => [weight.name, weight]))));
   }
 
   dispose(): void {
     this.#tracking.dispose();
-    this.#tracking = this.#track();
+    this.#tracking = this.#fresh(new Restored([]));
     this.stepSizes.dropGradients();
   }
 
-  #track(restored: readonly SavedSlow[] = []): Tracking {
-    const store = this.#makeStore();
-    return new Tracking(this.#inner, this.#settings, store, new Restored(restored));
+  #swap(next: Tracking, alsoChange: () => void = () => {}): Replacement {
+    return {
+      commit: () => {
+        this.#tracking.dispose();
+        this.#tracking = next;
+        alsoChange();
+        next.stepping(next.weights); // what replaces them from now on is noticed
+        if (next.live().length > 0) this.cycle.join();
+        this.stepSizes.dropGradients();
+      },
+      dispose: () => next.dispose(),
+    };
+  }
+
+  #fresh(restored: Restored): Tracking {
+    return new Tracking(this.#inner, this.#settings, this.#makeStore(), restored);
+  }
+
+  #track({ slow, others }: SavedSlowWeights, known?: OwnerMap): Tracking {
+    const restored = new Restored(slow, { others, known });
+    const tracking = this.#fresh(restored);
+    try {
+      if (known) tracking.add(restored.owners.filter((owner) => owner !== undefined));
+      return tracking;
+    } catch (cause) {
+      tracking.dispose();
+      throw cause;
+    }
   }
 }

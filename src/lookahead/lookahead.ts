@@ -17,7 +17,6 @@ import {
 } from '../tfjs/fit-callback.js';
 import { checkModel, type LayersModelLike, namedWeightsOf, weightsOf } from './layers-model.js';
 import { checkGradients } from '../autograd/gradients.js';
-import { checkCounters } from './cycle.js';
 import { assertMayStep, assertNoSyncDue, CallGuard } from './call-guard.js';
 import { checkFunction } from '../checks/check.js';
 import {
@@ -38,7 +37,9 @@ import type { LearningRate } from '../optimizers/learning-rate.js';
 import { refuseAssignments, StrictOptimizer } from '../optimizers/strict-optimizer.js';
 import type { InnerOptimizer } from '../optimizers/inner-optimizer.js';
 import type { NamedTensor } from '../tfjs/named-tensor.js';
-import { TakenTensors, toTensors } from '../snapshot/lookahead-state.js';
+import type { OwnerMap } from '../optimizers/state/owners.js';
+import { mismatch, TakenTensors, toTensors } from '../snapshot/lookahead-state.js';
+import { checkVariables } from '../tfjs/variables.js';
 import type { LookaheadStats } from './stats.js';
 
 /**
@@ -376,12 +377,18 @@ export class Lookahead extends StrictOptimizer {
    * @throws TypeError or RangeError if the inner state cannot be read.
    * @throws SlowlaneError those of `getWeights`.
    */
-  saving<T>(save: (state: NamedTensor[]) => Promise<T>): Promise<T> {
+  saving<T>(
+    save: (state: NamedTensor[]) => Promise<T>,
+    weights?: readonly tf.Variable[],
+  ): Promise<T> {
     return this.#guard.turn('getWeights', async () => {
       assertNoSyncDue('getWeights', this.#state.cycle);
       await this.#sync.flush('getWeights');
+      if (weights) this.#state.tracking.assertWithin(weights);
+      if (weights) this.#inner.assertWithin(weights);
       const inner = await this.#inner.getWeights(); // first: it may refuse
-      return save(toTensors({ ...(await this.#state.save()), inner }));
+      const innerSteps = this.#inner.iterations;
+      return save(toTensors({ ...(await this.#state.save()), innerSteps, inner }));
     });
   }
 
@@ -391,18 +398,45 @@ export class Lookahead extends StrictOptimizer {
    * @throws SlowlaneError STATE_MISMATCH if they are no state of a Lookahead with this inner optimizer; INSIDE_SLOW_WEIGHTS; DISPOSED.
    */
   override async setWeights(weights: NamedTensor[]): Promise<void> {
-    const taken = new TakenTensors(weights); // before the first await: the caller may dispose them after it
-    const load = async () => {
-      const { counters, slow, inner } = await taken.read();
-      checkCounters(counters);
-      await this.#inner.setWeights([...inner]);
-      this.#state.load(counters, slow);
-    };
-    try {
-      await this.#guard.turn('setWeights', load, 'replace');
-    } finally {
-      taken.dispose();
-    }
+    await this.#load('setWeights', weights);
+  }
+
+  /**
+   * Replaces all state, and runs `assign` in the same turn: no other call sees half of it. `loadTraining` calls it.
+   * @param state What `getWeights` gave.
+   * @param known Of all weights of the model, which was saved under which name.
+   * @param assign Puts the weights in place; must not fail.
+   * @throws TypeError or RangeError for values that no state can have.
+   * @throws SlowlaneError those of `setWeights`, and OVER_BUDGET or UNSUPPORTED_INNER if no plan can be made, before anything
+   * changes.
+   */
+  async loading(
+    state: NamedTensor[],
+    known: ReadonlyMap<string, tf.Variable>,
+    assign: () => void,
+  ): Promise<void> {
+    await this.#load('loadTraining', state, { known, assign });
+  }
+
+  /**
+   * Drops the slow values and the inner state of `weights`, of a layer that was removed for instance, and frees their memory.
+   * The weights stay as they are; one that is trained again begins as a new one.
+   * @throws TypeError if `weights` is no list of variables; RangeError if a schedule of the slow step size gives a wrong number.
+   * @throws SlowlaneError UNSUPPORTED_INNER if the inner optimizer is of `tf.train` and has state of theirs; those of `sync`.
+   */
+  forget(weights: readonly tf.Variable[]): Promise<void> {
+    return this.#guard.turn('forget', async () => {
+      checkVariables('forget', weights);
+      await this.#sync.flush('forget');
+      const without = await this.#state.without(weights);
+      try {
+        this.#inner.forget(weights);
+      } catch (cause) {
+        without.dispose();
+        throw cause;
+      }
+      without.commit();
+    });
   }
 
   /**
@@ -411,6 +445,44 @@ export class Lookahead extends StrictOptimizer {
    */
   override dispose(): void {
     this.#guard.dispose(() => this.#sync.dispose());
+  }
+
+  async #load(
+    call: string,
+    state: NamedTensor[],
+    whole?: { readonly known: OwnerMap; readonly assign: () => void },
+  ): Promise<void> {
+    const taken = new TakenTensors(state); // before the first await: the caller may dispose them after it
+    const load = async () => {
+      const { inner, innerSteps, ...saved } = await taken.read();
+      if (whole) this.#own.make([...whole.known.values()]);
+      const prepared = await this.#inner.prepare([...inner], whole?.known);
+      let own;
+      try {
+        if (prepared.iterations !== innerSteps) {
+          throw mismatch(
+            `counts ${innerSteps} inner steps, its inner state ${prepared.iterations}`,
+          );
+        }
+        own = this.#state.replace(saved, whole?.known);
+      } catch (cause) {
+        prepared.dispose();
+        throw cause;
+      }
+      try {
+        await prepared.commit();
+      } catch (cause) {
+        own.dispose();
+        throw cause;
+      }
+      whole?.assign();
+      own.commit();
+    };
+    try {
+      await this.#guard.turn(call, load, 'replace');
+    } finally {
+      taken.dispose();
+    }
   }
 
   #attach(source: LayersModelLike | readonly tf.Variable[], hints?: PlanHints): Promise<void> {

@@ -9,7 +9,8 @@ import type { LookaheadSettings, ReplacedPolicy } from './options.js';
 import type { InnerOptimizer } from '../optimizers/inner-optimizer.js';
 import { formatOf, type SlowStore, type Storable } from '../slow/slow-store.js';
 import type { SlowStepSize } from './step-size.js';
-import type { SavedSlow } from '../snapshot/lookahead-state.js';
+import { assertAmong } from '../optimizers/state/owners.js';
+import type { SavedSlow, SavedSlowWeights } from '../snapshot/lookahead-state.js';
 import type { Restored } from './restored.js';
 import { settingsOf } from './weight-overrides.js';
 
@@ -62,9 +63,9 @@ export class Tracking {
     return this.#tracked.filter((tracked) => !isGone(tracked.variable) && isMeant(tracked));
   }
 
-  /** True if slow weights were restored and none of their weights was seen since. */
+  /** True if slow weights were restored, it is not known whose, and none of their weights was seen since. */
   get isWaiting(): boolean {
-    return this.#restored.waiting.length > 0 && this.#tracked.length === 0;
+    return this.#restored.owners.includes(undefined) && this.#tracked.length === 0;
   }
 
   /** All weights seen so far, the excluded ones too. */
@@ -239,11 +240,13 @@ export class Tracking {
     this.#dropUncaptured();
   }
 
-  async save(): Promise<SavedSlow[]> {
+  /** All slow values, without those of `dropped`. */
+  async save(dropped: readonly tf.Variable[] = []): Promise<SavedSlowWeights> {
     await this.store.ready();
-    const saved: SavedSlow[] = [];
-    for (const tracked of this.live()) {
-      saved.push({
+    const slow: SavedSlow[] = [];
+    const kept = this.live(({ weight }) => !dropped.includes(weight));
+    for (const tracked of kept) {
+      slow.push({
         name: tracked.weight.name,
         shape: tracked.variable.shape,
         slot: tracked.slot,
@@ -253,7 +256,22 @@ export class Tracking {
         isKeptInF32: tracked.isKeptInF32,
       });
     }
-    return [...saved, ...this.#restored.waiting];
+    const names = new Set(dropped.map(({ name }) => name));
+    slow.push(...this.#restored.waiting.filter(({ name }) => !names.has(name)));
+    // A slot comes after its weight.
+    slow.sort((a, b) => Number(a.slot !== null) - Number(b.slot !== null));
+    const others = this.#restored.others(
+      kept.filter(isWeight).map(({ weight }) => weight),
+      this.weights.filter((weight) => this.#seen.get(weight) === null && !isGone(weight)),
+    );
+    return { slow, others };
+  }
+
+  /** @throws SlowlaneError STATE_MISMATCH if there are slow values of a weight that is not among `weights`. */
+  assertWithin(weights: readonly tf.Variable[]): void {
+    this.#restored.meet(weights);
+    const tracked = this.live(isWeight).map(({ weight }) => weight);
+    assertAmong([...tracked, ...this.#restored.owners], weights);
   }
 
   dispose(): void {

@@ -22,9 +22,18 @@ import {
   gradientNames,
   matchGradients,
 } from '../autograd/gradients.js';
-import type { BeginStep, InnerOptimizer, StateTensor, SecondMoment } from './inner-optimizer.js';
+import type {
+  BeginStep,
+  InnerOptimizer,
+  PreparedState,
+  StateTensor,
+  SecondMoment,
+} from './inner-optimizer.js';
 import type { LearningRate } from './learning-rate.js';
 import type { NamedTensor } from '../tfjs/named-tensor.js';
+import { readForeign } from './state/foreign-state.js';
+import { type SavedEntry, undecided } from './state/match-saved.js';
+import { type OwnerMap, Owners, assertAmong } from './state/owners.js';
 import { WeightwiseOptimizer } from './weightwise.js';
 
 /** Lookahead's contract for any optimizer. Our own keep it themselves and are returned as they are. */
@@ -56,6 +65,8 @@ export class ForeignInner implements InnerOptimizer {
   readonly supportsState: boolean;
   /** The weights by position; null until the first step or `adopt`. */
   #weights: readonly tf.Variable[] | null = null;
+  /** The weights of restored state, in the order of their positions. */
+  #restored: RestoredPlaces | null = null;
   #isDisposed = false;
 
   constructor(optimizer: tf.Optimizer) {
@@ -169,15 +180,51 @@ export class ForeignInner implements InnerOptimizer {
 
   /** The state gets other variables: list it again. */
   async setWeights(weights: NamedTensor[]): Promise<void> {
+    await (await this.prepare(weights)).commit();
+  }
+
+  async prepare(weights: NamedTensor[], known?: OwnerMap): Promise<PreparedState> {
     const copies = weights.map(({ name, tensor }) => ({ name, tensor: tf.keep(tensor.clone()) }));
+    const dispose = () => tf.dispose(copies.map(({ tensor }) => tensor));
     try {
       const replaced = await this.#entries();
-      await this.optimizer.setWeights(copies); // makes its own variables from them
-      tf.dispose(replaced.map(({ tensor }) => tensor).filter((tensor) => !isGone(tensor)));
-      setBetaPowers(this.optimizer, this.iterations);
-    } finally {
-      tf.dispose(copies.map(({ tensor }) => tensor));
+      const { iterations, weights: saved } = await readForeign(this.optimizer, copies);
+      const owners = new Owners(saved ?? [], { known });
+      const seen = (this.#weights ?? []).filter((weight) => !isGone(weight));
+      const restored = saved && saved.length > 0 ? { saved, owners } : null;
+      const isMet = known !== undefined || seen.length > 0;
+      if (restored && isMet) placesOf(restored, seen);
+      const commit = async (): Promise<void> => {
+        try {
+          await this.optimizer.setWeights(copies); // makes its own variables from them
+        } finally {
+          dispose();
+        }
+        tf.dispose(replaced.map(({ tensor }) => tensor).filter((tensor) => !isGone(tensor)));
+        setBetaPowers(this.optimizer, this.iterations);
+        if (!restored) return;
+        this.#restored = restored;
+        this.#weights = isMet ? placesOf(restored, []) : null;
+      };
+      return { iterations, commit, dispose };
+    } catch (cause) {
+      dispose();
+      throw cause;
     }
+  }
+
+  /** Of restored state that has not met its weights, it is not known. */
+  assertWithin(weights: readonly tf.Variable[]): void {
+    const restored = this.#restored?.saved.map(({ name }) => this.#restored?.owners.of(name));
+    assertAmong(this.supportsState ? (this.#weights ?? restored ?? []) : [], weights);
+  }
+
+  /** It keeps its state by position: none can be taken out. */
+  forget(weights: readonly tf.Variable[]): void {
+    if (!weights.some((weight) => this.#weights?.includes(weight))) return;
+    throw this.#unsupported(
+      `cannot forget the state of some of its weights. Use one of slowlane's own optimizers.`,
+    );
   }
 
   dispose(): void {
@@ -240,7 +287,9 @@ export class ForeignInner implements InnerOptimizer {
   /** The list for each step. It may lack known weights, which keep their places, but have no new ones. */
   #places(variables: readonly tf.Variable[]): readonly tf.Variable[] {
     const known = this.#weights;
-    if (known === null) return [...new Set(variables)];
+    if (known === null) {
+      return this.#restored ? placesOf(this.#restored, variables) : [...new Set(variables)];
+    }
     if (known.length > 0 && known.every(isGone)) {
       if (this.optimizer.getClassName() === 'SGD') return [...new Set(variables)]; // has no state
       throw this.#goneState();
@@ -268,6 +317,23 @@ export class ForeignInner implements InnerOptimizer {
       ...details,
     });
   }
+}
+
+interface RestoredPlaces {
+  readonly saved: readonly SavedEntry[];
+  readonly owners: Owners;
+}
+
+/** First those whose state was restored, in the order in which it was saved. */
+function placesOf(
+  { saved, owners }: RestoredPlaces,
+  variables: readonly tf.Variable[],
+): readonly tf.Variable[] {
+  owners.meet(variables);
+  const restored = saved.map(({ name }) => owners.of(name));
+  const missing = saved.filter((_, i) => restored[i] === undefined);
+  if (missing.length > 0) throw undecided(missing, variables);
+  return [...new Set([...(restored as tf.Variable[]), ...variables])];
 }
 
 function names(variables: readonly tf.Variable[]): string {

@@ -3,6 +3,7 @@ import type * as tf from '@tensorflow/tfjs-core';
 import type { NamedTensor } from '../tfjs/named-tensor.js';
 import type { Gradients } from '../autograd/gradients.js';
 import type { LearningRate } from './learning-rate.js';
+import type { OwnerMap } from './state/owners.js';
 import type { Plannable } from './step-policy.js';
 
 /**
@@ -21,6 +22,16 @@ export interface SecondMoment {
   readonly diagonal: tf.Tensor;
   /** Undoes the bias of an average that began at 0, or makes a mean of a sum. */
   readonly scale: number;
+}
+
+/** State that was checked and waits to be put in place. */
+export interface PreparedState {
+  /** Steps taken when it was saved. */
+  readonly iterations: number;
+  /** Puts it in place; does not fail, except an optimizer of others. */
+  commit(): MaybePromise<void>;
+  /** Frees it instead. */
+  dispose(): void;
 }
 
 /** An error thrown here stops the step. */
@@ -92,6 +103,15 @@ export interface InnerOptimizer {
   getWeights(): Promise<NamedTensor[]>;
   /** Copies what it is given. */
   setWeights(weights: NamedTensor[]): Promise<void>;
+  /**
+   * `setWeights` in two parts, with no step between them. Of all weights of the model `known` says which was saved
+   * under which name; without it names and order decide when the weights are seen.
+   */
+  prepare(weights: NamedTensor[], known?: OwnerMap): Promise<PreparedState>;
+  /** @throws SlowlaneError STATE_MISMATCH if there is state of a weight that is not among `weights`. */
+  assertWithin(weights: readonly tf.Variable[]): void;
+  /** Drops the state of `weights` and frees it. Throws UNSUPPORTED_INNER if it cannot. */
+  forget(weights: readonly tf.Variable[]): void;
   /** Disposes the state. Idempotent. */
   dispose(): void;
 }

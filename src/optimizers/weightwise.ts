@@ -12,17 +12,29 @@ import { offloadPending } from '../engine/offloaded-state.js';
 import type { RuleConstants, StateSpec, UpdateRule } from '../formula/update-rule.js';
 import { type FitCallbacks, type GivenCallback, fitCallbacks } from '../tfjs/fit-callback.js';
 import type { NamedTensor } from '../tfjs/named-tensor.js';
+import { checkVariables } from '../tfjs/variables.js';
 import { canRecord } from '../tfjs/tape.js';
-import type { BeginStep, InnerOptimizer, SecondMoment, StateTensor } from './inner-optimizer.js';
+import type {
+  BeginStep,
+  InnerOptimizer,
+  PreparedState,
+  SecondMoment,
+  StateTensor,
+} from './inner-optimizer.js';
 import { type LearningRate, checkLearningRate, rateAt, rateConfig } from './learning-rate.js';
 import { OptimizerState } from './state/optimizer-state.js';
-import { type SavedState, loadState, saveState } from './state/saved-state.js';
+import type { OwnerMap } from './state/owners.js';
+import { loadState, saveState } from './state/saved-state.js';
 import { type MomentPolicy, STEP_OPTIONS } from './step-options.js';
 import { type Plannable, StepPolicy, optionsFrom } from './step-policy.js';
 import { accumulationOf } from './steps/accumulation.js';
 import { stepIsOpen } from './steps/micro-batches.js';
 import { type StepPlan, WeightSteps } from './steps/weight-steps.js';
 import { StrictOptimizer, refuseAssignments } from './strict-optimizer.js';
+
+interface WeightwiseState extends PreparedState {
+  commit(): void;
+}
 
 /**
  * An inner optimizer of slowlane: updates weight by weight, in place where the backend can. It owns its state; the weights
@@ -47,6 +59,8 @@ export abstract class WeightwiseOptimizer extends StrictOptimizer implements Inn
   /** False until `overrides` were compared with the weights. */
   #knowsOverrides: boolean;
   #phase: 'ready' | 'restoring' | 'disposed' = 'ready';
+  /** Counts everything that changed state or began to. */
+  #changes = 0;
 
   /** `constants` are checked. Of `given`, the options as they came, it reads the StepOptions. */
   protected constructor(
@@ -148,6 +162,7 @@ export abstract class WeightwiseOptimizer extends StrictOptimizer implements Inn
     let keepsValue = value instanceof tf.Variable;
     try {
       this.#checkReady('minimize'); // `f` may have called anything
+      this.#changes++;
       if (pass === null ? this.#stepAfter(grads, list, plan) : this.#steps.during(pass, plan)) {
         this.#stepped();
       }
@@ -170,6 +185,7 @@ export abstract class WeightwiseOptimizer extends StrictOptimizer implements Inn
     const pairs = checkGradients(gradients);
     if (pairs.length === 0) return;
     const { learningRate } = this;
+    this.#changes++;
     if (this.#steps.after(pairs, { learningRate }, { frees: false })) this.#stepped();
   }
 
@@ -186,6 +202,7 @@ export abstract class WeightwiseOptimizer extends StrictOptimizer implements Inn
    */
   completeStep(): boolean {
     this.#checkReady('completeStep');
+    this.#changes++;
     const isTaken = this.#steps.complete(this.learningRate);
     if (isTaken) this.#stepped();
     return isTaken;
@@ -193,6 +210,7 @@ export abstract class WeightwiseOptimizer extends StrictOptimizer implements Inn
 
   /** @internal Gives up the micro-batches taken so far. What went into the state stays there. */
   abandonStep(): void {
+    this.#changes++;
     this.#steps.abandon();
   }
 
@@ -244,6 +262,7 @@ export abstract class WeightwiseOptimizer extends StrictOptimizer implements Inn
    */
   reset(weights?: readonly tf.Variable[]): void {
     this.#checkReady('reset');
+    this.#changes++;
     if (weights === undefined) this.#steps.abandon();
     this.#state.reset(weights);
   }
@@ -304,36 +323,122 @@ export abstract class WeightwiseOptimizer extends StrictOptimizer implements Inn
    * The step counts, and the state of each weight in float32, as live variables or tensors in host memory. None has to be
    * disposed, but one that was computed with is on the device until it is.
    * @throws RangeError if the state of a weight cannot be read.
-   * @throws SlowlaneError STEP_OPEN between the micro-batches of a step; DISPOSED; STATE_MISMATCH while `setWeights` runs.
+   * @throws SlowlaneError STEP_OPEN between the micro-batches of a step; SYNC_RUNNING if a step is taken meanwhile; DISPOSED;
+   * STATE_MISMATCH while `setWeights` runs.
    */
-  override async getWeights(): Promise<NamedTensor[]> {
+  override getWeights(): Promise<NamedTensor[]> {
+    return this.saving((state) => Promise.resolve(state));
+  }
+
+  /**
+   * Runs `save` with what `getWeights` gives, and checks that no step or micro-batch was taken until it is done.
+   * @param save Reads what belongs to the state.
+   * @param weights All weights of the model, if they are saved with the state.
+   * @returns What `save` returns.
+   * @throws TypeError or RangeError if the state of a weight cannot be read.
+   * @throws SlowlaneError those of `getWeights`; STATE_MISMATCH if there is state of a weight that is not among `weights`.
+   */
+  async saving<T>(
+    save: (state: NamedTensor[]) => Promise<T>,
+    weights?: readonly tf.Variable[],
+  ): Promise<T> {
     this.#checkReady();
     // While this waits, another step may begin, or the optimizer may be disposed.
     while (this.due && !this.isAccumulating) await this.flush();
     if (this.#phase === 'disposed') this.#checkReady();
     if (this.isAccumulating)
       throw stepIsOpen('getWeights', this.#steps.taken, this.#policy.accumulate);
+    if (weights) this.assertWithin(weights);
+    const changes = this.#changes;
     const { iterations } = this;
-    return saveState(this.#rule.name, iterations, await this.#state.snapshot());
+    const saved = await save(saveState(this.#rule.name, iterations, await this.#state.snapshot()));
+    if (this.#changes === changes) return saved;
+    throw new SlowlaneError(
+      'SYNC_RUNNING',
+      `A step was taken while the state of this ${this.#rule.name} optimizer was read. Await saveTraining() or getWeights() before the next step.`,
+    );
   }
 
   /**
-   * Replaces all state by what `getWeights` gave, also of an optimizer with other `moments`; copies it. Weights that are not
-   * seen yet take theirs when they are, by name or order and by shape. Await it before the next step.
+   * Replaces all state by what `getWeights` gave, also of an optimizer with other `moments`, or of the same optimizer of
+   * `tf.train`; copies it. Weights that are not seen yet take theirs when they are, by name or order and by shape. Await it
+   * before the next step.
    * @throws TypeError or RangeError for values that no state can have.
    * @throws SlowlaneError STATE_MISMATCH if the state is of another rule, or does not fit the weights; DISPOSED.
    */
   override async setWeights(weights: NamedTensor[]): Promise<void> {
+    (await this.prepare(weights)).commit();
+  }
+
+  /** @internal */
+  async prepare(weights: NamedTensor[], known?: OwnerMap): Promise<WeightwiseState> {
     this.#checkReady();
     this.#phase = 'restoring';
+    const end = () => {
+      if (this.#phase === 'restoring') this.#phase = 'ready';
+    };
     try {
       // Quantizing and offloading read values on the host.
       const onHost = !this.#policy.isPlain || this.#policy.awaitsChoice;
-      const saved = await loadState(this.#rule.name, this.#specs.length, weights, { onHost });
-      await this.#restore(saved);
-    } finally {
-      if (this.#phase === 'restoring') this.#phase = 'ready';
+      const slots = this.#specs.map(({ name }) => name);
+      const saved = await loadState(this.#rule.name, slots, weights, { onHost });
+      const { iterations } = saved;
+      const replacement = await this.#state.replace(saved, known);
+      const commit = () => {
+        if (this.#phase === 'disposed') return replacement.dispose();
+        replacement.commit();
+        this.#steps.abandon();
+        this.iterations_ = iterations;
+        this.#changes++;
+        return end();
+      };
+      const dispose = () => {
+        replacement.dispose();
+        end();
+      };
+      return { iterations, commit, dispose };
+    } catch (cause) {
+      end();
+      throw cause;
     }
+  }
+
+  /**
+   * Replaces all state, and runs `assign` in the same turn: no step comes between. `loadTraining` calls it.
+   * @param state What `getWeights` gave.
+   * @param known Of all weights of the model, which was saved under which name.
+   * @param assign Puts the weights in place; must not fail.
+   * @throws TypeError or RangeError for values that no state can have.
+   * @throws SlowlaneError those of `setWeights`, before anything changes.
+   */
+  async loading(
+    state: NamedTensor[],
+    known: ReadonlyMap<string, tf.Variable>,
+    assign: () => void,
+  ): Promise<void> {
+    const prepared = await this.prepare(state, known);
+    if (this.#phase === 'restoring') assign();
+    prepared.commit();
+    if (this.#phase === 'disposed') this.#checkReady();
+  }
+
+  /**
+   * Drops the state of `weights`, of a layer that was removed for instance, and frees its memory. A weight that is trained
+   * again begins with fresh state.
+   * @throws TypeError if `weights` is no list of variables.
+   * @throws SlowlaneError those of `minimize`; STATE_MISMATCH if restored state waits and it is not certain whose it is.
+   */
+  forget(weights: readonly tf.Variable[]): void {
+    checkVariables('forget', weights);
+    this.#checkReady('forget');
+    this.#state.forget(weights);
+    this.#steps.forget(weights);
+    this.#changes++;
+  }
+
+  /** @internal */
+  assertWithin(weights: readonly tf.Variable[]): void {
+    this.#state.assertWithin(weights);
   }
 
   /**
@@ -366,22 +471,6 @@ export abstract class WeightwiseOptimizer extends StrictOptimizer implements Inn
     this.#phase = 'disposed';
     this.#steps.abandon();
     this.#state.dispose();
-  }
-
-  async #restore(saved: SavedState): Promise<void> {
-    let isTaken = false;
-    try {
-      await this.flush();
-      if (this.#phase === 'disposed') return;
-      this.#state.restore(saved.weights);
-      this.#steps.abandon();
-      this.iterations_ = saved.iterations;
-      isTaken = true;
-    } finally {
-      if (!isTaken) {
-        tf.dispose(saved.weights.flatMap(({ tensors }) => tensors.map(({ tensor }) => tensor)));
-      }
-    }
   }
 
   /** After each complete step. */

@@ -6,6 +6,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { SlowlaneError } from '../checks/errors.js';
 import type { NamedTensor } from '../tfjs/named-tensor.js';
 import type { SavedEntry } from '../optimizers/state/match-saved.js';
+import { saveOthers, takeOthers } from '../optimizers/state/saved-state.js';
 import { hostTensor } from '../tfjs/host-tensor.js';
 
 /** Slow values in a file: of a weight (slot null), or of one of its slots in the inner optimizer. */
@@ -18,9 +19,16 @@ export interface SavedSlow extends SavedEntry {
   readonly isKeptInF32: boolean;
 }
 
-export interface SavedLookahead {
-  readonly counters: readonly number[];
+/** The slow weights, and the weights without slow values that tfjs counts together with them. */
+export interface SavedSlowWeights {
   readonly slow: readonly SavedSlow[];
+  readonly others: readonly SavedEntry[];
+}
+
+export interface SavedLookahead extends SavedSlowWeights {
+  readonly counters: readonly number[];
+  /** Steps that the inner optimizer counts: it may have been used before, or reset. */
+  readonly innerSteps: number;
   readonly inner: readonly NamedTensor[];
 }
 
@@ -28,11 +36,14 @@ const COUNTERS = 'lookahead/counters';
 /** Int32, one row for each slow tensor: serial, isKeptInF32. */
 const ROUNDING = 'lookahead/rounding';
 const INNER = 'inner/';
-const VERSION = 1;
+const VERSION = 2;
+/** So that those of weights that come later fit into an int32. */
+const LARGEST_SERIAL = 2 ** 30;
 
 /** Tensors on the host only, and `inner` handed through: none has to be disposed. */
-export function toTensors({ counters, slow, inner }: SavedLookahead): NamedTensor[] {
-  const numbers = Int32Array.of(VERSION, ...counters);
+export function toTensors(saved: SavedLookahead): NamedTensor[] {
+  const { counters, innerSteps, slow, others, inner } = saved;
+  const numbers = Int32Array.of(VERSION, innerSteps, ...counters);
   const rounding = slow.flatMap(({ serial, isKeptInF32 }) => [serial, isKeptInF32 ? 1 : 0]);
   return [
     { name: COUNTERS, tensor: hostTensor(numbers, [numbers.length]) },
@@ -41,6 +52,7 @@ export function toTensors({ counters, slow, inner }: SavedLookahead): NamedTenso
       name: `slow${slot ?? ''}/${name}`,
       tensor: hostTensor(values, shape),
     })),
+    ...saveOthers(others),
     ...inner.map(({ name, tensor }) => ({ name: `${INNER}${name}`, tensor })),
   ];
 }
@@ -57,32 +69,21 @@ export class TakenTensors {
 
   /** @throws SlowlaneError STATE_MISMATCH if this is not what `toTensors` gave. */
   async read(): Promise<SavedLookahead> {
-    const [head, next, ...rest] = this.#tensors;
-    const [version, ...counters] = await numbersOf(head, COUNTERS);
+    const [head, next, ...entries] = this.#tensors;
+    const [version, innerSteps = -1, ...counters] = await numbersOf(head, COUNTERS);
     if (version !== VERSION) throw mismatch(`has version ${version}, this is version ${VERSION}`);
     const rounding = await numbersOf(next, ROUNDING);
+    const own = entries.filter(({ name }) => !name.startsWith(INNER));
+    const taken = await takeOthers(own);
+    if (!taken) throw mismatch('has a damaged list of other weights');
     const slow: SavedSlow[] = [];
-    for (const { name, tensor } of rest) {
-      const found = /^slow(\d*)\/(.*)$/s.exec(name);
-      if (!found) continue;
-      const [, slot = '', weight = ''] = found;
-      if (tensor.dtype !== 'float32')
-        throw mismatch(`has '${name}' as ${tensor.dtype}, not float32`);
-      slow.push({
-        name: weight,
-        slot: slot === '' ? null : Number(slot),
-        shape: tensor.shape,
-        values: Float32Array.from(await tensor.data<'float32'>()),
-        serial: rounding[2 * slow.length] ?? 0,
-        isKeptInF32: rounding[2 * slow.length + 1] === 1,
-      });
-    }
+    for (const entry of taken.rest) slow.push(await slowOf(entry, rounding, slow.length));
     if (rounding.length !== 2 * slow.length) throw mismatch('has slow weights that are incomplete');
-    const inner = rest
+    checkSlow(slow, taken.others);
+    const inner = entries
       .filter(({ name }) => name.startsWith(INNER))
       .map(({ name, tensor }) => ({ name: name.slice(INNER.length), tensor }));
-    if (slow.length + inner.length < rest.length) throw mismatch('has entries of an unknown kind');
-    return { counters, slow, inner };
+    return { counters, innerSteps, slow, others: taken.others, inner };
   }
 
   dispose(): void {
@@ -90,14 +91,61 @@ export class TakenTensors {
   }
 }
 
+async function slowOf(
+  { name, tensor }: NamedTensor,
+  rounding: Int32Array,
+  at: number,
+): Promise<SavedSlow> {
+  const found = /^slow(\d?)\/(.*)$/s.exec(name);
+  if (!found) throw mismatch(`has an entry of an unknown kind, '${name.slice(0, 80)}'`);
+  const [, slot = '', weight = ''] = found;
+  if (tensor.dtype !== 'float32') {
+    throw mismatch(`has '${name.slice(0, 80)}' as ${tensor.dtype}, not float32`);
+  }
+  const [serial = -1, kept = -1] = rounding.subarray(2 * at, 2 * at + 2);
+  if (serial < 0 || serial > LARGEST_SERIAL || (kept !== 0 && kept !== 1)) {
+    throw mismatch(`has slow weights that are rounded by [${serial}, ${kept}]`);
+  }
+  return {
+    name: weight,
+    slot: slot === '' ? null : Number(slot),
+    shape: tensor.shape,
+    values: Float32Array.from(await tensor.data<'float32'>()),
+    serial,
+    isKeptInF32: kept === 1,
+  };
+}
+
+/** Each weight once, each slot with its weight and in its shape. */
+function checkSlow(slow: readonly SavedSlow[], others: readonly SavedEntry[]): void {
+  const weights = new Map<string, SavedEntry>();
+  const slots = new Set<string>();
+  const serials = new Set<number>();
+  for (const one of [...slow, ...others.map((other) => ({ ...other, slot: null, serial: -1 }))]) {
+    const { name, slot, shape, serial } = one;
+    const owner = weights.get(name);
+    const key = `${slot ?? ''}/${name}`;
+    const isFit =
+      slot === null
+        ? !owner && !serials.has(serial)
+        : owner !== undefined && tf.util.arraysEqual([...owner.shape], [...shape]);
+    if (!isFit || slots.has(key))
+      throw mismatch(`has '${name.slice(0, 80)}' twice, or without its weight`);
+    slots.add(key);
+    if (slot !== null) continue;
+    weights.set(name, one);
+    if (serial >= 0) serials.add(serial);
+  }
+}
+
 async function numbersOf(entry: NamedTensor | undefined, name: string): Promise<Int32Array> {
   if (entry?.name === name && entry.tensor.dtype === 'int32') return entry.tensor.data<'int32'>();
   throw mismatch(
-    `must begin with '${COUNTERS}' and '${ROUNDING}', got '${entry?.name ?? 'nothing'}'`,
+    `must begin with '${COUNTERS}' and '${ROUNDING}', got '${(entry?.name ?? 'nothing').slice(0, 80)}'`,
   );
 }
 
-function mismatch(what: string): SlowlaneError {
+export function mismatch(what: string): SlowlaneError {
   return new SlowlaneError(
     'STATE_MISMATCH',
     `The saved state of the Lookahead ${what}. Was it saved by another optimizer, or by another version of slowlane?`,

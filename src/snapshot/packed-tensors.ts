@@ -2,9 +2,10 @@
 // runs on.
 
 import crc from 'crc-32';
-import { Packr, Unpackr } from 'msgpackr';
+import { Packr } from 'msgpackr';
 
 import { SlowlaneError } from '../checks/errors.js';
+import { PackedReader, Unreadable } from './packed-reader.js';
 
 /** A tensor's values on the host. */
 export interface HostValues {
@@ -16,20 +17,23 @@ export interface HostValues {
 /** What a file holds: named tensors, and the class of the optimizer. */
 export interface PackedFile {
   readonly optimizer: string;
+  /** The weights are in the order of the layers, else in the order in which they were given. */
+  readonly areInOrder: boolean;
   readonly weights: readonly HostValues[];
   readonly state: readonly HostValues[];
 }
 
 const FORMAT = 'slowlane training';
-const VERSION = 1;
+const VERSION = 2;
 const CRC_BYTES = 4;
+/** TensorFlow.js has no tensors of a higher rank. */
+const HIGHEST_RANK = 6;
 
 // Pack only Uint8Arrays: by default msgpackr truncates a Float32Array to bytes, without an error.
 const packr = new Packr({ useRecords: false });
-const unpackr = new Unpackr({ useRecords: false });
 
 /** The caller owns the bytes and their buffer. They end with a CRC-32 of the rest. */
-export function packFile({ optimizer, weights, state }: PackedFile): Uint8Array {
+export function packFile({ optimizer, areInOrder, weights, state }: PackedFile): Uint8Array {
   const plain = ({ name, shape, values }: HostValues) => ({
     name,
     shape,
@@ -40,6 +44,7 @@ export function packFile({ optimizer, weights, state }: PackedFile): Uint8Array 
     format: FORMAT,
     version: VERSION,
     optimizer,
+    areInOrder,
     weights: weights.map(plain),
     state: state.map(plain),
   });
@@ -51,9 +56,13 @@ export function packFile({ optimizer, weights, state }: PackedFile): Uint8Array 
   return bytes;
 }
 
-/** Copies from `bytes`. @throws SlowlaneError STATE_MISMATCH if this is not what `packFile` gave. */
-export function unpackFile(bytes: Uint8Array): PackedFile {
-  let file: unknown;
+/**
+ * Copies from `bytes`.
+ *
+ * @param most Tensors that the file may have, so that a hostile one cannot fill the memory with tiny ones.
+ * @throws SlowlaneError STATE_MISMATCH if this is not what `packFile` gave.
+ */
+export function unpackFile(bytes: Uint8Array, most = Infinity): PackedFile {
   const packed = bytes.subarray(0, Math.max(0, bytes.length - CRC_BYTES));
   const end = new DataView(
     bytes.buffer,
@@ -64,50 +73,67 @@ export function unpackFile(bytes: Uint8Array): PackedFile {
     throw damaged(`its checksum is wrong (${bytes.length} bytes)`);
   }
   try {
-    file = unpackr.unpack(packed);
+    return readFile(new PackedReader(packed), most);
   } catch (cause) {
-    throw damaged(`it cannot be read (${bytes.length} bytes)`, cause);
+    if (!(cause instanceof Unreadable)) throw cause;
+    throw damaged(`it cannot be read (${bytes.length} bytes): ${cause.message}`, cause);
   }
-  if (!isRecord(file) || file['format'] !== FORMAT) throw damaged('it is another kind of file');
-  if (file['version'] !== VERSION) {
-    throw damaged(`it has version ${String(file['version'])}, this is version ${VERSION}`);
+}
+
+function readFile(reader: PackedReader, most: number): PackedFile {
+  reader.map(6);
+  reader.key('format');
+  if (reader.text() !== FORMAT) throw damaged('it is another kind of file');
+  reader.key('version');
+  const version = reader.count();
+  if (version !== VERSION) {
+    throw damaged(`it has version ${version}, this is version ${VERSION}`);
   }
-  const { optimizer } = file;
-  if (typeof optimizer !== 'string') throw damaged('it does not name its optimizer');
-  return { optimizer, weights: tensors(file['weights']), state: tensors(file['state']) };
+  reader.key('optimizer');
+  const optimizer = reader.text();
+  reader.key('areInOrder');
+  const areInOrder = reader.switch();
+  reader.key('weights');
+  const weights = readTensors(reader, most);
+  reader.key('state');
+  const state = readTensors(reader, most - weights.length);
+  if (!reader.isAtEnd) throw damaged('something follows its end');
+  return { optimizer, areInOrder, weights, state };
 }
 
-function tensors(list: unknown): HostValues[] {
-  if (!Array.isArray(list)) throw damaged('a list of tensors is missing');
-  return list.map((entry: unknown) => {
-    if (!isRecord(entry)) throw damaged('a tensor is missing');
-    const { name, shape, dtype, bytes } = entry;
-    if (typeof name !== 'string' || !(bytes instanceof Uint8Array) || !isShape(shape)) {
-      throw damaged('a tensor has no name, no shape or no values');
-    }
-    if (dtype !== 'float32' && dtype !== 'int32')
-      throw damaged(`'${name}' is of type ${String(dtype)}`);
-    const size = shape.reduce((product, length) => product * length, 1);
-    if (bytes.length !== 4 * size) {
-      throw damaged(
-        `'${name}' has ${bytes.length} bytes, its shape [${shape.join(', ')}] needs ${4 * size}`,
-      );
-    }
-    const { buffer } = new Uint8Array(bytes); // `unpack` gives a view that is not aligned
-    return {
-      name,
-      shape,
-      values: dtype === 'int32' ? new Int32Array(buffer) : new Float32Array(buffer),
-    };
-  });
+function readTensors(reader: PackedReader, most: number): HostValues[] {
+  const count = reader.list();
+  if (count > most) throw damaged(`it has ${count} tensors, more than ${most}`);
+  const tensors: HostValues[] = [];
+  while (tensors.length < count) tensors.push(readTensor(reader));
+  return tensors;
 }
 
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null;
-}
-
-function isShape(value: unknown): value is number[] {
-  return Array.isArray(value) && value.every((length) => Number.isInteger(length) && length >= 0);
+function readTensor(reader: PackedReader): HostValues {
+  reader.map(4);
+  reader.key('name');
+  const name = reader.text();
+  reader.key('shape');
+  const rank = reader.list();
+  if (rank > HIGHEST_RANK) throw new Unreadable(`a tensor of rank ${rank}`);
+  const shape = Array.from({ length: rank }, () => reader.count());
+  reader.key('dtype');
+  const dtype = reader.text();
+  if (dtype !== 'float32' && dtype !== 'int32') throw new Unreadable('a tensor of another type');
+  reader.key('bytes');
+  const bytes = reader.binary();
+  const size = shape.reduce((product, length) => product * length, 1);
+  if (bytes.length !== 4 * size) {
+    throw damaged(
+      `'${name.slice(0, 80)}' has ${bytes.length} bytes, its shape [${shape.join(', ')}] needs ${4 * size}`,
+    );
+  }
+  const { buffer } = new Uint8Array(bytes); // the view is not aligned, and a Buffer's slice() no copy
+  return {
+    name,
+    shape,
+    values: dtype === 'int32' ? new Int32Array(buffer) : new Float32Array(buffer),
+  };
 }
 
 function damaged(what: string, cause?: unknown): SlowlaneError {

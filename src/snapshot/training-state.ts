@@ -6,9 +6,27 @@ import * as tf from '@tensorflow/tfjs-core';
 import { SlowlaneError } from '../checks/errors.js';
 import { shown } from '../checks/check.js';
 import { hostTensor } from '../tfjs/host-tensor.js';
-import { matchSaved } from '../optimizers/state/match-saved.js';
+import { readForeign } from '../optimizers/state/foreign-state.js';
+import { matchAll } from '../optimizers/state/match-saved.js';
+import { type OwnerMap, Owners } from '../optimizers/state/owners.js';
 import type { NamedTensor } from '../tfjs/named-tensor.js';
-import { type HostValues, packFile, type PackedFile, unpackFile } from './packed-tensors.js';
+import { isGone } from '../tfjs/variables.js';
+import { type HostValues, packFile, unpackFile } from './packed-tensors.js';
+import { type SavableModel, wholeModel, type WholeModel } from './whole-model.js';
+
+export type { SavableModel } from './whole-model.js';
+
+/** For each weight of a model: its values, its slow values, and three state tensors with slow values at most. */
+const MOST_TENSORS = 8;
+
+/** By the class that can take it over, the class of tfjs whose state it takes. */
+const TFJS_CLASSES: Readonly<Record<string, string>> = {
+  SlowlaneSgd: 'SGD',
+  SlowlaneMomentum: 'Momentum',
+  SlowlaneRmsprop: 'RMSProp',
+  SlowlaneAdagrad: 'Adagrad',
+  SlowlaneAdam: 'Adam',
+};
 
 /** An optimizer that can save and restore its state: a Lookahead, slowlane's own, most of tfjs's. */
 export interface SavableOptimizer {
@@ -20,24 +38,26 @@ export interface SavableOptimizer {
   getWeights(): Promise<NamedTensor[]>;
   /** Takes what `getWeights` gave, and copies it. */
   setWeights(weights: NamedTensor[]): Promise<void>;
-  /** Of a Lookahead: runs `save` while no step can be taken, so that what it reads fits together. */
-  saving?<T>(save: (state: NamedTensor[]) => Promise<T>): Promise<T>;
-  /** Of a Lookahead: matches the restored slow weights to their variables. */
-  attach?(weights: readonly tf.Variable[]): Promise<void>;
+  /** Of slowlane: runs `save` with the state, and sees to it that no step comes between; `weights` are all that there are. */
+  saving?<T>(
+    save: (state: NamedTensor[]) => Promise<T>,
+    weights?: readonly tf.Variable[],
+  ): Promise<T>;
+  /** Of slowlane: replaces the state and runs `assign` in one turn, or throws before anything changes. */
+  loading?(
+    state: NamedTensor[],
+    known: ReadonlyMap<string, tf.Variable>,
+    assign: () => void,
+  ): Promise<void>;
 }
-
-/** A `tf.LayersModel`, as far as it is needed, or the variables of any other model. */
-export type SavableModel =
-  | { readonly weights: readonly { read(): tf.Tensor }[] }
-  | readonly tf.Variable[];
 
 /**
  * Packs the values of all weights of `model` (those that are not trained too) and the state of `optimizer`, also in the
  * middle of a cycle. The bytes are the caller's.
  *
  * @throws TypeError for a model without variables, or a weight that is neither float32 nor int32.
- * @throws SlowlaneError SYNC_DUE if a Lookahead has to sync first; STEP_OPEN between micro-batches; SYNC_RUNNING if a step was
- * taken meanwhile.
+ * @throws SlowlaneError SYNC_DUE if a Lookahead has to sync first; STEP_OPEN between micro-batches; SYNC_RUNNING if a step or
+ * a micro-batch was taken, or a weight changed, meanwhile; STATE_MISMATCH if there is state of a weight that is not in `model`.
  * @example
  * ```ts
  * import * as tf from '@tensorflow/tfjs';
@@ -52,44 +72,67 @@ export async function saveTraining(
   optimizer: SavableOptimizer,
   model: SavableModel,
 ): Promise<Uint8Array> {
-  const variables = variablesOf(model, 'saveTraining');
+  const { variables, areInOrder } = wholeModel(model, 'saveTraining');
   for (const { name, dtype } of variables) {
     if (dtype === 'float32' || dtype === 'int32') continue;
     throw new TypeError(
       `saveTraining() keeps float32 and int32; the weight '${name}' is ${dtype}.`,
     );
   }
-  const { iterations } = optimizer;
   const pack = async (state: NamedTensor[]): Promise<Uint8Array> => {
     const weights = variables.map((tensor) => ({ name: tensor.name, tensor }));
-    const file = { optimizer: optimizer.getClassName(), ...(await readAll(weights, state)) };
-    if (optimizer.iterations === iterations || optimizer.saving) return packFile(file);
-    throw new SlowlaneError(
-      'SYNC_RUNNING',
-      'A step was taken while saveTraining() was reading. Await it before the next step.',
-    );
+    const read = await readUnchanged([...weights, ...state]);
+    return packFile({
+      optimizer: optimizer.getClassName(),
+      areInOrder,
+      weights: read.slice(0, weights.length),
+      state: read.slice(weights.length),
+    });
   };
-  return optimizer.saving ? optimizer.saving(pack) : pack(await optimizer.getWeights());
+  if (optimizer.saving) return optimizer.saving(pack, variables);
+  const { iterations } = optimizer;
+  const bytes = await pack(await optimizer.getWeights());
+  if (optimizer.iterations === iterations) return bytes;
+  throw changed();
 }
 
-async function readAll(
-  weights: readonly NamedTensor[],
-  state: readonly NamedTensor[],
-): Promise<Pick<PackedFile, 'weights' | 'state'>> {
-  const read = async ({ name, tensor }: NamedTensor): Promise<HostValues> => ({
-    name,
-    shape: tensor.shape,
-    values: (await tensor.data()) as Float32Array | Int32Array,
-  });
-  return {
-    weights: await Promise.all(weights.map(read)),
-    state: await Promise.all(state.map(read)),
-  };
+/** Reads everything, unless something changes meanwhile. */
+async function readUnchanged(tensors: readonly NamedTensor[]): Promise<HostValues[]> {
+  // A second handle: an optimizer that updates in place makes new data then, which shows.
+  const held = tensors.map(({ tensor }) =>
+    tensor instanceof tf.Variable ? tensor.clone() : tensor,
+  );
+  for (const tensor of held) tf.keep(tensor);
+  // Others are host tensors, which never change.
+  const dataOf = (tensor: tf.Tensor) => (tensor instanceof tf.Variable ? tensor.dataId : null);
+  const before = tensors.map(({ tensor }) => dataOf(tensor));
+  try {
+    const read = tensors.map(async ({ name, tensor: { shape } }, i): Promise<HostValues> => {
+      const values = await held[i]?.data();
+      return { name, shape, values: values as Float32Array | Int32Array };
+    });
+    const values = await Promise.all(read);
+    const isSame = tensors.every(
+      ({ tensor }, i) => !isGone(tensor) && dataOf(tensor) === before[i],
+    );
+    if (isSame) return values;
+    throw changed();
+  } finally {
+    for (const [i, tensor] of held.entries()) if (tensor !== tensors[i]?.tensor) tensor.dispose();
+  }
+}
+
+function changed(): SlowlaneError {
+  return new SlowlaneError(
+    'SYNC_RUNNING',
+    'A step was taken, or a weight changed, while saveTraining() was reading. Await it before the next step.',
+  );
 }
 
 /**
  * Puts back what `saveTraining` gave, into a model with the same weights and an optimizer made with the same options.
- * Training then continues to the bit. Everything is checked before anything changes.
+ * Training then continues to the bit. Everything is checked before anything
+ * changes, and no other call sees half of it.
  *
  * @throws TypeError if `bytes` is no Uint8Array, or `model` has no variables.
  * @throws RangeError if a saved number is not one that the optimizer can have.
@@ -114,51 +157,60 @@ export async function loadTraining(
       `loadTraining() takes the bytes that saveTraining() gave, got ${shown(bytes)}.`,
     );
   }
-  const file = unpackFile(bytes);
+  const { variables, areInOrder, trained } = wholeModel(model, 'loadTraining');
+  const file = unpackFile(bytes, MOST_TENSORS * (variables.length + 1));
   const name = optimizer.getClassName();
-  if (file.optimizer !== name) {
+  if (file.optimizer !== name && TFJS_CLASSES[name] !== file.optimizer) {
     throw new SlowlaneError(
       'STATE_MISMATCH',
-      `The state is of a ${file.optimizer}, not of a ${name}.`,
+      `The state is of a ${file.optimizer.slice(0, 80)}, not of a ${name}.`,
     );
   }
-  const variables = variablesOf(model, 'loadTraining');
-  const saved = matchSaved(file.weights, variables);
-  const left = file.weights.find((entry) => !saved.includes(entry));
-  if (left) {
-    throw new SlowlaneError(
-      'STATE_MISMATCH',
-      `The saved training has the weight '${left.name}', which is not among the ${variables.length} given. Give all that were saved.`,
-    );
-  }
-  const pairs = variables.map((variable, i) => {
-    const found = saved[i];
-    if (found && dtypeOf(found) === variable.dtype) return { variable, values: found.values };
+  const saved = matchAll(file.weights, variables, { areInOrder: areInOrder && file.areInOrder });
+  const known = new Map(saved.map((entry, i) => [entry.name, variables[i] as tf.Variable]));
+  const values = variables.map((variable, i) => {
+    const found = saved[i] as HostValues;
+    if (dtypeOf(found) === variable.dtype) return found.values;
     throw new SlowlaneError(
       'STATE_MISMATCH',
       `The saved training has no ${variable.dtype} values for the weight '${variable.name}'.`,
     );
   });
-  await optimizer.setWeights(
-    file.state.map(({ name: of, shape, values }) => ({
-      name: of,
-      tensor: hostTensor(values, shape),
-    })),
-  );
-  for (const { variable, values } of pairs) {
-    tf.tidy(() => variable.assign(tf.tensor(values, variable.shape, variable.dtype)));
-  }
-  await optimizer.attach?.(variables);
+  const state = file.state.map(({ name: of, shape, values: own }) => ({
+    name: of,
+    tensor: hostTensor(own, shape),
+  }));
+  const assign = () => {
+    for (const [i, variable] of variables.entries()) {
+      if (isGone(variable)) continue; // its model is gone
+      const { shape, dtype } = variable;
+      tf.tidy(() => variable.assign(tf.tensor(values[i] as HostValues['values'], shape, dtype)));
+    }
+  };
+  if (optimizer.loading) return optimizer.loading(state, known, assign);
+  await checkForeign(optimizer, state, { known, trained });
+  await optimizer.setWeights(state);
+  assign();
 }
 
-function variablesOf(model: SavableModel, of: string): tf.Variable[] {
-  const given: unknown = model;
-  const isModel = typeof given === 'object' && given !== null && 'weights' in given;
-  if (isModel || Array.isArray(given)) {
-    const weights = 'weights' in model ? model.weights.map((weight) => weight.read()) : [...model];
-    if (weights.every((weight) => weight instanceof tf.Variable)) return weights;
+/** tfjs's own optimizers keep their state by position: the same weights have to be trained, in the same order. */
+async function checkForeign(
+  optimizer: SavableOptimizer,
+  state: readonly NamedTensor[],
+  { known, trained }: Pick<WholeModel, 'trained'> & { known: OwnerMap },
+): Promise<void> {
+  if (!(optimizer instanceof tf.Optimizer)) return;
+  const { weights } = await readForeign(optimizer, state);
+  if (!weights || weights.length === 0) return;
+  const owners = new Owners(weights, { known });
+  const places = weights.map(({ name }) => owners.of(name));
+  if (!trained || (trained.length === places.length && trained.every((w, i) => w === places[i]))) {
+    return;
   }
-  throw new TypeError(`${of}() takes a LayersModel or an array of variables, got ${shown(given)}.`);
+  throw new SlowlaneError(
+    'STATE_MISMATCH',
+    `${optimizer.getClassName()} keeps its state by the position of the weights. It was saved for ${places.length} trained weights, and the model trains ${trained.length} or others. Freeze the same layers as when it was saved, or use the optimizer of slowlane.`,
+  );
 }
 
 function dtypeOf({ values }: HostValues): tf.DataType {

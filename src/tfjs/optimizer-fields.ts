@@ -77,11 +77,21 @@ export function disposeOptimizer(optimizer: tf.Optimizer): void {
   if (optimizer.getClassName() === 'Momentum' && c instanceof tf.Tensor) c.dispose();
 }
 
+/** Beyond so many steps, which take 20 ms, the last bit of a power that is 0 by then, or nearly 1, is given up. */
+const MOST_PRODUCTS = 2 ** 22;
+
 /** Sets βᵗ⁺¹ after t steps, rounded to float32 after each as in training. */
 function multiplyUp(power: unknown, beta: unknown, steps: number): void {
   if (!(power instanceof tf.Variable) || typeof beta !== 'number') return;
   const factor = Math.fround(beta);
   let value = factor;
-  for (let t = 0; t < steps && value !== 0; t++) value = Math.fround(value * factor);
+  const products = Math.min(steps, MOST_PRODUCTS);
+  let isConstant = false;
+  for (let t = 0; t < products && !isConstant; t++) {
+    const next = Math.fround(value * factor);
+    isConstant = next === value; // 0, or the least number, which rounding keeps
+    value = next;
+  }
+  if (steps > products && !isConstant) value = Math.fround(value * factor ** (steps - products));
   tf.tidy(() => power.assign(tf.scalar(value)));
 }

@@ -2,6 +2,7 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 
+import { shown } from '../checks/check.js';
 import { SlowlaneError } from '../checks/errors.js';
 
 interface EngineParts {
@@ -18,6 +19,12 @@ export function variablesByName(): Readonly<Record<string, tf.Variable>> {
       `Install @tensorflow/tfjs-core@4.22.`,
     { missing: ['registeredVariables'] },
   );
+}
+
+/** @throws TypeError unless `weights` is a list of variables. */
+export function checkVariables(of: string, weights: unknown): asserts weights is tf.Variable[] {
+  if (Array.isArray(weights) && weights.every((weight) => weight instanceof tf.Variable)) return;
+  throw new TypeError(`${of}() takes an array of variables, got ${shown(weights)}.`);
 }
 
 export function allVariables(): tf.Variable[] {

@@ -1,7 +1,7 @@
 /**
  * The state of an optimizer: that of each weight, by variable and never by position, in the order in which the
- * weights were first seen. Restored state waits here for its weights; `matchSaved` finds which belong together,
- * because names change on reload.
+ * weights were first seen. Restored state waits here for its weights; `Owners` finds which belong together, because
+ * names change on reload.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { makeOffloadedState } from '../../engine/engine.js';
@@ -11,7 +11,9 @@ import type { NamedTensor } from '../../tfjs/named-tensor.js';
 import { isGone } from '../../tfjs/variables.js';
 import type { StateTensor } from '../inner-optimizer.js';
 import { type MomentPolicy, stateStorage } from '../step-options.js';
-import { matchSaved } from './match-saved.js';
+import type { SavedEntry } from './match-saved.js';
+import { type OwnerMap, Owners, assertAmong, othersOf } from './owners.js';
+import { type Replacement, together } from './replacement.js';
 import { WeightState } from './weight-state.js';
 
 /** The state of a weight that was not seen yet. */
@@ -24,11 +26,22 @@ export interface PendingState {
   readonly tensors: readonly NamedTensor[];
 }
 
+/** The state of all weights, as it was saved. */
+export interface SavedWeights {
+  readonly weights: readonly PendingState[];
+  /** Weights without state that tfjs counts together with them. */
+  readonly others: readonly SavedEntry[];
+}
+
+const NO_OWNERS = new Owners([]);
+
 export class OptimizerState {
   readonly #specs: readonly StateSpec[];
   readonly #policy: { momentsOf(weight: tf.Variable): MomentPolicy };
   readonly #known = new Map<tf.Variable, WeightState>();
-  #pending: PendingState[] = [];
+  #pending: readonly PendingState[] = [];
+  /** Whose `#pending` is. */
+  #owners = NO_OWNERS;
   /** undefined: not needed yet. null: all memory of this backend is host memory. */
   #host: OffloadedState | null | undefined;
 
@@ -80,32 +93,51 @@ export class OptimizerState {
   adopt(weights: Iterable<tf.Variable>): void {
     const unseen = [...new Set(weights)].filter((weight) => !this.#known.has(weight));
     if (unseen.length === 0) return;
-    const restored = this.#match(this.#pending, unseen);
+    if (this.#specs.length > 0) this.#owners.meet(unseen);
     this.#forgetDisposed();
-    for (const [i, weight] of unseen.entries()) {
-      this.#known.set(weight, this.#begin(weight, restored[i]));
+    for (const weight of unseen) {
+      const from = pendingOf(weight, this.#pending, this.#owners);
+      this.#known.set(weight, this.#begin(weight, from));
       // Only now: if there was no memory, the next try finds the restored state again.
-      this.#pending = this.#pending.filter((state) => state !== restored[i]);
+      this.#pending = this.#pending.filter((state) => state !== from);
     }
   }
 
-  /** Replaces all state; what no weight seen so far claims waits. Owns `saved` unless it throws. */
-  restore(saved: readonly PendingState[]): void {
-    this.#forgetDisposed();
-    const known = [...this.#known.values()];
-    const restored = this.#match(
-      saved,
-      known.map(({ weight }) => weight),
-    );
-    this.#dropPending();
-    for (const [i, state] of known.entries()) {
-      const from = restored[i];
-      state.steps = from?.steps ?? 0;
-      const tensors = from?.tensors.map(({ tensor }) => tensor);
-      state.write(tensors);
-      tf.dispose(tensors ?? []);
+  /**
+   * Makes ready to replace all state; what no weight seen so far claims will wait. Owns the tensors of `saved`.
+   *
+   * @param known Of all saved weights; else names and order decide when weights are seen.
+   * @throws SlowlaneError STATE_MISMATCH if it does not fit. Then nothing has changed.
+   */
+  async replace(saved: SavedWeights, known?: OwnerMap): Promise<Replacement> {
+    try {
+      await this.flush();
+      return this.#replacement(saved, known);
+    } catch (cause) {
+      disposeAll(saved.weights);
+      throw cause;
     }
-    this.#pending = saved.filter((state) => !restored.includes(state));
+  }
+
+  /** @throws SlowlaneError STATE_MISMATCH unless all state is of `weights`. */
+  assertWithin(weights: readonly tf.Variable[]): void {
+    this.#forgetDisposed();
+    if (this.#specs.length === 0) return;
+    if (this.#pending.length > 0) this.#owners.meet(weights);
+    const owners = this.#pending.map(({ name }) => this.#owners.of(name));
+    assertAmong([...this.#known.keys(), ...owners], weights);
+  }
+
+  /** Drops the state of `weights`, as if they had never been seen, and frees it. */
+  forget(weights: readonly tf.Variable[]): void {
+    if (this.#pending.length > 0) this.#owners.meet(weights.filter((w) => !this.#known.has(w)));
+    for (const weight of weights) {
+      this.#known.get(weight)?.dispose();
+      this.#known.delete(weight);
+      const waiting = pendingOf(weight, this.#pending, this.#owners);
+      tf.dispose(tensorsOf(waiting) ?? []);
+      this.#pending = this.#pending.filter((state) => state !== waiting);
+    }
   }
 
   /** Makes the state of `weights` (default: all) fresh; the variables stay the same. */
@@ -115,7 +147,7 @@ export class OptimizerState {
     for (const state of this.#known.values()) {
       if (weights && !weights.includes(state.weight)) continue;
       state.steps = 0;
-      state.write();
+      state.reset();
     }
   }
 
@@ -125,14 +157,15 @@ export class OptimizerState {
   }
 
   /**
-   * What a file keeps: the step counts, and the tensors weight by weight in float32, as live variables or host
-   * tensors. Live variables change with the next step.
+   * What a file keeps: the step counts, the tensors weight by weight in float32, as live variables or host tensors,
+   * and the names of the weights that tfjs counts together with these. Live variables change with the next step.
    */
-  async snapshot(): Promise<{ steps: number[]; tensors: NamedTensor[] }> {
+  async snapshot(): Promise<{ steps: number[]; tensors: NamedTensor[]; others: SavedEntry[] }> {
     this.#forgetDisposed();
     const known = [...this.#known.values()];
     const pending = [...this.#pending];
     const steps = [...known, ...pending].map((state) => state.steps);
+    const others = this.#others();
     const held = known.map((state) => state.hold());
     const saved: NamedTensor[] = [];
     try {
@@ -141,7 +174,14 @@ export class OptimizerState {
     } finally {
       for (const each of held) each.dispose();
     }
-    return { steps, tensors: [...saved, ...pending.flatMap(({ tensors }) => tensors)] };
+    const waiting = pending.flatMap(({ name, tensors }) => {
+      const now = this.#owners.of(name)?.name ?? name;
+      return tensors.map((each) => ({
+        name: `${now}${each.name.slice(each.name.lastIndexOf('/'))}`,
+        tensor: each.tensor,
+      }));
+    });
+    return { steps, tensors: [...saved, ...waiting], others };
   }
 
   dispose(): void {
@@ -152,24 +192,60 @@ export class OptimizerState {
     this.#known.clear();
   }
 
+  #replacement({ weights, others }: SavedWeights, known: OwnerMap | undefined): Replacement {
+    this.#forgetDisposed();
+    const isStateless = this.#specs.length === 0;
+    const owners = new Owners(isStateless ? [] : weights, { others, known });
+    const seen = [...this.#known.values()];
+    owners.meet(seen.map(({ weight }) => weight));
+    const found = seen.map(({ weight }) => pendingOf(weight, weights, owners));
+    const made: Replacement[] = [];
+    const values = together(made);
+    try {
+      for (const [i, state] of seen.entries()) made.push(state.replace(tensorsOf(found[i])));
+    } catch (cause) {
+      values.dispose();
+      throw cause;
+    }
+    return {
+      commit: () => {
+        this.#dropPending();
+        values.commit();
+        for (const [i, state] of seen.entries()) state.steps = found[i]?.steps ?? 0;
+        const claimed = weights.filter((state) => found.includes(state));
+        disposeAll(claimed);
+        this.#pending = isStateless ? [] : weights.filter((state) => !claimed.includes(state));
+        this.#owners = owners;
+      },
+      dispose: () => {
+        values.dispose();
+        disposeAll(weights);
+      },
+    };
+  }
+
   #begin(weight: tf.Variable, from: PendingState | undefined): WeightState {
     const elements = this.#specs.length === 0 ? 0 : weight.size;
     const storage = stateStorage(this.#policy.momentsOf(weight), elements);
     const host = storage.isOnHost ? (this.#host ??= makeOffloadedState()) : null;
-    const tensors = from?.tensors.map(({ tensor }) => tensor);
+    const tensors = tensorsOf(from);
     const state = new WeightState(weight, this.#specs, { storage, host }, tensors);
     state.steps = from?.steps ?? 0;
     tf.dispose(tensors ?? []);
     return state;
   }
 
-  /** For each weight its saved state. A rule without state has nothing to match. */
-  #match(
-    saved: readonly PendingState[],
-    weights: readonly tf.Variable[],
-  ): readonly (PendingState | undefined)[] {
-    if (this.#specs.length === 0) return saved.slice(0, weights.length);
-    return matchSaved(saved, weights);
+  #others(): SavedEntry[] {
+    if (this.#specs.length === 0) return [];
+    const weights = [...this.#known.keys()];
+    const found: SavedEntry[] = [];
+    for (const { name } of this.#pending) {
+      const owner = this.#owners.of(name);
+      if (owner) weights.push(owner);
+    }
+    for (const { name, shape } of othersOf(weights)) found.push({ name, shape });
+    const isWaiting = this.#pending.some(({ name }) => !this.#owners.of(name));
+    return isWaiting ? [...found, ...this.#owners.others] : found;
   }
 
   /** Disposed weights take their state with them. */
@@ -179,10 +255,34 @@ export class OptimizerState {
       state.dispose();
       this.#known.delete(weight);
     }
+    const gone = this.#pending.filter(({ name }) => {
+      const owner = this.#owners.of(name);
+      return owner !== undefined && isGone(owner);
+    });
+    disposeAll(gone);
+    this.#pending = this.#pending.filter((state) => !gone.includes(state));
   }
 
   #dropPending(): void {
-    tf.dispose(this.#pending.flatMap(({ tensors }) => tensors.map(({ tensor }) => tensor)));
+    disposeAll(this.#pending);
     this.#pending = [];
+    this.#owners = NO_OWNERS;
   }
+}
+
+function tensorsOf(state: PendingState | undefined): tf.Tensor[] | undefined {
+  return state?.tensors.map(({ tensor }) => tensor);
+}
+
+function disposeAll(states: readonly PendingState[]): void {
+  tf.dispose(states.flatMap((state) => tensorsOf(state) ?? []));
+}
+
+function pendingOf(
+  weight: tf.Variable,
+  pending: readonly PendingState[],
+  owners: Owners,
+): PendingState | undefined {
+  const name = owners.nameOf(weight);
+  return name === undefined ? undefined : pending.find((state) => state.name === name);
 }

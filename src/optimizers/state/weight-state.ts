@@ -19,6 +19,7 @@ import { hostTensor } from '../../tfjs/host-tensor.js';
 import type { NamedTensor } from '../../tfjs/named-tensor.js';
 import type { StateTensor } from '../inner-optimizer.js';
 import type { StateStorage } from '../step-options.js';
+import type { Replacement } from './replacement.js';
 import { DeviceTensor, HostTensor, type StoredTensor } from './stored-tensor.js';
 
 /** Values of a weight's state, to be saved. */
@@ -108,14 +109,36 @@ export class WeightState {
     for (const tensor of this.#all()) tensor.download();
   }
 
-  /** Replaces all values; `from` as in the constructor. */
-  write(from?: readonly tf.Tensor[]): void {
-    const { scales, tensors } = this.#contents(from);
+  /** Replaces all values by fresh ones. */
+  reset(): void {
     // One at a time, so that none shares its data at the next update: that would cost a copy.
+    const { scales, tensors } = this.#contents(undefined);
     for (const [s, make] of [...tensors.values()].entries()) {
       tf.tidy(() => this.#tensors[s]?.write(make()));
     }
     if (scales !== null) tf.tidy(() => this.#scales?.write(scales()));
+  }
+
+  /** Makes new values, which may fail, and replaces all when they are committed; `from` as in the constructor. */
+  replace(from?: readonly tf.Tensor[]): Replacement {
+    const { scales, tensors } = this.#contents(from);
+    const made: { readonly into: StoredTensor | null | undefined; readonly values: tf.Tensor }[] =
+      [];
+    const dispose = () => tf.dispose(made.map(({ values }) => values));
+    const add = (into: StoredTensor | null | undefined, make: Make) =>
+      made.push({ into, values: tf.tidy(() => tf.keep(make().clone())) });
+    try {
+      for (const [s, make] of [...tensors.values()].entries()) add(this.#tensors[s], make);
+      if (scales !== null) add(this.#scales, scales);
+    } catch (cause) {
+      dispose();
+      throw cause;
+    }
+    const commit = () => {
+      for (const { into, values } of made) into?.write(values);
+      dispose();
+    };
+    return { commit, dispose };
   }
 
   /** What is on the device between steps: the tensors, or their scales. */

@@ -89,6 +89,15 @@ export class MicroBatches implements Batches {
     this.#taken = 0;
   }
 
+  /** As if `weights` had got no gradient in this step. */
+  forget(weights: readonly tf.Variable[]): void {
+    for (const weight of weights) {
+      this.#means.drop(weight);
+      this.#open.delete(weight);
+      this.#served.delete(weight);
+    }
+  }
+
   #clipFor(given: readonly Gradient[], isLast: boolean): Clip {
     if (this.#clipping.by === 'norm') {
       for (const each of given) this.#intoMeans(each); // the norm is that of the means
@@ -132,11 +141,8 @@ export class MicroBatches implements Batches {
 
   /** Weights that are disposed, or frozen since: a frozen weight is not moved. */
   #forgetGone(): void {
-    for (const weight of [...this.#means.weights, ...this.#open]) {
-      if (weight.trainable && !isGone(weight)) continue;
-      this.#means.drop(weight);
-      this.#open.delete(weight);
-    }
+    const all = [...this.#means.weights, ...this.#open];
+    this.forget(all.filter((weight) => !weight.trainable || isGone(weight)));
   }
 
   /** Quantizing rounds away what is small beside the sum, so quantized state takes the mean. */

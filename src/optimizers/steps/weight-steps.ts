@@ -119,6 +119,11 @@ export class WeightSteps {
     this.#micro?.abandon();
   }
 
+  /** Gives up what was taken of `weights`. */
+  forget(weights: readonly tf.Variable[]): void {
+    this.#micro?.forget(weights);
+  }
+
   #begin(weights: readonly tf.Variable[], { begin }: StepPlan): void {
     this.#state.adopt(weights);
     begin?.(weights);
