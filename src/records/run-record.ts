@@ -18,6 +18,9 @@ import { STEP_TIMES } from './step-times.js';
 /** Rises when the layout changes in a way that readers must know of. */
 export const RUN_RECORD_VERSION = 2;
 
+/** How a record of a run that goes on says that it ended. */
+export const RUNNING = 'running';
+
 const loss = (description?: string) => nullable(Type.Number(), description);
 
 const LOSS_POINT = object({
@@ -80,9 +83,12 @@ export const RUN_RECORD = recordSchema(
     tool: Type.Literal('slowlane'),
     toolVersion: text(),
     partial: Type.Boolean({
-      description: "True when the run was stopped or failed before its end; 'ended' says how.",
+      description:
+        "True while the run goes on, and when it was stopped or failed before its end; 'ended' says how.",
     }),
-    ended: text("'done', or why the run stopped."),
+    ended: text(
+      "'done', 'running', or why the run stopped. A run that was killed leaves 'running', without a run.lock of a living process beside it.",
+    ),
     startedAt: text('ISO 8601.'),
     command: list(text(), 'Arguments as they were given.'),
     // TypeBox has no type for "any names, but `inner` is one of them".

@@ -6,7 +6,7 @@ import type { NamedRun } from './data.js';
 import { peakTable } from './peak.js';
 import { resultsTables } from './results.js';
 import { tiles } from './tiles.js';
-import type { RunRecord } from '../records/run-record.js';
+import { RUNNING, type RunRecord } from '../records/run-record.js';
 
 /** HTML. */
 export interface ReportParts {
@@ -83,7 +83,7 @@ function runningNote({ steps: { done, planned }, wallMs }: RunRecord): string {
 function partialNote({ name, record }: NamedRun, _: number, runs: readonly NamedRun[]): string {
   if (!record.partial) return '';
   const which = runs.length === 1 ? 'Partial run.' : `Partial run (${name}).`;
-  return `<p class="partial" role="note"><strong>${escapeHtml(which)}</strong> ${escapeHtml(record.ended)}</p>`;
+  return `<p class="partial" role="note"><strong>${escapeHtml(which)}</strong> ${escapeHtml(record.ended === RUNNING ? 'It had not ended when this page was made.' : record.ended)}</p>`;
 }
 
 function engineNote(runs: readonly NamedRun[]): string {

@@ -3,10 +3,12 @@
 import { readFile, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { NamedRun } from '../../report/data.js';
+import { RUNNING, type RunRecord } from '../../records/run-record.js';
 import { readRunRecord } from '../../records/read-record.js';
 import { recipeOf } from '../../report/parts.js';
 import { isReport, renderReport } from '../../report/report.js';
 import { isNotFound, reasonOf, RunError } from '../terminal/cli-error.js';
+import { ownerOf } from '../terminal/folder-lock.js';
 import { replaceFile } from '../terminal/own-file.js';
 import type { ReportRequest } from './command.js';
 
@@ -33,7 +35,7 @@ export async function writeReport({ runs, output }: ReportRequest): Promise<numb
 async function readRun(given: string): Promise<{ path: string; named: NamedRun }> {
   const path = await fileOf(given);
   try {
-    const record = readRunRecord(await readFile(path, 'utf8'));
+    const record = await withEnd(readRunRecord(await readFile(path, 'utf8')), path);
     return { path, named: { name: nameOf(path), record } };
   } catch (error) {
     const reason = isNotFound(error) ? "it doesn't exist" : reasonOf(error).replace(/\.$/, '');
@@ -43,6 +45,12 @@ async function readRun(given: string): Promise<{ path: string; named: NamedRun }
       { cause: error },
     );
   }
+}
+
+/** A run that was killed could not say so. */
+async function withEnd(record: RunRecord, path: string): Promise<RunRecord> {
+  if (record.ended !== RUNNING || (await ownerOf(dirname(path))) !== null) return record;
+  return { ...record, ended: 'Interrupted: its process ended without a last record.' };
 }
 
 async function fileOf(given: string): Promise<string> {

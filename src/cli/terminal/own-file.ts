@@ -97,6 +97,6 @@ function nameBeside(path: string): string {
   return `${path}.${randomBytes(6).toString('hex')}.unfinished`;
 }
 
-function cannotWrite(path: string, error: unknown, remedy: string): RunError {
+export function cannotWrite(path: string, error: unknown, remedy: string): RunError {
   return new RunError(`${path} can't be written: ${reasonOf(error)}.`, remedy, { cause: error });
 }

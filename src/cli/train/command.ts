@@ -129,7 +129,11 @@ export const TRAIN_OPTIONS: readonly Option[] = [
     wholeNumber(1),
   ),
   new Option('--timeline', 'record what device memory is used for, step by step'),
-  parsed('--out <dir>', 'folder for run.json and report.html', folderName).default('out'),
+  parsed(
+    '--out <dir>',
+    'folder for run.json and report.html; it belongs to the run until its end',
+    folderName,
+  ).default('out'),
   parsed('--tensorboard <dir>', 'folder for events that TensorBoard reads', folderName),
   parsed(
     '--live [port]',

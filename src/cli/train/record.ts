@@ -10,7 +10,7 @@ import type { TrainOptions } from './options.js';
 
 const FLOAT32_BYTES = 4;
 
-/** `ended` is `'done'`, or why the run broke off. */
+/** `ended` is `'done'`, RUNNING, or why the run broke off. */
 export function makeRecord(run: Run, ended: string): RunRecord {
   const { options, data, model, state } = run;
   const stats = run.trainer.stats();

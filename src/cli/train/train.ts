@@ -16,13 +16,16 @@ import { makeRecord } from './record.js';
 import { summaryText } from './summary-table.js';
 import { meter } from '../../meter/meter.js';
 import { formatBytes, formatCount, formatMs } from '../../checks/quantities.js';
-import type { EvaluationRecord, RunRecord } from '../../records/run-record.js';
+import { type EvaluationRecord, RUNNING, type RunRecord } from '../../records/run-record.js';
 import { openTensorBoard, type TensorBoard } from '../tensorboard/sink.js';
 import type { TrainOptions } from './options.js';
 import { makeTrainer } from './trainer.js';
 import { newLoopState, type Run, runLoop } from './loop.js';
 
 const EVALUATION_BATCH = 250;
+
+/** A run that is killed loses this much of its record. */
+const RECORD_MS = 10_000;
 
 /** Where the results of a run go. */
 interface Outlets {
@@ -42,6 +45,20 @@ export async function train(options: TrainOptions, toolVersion: string): Promise
     `Data    ${data.name}: ${formatCount(data.trainCount)} to train on, ${formatCount(data.testCount)} to test`,
   );
   const output = await prepareOutput(options.out);
+  try {
+    return await trainInto(output, { options, toolVersion, startedAt, data, engine, stepsPlanned });
+  } finally {
+    await output.release();
+  }
+}
+
+type Request = Pick<
+  Run,
+  'options' | 'toolVersion' | 'startedAt' | 'data' | 'engine' | 'stepsPlanned'
+>;
+
+async function trainInto(output: Output, request: Request): Promise<number> {
+  const { options, data } = request;
   const metered = options.timeline === true ? meter() : null; // before there are weights
   const model = makeModel(options.model, data, options.seed);
   console.log(
@@ -51,14 +68,9 @@ export async function train(options: TrainOptions, toolVersion: string): Promise
     const trainer = makeTrainer(options, model.variables);
     try {
       const run: Run = {
-        options,
-        toolVersion,
-        startedAt,
-        data,
-        engine,
+        ...request,
         model,
         trainer,
-        stepsPlanned,
         state: newLoopState(),
         evaluations: [],
         validation: { step: [], fast: [], slow: [] },
@@ -84,7 +96,8 @@ async function trainAndRecord(run: Run, outlets: Outlets): Promise<number> {
   const { output, events } = outlets;
   const interrupt = listenForInterrupt();
   try {
-    await trainWithProgress(run, events, interrupt.signal);
+    await output.write(makeRecord(run, RUNNING)); // not that of an earlier run, should this one be killed
+    await trainWithProgress(run, outlets, interrupt.signal);
     run.meter?.stop(); // testing belongs to no step
     const tested = await validate(run, run.state.stepsDone, events, interrupt.signal);
     run.evaluations.push(...tested);
@@ -134,17 +147,19 @@ async function leave(record: RunRecord, { output, live }: Outlets): Promise<void
 
 async function trainWithProgress(
   run: Run,
-  events: TensorBoard | null,
+  { events, output }: Outlets,
   signal: AbortSignal,
 ): Promise<void> {
   const { data, trainer, stepsPlanned, state } = run;
   const { learningRate, validateEvery: every = Infinity } = run.options;
   const progress = startProgress(stepsPlanned, process.stderr, signal);
+  const keepRecord = recordKeeper(run, output);
   try {
     await runLoop(run, {
       signal,
       afterStep: async (step) => {
         if (step % every === 0 && step < stepsPlanned) await validate(run, step, events, signal);
+        await keepRecord();
       },
       onStep: (now, loss) => {
         const { stepsDone: step, smoothedLoss, elapsedMs } = now;
@@ -159,6 +174,21 @@ async function trainWithProgress(
   console.log(
     `Trained ${formatCount(state.stepsDone)} steps in ${formatMs(state.elapsedMs)}; testing on ${data.testNote}`,
   );
+}
+
+/** Writes the record of the run so far every RECORD_MS, for a run that is killed; gives up at the first failure. */
+function recordKeeper(run: Run, output: Output): () => Promise<void> {
+  let next = performance.now() + RECORD_MS;
+  return async () => {
+    if (performance.now() < next) return;
+    next = performance.now() + RECORD_MS;
+    try {
+      await output.writeRecord(makeRecord(run, RUNNING));
+    } catch (error) {
+      next = Infinity;
+      warn(`no record before the end: ${reasonOf(error)}`);
+    }
+  };
 }
 
 /** Evaluates the fast weights, and the slow ones if there are any. */
@@ -187,7 +217,7 @@ async function openLivePage(run: Run): Promise<LivePage | null> {
   if (port === undefined) return null;
   const live = await startLivePage({
     port: port === true ? 0 : port,
-    record: () => makeRecord(run, 'running'),
+    record: () => makeRecord(run, RUNNING),
     warn,
   });
   console.log(`Live    ${live.url}`);

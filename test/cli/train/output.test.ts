@@ -70,11 +70,23 @@ describe('a folder that cannot be written to ends the run before it starts', () 
 describe('files', () => {
   test('are replaced where they are ours, and nothing else is left', async () => {
     const out = temporaryFolder();
-    await (await prepareOutput(out)).write(RECORD);
+    const earlier = await prepareOutput(out);
+    await earlier.write(RECORD);
+    await earlier.release();
     const later = await prepareOutput(out);
     await later.write({ ...RECORD, seed: 5 });
+    await later.release();
     expect(readFileSync(later.recordPath, 'utf8')).toContain('"seed": 5');
     expect(readdirSync(out).toSorted()).toEqual(['report.html', 'run.json']);
+  });
+
+  test('that a killed run left unfinished go, others of such names stay', async () => {
+    const out = temporaryFolder();
+    const left = ['run.json.0123456789ab.unfinished', 'report.html.0123456789ab.unfinished'];
+    const mine = ['run.json.mine.unfinished', 'notes.0123456789ab.unfinished'];
+    for (const name of [...left, ...mine]) writeFileSync(join(out, name), '');
+    await (await prepareOutput(out)).release();
+    expect(readdirSync(out).toSorted()).toEqual(mine.toSorted());
   });
 
   test('are not written through a link', async () => {
