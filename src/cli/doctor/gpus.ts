@@ -3,7 +3,7 @@
 
 import { join } from 'node:path';
 
-import { askNvidia, bytesOf } from '../../measure/machine/nvidia.js';
+import { askNvidia, bytesOf } from '../../engines/tensorflow/nvidia.js';
 import { isNotFound, reasonOf } from '../terminal/cli-error.js';
 import type { GpuReport } from './report.js';
 import type { Machine } from './machine.js';

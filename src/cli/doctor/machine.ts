@@ -3,7 +3,7 @@
 import { access, readdir, readFile, stat } from 'node:fs/promises';
 import { cpus, freemem, totalmem } from 'node:os';
 
-import { type RunProgram, runProgram } from '../../measure/machine/nvidia.js';
+import { type RunProgram, runProgram } from '../../engines/tensorflow/nvidia.js';
 import { packageFolder } from '../../measure/machine/packages.js';
 import type { HostReport } from './report.js';
 

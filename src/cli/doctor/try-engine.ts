@@ -8,20 +8,17 @@ import type { ModelName } from '../../models/names.js';
 import type { EngineName } from '../train/options.js';
 import { reasonOf, RunError } from '../terminal/cli-error.js';
 import { startEngine } from '../train/engine.js';
-
-export interface EngineTry {
-  readonly startedAs: string | null;
-  /** Null: it works. */
-  readonly reason: string | null;
-  readonly remedy: string | null;
-}
+import type { EngineReport } from './report.js';
 
 export interface EngineRequest {
   readonly engine: EngineName;
   readonly model: ModelName;
 }
 
-export async function tryEngine({ engine, model }: EngineRequest): Promise<EngineTry> {
+export async function tryEngine({
+  engine,
+  model,
+}: EngineRequest): Promise<Pick<EngineReport, 'startedAs' | 'reason' | 'remedy'>> {
   process.env['TF_FORCE_GPU_ALLOW_GROWTH'] ??= 'true'; // else TensorFlow takes the whole card
   let startedAs: string | null = null;
   try {

@@ -1,6 +1,6 @@
 // `slowlane plan`: asks the driver and reads the model if the request says so, then plans and prints.
 
-import { askNvidia, bytesOf } from '../../measure/machine/nvidia.js';
+import { askNvidia, bytesOf } from '../../engines/tensorflow/nvidia.js';
 import { SlowlaneError } from '../../checks/errors.js';
 import type { Plan } from '../../plan/make-plan.js';
 import type { PlannableModel } from '../../plan/model.js';

@@ -6,7 +6,7 @@ import { cpus, release, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
-import { describeNvidia } from './nvidia.js';
+import { describeNvidia } from '../../engines/tensorflow/nvidia.js';
 import type { AdapterRecord, MachineRecord } from '../record-parts.js';
 import { folderAbove, readPackage, versionOf } from './packages.js';
 

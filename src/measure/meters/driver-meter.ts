@@ -5,7 +5,7 @@
 
 import { setTimeout as wait } from 'node:timers/promises';
 
-import { bytesOf, queryNvidia } from '../machine/nvidia.js';
+import { bytesOf, processBytes, queryNvidia } from '../../engines/tensorflow/nvidia.js';
 import type { DriverBytes, Phase } from '../record-parts.js';
 
 const SAMPLE_EVERY_MS = 100;
@@ -124,16 +124,4 @@ async function gpuBytes(): Promise<number[] | null> {
   const rows = await queryNvidia('--query-gpu=memory.used');
   const bytes = rows?.map(([mib]) => bytesOf(mib)).filter((value) => value !== null);
   return bytes === undefined || bytes.length === 0 ? null : bytes;
-}
-
-/** A container often sees no processes, or their numbers outside of it. */
-async function processBytes(): Promise<Map<number, number> | null> {
-  const rows = await queryNvidia('--query-compute-apps=pid,used_memory');
-  if (rows === null) return null;
-  const known = new Map<number, number>();
-  for (const [pid, mib] of rows) {
-    const bytes = bytesOf(mib);
-    if (bytes !== null) known.set(Number(pid), (known.get(Number(pid)) ?? 0) + bytes);
-  }
-  return known;
 }

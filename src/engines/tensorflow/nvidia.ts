@@ -43,3 +43,15 @@ export async function describeNvidia(
 export function bytesOf(mebibytes = ''): number | null {
   return /^\d+$/.test(mebibytes) ? Number(mebibytes) * MIB : null;
 }
+
+/** By process, on all GPUs; null without nvidia-smi. A container often sees no processes, or their numbers outside of it. */
+export async function processBytes(): Promise<Map<number, number> | null> {
+  const rows = await queryNvidia('--query-compute-apps=pid,used_memory');
+  if (rows === null) return null;
+  const known = new Map<number, number>();
+  for (const [pid, mib] of rows) {
+    const bytes = bytesOf(mib);
+    if (bytes !== null) known.set(Number(pid), (known.get(Number(pid)) ?? 0) + bytes);
+  }
+  return known;
+}
