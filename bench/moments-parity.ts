@@ -9,10 +9,10 @@
 //
 // All on wasm, in this process, one training after the other.
 
+import { version_core } from '@tensorflow/tfjs-core';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
-import { CONDITIONS, CONTENDERS, type Contender } from './parity/conditions.js';
 import { compare, fulfils } from './parity/comparison.js';
 import {
   type Comparison,
@@ -25,7 +25,7 @@ import {
   withCondition,
 } from './parity/record.js';
 import { gitCommit } from '../src/measure/machine/machine.js';
-import { train, type Trained } from './parity/training.js';
+import { CONDITIONS, CONTENDERS, type Contender, train, type Trained } from './parity/training.js';
 
 const { values: options } = parseArgs({
   options: {
@@ -48,7 +48,7 @@ async function runAll(): Promise<void> {
   const machine: Machine = {
     cpu: `${cpus()[0]?.model ?? 'unknown'}, ${cpus().length} cores, one used`,
     node: process.versions.node,
-    tfjs: (await import('@tensorflow/tfjs-core')).version_core,
+    tfjs: version_core,
     backend: 'wasm',
     commit: await gitCommit(),
     startedAt: new Date().toISOString(),

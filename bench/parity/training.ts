@@ -1,4 +1,4 @@
-// One training.
+// What is trained, with which moments, and one training.
 
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import '@tensorflow/tfjs-backend-wasm';
@@ -10,8 +10,26 @@ import { seededRandom } from '../../src/cli/data/batches.js';
 import { evaluate, meanCrossEntropy } from '../../src/models/cross-entropy.js';
 import { makeModel } from '../../src/models/make.js';
 import { adam, lookahead, schedules } from '../../src/index.js';
-import { type Contender, DISTURBANCE, momentsOf } from './conditions.js';
 import type { Condition } from './record.js';
+
+const MNIST = { data: 'mnist', steps: 1000, batchSize: 128, learningRate: 1e-3 } as const;
+const MOBY_DICK = { data: 'moby-dick', steps: 150, batchSize: 8, learningRate: 3e-3 } as const;
+
+/** Adam, on the models of `slowlane train` in their full size; Lookahead with its defaults. */
+export const CONDITIONS: readonly Condition[] = [
+  { ...MNIST, name: 'mnist', anneals: true, lookahead: false },
+  { ...MOBY_DICK, name: 'moby-dick', anneals: true, lookahead: false },
+  { ...MNIST, name: 'mnist-constant', batchSize: 32, anneals: false, lookahead: false },
+  { ...MNIST, name: 'mnist-lookahead', anneals: true, lookahead: true },
+  { ...MOBY_DICK, name: 'moby-dick-lookahead', anneals: true, lookahead: true },
+];
+
+/** `control`: float32 moments and disturbed weights, what training by itself makes of next to nothing. */
+export const CONTENDERS = ['f32', 'control', 'q8'] as const;
+export type Contender = (typeof CONTENDERS)[number];
+
+/** The control's initial weights are multiplied by 1 ± so much: 16 units in the last place of float32. */
+const DISTURBANCE = 1e-6;
 
 export interface Training {
   readonly condition: Condition;
@@ -37,7 +55,7 @@ export async function train({ condition, contender, seed }: Training): Promise<T
   const learningRate = condition.anneals
     ? schedules.cosine({ initial, decaySteps: steps })
     : initial;
-  const inner = adam({ learningRate, moments: momentsOf(contender) });
+  const inner = adam({ learningRate, moments: contender === 'q8' ? 'device:q8' : 'device:f32' });
   const outer = condition.lookahead ? lookahead(inner) : null;
   const model = makeModel(data.kind === 'text' ? 'transformer' : 'mlp', data, seed);
   if (contender === 'control') disturb(model.variables, seed);
