@@ -11,7 +11,6 @@ import { type AdapterWish, chooseAdapter, requestDevice } from './adapters.js';
 import type { DeviceMemory } from './memory/breakdown.js';
 import { registerGuardedKernels } from './guarded-kernels.js';
 import type { BudgetedBackend } from './budgeted-backend.js';
-import type { NodeGpu } from './node-gpu.js';
 import { DeviceBlendStore } from './blend/device-blend-store.js';
 import { HostMoments } from './host-memory/host-moments.js';
 import { PoolMeter } from './memory/pool-meter.js';
@@ -96,10 +95,11 @@ export async function startWebGPU(options?: WebGPUOptions): Promise<WebGPUEngine
 
 async function start(budgetBytes: number, wish: AdapterWish): Promise<WebGPUEngine> {
   const before = backendInUse();
-  const node = hasBrowserGpu() ? null : await openNode();
+  const inNode = hasBrowserGpu() ? null : await importNode();
+  const node = (await inNode?.openNodeGpu()) ?? null;
   const gpu = node?.gpu ?? navigator.gpu;
   const chosen = await chooseAdapter(gpu, node, wish);
-  if (node !== null) await defineForNode(chosen.gpu);
+  inNode?.defineNavigatorGpu(chosen.gpu);
   const { adapter, name, software } = chosen;
   if (software) warnOnce(name);
   const device = await requestDevice(adapter);
@@ -160,7 +160,7 @@ function isNode(): boolean {
   return process?.versions?.node !== undefined;
 }
 
-async function openNode(): Promise<NodeGpu> {
+async function importNode(): Promise<typeof import('./node-gpu.js')> {
   if (!isNode()) {
     throw new SlowlaneError(
       'UNSUPPORTED',
@@ -168,13 +168,7 @@ async function openNode(): Promise<NodeGpu> {
         `Firefox, and a secure page (https or localhost).`,
     );
   }
-  const { openNodeGpu } = await import('./node-gpu.js');
-  return openNodeGpu();
-}
-
-async function defineForNode(gpu: GPU): Promise<void> {
-  const { defineNavigatorGpu } = await import('./node-gpu.js');
-  defineNavigatorGpu(gpu);
+  return import('./node-gpu.js');
 }
 
 async function register(
