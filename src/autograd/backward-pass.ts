@@ -4,7 +4,6 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { shown } from '../checks/check.js';
-import { SlowlaneError } from '../checks/errors.js';
 import { watchKernels } from '../tfjs/engine-state.js';
 import { type TapeNode, freeSaved, inputsOf, nodesBetween, record } from '../tfjs/tape.js';
 import { allVariables } from '../tfjs/variables.js';
@@ -60,29 +59,24 @@ export class BackwardPass {
   /** Once. Calls the hooks for each of `weights`. */
   run(hooks: PassHooks): void {
     const changed = this.#changed;
-    try {
-      tf.tidy('backward', () =>
-        this.#walk.run(this.value.id, tf.ones(this.value.shape), {
-          prepare: (id) => {
-            const weight = this.#weights.get(id);
-            if (weight !== undefined) hooks.prepare(weight);
-          },
-          complete: (id, gradient) => {
-            const weight = this.#weights.get(id);
-            if (weight === undefined) {
-              gradient.dispose();
-              return;
-            }
-            hooks.release(weight, gradient);
-            changed.add(weight);
-          },
-          compute: (node, run) => watchReads(node, changed, run),
-        }),
-      );
-    } catch (cause) {
-      if (changed.size === 0) throw cause;
-      throw halfDone({ changed: changed.size, of: this.weights.length }, cause);
-    }
+    tf.tidy('backward', () =>
+      this.#walk.run(this.value.id, tf.ones(this.value.shape), {
+        prepare: (id) => {
+          const weight = this.#weights.get(id);
+          if (weight !== undefined) hooks.prepare(weight);
+        },
+        complete: (id, gradient) => {
+          const weight = this.#weights.get(id);
+          if (weight === undefined) {
+            gradient.dispose();
+            return;
+          }
+          hooks.release(weight, gradient);
+          changed.add(weight);
+        },
+        compute: (node, run) => watchReads(node, changed, run),
+      }),
+    );
   }
 
   /** Frees what the pass holds; `value` stays the caller's. Idempotent. */
@@ -112,21 +106,6 @@ function readsChanged(weight: tf.Tensor): string {
     `The gradient of a tf.customGrad reads '${name}', which is not among the inputs of that op and already has ` +
     `its new value. Make it an input, or use gradients: 'keep'.`
   );
-}
-
-/** A SlowlaneError keeps its code, because a program may wait for it; its message gets the rest. */
-function halfDone(done: { changed: number; of: number }, cause: unknown): SlowlaneError {
-  const message = cause instanceof Error ? cause.message : String(cause);
-  const half =
-    `The backward pass failed when ${done.changed} of ${done.of} weights had been updated (gradients: ` +
-    `'release'); the others are as they were. Go back with discard() of a Lookahead or to a saved state, or ` +
-    `go on if a step of some weights does no harm.`;
-  if (!(cause instanceof SlowlaneError)) {
-    return new SlowlaneError('STEP_FAILED', `${half} ${message}`, done, { cause });
-  }
-  cause.message = `${message} ${half}`;
-  Object.assign(cause.details, done);
-  return cause;
 }
 
 const UNCONNECTED =

@@ -73,3 +73,14 @@ export class SlowlaneError extends Error {
     this.details = details;
   }
 }
+
+/** A copy of `error`, of its class, that says more. The original stays as it is: it may be thrown to others too. */
+export function saysMore<E extends SlowlaneError>(
+  error: E,
+  more: string,
+  details: SlowlaneErrorDetails,
+): E {
+  const copy = new Error(`${error.message} ${more}`, { cause: error });
+  Object.setPrototypeOf(copy, Object.getPrototypeOf(error) as object);
+  return Object.assign(copy, error, { details: { ...error.details, ...details } });
+}

@@ -13,7 +13,7 @@ export function updateWithTensors(update: WeightUpdate): void {
   if (clipped !== null && update.takesGradient) update.gradient.dispose();
   const gradient = clipped ?? update.gradient;
   try {
-    if (update.quantized === null) assignAll(update, update.state, gradient);
+    if (update.quantized === null) assignAll(update, update.state, gradient, update.tears);
     else assignQuantized(update, update.quantized, gradient);
   } finally {
     if (clipped !== null || update.takesGradient) gradient.dispose();
@@ -29,7 +29,7 @@ function assignQuantized(
   checkExactIntegers();
   const { weight, state, formula } = update;
   const values = new Map<string, tf.Variable>();
-  const before = weight.clone(); // shares the data
+  const before = sameData(weight);
   let isDone = false;
   try {
     const rows = tf.tidy(() =>
@@ -75,10 +75,12 @@ function assignQuantized(
   }
 }
 
+/** `replaced` is called when a variable has a new value and others have not. */
 function assignAll(
   update: WeightUpdate,
   state: ReadonlyMap<string, tf.Variable>,
   gradient: tf.Tensor,
+  replaced?: () => void,
 ): void {
   for (const assignment of update.formula) {
     const target = assignment.target === 'weight' ? update.weight : state.get(assignment.target);
@@ -87,7 +89,13 @@ function assignAll(
       const operands = operandsOf(update, state, gradient);
       target.assign(assignment.value(operands, temporaries()));
     });
+    replaced?.();
   }
+}
+
+/** A second holder of a variable's data. A clone would be a copy on wasm. */
+function sameData(variable: tf.Variable): tf.Variable {
+  return tf.variable(variable, false, `${variable.name}/before`);
 }
 
 function operandsOf(

@@ -31,6 +31,8 @@ export interface WeightUpdate extends StateVariables {
   readonly takesGradient: boolean;
   /** Stays the caller's. */
   readonly clip: Clip;
+  /** Called once something has changed and the rest may still fail. An update that fails before has changed nothing. */
+  readonly tears?: () => void;
   /** In double precision, by the names of the rule. */
   readonly scalars: Readonly<Record<string, number>>;
 }

@@ -5,6 +5,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { SlowlaneError, type SlowlaneErrorDetails } from '../checks/errors.js';
 import { checkNumber, shown } from '../checks/check.js';
+import { gradientsWhole } from '../tfjs/engine-state.js';
 import { hostTensor } from '../tfjs/host-tensor.js';
 import {
   checkOptimizerFields,
@@ -14,7 +15,7 @@ import {
   setIterations,
   setRate,
 } from '../tfjs/optimizer-fields.js';
-import { isGone, variablesByName } from '../tfjs/variables.js';
+import { allVariables, isGone, variablesByName } from '../tfjs/variables.js';
 import {
   type Gradients,
   type WeightGradient,
@@ -34,6 +35,7 @@ import type { NamedTensor } from '../tfjs/named-tensor.js';
 import { readForeign } from './state/foreign-state.js';
 import { type SavedEntry, undecided } from './state/match-saved.js';
 import { type OwnerMap, Owners, assertAmong } from './state/owners.js';
+import { stepFailed } from './steps/step-failed.js';
 import { WeightwiseOptimizer } from './weightwise.js';
 
 /** Lookahead's contract for any optimizer. Our own keep it themselves and are returned as they are. */
@@ -100,7 +102,7 @@ export class ForeignInner implements InnerOptimizer {
     varList?: tf.Variable[],
     begin?: BeginStep,
   ): tf.Scalar | null {
-    const { value, grads } = tf.tidy(() =>
+    const { value, grads } = gradientsWhole(() =>
       this.optimizer.computeGradients(f, varList ?? undefined),
     );
     let keepsValue = false;
@@ -280,7 +282,17 @@ export class ForeignInner implements InnerOptimizer {
       name: weight.name,
       tensor: byWeight.get(weight) ?? null, // TensorFlow.js leaves these alone
     }));
-    this.optimizer.applyGradients(inPlace as NamedTensor[]);
+    // TensorFlow.js gives a variable new data, weights and state alike.
+    const before = new Map(allVariables().map((variable) => [variable, variable.dataId]));
+    try {
+      this.optimizer.applyGradients(inPlace as NamedTensor[]);
+    } catch (cause) {
+      const changed = [...before].filter(([{ dataId }, old]) => dataId !== old);
+      const weights = new Set(places);
+      const moved = changed.flatMap(([variable]) => (weights.has(variable) ? [variable] : []));
+      const stateChanged = changed.length - moved.length;
+      throw stepFailed(cause, { of: found.length, moved, stateChanged });
+    }
     this.#weights = places;
   }
 

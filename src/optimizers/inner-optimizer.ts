@@ -40,7 +40,7 @@ export type BeginStep = (weights: readonly tf.Variable[]) => void;
 type MaybePromise<T> = T | Promise<T>;
 
 /**
- * Guarantees: a call that throws has changed nothing; `state()` keeps its order while no new weight is seen;
+ * Guarantees: a call that throws has changed nothing, or says what (`steps/step-failed.ts`); `state()` keeps its order while no new weight is seen;
  * `reset()` keeps the variables of the state; gradients passed in stay the caller's.
  */
 export interface InnerOptimizer {

@@ -10,6 +10,7 @@ import { SlowlaneError } from '../checks/errors.js';
 import { checkAllMatch } from '../checks/overrides.js';
 import { offloadPending } from '../engine/offloaded-state.js';
 import type { RuleConstants, StateSpec, UpdateRule } from '../formula/update-rule.js';
+import { gradientsWhole } from '../tfjs/engine-state.js';
 import { type FitCallbacks, type GivenCallback, fitCallbacks } from '../tfjs/fit-callback.js';
 import type { NamedTensor } from '../tfjs/named-tensor.js';
 import { checkVariables } from '../tfjs/variables.js';
@@ -140,8 +141,8 @@ export abstract class WeightwiseOptimizer extends StrictOptimizer implements Inn
    * @param varList The weights to train. Default: all trainable variables that `f` depends on.
    * @throws TypeError or RangeError for a wrong weight, or a schedule that gives no finite number ≥ 0.
    * @throws SlowlaneError OFFLOAD_PENDING if moments are on their way to the host and `flush()` was not awaited; DISPOSED;
-   * STATE_MISMATCH while `setWeights` runs, or if restored state does not fit; STEP_FAILED if a backward pass that releases
-   * gradients failed after some weights were updated.
+   * STATE_MISMATCH while `setWeights` runs, or if restored state does not fit; STEP_FAILED if the step failed after some weights
+   * were updated, whose names are in its `details`.
    */
   override minimize(
     f: () => tf.Scalar,
@@ -154,10 +155,9 @@ export abstract class WeightwiseOptimizer extends StrictOptimizer implements Inn
     const list = varList ?? undefined;
     const isReleased = this.#policy.gradients === 'release' && canRecord();
     const pass = isReleased ? recordPass(f, list) : null;
-    // The tidy frees what a failing `f` or a loss of the wrong shape would leave behind.
     const { value, grads } =
       pass === null
-        ? tf.tidy(() => this.computeGradients(f, list))
+        ? gradientsWhole(() => this.computeGradients(f, list))
         : { value: pass.value, grads: {} };
     let keepsValue = value instanceof tf.Variable;
     try {

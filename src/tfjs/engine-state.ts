@@ -57,6 +57,18 @@ export function dropTape(): void {
   state.activeTape = [];
 }
 
+/** Computes gradients. If that fails, nothing stays behind that the forward pass had saved for the backward pass. */
+export function gradientsWhole<T extends tf.TensorContainer>(compute: () => T): T {
+  try {
+    // The tidy frees what else a failing loss, or one of the wrong shape, leaves.
+    return tf.tidy(compute);
+  } catch (error) {
+    // Within the loss of another gradient the tape is that one's.
+    if (!isRecording()) dropTape();
+    throw error;
+  }
+}
+
 /** Runs `run`, and calls `begins` with the inputs of each kernel before it runs. If `begins` throws, the kernel does not run. */
 export function watchKernels<T>(begins: (inputs: readonly tf.Tensor[]) => void, run: () => T): T {
   const engine = tf.engine();

@@ -45,6 +45,13 @@ interface Borrowed {
   readonly isChange: boolean;
 }
 
+interface Operands {
+  readonly named: ReadonlyMap<string, tf.Variable>;
+  readonly gradient: tf.Tensor;
+  /** The share that the weight loses beside what the op takes. */
+  readonly decay: { readonly share: number; readonly tears: WeightUpdate['tears'] } | null;
+}
+
 class InPlaceUpdates {
   readonly #backend: TensorFlowBackend;
   readonly #ops: Ops;
@@ -75,8 +82,10 @@ class InPlaceUpdates {
     const read = isWritten ? tf.reshape(gradient, gradient.shape) : gradient;
     try {
       if (this.#numbers.size > NUMBERS_KEPT) this.#forgetNumbers();
-      const { scalars } = update;
-      this.#apply(rule, rule.inputs(scalars), named, read, rule.decayShare?.(scalars));
+      const { scalars, tears } = update;
+      const share = rule.decayShare?.(scalars);
+      const decay = share === undefined ? null : { share, tears };
+      this.#apply(rule, rule.inputs(scalars), { named, gradient: read, decay });
     } finally {
       if (isWritten) read.dispose();
       if (clipped !== null || takesGradient) gradient.dispose();
@@ -90,7 +99,8 @@ class InPlaceUpdates {
     try {
       const inputs = ['weight', 2, 'gradient'];
       const rule = { op: 'ResourceApplyGradientDescent', flags: {}, inputs: () => inputs };
-      this.#apply(rule, inputs, new Map([['weight', weight]]), gradient);
+      const named = new Map([['weight', weight]]);
+      this.#apply(rule, inputs, { named, gradient, decay: null });
       const [a, b] = weight.dataSync();
       return a === -19 && b === -38;
     } finally {
@@ -101,16 +111,14 @@ class InPlaceUpdates {
   #apply(
     rule: FusedRule,
     inputs: ReturnType<FusedRule['inputs']>,
-    named: ReadonlyMap<string, tf.Variable>,
-    gradient: tf.Tensor,
-    decayShare?: number,
+    { named, gradient, decay }: Operands,
   ): void {
     const written = [...named].map(
       ([name, variable]) => [name, ownDataOf(this.#backend, variable)] as const,
     );
     const [gradientId = -1] = this.#backend.getInputTensorIds([gradient]);
     const numbers = inputs.map((input) => (typeof input === 'number' ? this.#number(input) : -1));
-    const share = decayShare === undefined ? null : this.#number(-decayShare);
+    const share = decay === null ? null : this.#number(-decay.share);
     const borrowed: Borrowed[] = [];
     let isDone = false;
     try {
@@ -125,6 +133,7 @@ class InPlaceUpdates {
       });
       this.#ops.apply(rule.op, rule.flags, ids);
       isDone = true;
+      decay?.tears?.(); // the weight follows, in giveBack
     } finally {
       // Also if the op failed: then the tensors get their memory back unchanged. The weight, which may fail, is last.
       for (const each of borrowed.toReversed()) this.#giveBack(each, isDone);

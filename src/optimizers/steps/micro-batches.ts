@@ -3,14 +3,13 @@
  * where the rule allows it (`accumulation.ts`); else one mean for each weight takes 4 bytes per element.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import type { PassHooks } from '../../autograd/backward-pass.js';
 import { SlowlaneError } from '../../checks/errors.js';
 import { type Clip, type Clipping, clipFor, disposeClip } from '../../formula/clipping.js';
 import type { Assignment, RuleConstants, UpdateRule } from '../../formula/update-rule.js';
 import { isGone } from '../../tfjs/variables.js';
 import { type Accumulation, accumulationOf } from './accumulation.js';
 import { GradientMeans } from './gradient-means.js';
-import type { Batches, BatchNumbers, Gradient, WeightUpdates } from './weight-updates.js';
+import type { Batch, Batches, BatchNumbers, Gradient, WeightUpdates } from './weight-updates.js';
 
 interface MicroBatch extends BatchNumbers {
   readonly isLast: boolean;
@@ -30,6 +29,8 @@ export class MicroBatches implements Batches {
   readonly #open = new Set<tf.Variable>();
   /** Weights whose gradient of this micro-batch was taken. If it fails and is run again, only the others are. */
   readonly #served = new Set<tf.Variable>();
+  /** Weights that have moved, and whose mean is kept for the norm, in case that the others fail and are tried again. */
+  readonly #settled = new Set<tf.Variable>();
   #taken = 0;
 
   constructor(
@@ -54,12 +55,18 @@ export class MicroBatches implements Batches {
     return this.#taken > 0 || this.#served.size > 0;
   }
 
-  run(
-    learningRate: number,
-    given: readonly Gradient[],
-    during?: (hooks: PassHooks) => void,
-  ): boolean {
-    const isLast = this.#taken + 1 === this.#of;
+  /** Weights whose gradient of the micro-batch under way was taken. */
+  get served(): readonly tf.Variable[] {
+    return [...this.#served];
+  }
+
+  /** Weights that have gradients of this step and have not moved yet. */
+  get waiting(): number {
+    return new Set([...this.#means.weights, ...this.#open]).size - this.#settled.size;
+  }
+
+  run({ learningRate, given, during, endsStep }: Batch): boolean {
+    const isLast = endsStep === true || this.#taken + 1 === this.#of;
     this.#forgetGone();
     const batch = { learningRate, clip: this.#clipFor(given, isLast), isLast };
     for (const each of given) this.#take(each, batch);
@@ -72,20 +79,18 @@ export class MicroBatches implements Batches {
     });
     if (isLast) this.#takeRest(batch);
     disposeClip(batch.clip);
+    for (const weight of this.#settled) this.#means.drop(weight);
+    this.#settled.clear();
     this.#served.clear();
     this.#taken = isLast ? 0 : this.#taken + 1;
     return isLast;
-  }
-
-  /** The next micro-batch is the last of its step, as if the gradients of the missing ones were 0. */
-  skipToLast(): void {
-    this.#taken = this.#of - 1;
   }
 
   abandon(): void {
     this.#means.dispose();
     this.#open.clear();
     this.#served.clear();
+    this.#settled.clear();
     this.#taken = 0;
   }
 
@@ -95,6 +100,7 @@ export class MicroBatches implements Batches {
       this.#means.drop(weight);
       this.#open.delete(weight);
       this.#served.delete(weight);
+      this.#settled.delete(weight);
     }
   }
 
@@ -120,6 +126,8 @@ export class MicroBatches implements Batches {
 
   #intoMeans({ weight, gradient, takesGradient }: Gradient): void {
     if (this.#served.has(weight)) return;
+    // It moved in a step that broke off, and this is another one.
+    if (this.#settled.delete(weight)) this.#means.drop(weight);
     this.#means.add(weight, gradient, { of: this.#of, takes: takesGradient });
     this.#served.add(weight);
   }
@@ -128,12 +136,15 @@ export class MicroBatches implements Batches {
   #stepByMean(weight: tf.Variable, batch: MicroBatch): void {
     const gradient = this.#means.of(weight);
     this.#updates.step({ weight, gradient, takesGradient: false }, batch);
-    this.#means.drop(weight);
+    if (this.#clipping.by === 'norm') this.#settled.add(weight);
+    else this.#means.drop(weight);
   }
 
   /** Moves the weights that got no gradient in this last micro-batch, but earlier in the step. */
   #takeRest(batch: MicroBatch): void {
-    for (const weight of this.#means.weights) this.#stepByMean(weight, batch);
+    for (const weight of this.#means.weights) {
+      if (!this.#settled.has(weight)) this.#stepByMean(weight, batch);
+    }
     for (const weight of this.#open) {
       this.#intoState({ weight, gradient: tf.zeros(weight.shape), takesGradient: true }, batch);
     }
@@ -156,12 +167,8 @@ export class MicroBatches implements Batches {
     const share = { isFirst: !this.#open.has(given.weight), of: this.#of };
     const numbers = scalars(this.#updates.scalarsOf(state, learningRate), share);
     this.#updates.run(given, clip, isLast ? formula : this.#stateFormula, numbers);
-    if (!isLast) {
-      this.#open.add(given.weight);
-      return;
-    }
-    this.#open.delete(given.weight);
-    state.steps += 1;
+    if (isLast) this.#open.delete(given.weight);
+    else this.#open.add(given.weight);
   }
 }
 

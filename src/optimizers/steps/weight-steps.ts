@@ -10,7 +10,8 @@ import type { RuleConstants, UpdateRule } from '../../formula/update-rule.js';
 import type { BeginStep } from '../inner-optimizer.js';
 import type { OptimizerState } from '../state/optimizer-state.js';
 import { MicroBatches } from './micro-batches.js';
-import { type Batches, type Gradient, WeightUpdates } from './weight-updates.js';
+import { stepFailed } from './step-failed.js';
+import { type Batch, type Batches, WeightUpdates } from './weight-updates.js';
 
 export interface StepPlan {
   readonly learningRate: number;
@@ -28,11 +29,7 @@ class WholeBatches implements Batches {
     this.#clipping = clipping;
   }
 
-  run(
-    learningRate: number,
-    given: readonly Gradient[],
-    during?: (hooks: PassHooks) => void,
-  ): boolean {
+  run({ learningRate, given, during }: Batch): boolean {
     const updates = this.#updates;
     const clip = clipFor(
       this.#clipping,
@@ -52,6 +49,7 @@ class WholeBatches implements Batches {
 
 export class WeightSteps {
   readonly #state: OptimizerState;
+  readonly #updates: WeightUpdates;
   readonly #batches: Batches;
   /** null: each batch is a step. */
   readonly #micro: MicroBatches | null;
@@ -64,6 +62,7 @@ export class WeightSteps {
   ) {
     const updates = new WeightUpdates(rule, constants, state);
     this.#state = state;
+    this.#updates = updates;
     this.#micro =
       accumulate > 1 ? new MicroBatches(rule, constants, updates, { clipping, accumulate }) : null;
     this.#batches = this.#micro ?? new WholeBatches(updates, clipping);
@@ -98,20 +97,20 @@ export class WeightSteps {
       const isLastUse = !pairs.some((other, j) => j > i && other.gradient === gradient);
       return { weight, gradient, takesGradient: frees && isLastUse };
     });
-    return this.#run(plan.learningRate, given);
+    return this.#run(given.length, { learningRate: plan.learningRate, given });
   }
 
   /** While the backward pass runs. @returns true if a step is complete. */
   during(pass: BackwardPass, plan: StepPlan): boolean {
     this.#begin(pass.weights, plan);
-    return this.#run(plan.learningRate, [], (hooks) => pass.run(hooks));
+    const during = (hooks: PassHooks) => pass.run(hooks);
+    return this.#run(pass.weights.length, { learningRate: plan.learningRate, given: [], during });
   }
 
   /** Completes the step with the micro-batches taken so far. @returns false if there were none. */
   complete(learningRate: number): boolean {
     if (!this.isOpen) return false;
-    this.#micro?.skipToLast();
-    return this.#run(learningRate, []);
+    return this.#run(this.#micro?.waiting ?? 0, { learningRate, given: [], endsStep: true });
   }
 
   /** Gives up what was taken: the next micro-batch is the first of a step. */
@@ -129,16 +128,20 @@ export class WeightSteps {
     begin?.(weights);
   }
 
-  #run(
-    learningRate: number,
-    given: readonly Gradient[],
-    during?: (hooks: PassHooks) => void,
-  ): boolean {
+  /** @param of The weights that `batch` is for. */
+  #run(of: number, batch: Batch): boolean {
+    this.#updates.begin();
     try {
-      // The tidy frees what an update that fails leaves behind.
-      return tf.tidy(() => this.#batches.run(learningRate, given, during));
-    } finally {
-      this.#state.endStep();
+      try {
+        // The tidy frees what an update that fails leaves behind.
+        return tf.tidy(() => this.#batches.run(batch));
+      } finally {
+        this.#state.endStep();
+      }
+    } catch (cause) {
+      const { moved, torn } = this.#updates;
+      const taken = this.#micro === null ? {} : { taken: this.#micro.served };
+      throw stepFailed(cause, { of, moved, torn: torn === null ? [] : [torn], ...taken });
     }
   }
 }

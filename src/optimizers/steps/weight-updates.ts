@@ -20,14 +20,19 @@ export interface BatchNumbers {
   readonly clip: Clip;
 }
 
-/** Takes one batch: the gradients given, then those that `during` hands over. */
+/** The gradients given, then those that `during` hands over. */
+export interface Batch {
+  readonly learningRate: number;
+  readonly given: readonly Gradient[];
+  readonly during?: (hooks: PassHooks) => void;
+  /** The step ends with it, also if micro-batches are missing. */
+  readonly endsStep?: boolean;
+}
+
+/** Takes one batch. */
 export interface Batches {
   /** True if the batch completed a step. */
-  run(
-    learningRate: number,
-    given: readonly Gradient[],
-    during?: (hooks: PassHooks) => void,
-  ): boolean;
+  run(batch: Batch): boolean;
 }
 
 export class WeightUpdates {
@@ -36,6 +41,8 @@ export class WeightUpdates {
   /** One array for all steps: engines keep kernels by it. */
   readonly #formula: readonly Assignment[];
   readonly #state: OptimizerState;
+  readonly #moved = new Set<tf.Variable>();
+  #torn: tf.Variable | null = null;
 
   constructor(rule: UpdateRule, constants: RuleConstants, state: OptimizerState) {
     this.#rule = rule;
@@ -44,14 +51,28 @@ export class WeightUpdates {
     this.#state = state;
   }
 
+  /** The weights that took a step since `begin`. */
+  get moved(): readonly tf.Variable[] {
+    return [...this.#moved];
+  }
+
+  /** The weight whose update broke off when a part of its state was new. */
+  get torn(): tf.Variable | null {
+    return this.#torn;
+  }
+
+  begin(): void {
+    this.#moved.clear();
+    this.#torn = null;
+  }
+
   /** One whole step of a weight. */
   step(given: Gradient, { learningRate, clip }: BatchNumbers): void {
     const state = this.stateOf(given.weight);
     this.run(given, clip, this.#formula, this.scalarsOf(state, learningRate));
-    state.steps += 1;
   }
 
-  /** Runs `formula` in place. Does not count a step. */
+  /** Runs `formula` in place. If it assigns the weight, that is a step of it. */
   run(
     given: Gradient,
     clip: Clip,
@@ -62,9 +83,16 @@ export class WeightUpdates {
     const rounding = roundingAt(state.steps + 1);
     const isRule = formula === this.#formula;
     const rule = isRule ? { name: this.#rule.name, constants: this.#constants } : null;
-    state.use((variables) =>
-      updateWeight({ ...given, ...variables, rule, formula, rounding, clip, scalars }),
-    );
+    const moves = formula.some(({ target }) => target === 'weight');
+    const tears = () => void (this.#torn = given.weight);
+    state.use((variables) => {
+      updateWeight({ ...given, ...variables, rule, formula, rounding, clip, scalars, tears });
+      this.#torn = null;
+      // Now: what follows may fail, and the weight has its new values.
+      if (!moves) return;
+      state.steps += 1;
+      this.#moved.add(given.weight);
+    });
   }
 
   /** The numbers of the weight's next step. */
