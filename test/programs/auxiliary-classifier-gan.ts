@@ -28,9 +28,13 @@ function makeGenerator(): tf.LayersModel {
 
 function makeDiscriminator(): tf.LayersModel {
   const image = tf.input({ shape: [SIDE, SIDE, 1] });
-  const convolution = tf.layers.conv2d({ filters: 4, kernelSize: 3, strides: 2, padding: 'same' });
-  const leaky = tf.layers.leakyReLU({ alpha: 0.2 }).apply(convolution.apply(image));
-  const features = tf.layers.flatten().apply(tf.layers.dropout({ rate: 0.3 }).apply(leaky));
+  const convolutions = tf.sequential();
+  const downwards = { filters: 4, kernelSize: 3, strides: 2, padding: 'same' } as const;
+  convolutions.add(tf.layers.conv2d({ ...downwards, inputShape: [SIDE, SIDE, 1] }));
+  convolutions.add(tf.layers.leakyReLU({ alpha: 0.2 }));
+  convolutions.add(tf.layers.dropout({ rate: 0.3 }));
+  convolutions.add(tf.layers.flatten());
+  const features = convolutions.apply(image);
   const isReal = tf.layers.dense({ units: 1, activation: 'sigmoid' }).apply(features);
   const kind = tf.layers.dense({ units: CLASSES, activation: 'softmax' }).apply(features);
   return tf.model({ inputs: image, outputs: [isReal, kind] as tf.SymbolicTensor[] });
@@ -60,6 +64,7 @@ export async function train() {
   const judged = discriminator.apply(fake) as tf.SymbolicTensor[];
   const combined = tf.model({ inputs: generator.inputs, outputs: judged });
   combined.compile({ optimizer: ofGenerator, loss: LOSSES });
+  discriminator.trainable = true;
 
   const { images, labels } = realImages();
   const losses: number[] = [];
@@ -67,7 +72,6 @@ export async function train() {
     const noise = tf.randomUniform([BATCH, LATENT], -1, 1);
     const drawn = generator.predict([noise, labels]) as tf.Tensor;
     const isReal = tf.concat([tf.fill([BATCH, 1], 0.95), tf.zeros([BATCH, 1])]);
-    discriminator.trainable = true;
     const [loss] = (await discriminator.trainOnBatch(tf.concat([images, drawn]), [
       isReal,
       tf.concat([labels, labels]),
@@ -75,6 +79,7 @@ export async function train() {
     losses.push(Number(loss));
     discriminator.trainable = false;
     await combined.trainOnBatch([noise, labels], [tf.fill([BATCH, 1], 0.95), labels]);
+    discriminator.trainable = true; // before the sync, which passes frozen weights by
     await Promise.all([ofDiscriminator.sync(), ofGenerator.sync()]); // new
   }
   await Promise.all([ofDiscriminator.finish(), ofGenerator.finish()]); // new

@@ -1,5 +1,5 @@
-// What a program gets in place of slowlane, so that the same lines train by the inner rule alone, or with a Lookahead in
-// plain numbers.
+// What a program gets in place of slowlane, so that the same lines train with other gradients, by the inner rule alone, or
+// with a Lookahead in plain numbers.
 
 import * as tf from '@tensorflow/tfjs-core';
 import * as slowlane from 'slowlane';
@@ -7,10 +7,12 @@ import * as slowlane from 'slowlane';
 import { PlainSync } from '../reference/plain-sync.js';
 
 /** Set before a program runs. */
-export const mode: { gradients: slowlane.GradientLifetime; isPlainLookahead: boolean } = {
-  gradients: 'keep',
-  isPlainLookahead: false,
-};
+export const mode: Mode = { gradients: 'keep', lookahead: 'none' };
+
+interface Mode {
+  gradients: slowlane.GradientLifetime;
+  lookahead: 'none' | 'plain' | 'slowlane';
+}
 
 const withGradients =
   <Options extends slowlane.StepOptions>(
@@ -34,7 +36,7 @@ class StandIn extends tf.Optimizer {
   constructor(inner: slowlane.WeightwiseOptimizer) {
     super();
     this.#inner = inner;
-    this.#plain = mode.isPlainLookahead ? new PlainSync(inner) : null;
+    this.#plain = mode.lookahead === 'plain' ? new PlainSync(inner) : null;
   }
 
   override minimize(...args: Parameters<tf.Optimizer['minimize']>): tf.Scalar | null {
@@ -66,4 +68,5 @@ class StandIn extends tf.Optimizer {
   }
 }
 
-export const lookahead = (inner: slowlane.WeightwiseOptimizer) => new StandIn(inner);
+export const lookahead = (inner: slowlane.WeightwiseOptimizer) =>
+  mode.lookahead === 'slowlane' ? slowlane.lookahead(inner) : new StandIn(inner);
