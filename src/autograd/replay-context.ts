@@ -8,12 +8,18 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { SlowlaneError } from '../checks/errors.js';
 
-type Values = Map<tf.Variable, tf.Tensor>;
+/** A value that a variable had. On wasm `held` is a copy, elsewhere it shares the data. */
+interface Value {
+  readonly held: tf.Tensor;
+  readonly dataId: object;
+}
+
+type Values = Map<tf.Variable, Value>;
 
 export class ReplayContext {
   /** The results of `Math.random`. */
   readonly #draws: number[] = [];
-  /** The values that the first run found in variables. They share the data, so nothing is copied. */
+  /** The values that the first run found in variables. */
   readonly #found: Values = new Map();
 
   /** The first run. If it throws, nothing stays held. */
@@ -41,7 +47,7 @@ export class ReplayContext {
 
   /** The tensors held. Disposing them ends the use of this context. */
   get held(): tf.Tensor[] {
-    return [...this.#found.values()];
+    return [...this.#found.values()].map(({ held }) => held);
   }
 
   dispose(): void {
@@ -62,8 +68,8 @@ export class ReplayContext {
     try {
       const result = withRandom(draw, () =>
         noteAssigned(changed, () => {
-          for (const [variable, value] of this.#found) {
-            if (variable.dataId !== value.dataId) variable.assign(value);
+          for (const [variable, { held, dataId }] of this.#found) {
+            if (variable.dataId !== dataId) variable.assign(held);
           }
           return f();
         }),
@@ -71,9 +77,9 @@ export class ReplayContext {
       if (drawn !== this.#draws.length) throw this.#differs(String(drawn));
       return result;
     } finally {
-      for (const [variable, value] of changed) {
-        variable.assign(value);
-        value.dispose();
+      for (const [variable, { held }] of changed) {
+        variable.assign(held);
+        held.dispose();
       }
     }
   }
@@ -116,5 +122,6 @@ function noteAssigned<T>(values: Values, f: () => T): T {
 }
 
 function note(values: Values, variable: tf.Variable): void {
-  if (!values.has(variable)) values.set(variable, tf.keep(tf.clone<tf.Tensor>(variable)));
+  if (values.has(variable)) return;
+  values.set(variable, { held: tf.keep(tf.clone<tf.Tensor>(variable)), dataId: variable.dataId });
 }

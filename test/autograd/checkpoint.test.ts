@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { type StepOptions, adam, momentum, sgd } from '#src/optimizers/index.js';
+import { lookahead } from 'slowlane';
 import { checkpoint } from '#src/autograd/checkpoint.js';
 import { noise, onEveryEngine, valuesOf } from '../engines.js';
 import {
@@ -116,6 +117,21 @@ onEveryEngine(() => {
       const { losses } = trained(make(checkpoint as Wrap), optimizer());
       for (const [i, loss] of losses.entries()) expect(loss).toBeCloseTo(plain.losses[i]!, 5);
     }
+  });
+
+  test('leaves the data of the weights as they are: Lookahead takes other data for other weights', async () => {
+    const w = tf.tidy(() => tf.variable(noise([4, 4], 1)));
+    const block = checkpoint((x: tf.Tensor) => tf.matMul(x, w));
+    const x = noise([2, 4], 2);
+    const optimizer = lookahead(sgd(), { syncPeriod: 1 });
+    for (let i = 0; i < 3; i++) {
+      await optimizer.step(() => tf.sum(block(x)), false, [w]);
+      const { dataId } = w;
+      tf.dispose(tf.variableGrads(() => tf.sum(block(x)), [w]));
+      expect(w.dataId).toBe(dataId);
+    }
+    optimizer.dispose();
+    tf.dispose([w, x]);
   });
 
   test('a gradient inside of a block', () => {
