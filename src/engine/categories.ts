@@ -15,7 +15,7 @@ export const CATEGORIES = [
 /**
  * What device memory is for:
  *
- * - `weights`: variables that are trained, and frozen ones;
+ * - `weights`: variables that are trained, and frozen ones; earlier values of them that something else still holds;
  * - `gradients`: everything that a backward pass allocates, gradients of activations too;
  * - `moments`: state of the optimizer;
  * - `staging`: buffers that the host can map, and uniforms;

@@ -3,6 +3,7 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 
+import { shareOnPurpose } from '../engine/shared-data.js';
 import { isGone } from '../tfjs/variables.js';
 import { KnownData } from './known-data.js';
 import type { LookaheadSettings, ReplacedPolicy } from './options.js';
@@ -116,7 +117,9 @@ export class Tracking {
       this.#hasTaken = true;
       this.#uncaptured.delete(variable);
     }
-    for (const { variable } of left) this.#uncaptured.set(variable, tf.keep(variable.clone()));
+    for (const { variable } of left) {
+      this.#uncaptured.set(variable, shareOnPurpose(tf.keep(variable.clone())));
+    }
   }
 
   /** `weights` take a step next. */

@@ -5,6 +5,7 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 
+import { shareOnPurpose } from '../engine/shared-data.js';
 import { firstNonFinite } from '../engines/finite.js';
 import { isGone } from '../tfjs/variables.js';
 import type {
@@ -126,6 +127,6 @@ export class DeviceTensorStore<W extends Storable> implements SlowStore<W> {
   /** `tensor` is the store's from now on. */
   #put(item: W, tensor: tf.Tensor): void {
     this.#slow.get(item)?.dispose();
-    this.#slow.set(item, tf.keep(tensor));
+    this.#slow.set(item, shareOnPurpose(tf.keep(tensor)));
   }
 }

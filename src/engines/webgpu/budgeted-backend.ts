@@ -104,9 +104,13 @@ export class BudgetedBackend extends WebGPUBackend implements GuardedBackend, La
   }
 
   labelTensor(label: Label, tensor: tf.Tensor): void {
-    const isVariable = tensor instanceof tf.Variable;
-    this.#labels.set(isVariable ? tensor : tensor.dataId, label);
-    const buffer = isVariable ? undefined : bufferOf(this.parts, tensor.dataId);
+    if (tensor instanceof tf.Variable) this.#labels.set(tensor, label);
+    else this.labelData(label, tensor.dataId);
+  }
+
+  labelData(label: Label, dataId: object): void {
+    this.#labels.set(dataId, label);
+    const buffer = bufferOf(this.parts, dataId);
     if (buffer !== undefined) this.pool.relabel(buffer, label);
   }
 

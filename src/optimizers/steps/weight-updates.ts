@@ -3,6 +3,7 @@ import type * as tf from '@tensorflow/tfjs-core';
 import type { PassHooks } from '../../autograd/backward-pass.js';
 import type { WeightGradient } from '../../autograd/gradients.js';
 import { updateWeight } from '../../engine/engine.js';
+import { SharedDataWarning } from '../../engine/shared-data.js';
 import type { Clip } from '../../formula/clipping.js';
 import { roundingAt } from '../../formula/quantization.js';
 import type { Assignment, RuleConstants, UpdateRule } from '../../formula/update-rule.js';
@@ -42,6 +43,7 @@ export class WeightUpdates {
   readonly #formula: readonly Assignment[];
   readonly #state: OptimizerState;
   readonly #moved = new Set<tf.Variable>();
+  readonly #warning = new SharedDataWarning();
   #torn: tf.Variable | null = null;
 
   constructor(rule: UpdateRule, constants: RuleConstants, state: OptimizerState) {
@@ -80,6 +82,7 @@ export class WeightUpdates {
     scalars: Readonly<Record<string, number>>,
   ): void {
     const state = this.stateOf(given.weight);
+    this.#warning.check(given.weight);
     const rounding = roundingAt(state.steps + 1);
     const isRule = formula === this.#formula;
     const rule = isRule ? { name: this.#rule.name, constants: this.#constants } : null;

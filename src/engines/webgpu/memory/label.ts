@@ -14,9 +14,11 @@ export interface LabellingBackend extends tf.KernelBackend {
   /** For memory allocated from now on; null for what the backend knows by itself. */
   ambientLabel: Label | null;
   labelTensor(label: Label, tensor: tf.Tensor): void;
+  /** Of data that is no variable's, or that a variable is about to leave. */
+  labelData(label: Label, dataId: object): void;
 }
 
-function isLabelling(backend: tf.KernelBackend): backend is LabellingBackend {
+export function isLabelling(backend: tf.KernelBackend): backend is LabellingBackend {
   return 'labelTensor' in backend;
 }
 

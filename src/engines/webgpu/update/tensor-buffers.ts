@@ -7,6 +7,9 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { SlowlaneError } from '../../../checks/errors.js';
+import { variableSorter } from '../../../engine/categories.js';
+import { allVariables } from '../../../tfjs/variables.js';
+import { isLabelling } from '../memory/label.js';
 import {
   encoderForCopies,
   tensorOf,
@@ -36,7 +39,7 @@ export class TensorBuffers {
 
   /** Afterwards nothing but `variable`, which has quantized words, holds its data. True if that took a copy. */
   makeWordsOwn(variable: tf.Variable): boolean {
-    return !this.#isOwn(variable) && become(variable, this.#duplicate(variable, 'int32'));
+    return !this.#isOwn(variable) && this.#become(variable, this.#duplicate(variable, 'int32'));
   }
 
   /** Afterwards nothing but `variable` holds its data. True if that took a copy. */
@@ -47,7 +50,7 @@ export class TensorBuffers {
       );
     }
     if (this.#isOwn(variable) && this.holdsFloats(variable)) return false;
-    return become(variable, this.copy(variable));
+    return this.#become(variable, this.copy(variable));
   }
 
   /** A tensor of the variable's shape, whatever its values: to be written whole. The caller's. */
@@ -77,6 +80,17 @@ export class TensorBuffers {
     } finally {
       tf.dispose(copies);
     }
+  }
+
+  /** Whoever holds the old data holds a value of the variable: it counts as what the variable is for. */
+  #become(variable: tf.Variable, copy: tf.Tensor): true {
+    const backend: tf.KernelBackend = this.#backend;
+    if (isLabelling(backend)) {
+      backend.labelData(variableSorter(allVariables())(variable), variable.dataId);
+    }
+    variable.assign(copy);
+    copy.dispose();
+    return true;
   }
 
   #isOwn({ dataId }: tf.Variable): boolean {
@@ -122,12 +136,6 @@ export class TensorBuffers {
       { needBytes, haveBytes, weight: weight.name },
     );
   }
-}
-
-function become(variable: tf.Variable, copy: tf.Tensor): true {
-  variable.assign(copy);
-  copy.dispose();
-  return true;
 }
 
 /** A cast alone may leave the whole numbers in their buffer. */
