@@ -3,6 +3,7 @@
 // 130 stopped with Ctrl-C, 143 by SIGTERM, 129 by SIGHUP.
 
 import { createRequire } from 'node:module';
+import { inspect } from 'node:util';
 import { Command, CommanderError } from 'commander';
 import { benchCommand } from './bench/command.js';
 import { EXIT, reasonOf, RunError, UsageError } from './terminal/cli-error.js';
@@ -11,6 +12,7 @@ import { planCommand } from './plan/command.js';
 import { reportCommand } from './report/command.js';
 import { outliveReaders } from './terminal/standard-streams.js';
 import { trainCommand } from './train/command.js';
+import { say } from './terminal/print.js';
 
 outliveReaders();
 
@@ -72,11 +74,11 @@ function checkWorkingFolder(): void {
 /** Prints the error, and returns the exit code. */
 function report(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT.usage; // already printed
-  console.error(`slowlane: ${reasonOf(error)}`);
-  if (error instanceof RunError) console.error(`  → ${error.remedy}`);
-  if (process.env['DEBUG'] === 'slowlane') console.error(error);
+  say(`slowlane: ${reasonOf(error)}`);
+  if (error instanceof RunError) say(`  → ${error.remedy}`);
+  if (process.env['DEBUG'] === 'slowlane') say(inspect(error));
   else if (!(error instanceof RunError || error instanceof UsageError)) {
-    console.error('  → DEBUG=slowlane shows where it happened');
+    say('  → DEBUG=slowlane shows where it happened');
   }
   return error instanceof UsageError ? EXIT.usage : EXIT.failed;
 }

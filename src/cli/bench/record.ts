@@ -1,11 +1,11 @@
 // The record of a `slowlane bench …`: its schema, and the file that it is written to and read from.
 
-import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 
 import { recordSchema } from '../../checks/schema.js';
 import { isRecord, readRecord, type RecordKind } from '../../records/record-kind.js';
 import { reasonOf, RunError } from '../terminal/cli-error.js';
+import { readText } from '../terminal/given-file.js';
 import { checkReplaceable, replaceFile } from '../terminal/own-file.js';
 import { FIT_CELL, FIT_OPTIONS } from './fit/record.js';
 import { type BenchName, type BenchRecord, FRAME, SCHEMA, SCHEMA_VERSION } from './frame.js';
@@ -92,7 +92,7 @@ export async function prepareBenchFile(path: string): Promise<BenchFile> {
 export async function readBenchFile(path: string): Promise<BenchRecord> {
   let text: string;
   try {
-    text = await readFile(path, 'utf8');
+    text = await readText(path);
   } catch (error) {
     throw new RunError(`${path} can't be read: ${reasonOf(error)}.`, 'Give a file that exists', {
       cause: error,

@@ -10,6 +10,7 @@ import { BENCHMARKS, type BenchRequest } from './command.js';
 import { type BenchRecord, SCHEMA, SCHEMA_VERSION } from './frame.js';
 import { type BenchFile, prepareBenchFile, readBenchFile } from './record.js';
 import { benchText } from './text.js';
+import { print, say } from '../terminal/print.js';
 
 const MACHINE_TIMEOUT_MS = 120_000;
 
@@ -51,10 +52,10 @@ export async function runBenchmark({ name, options, json }: BenchRequest): Promi
       if (bench.saysAnything(cell)) await writeOnTheWay(file, recordOf('running'));
     }
     const record = recordOf(signal.aborted ? reasonOf(signal.reason) : 'done');
-    console.log(benchText(bench, record, process.stdout.columns));
+    print(benchText(bench, record, process.stdout.columns));
     const isWorthWriting = !record.isPartial || cells.some((cell) => bench.saysAnything(cell));
     if (isWorthWriting) await writeLast(file, record, json);
-    else if (file !== null) console.log(`Nothing was measured: ${json} is not written.`);
+    else if (file !== null) print(`Nothing was measured: ${json} is not written.`);
     return exitCodeOf(
       cells.some((cell) => bench.hasFailed(cell)),
       signal,
@@ -71,7 +72,7 @@ export async function runBenchmark({ name, options, json }: BenchRequest): Promi
 /** Prints the tables of a record; resolves to the exit code. */
 export async function showBench(path: string): Promise<number> {
   const record = await readBenchFile(path);
-  console.log(benchText(await BENCHMARKS[record.bench].load(), record, process.stdout.columns));
+  print(benchText(await BENCHMARKS[record.bench].load(), record, process.stdout.columns));
   return 0;
 }
 
@@ -110,16 +111,11 @@ async function writeOnTheWay(file: BenchFile | null, record: BenchRecord): Promi
 async function writeLast(file: BenchFile | null, record: BenchRecord, path = ''): Promise<void> {
   if (file === null) return;
   await file.write(record);
-  console.log(`Record  ${path}`);
+  print(`Record  ${path}`);
 }
 
 function exitCodeOf(hasFailed: boolean, signal: AbortSignal): number {
   const reason: unknown = signal.reason;
   if (reason instanceof Interrupted) return reason.exitCode;
   return hasFailed ? EXIT.failed : 0;
-}
-
-/** On stderr: the result alone is on stdout. */
-function say(line: string): void {
-  process.stderr.write(`${line}\n`);
 }

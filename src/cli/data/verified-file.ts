@@ -1,10 +1,11 @@
 // Reads a whole file of a data set and checks its SHA-256.
 
 import { createHash } from 'node:crypto';
-import { readFile, stat } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { formatBytes } from '../../checks/quantities.js';
+import { checkRegular } from '../terminal/given-file.js';
 import { kindOf, isNotFound, reasonOf, RunError } from '../terminal/cli-error.js';
 
 /** A file of a data set, read. `path` and `remedy` are for errors. */
@@ -60,21 +61,11 @@ function shortened(sha256: string): string {
 
 async function read(file: ExpectedFile): Promise<Buffer> {
   try {
-    await refuseSpecial(file);
+    await checkRegular(file.path, file.maxBytes ?? MAX_BYTES);
     return await readFile(file.path);
   } catch (error) {
     const reason = isNotFound(error) ? "it doesn't exist" : reasonOf(error);
     throw new RunError(`${file.path} can't be read: ${reason}.`, file.remedy, { cause: error });
-  }
-}
-
-/** A pipe would wait for a writer, and a device may have no end. */
-async function refuseSpecial({ path, maxBytes = MAX_BYTES }: ExpectedFile): Promise<void> {
-  const found = await stat(path);
-  if (found.isDirectory()) throw new Error('it is a folder, not a file');
-  if (!found.isFile()) throw new Error('it is a pipe or a device, not a regular file');
-  if (found.size > maxBytes) {
-    throw new Error(`it has ${formatBytes(found.size)}, more than ${formatBytes(maxBytes)}`);
   }
 }
 

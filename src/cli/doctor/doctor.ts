@@ -17,6 +17,7 @@ import {
   type DoctorReport,
   type EngineReport,
 } from './report.js';
+import { print, say } from '../terminal/print.js';
 
 export interface DoctorRequest {
   readonly json: boolean;
@@ -28,20 +29,18 @@ export interface DoctorRequest {
 export async function doctor({ json, timeout }: DoctorRequest, version: string): Promise<number> {
   const interrupt = listenForInterrupt();
   try {
-    if (process.stderr.isTTY) process.stderr.write('Trying engines and copies, some seconds …\n');
+    if (process.stderr.isTTY) say('Trying engines and copies, some seconds …');
     const report = await examine({
       probe: probeStarter(1000 * timeout, interrupt.signal),
       slowlane: version,
       node: process.versions.node,
       system: `${process.platform} ${process.arch}`,
     });
-    console.log(
-      json ? JSON.stringify(report, null, 2) : doctorText(report, process.stdout.columns),
-    );
+    print(json ? JSON.stringify(report, null, 2) : doctorText(report, process.stdout.columns));
     return report.trains ? 0 : EXIT.failed;
   } catch (error) {
     if (!(error instanceof Interrupted)) throw error;
-    process.stderr.write(`slowlane: ${error.message}\n`);
+    say(`slowlane: ${error.message}`);
     return error.exitCode;
   } finally {
     interrupt.release();

@@ -1,7 +1,7 @@
 // `--live`: serves the report of a run while it goes on, only on this machine, to whoever has the address.
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 
 import { endedState, LIVE_POLICY, renderLivePage, runningState } from '../../report/report.js';
 import type { RunRecord } from '../../records/run-record.js';
@@ -31,14 +31,15 @@ const LOOPBACK = '127.0.0.1';
 /** A page reads its last state in less time. A page that does not read is not waited for. */
 const LONGEST_END_MS = 500;
 
-/** Idle connections are closed, so that they cannot use up MOST_CONNECTIONS. */
+/** Idle connections are closed. */
 const IMPATIENT = {
   headersTimeout: 20_000,
   requestTimeout: 20_000,
   connectionsCheckingInterval: 5000,
 } as const;
 
-const MOST_CONNECTIONS = 64;
+/** Connections that have not shown the token. A new one takes the place of the oldest, so nobody can hold them all. */
+const MOST_STRANGERS = 64;
 
 const HEADERS = {
   'Cache-Control': 'no-store',
@@ -56,8 +57,10 @@ export async function startLivePage({ port, record, warn }: LiveOptions): Promis
     close();
   };
   const streams = new LiveStreams(() => runningState(record()), fail);
+  const strangers = new Set<Socket>(); // oldest first
   const answer = (request: IncomingMessage, response: ServerResponse): void => {
     const place = placeOf(request, token);
+    if (place !== null) strangers.delete(request.socket);
     if (place === null) refuse(response);
     else if (place === 'events') {
       const { state } = streams; // before the headers: it may throw
@@ -85,9 +88,14 @@ export async function startLivePage({ port, record, warn }: LiveOptions): Promis
     server.close();
     server.closeAllConnections();
   };
-  server.maxConnections = MOST_CONNECTIONS;
   server.unref(); // the run alone keeps the process
-  server.on('connection', (socket) => socket.unref());
+  server.on('connection', (socket) => {
+    socket.unref();
+    socket.once('close', () => strangers.delete(socket));
+    strangers.add(socket);
+    const [oldest] = strangers;
+    if (strangers.size > MOST_STRANGERS) oldest?.destroy();
+  });
   await listen(server, port);
   server.on('error', fail);
   return {

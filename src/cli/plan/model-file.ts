@@ -1,18 +1,21 @@
 // A LayersModel from its model.json: shapes alone, so that a model of any size is read in a moment.
 
-import { readFile } from 'node:fs/promises';
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
 import '@tensorflow/tfjs-backend-cpu';
 import type { PlannableModel } from '../../plan/model.js';
+import { unconnected } from './layer-graph.js';
 import { isNotFound, reasonOf, UsageError } from '../terminal/cli-error.js';
+import { readText } from '../terminal/given-file.js';
 
 /** @throws UsageError if there is no LayersModel in it. The weights of the file are not read. */
 export async function readModelFile(path: string): Promise<PlannableModel> {
-  const topology = topologyOf(path, await readText(path));
+  const topology = topologyOf(path, await textOf(path));
   // On Node the cpu backend would advertise tfjs-node when it is first used.
   tf.env().set('IS_NODE', false);
   await tf.setBackend('cpu');
+  const problem = unconnected(topology);
+  if (problem !== null) throw new UsageError(`--model ${path} holds no model: ${problem}.`);
   try {
     return await tfl.loadLayersModel({
       load: () => Promise.resolve({ modelTopology: withZeros(topology) as object }),
@@ -24,9 +27,9 @@ export async function readModelFile(path: string): Promise<PlannableModel> {
   }
 }
 
-async function readText(path: string): Promise<string> {
+async function textOf(path: string): Promise<string> {
   try {
-    return await readFile(path, 'utf8');
+    return await readText(path);
   } catch (error) {
     const reason = isNotFound(error) ? "doesn't exist" : `can't be read: ${reasonOf(error)}`;
     throw new UsageError(`--model ${path} ${reason}. Give the path of a model.json.`, {

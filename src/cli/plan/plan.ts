@@ -8,13 +8,12 @@ import { plan, type PlanOptions } from '../../plan/plan.js';
 import { EXIT, reasonOf, UsageError } from '../terminal/cli-error.js';
 import type { PlanRequest } from './command.js';
 import { planText } from './text.js';
+import { print } from '../terminal/print.js';
 
 /** Prints the plan. Resolves to the exit code. */
 export async function printPlan(request: PlanRequest): Promise<number> {
   const made = planOf(await optionsOf(request));
-  console.log(
-    request.json ? JSON.stringify(made, null, 2) : planText(made, process.stdout.columns),
-  );
+  print(request.json ? JSON.stringify(made, null, 2) : planText(made, process.stdout.columns));
   return made.pick === null ? EXIT.failed : 0;
 }
 

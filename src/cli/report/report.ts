@@ -1,6 +1,6 @@
 // Reads records of runs and writes one page of them.
 
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { NamedRun } from '../../report/data.js';
 import { RUNNING, type RunRecord } from '../../records/run-record.js';
@@ -8,9 +8,11 @@ import { readRunRecord } from '../../records/read-record.js';
 import { recipeOf } from '../../report/parts.js';
 import { isReport, renderReport } from '../../report/report.js';
 import { isNotFound, reasonOf, RunError } from '../terminal/cli-error.js';
+import { readText } from '../terminal/given-file.js';
 import { ownerOf } from '../terminal/folder-lock.js';
 import { replaceFile } from '../terminal/own-file.js';
 import type { ReportRequest } from './command.js';
+import { print } from '../terminal/print.js';
 
 /** Resolves to the exit code. */
 export async function writeReport({ runs, output }: ReportRequest): Promise<number> {
@@ -28,14 +30,14 @@ export async function writeReport({ runs, output }: ReportRequest): Promise<numb
     },
     page,
   );
-  console.log(`Report  ${output}`);
+  print(`Report  ${output}`);
   return 0;
 }
 
 async function readRun(given: string): Promise<{ path: string; named: NamedRun }> {
   const path = await fileOf(given);
   try {
-    const record = await withEnd(readRunRecord(await readFile(path, 'utf8')), path);
+    const record = await withEnd(readRunRecord(await readText(path)), path);
     return { path, named: { name: nameOf(path), record } };
   } catch (error) {
     const reason = isNotFound(error) ? "it doesn't exist" : reasonOf(error).replace(/\.$/, '');

@@ -2,6 +2,7 @@
 // Without listeners each of them would end the process with a stack trace and without a record.
 
 import { kindOf, EXIT, reasonOf } from './cli-error.js';
+import { say } from './print.js';
 
 /** The reader has closed the pipe, which is no failure. */
 const CLOSED_BY_READER = 'EPIPE';
@@ -11,7 +12,7 @@ export function outliveReaders(): void {
   onFirstError(process.stderr, () => {}); // there is no place left to report it
   onFirstError(process.stdout, (error) => {
     if (kindOf(error) === CLOSED_BY_READER) return;
-    console.error(`slowlane: stdout: ${reasonOf(error)}.`);
+    say(`slowlane: stdout: ${reasonOf(error)}.`);
     process.once('exit', () => {
       process.exitCode ||= EXIT.failed; // at the exit, because the exit code of the run counts first
     });

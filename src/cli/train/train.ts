@@ -21,6 +21,7 @@ import { openTensorBoard, type TensorBoard } from '../tensorboard/sink.js';
 import type { TrainOptions } from './options.js';
 import { makeTrainer } from './trainer.js';
 import { newLoopState, type Run, runLoop } from './loop.js';
+import { print, say } from '../terminal/print.js';
 
 const EVALUATION_BATCH = 250;
 
@@ -38,10 +39,10 @@ interface Outlets {
 export async function train(options: TrainOptions, toolVersion: string): Promise<number> {
   const startedAt = new Date();
   const engine = await startEngine(options.engine, options.model, options.vram);
-  console.log(`Engine  ${engine.name}${engine.note === '' ? '' : ` (${engine.note})`}`);
+  print(`Engine  ${engine.name}${engine.note === '' ? '' : ` (${engine.note})`}`);
   const data = await loadData(options.data, options.dataDir, warn);
   const stepsPlanned = countSteps(options, data);
-  console.log(
+  print(
     `Data    ${data.name}: ${formatCount(data.trainCount)} to train on, ${formatCount(data.testCount)} to test`,
   );
   const output = await prepareOutput(options.out);
@@ -61,7 +62,7 @@ async function trainInto(output: Output, request: Request): Promise<number> {
   const { options, data } = request;
   const metered = options.timeline === true ? meter() : null; // before there are weights
   const model = makeModel(options.model, data, options.seed);
-  console.log(
+  print(
     `Model   ${model.description}: ${formatCount(countParameters(model))} parameters, ${formatBytes(4 * countParameters(model))}`,
   );
   try {
@@ -105,7 +106,7 @@ async function trainAndRecord(run: Run, outlets: Outlets): Promise<number> {
   } catch (error) {
     await writePartial(run, outlets, error);
     if (!(error instanceof Interrupted)) throw withRemedy(error);
-    console.error(`slowlane: ${error.message}`);
+    say(`slowlane: ${error.message}`);
     return error.exitCode;
   } finally {
     await events?.close();
@@ -115,9 +116,9 @@ async function trainAndRecord(run: Run, outlets: Outlets): Promise<number> {
   try {
     await leave(record, outlets);
   } finally {
-    console.log(summaryText(record, process.stdout.isTTY ? process.stdout.columns : undefined));
+    print(summaryText(record, process.stdout.isTTY ? process.stdout.columns : undefined));
   }
-  console.log(`Record  ${output.recordPath}\nReport  ${output.reportPath}`);
+  print(`Record  ${output.recordPath}\nReport  ${output.reportPath}`);
   return 0;
 }
 
@@ -126,7 +127,7 @@ async function writePartial(run: Run, outlets: Outlets, error: unknown): Promise
   const { output } = outlets;
   try {
     await leave(makeRecord(run, reasonOf(error)), outlets);
-    console.log(
+    print(
       `Partial record after ${formatCount(run.state.stepsDone)} steps: ${output.recordPath}, ${output.reportPath}`,
     );
   } catch (unwritten) {
@@ -171,7 +172,7 @@ async function trainWithProgress(
   } finally {
     progress.stop();
   }
-  console.log(
+  print(
     `Trained ${formatCount(state.stepsDone)} steps in ${formatMs(state.elapsedMs)}; testing on ${data.testNote}`,
   );
 }
@@ -220,14 +221,14 @@ async function openLivePage(run: Run): Promise<LivePage | null> {
     record: () => makeRecord(run, RUNNING),
     warn,
   });
-  console.log(`Live    ${live.url}`);
+  print(`Live    ${live.url}`);
   return live;
 }
 
 async function openEvents({ tensorboard }: TrainOptions): Promise<TensorBoard | null> {
   if (tensorboard === undefined) return null;
   const events = await openTensorBoard(tensorboard, warn);
-  console.log(`Events  ${events.path}`);
+  print(`Events  ${events.path}`);
   return events;
 }
 
@@ -255,5 +256,5 @@ function withRemedy(error: unknown): unknown {
 }
 
 function warn(message: string): void {
-  console.error(`warning: ${message}`);
+  say(`warning: ${message}`);
 }

@@ -126,15 +126,31 @@ export class DeviceErrors {
     return values;
   }
 
-  /** `wait`, but rejects with the named error if the device is lost meanwhile. */
+  /** `wait` for a mapping, but rejects with a GpuError, also if the device is lost meanwhile. */
   async orLost<T>(wait: Promise<T>): Promise<T> {
     try {
       return await Promise.race([wait, this.lost]);
     } catch (error) {
-      // A loss rejects what waits before it is announced itself.
-      await this.settled();
-      throw error;
+      throw await this.named(error);
     }
+  }
+
+  /** The GpuError for the rejection of a `mapAsync`, which does not say why. */
+  async named(error: unknown): Promise<GpuError> {
+    if (error instanceof GpuError) return error;
+    try {
+      // What refused it is announced after it: a loss, or an error in its scope.
+      await this.settled();
+    } catch (known) {
+      if (known instanceof GpuError) return known;
+    }
+    const said = error instanceof Error ? error.message : String(error);
+    return new GpuError(
+      'internal',
+      `The GPU driver failed to give a buffer back to the host. Compute what was in it again. The device said: ${said}`,
+      {},
+      { cause: error },
+    );
   }
 
   #open(): void {

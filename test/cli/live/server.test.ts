@@ -1,6 +1,6 @@
 // The server behind `--live`: whom it answers, what it sends, how it ends. Seconds are made by the test.
 
-import { EventEmitter } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { connect } from 'node:net';
 import { networkInterfaces } from 'node:os';
@@ -112,6 +112,19 @@ describe('whom it answers', () => {
       });
       expect([host, code]).not.toEqual([host, 'connected']);
     }
+  });
+
+  test('at once, even while 200 connections say nothing', async () => {
+    const { port } = new URL(page.url);
+    const stream = await listenTo(page.url); // it stays, whoever comes
+    const silent = Array.from({ length: 200 }, () => connect(Number(port), '127.0.0.1'));
+    for (const socket of silent) socket.on('error', () => {});
+    await Promise.all(silent.slice(-1).map((socket) => once(socket, 'connect')));
+    expect((await ask(page.url)).status).toBe(200);
+    secondWith(4);
+    await stream.received(2);
+    for (const socket of silent) socket.destroy();
+    stream.close();
   });
 
   test('each run has a token of its own, of 192 bits', async () => {

@@ -1,5 +1,6 @@
 // `slowlane plan`, as a process.
 
+import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
@@ -56,6 +57,28 @@ describe('a plan', () => {
     expect(stdout).toContain('Nothing fits.');
     expect(stdout).toContain('1.23 GiB of VRAM');
     expect(stdout).toContain('momentum, a rule with one slot a weight (3.93 GiB of VRAM)');
+  });
+
+  test('a model.json whose layers feed each other is refused, and so is a pipe', async () => {
+    const layer = (name: string, from: string) => ({
+      name,
+      class_name: 'Dense',
+      config: { name, units: 2 },
+      inbound_nodes: [[[from, 0, 0, {}]]],
+    });
+    const config = {
+      name: 'm',
+      layers: [layer('a', 'b'), layer('b', 'a')],
+      input_layers: [['a', 0, 0]],
+      output_layers: [['b', 0, 0]],
+    };
+    const path = join(temporaryFolder(), 'model.json');
+    writeFileSync(path, JSON.stringify({ modelTopology: { class_name: 'Model', config } }));
+    const cyclic = await run(`--model ${path} --vram 4GiB`);
+    expectRefusal(cyclic, path, "the inputs of 'a', 'b' never come");
+    execFileSync('mkfifo', [`${path}.pipe`]);
+    const pipe = await run(`--model ${path}.pipe --vram 4GiB`);
+    expectRefusal(pipe, `${path}.pipe`, 'it is a pipe or a device, not a regular file');
   });
 
   test('a model.json: activations and the largest batch, whatever its initial values', async () => {

@@ -1,5 +1,6 @@
 // `slowlane report` as a process: one page of several records, and what is no record.
 
+import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -35,6 +36,12 @@ test('what is no record, is not there, or is in the way: exit code 1, nothing wr
   expect(refused.code).toBe(1);
   const missing = await slowlane(['report', join(folder, 'none'), '-o', page]);
   expect(missing.stderr).toContain("none can't be shown: it doesn't exist");
+  execFileSync('mkfifo', [join(folder, 'pipe')]);
+  const pipe = await slowlane(['report', join(folder, 'pipe'), '-o', page]);
+  expect(pipe.stderr).toContain(
+    "pipe can't be shown: it is a pipe or a device, not a regular file",
+  );
+  expect(pipe.code).toBe(1);
   expect(existsSync(page)).toBe(false);
   writeFileSync(mine, 'mine');
   const record = join(folder, 'run.json');

@@ -1,7 +1,6 @@
 // Maps pairs again that the device has finished with, and copies each download to its upload buffer on the host.
 
 import type { DeviceErrors } from '../device-errors.js';
-import { GpuError } from '../gpu-error.js';
 import type { MappedPair } from './mapped-pair.js';
 import { pause, Slices } from './slices.js';
 
@@ -99,7 +98,11 @@ export class Readback<P extends MappedPair> {
 
   async #copyBack({ pieces, submitted, downloads }: HandedOver<P>): Promise<void> {
     // All at once, so that each is there as soon as the device is done with it.
-    const returns = pieces.map((piece) => piece.map());
+    const returns = pieces.map((piece) =>
+      piece.map().catch(async (error: unknown) => {
+        throw await this.#errors.named(error);
+      }),
+    );
     void Promise.allSettled(returns);
     let failure: unknown = null;
     await submitted.catch((error: unknown) => (failure = error));
@@ -115,17 +118,6 @@ export class Readback<P extends MappedPair> {
       }
     }
     if (this.#isStopped) return;
-    if (failure !== null) throw await this.#named(failure);
-  }
-
-  /** A mapping that is refused does not say why; a loss of the device is announced after it. */
-  async #named(failure: unknown): Promise<unknown> {
-    if (failure instanceof GpuError) return failure;
-    try {
-      await this.#errors.settled();
-    } catch (named) {
-      return named;
-    }
-    return failure;
+    if (failure !== null) throw failure;
   }
 }
