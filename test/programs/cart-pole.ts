@@ -47,7 +47,7 @@ export async function train() {
   // was: const optimizer = tf.train.sgd(4);
   const optimizer = lookahead(sgd({ learningRate: 4 }));
   const losses: number[] = [];
-  for (let round = 0; round < 24; round++) {
+  for (let round = 0; round < 18; round++) {
     const games = Array.from({ length: GAMES }, () => play(policy));
     const actions = games.flat();
     const mean = actions.reduce((sum, { actionsLeft }) => sum + actionsLeft, 0) / actions.length;

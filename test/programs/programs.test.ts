@@ -14,6 +14,8 @@ interface Run {
   readonly losses: number[];
   readonly weights: number[][];
   readonly text: string | undefined;
+  /** That are left of it: its weights, its data, and the state of its optimizer. */
+  readonly tensors: number;
 }
 
 beforeAll(() => tf.setBackend('cpu'));
@@ -31,9 +33,11 @@ const valuesOf = (weights: tf.Tensor[]) => weights.map((weight) => [...weight.da
 
 async function run({ train }: Program): Promise<Run> {
   tf.disposeVariables(); // of the previous run
+  const { numTensors } = tf.memory();
   seed();
   const { losses, weights, text } = await train();
-  return { losses, weights: valuesOf(weights), text };
+  const tensors = tf.memory().numTensors - numTensors;
+  return { losses, weights: valuesOf(weights), text, tensors };
 }
 
 async function standIn(name: string, as: typeof mode): Promise<Run> {
@@ -76,6 +80,7 @@ describe.each(programs)('%s', (name) => {
     expectClose(kept.losses, theirs.losses);
     expectClose(kept.weights.flat(), theirs.weights.flat());
     expect(kept.text).toBe(theirs.text);
+    expect(kept.tensors).toBeLessThanOrEqual(theirs.tensors);
   });
 
   test('with released gradients it gives the same bits as with gradients that are kept', async () => {
@@ -99,6 +104,7 @@ describe.each(programs)('%s', (name) => {
     expect(plain).toEqual(trained);
     expect(trained.weights.flat().every(Number.isFinite)).toBe(true);
     expect(trained.weights).not.toEqual(kept.weights);
+    expect(trained.tensors).toBe(kept.tensors);
   });
 
   test('Lookahead took at most five lines, and without them nothing of slowlane is left', () => {
