@@ -84,6 +84,16 @@ export class CallGuard {
     }
   }
 
+  /** Inside a step: runs `work`. If it throws, the state is failed until a turn goes on with `rest` or replaces it. */
+  attemptAtOnce(work: () => void, rest: () => Promise<void>): void {
+    try {
+      work();
+    } catch (cause) {
+      this.#state = { at: 'failed', cause, rest };
+      throw cause;
+    }
+  }
+
   /** Runs `fn` inside a swap: a new one, or the one that is on. `swap` resolves to what undoes it. */
   async swapped<T>(
     call: string,

@@ -13,7 +13,7 @@ import { isAdaptive } from './step-size.js';
  * @throws SlowlaneError UNSUPPORTED_INNER.
  */
 export function checkInner(inner: InnerOptimizer, settings: LookaheadSettings): void {
-  const { innerState, slowStepSize, overrides, vramBudget, nonFinite } = settings;
+  const { innerState, slowStepSize, overrides, vramBudget, nonFinite, sync } = settings;
   const name = inner.optimizer.getClassName();
   const plannable = inner.plannable?.();
   const needsMoment = isAdaptive(slowStepSize) && !slowStepSize.curvature;
@@ -43,6 +43,17 @@ export function checkInner(inner: InnerOptimizer, settings: LookaheadSettings): 
         !inner.resetsByWeight &&
         overrides.some(({ exclude }) => exclude === true),
       `innerState 'reset' with excluded weights needs an inner optimizer that can reset by weight, which ${name} cannot. Use one of slowlane's own optimizers.`,
+    ],
+    [
+      sync === 'inline' && isAdaptive(slowStepSize),
+      `sync 'inline' cannot be used with adaptive(), which has to wait for the device. Use a number or a schedule, or leave sync out.`,
+    ],
+    [
+      // Those of TensorFlow.js give their state only to those who wait.
+      sync === 'inline' &&
+        !inner.resetsByWeight &&
+        (innerState !== 'maintain' || nonFinite === 'restore'),
+      `sync 'inline' with innerState '${innerState}' and nonFinite '${nonFinite}' needs an inner optimizer whose state can be reached without waiting, which ${name}'s cannot. Use innerState 'maintain' with nonFinite 'throw' or 'skip', or one of slowlane's own optimizers.`,
     ],
     [
       needsMoment && inner.hidesState === true,

@@ -1,7 +1,7 @@
 // What a Lookahead knows between its syncs: the weights with their slow values, where in the cycle it is, and what
 // the next sync needs. Moves nothing.
 
-import type * as tf from '@tensorflow/tfjs-core';
+import * as tf from '@tensorflow/tfjs-core';
 
 import { SlowlaneError } from '../checks/errors.js';
 import { checkAllMatch } from '../checks/overrides.js';
@@ -89,6 +89,13 @@ export class CycleState {
   stepping(call: string, weights: readonly tf.Variable[]): void {
     this.notice(call); // the loss may have changed weights
     this.add(weights);
+    if (this.#settings.sync === 'inline' && this.#tracking.store.atOnce === null) {
+      throw new SlowlaneError(
+        'UNSUPPORTED',
+        `sync: 'inline' needs a backend that can be read without waiting, cpu or wasm; the backend is '${tf.getBackend()}'. Leave sync out, and pass callbacks: optimizer.callbacks() to model.fit(), or take steps with await optimizer.step().`,
+        { backend: tf.getBackend() },
+      );
+    }
     this.#tracking.take(this.cycle.steps);
     this.#tracking.stepping(weights);
     this.#isStepping = true;

@@ -171,14 +171,16 @@ export class Lookahead extends StrictOptimizer {
 
   /**
    * One inner step, at once. The step that ends a cycle leaves a sync due: await `sync()` before the next step, as `step()`
-   * and `callbacks()` do.
+   * and `callbacks()` do. With `sync: 'inline'` it does the sync itself.
    *
    * @param f Gives the loss, a scalar.
    * @param returnCost Return the loss (the caller disposes it) instead of null.
    * @param varList The weights to train. Default: all trainable variables.
    * @throws TypeError or RangeError for a wrong argument, or a schedule that gives a wrong number.
    * @throws SlowlaneError SYNC_DUE, SYNC_RUNNING, INSIDE_SLOW_WEIGHTS, SYNC_FAILED or DISPOSED if no step may be taken now;
-   * WEIGHTS_REPLACED if something else has changed weights, which then stay as they are; OVER_BUDGET or UNSUPPORTED_INNER if no plan can be made; the errors of the inner optimizer.
+   * WEIGHTS_REPLACED if something else has changed weights, which then stay as they are; OVER_BUDGET or
+   * UNSUPPORTED_INNER if no plan can be made; with `sync: 'inline'` UNSUPPORTED if the backend cannot do that, and NON_FINITE; the
+   * errors of the inner optimizer.
    */
   override minimize(
     f: () => tf.Scalar,
@@ -235,6 +237,7 @@ export class Lookahead extends StrictOptimizer {
       this.#state.endStep();
     }
     this.#state.stepped();
+    this.#sync.syncAtOnce();
   }
 
   /** True between the micro-batches of a step. */
@@ -245,11 +248,14 @@ export class Lookahead extends StrictOptimizer {
   /**
    * With `accumulate`: takes the step of the micro-batches so far, as if the gradients of the missing ones were 0.
    * @returns False if there were none.
+   * @throws TypeError or RangeError if a schedule gives a wrong number.
    * @throws SlowlaneError those of `minimize`; NO_GRADIENT with `adaptive()` if the step would end a cycle.
    */
   completeStep(): boolean {
     this.#assertCanStep('completeStep');
-    return this.#state.completeStep();
+    const isTaken = this.#state.completeStep();
+    this.#sync.syncAtOnce();
+    return isTaken;
   }
 
   /**
@@ -514,6 +520,7 @@ export class Lookahead extends StrictOptimizer {
     this.#state.stepped();
     try {
       this.#state.keepGradientsIfNeeded(() => this.#inner.optimizer.computeGradients(f, varList));
+      this.#sync.syncAtOnce();
     } catch (cause) {
       cost?.dispose();
       throw cause;

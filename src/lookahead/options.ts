@@ -18,6 +18,7 @@ import {
 const INNER_STATES = ['maintain', 'interpolate', 'reset'] as const;
 const NON_FINITE = ['throw', 'skip', 'restore'] as const;
 const REPLACED = ['throw', 'resync', 'ignore'] as const;
+const SYNCS = ['awaited', 'inline'] as const;
 const MIB = 2 ** 20;
 
 /** What becomes of the inner optimizer's state at a sync. */
@@ -28,6 +29,9 @@ export type NonFinitePolicy = (typeof NON_FINITE)[number];
 
 /** What happens when something else has changed a weight in mid-training. */
 export type ReplacedPolicy = (typeof REPLACED)[number];
+
+/** Who does a sync. */
+export type SyncPolicy = (typeof SYNCS)[number];
 
 /** Options of `lookahead()`. */
 export interface LookaheadOptions {
@@ -47,6 +51,11 @@ export interface LookaheadOptions {
    * `'restore'`: fast := slow, and the inner state starts afresh.
    */
   nonFinite?: NonFinitePolicy;
+  /**
+   * `'awaited'` (default): a sync is done where it can be awaited. `'inline'`: by the step that ends a cycle, on the
+   * caller's thread, with the same bits. For loops that can neither await nor pass callbacks, on the cpu and wasm backends.
+   */
+  sync?: SyncPolicy;
   /**
    * When something else has changed trainable weights since our last write (`model.setWeights`, `loadWeights`, `assign`,
    * another optimizer). `'throw'` (default): the next call throws WEIGHTS_REPLACED. `'resync'`: slow := fast for these
@@ -111,6 +120,7 @@ const OPTIONS = {
   innerState: option<InnerState>('maintain', choice(INNER_STATES)),
   slow: option<SlowFormat | null>(null, choice(SLOW_FORMATS)),
   nonFinite: option<NonFinitePolicy>('throw', choice(NON_FINITE)),
+  sync: option<SyncPolicy>('awaited', choice(SYNCS)),
   replaced: option<ReplacedPolicy>('throw', choice(REPLACED)),
   overrides: option([], checkWeightOverrides, { save: overridesConfig, load: overridesFrom }),
   workers: option<number | null>(null, number({ min: 0, max: 256, whole: true })),

@@ -76,6 +76,15 @@ export class StepSizes {
     const adapted = isAdapting
       ? await this.#adapt(this.#default as AdaptiveStepSize, due, store)
       : NaN;
+    return this.decided(due, syncIndex, adapted);
+  }
+
+  /** The same where `adaptive()` has decided, or has nothing to decide. */
+  decided(
+    due: readonly Tracked[],
+    syncIndex: number,
+    adapted: number,
+  ): ReadonlyMap<Tracked, number> {
     // A schedule may be a function with a memory: it is asked once for all weights.
     const asked = new Map<StepSizeSchedule, number>();
     const scheduled = (schedule: StepSizeSchedule): number => {

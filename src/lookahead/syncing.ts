@@ -9,6 +9,7 @@ import { SlowlaneError } from '../checks/errors.js';
 import { currentDevice } from '../engines/current-device.js';
 import { firstNonFinite } from '../engines/finite.js';
 import type { InnerOptimizer } from '../optimizers/inner-optimizer.js';
+import type { Blending } from '../slow/slow-store.js';
 import type { Blender } from '../sync/blender.js';
 import { StoreByPlace } from '../sync/store-by-place.js';
 import { isGone } from '../tfjs/variables.js';
@@ -63,6 +64,12 @@ export class Syncing {
   /** Syncs in mid-cycle, if a step was taken since the last sync. */
   async syncEarly(): Promise<void> {
     if (this.state.cycle.hasMoved) await this.#clock.timeSync(() => this.#sync());
+  }
+
+  /** With sync: 'inline', after a step: does the sync that it has made due. */
+  syncAtOnce(): void {
+    if (this.#settings.sync !== 'inline' || !this.state.cycle.isDue) return;
+    this.#clock.timeAtOnce(() => this.#syncAtOnce());
   }
 
   /** Slow := fast, and a new cycle. */
@@ -191,20 +198,49 @@ export class Syncing {
     const due = tracking.movable();
     // Everything that can refuse the sync comes first: until the weights are moved, nothing has changed.
     if (!(await this.#clock.time('check', () => this.#mayBlend(due)))) return;
-    const byWeight = await stepSizes.of(due, store, cycle.syncs);
-    const stepSizeOf = (tracked: Tracked) => byWeight.get(tracked) ?? null;
-    const blending = store.blend({ stepSizeOf, round: cycle.steps });
+    const blending = this.#blendingOf(await stepSizes.of(due, store, cycle.syncs));
     const weights = due.filter(isWeight).map(({ weight }) => weight);
     this.state.assertUntouched(weights);
-    await this.#guard.attempt(async () => {
-      this.state.assertUntouched(weights); // before what is left of it, too
-      const bytesMoved = await this.#writing(weights, () => blending.run());
-      if (this.#settings.innerState === 'reset') {
-        await this.#inner.reset(this.#inner.resetsByWeight ? weights : undefined);
+    await this.#guard.attempt(() => this.#finishSync(blending, weights));
+  }
+
+  /** What `#sync` does, without waiting, and the same bits. */
+  #syncAtOnce(): void {
+    const { tracking, stepSizes, cycle } = this.state;
+    this.state.warnOfOverrides();
+    tracking.addSlotsAtOnce();
+    const due = tracking.movable();
+    const bad = tracking.store.atOnce?.inspect(due)?.variable.name;
+    if (bad !== undefined) return this.#skipAtOnce(bad);
+    const blending = this.#blendingOf(stepSizes.decided(due, cycle.syncs, NaN));
+    const weights = due.filter(isWeight).map(({ weight }) => weight);
+    const blend = () => {
+      try {
+        this.#bytesMoved += blending.runAtOnce?.() ?? 0;
+      } finally {
+        tracking.wrote(weights);
       }
-      this.#bytesMoved += bytesMoved;
+      if (this.#settings.innerState === 'reset') void this.#inner.reset(weights);
       this.state.synced(weights);
-    });
+    };
+    this.#guard.attemptAtOnce(blend, () => this.#finishSync(blending, weights));
+  }
+
+  #blendingOf(byWeight: ReadonlyMap<Tracked, number>): Blending {
+    const { tracking, cycle } = this.state;
+    const stepSizeOf = (tracked: Tracked) => byWeight.get(tracked) ?? null;
+    return tracking.store.blend({ stepSizeOf, round: cycle.steps });
+  }
+
+  /** Blends `weights`, or what is left of them. */
+  async #finishSync(blending: Blending, weights: readonly tf.Variable[]): Promise<void> {
+    this.state.assertUntouched(weights);
+    const bytesMoved = await this.#writing(weights, () => blending.run());
+    if (this.#settings.innerState === 'reset') {
+      await this.#inner.reset(this.#inner.resetsByWeight ? weights : undefined);
+    }
+    this.#bytesMoved += bytesMoved;
+    this.state.synced(weights);
   }
 
   async #restore(items: readonly Tracked[]): Promise<void> {
@@ -226,26 +262,50 @@ export class Syncing {
 
   /** False if the policy for non-finite weights has dealt with this sync. */
   async #mayBlend(due: readonly Tracked[]): Promise<boolean> {
-    const { tracking, stepSizes, cycle } = this.state;
+    const { tracking, stepSizes } = this.state;
     const bad =
       (await tracking.store.inspect(due))?.variable.name ?? (await stepSizes.nonFiniteGradient());
     if (bad === undefined) return true;
-    const policy = this.#settings.nonFinite;
-    if (policy === 'throw') {
-      throw nonFinite(
-        bad,
-        cycle.steps,
-        "The slow weights are as they were: discard() goes back to them, a smaller learning rate may help, and nonFinite: 'restore' or 'skip' does without this error",
-      );
-    }
-    this.#skipped++;
-    if (policy === 'skip') {
+    if (this.#policyFor(bad) === 'skip') {
       this.state.skipped();
       return false;
     }
     await this.restore();
     await this.#resetInner();
     return false;
+  }
+
+  /** The same as `#mayBlend` does with `bad`, without waiting. */
+  #skipAtOnce(bad: string): void {
+    if (this.#policyFor(bad) === 'skip') return this.state.skipped();
+    const { tracking, cycle } = this.state;
+    const due = new Set(tracking.movable());
+    const restore = () => {
+      try {
+        tracking.store.atOnce?.restore((item) => due.has(item));
+      } finally {
+        tracking.wrote();
+      }
+      this.state.restart();
+    };
+    this.#guard.attemptAtOnce(restore, () => this.restore());
+    void this.#inner.reset();
+    const slots = tracking.live((tracked) => !isWeight(tracked));
+    tracking.store.take(slots, cycle.steps);
+  }
+
+  /** @throws SlowlaneError NON_FINITE if the option says so. */
+  #policyFor(bad: string): 'skip' | 'restore' {
+    const { nonFinite: policy } = this.#settings;
+    if (policy === 'throw') {
+      throw nonFinite(
+        bad,
+        this.state.cycle.steps,
+        "The slow weights are as they were: discard() goes back to them, a smaller learning rate may help, and nonFinite: 'restore' or 'skip' does without this error",
+      );
+    }
+    this.#skipped++;
+    return policy;
   }
 
   /** A fresh inner state, for the slow values of its slots too. */

@@ -7,7 +7,7 @@ import { shareOnPurpose } from '../engine/shared-data.js';
 import { isGone } from '../tfjs/variables.js';
 import { KnownData } from './known-data.js';
 import type { LookaheadSettings, ReplacedPolicy } from './options.js';
-import type { InnerOptimizer } from '../optimizers/inner-optimizer.js';
+import type { InnerOptimizer, StateTensor } from '../optimizers/inner-optimizer.js';
 import { formatOf, type SlowStore, type Storable } from '../slow/slow-store.js';
 import type { SlowStepSize } from './step-size.js';
 import { assertAmong } from '../optimizers/state/owners.js';
@@ -190,10 +190,21 @@ export class Tracking {
 
   /** Tracks the slots that the inner optimizer has made by now (innerState: 'interpolate'). */
   async addSlots(): Promise<void> {
+    if (this.#settings.innerState === 'interpolate') this.#addSlots(await this.#inner.state());
+  }
+
+  /** The same, with one of our own inner optimizers. */
+  addSlotsAtOnce(): void {
     if (this.#settings.innerState !== 'interpolate') return;
+    const state = this.#inner.state();
+    if (state instanceof Promise) throw new Error('This state has to be awaited.');
+    this.#addSlots(state);
+  }
+
+  #addSlots(state: readonly StateTensor[]): void {
     const counts = new Map<tf.Variable, number>();
     const added: { tracked: Tracked; initial: number }[] = [];
-    for (const { variable, weight, initial } of await this.#inner.state()) {
+    for (const { variable, weight, initial } of state) {
       const slot = counts.get(weight) ?? 0;
       counts.set(weight, slot + 1);
       const owner = this.#seen.get(weight);

@@ -43,6 +43,9 @@ export interface Blending {
    * go on after it failed; after it succeeded that changes nothing.
    */
   run(): Promise<number>;
+
+  /** The same without waiting, where the store has `atOnce`. */
+  runAtOnce?(): number;
 }
 
 /** A run of elements of one variable, with their slow values: a view that is valid until the next part, read-only. */
@@ -73,6 +76,12 @@ export interface StoreClock {
   time<T>(phase: StorePhase, work: () => T | Promise<T>): Promise<T>;
   /** Adds time that was measured elsewhere. */
   add(phase: StorePhase, elapsedMs: number): void;
+}
+
+/** The same as in `SlowStore`, done when it returns. */
+export interface StoreAtOnce<W> {
+  inspect(items: readonly W[]): W | null;
+  restore(isMeant: (item: W) => boolean): void;
 }
 
 /**
@@ -111,6 +120,9 @@ export interface SlowStore<W extends Storable> {
    * null. Where values outgrew the format, it makes room for them.
    */
   inspect(items: readonly W[]): Promise<W | null>;
+
+  /** What a sync needs of it besides, without waiting. null: this store has to wait. */
+  readonly atOnce: StoreAtOnce<W> | null;
 
   /** slow ← slow + α(fast − slow), fast ← slow, once `run` is called. */
   blend(options: BlendOptions<W>): Blending;

@@ -7,7 +7,7 @@
 // `run` may be called again after the device failed. It does not blend a chunk twice: it pushes the stored
 // result, which is rounded, so the fast weights lose what rounding took.
 
-import { beginChunk, type BlendRun } from '../../workers/blend.js';
+import { beginChunk, blendChunk, type BlendRun } from '../../workers/blend.js';
 import type { Device, DeviceWriter } from '../engine/device.js';
 import type { StoredChunk } from './chunk-memory.js';
 import type { Blender } from './blender.js';
@@ -52,6 +52,36 @@ export class Sync<W extends Storable> {
       await tools.clock.time('blend', () => Promise.all(passes));
     } finally {
       await Promise.allSettled(passes);
+    }
+  }
+
+  /** The same on this thread, for a device that answers at once: chunk by chunk, the same bits. */
+  runAtOnce(device: Device): void {
+    const writer = device.write();
+    for (const stored of this.#chunks) {
+      const { segment, length, parts } = stored;
+      const slot = segment.ring.acquireAtOnce();
+      try {
+        const staging = segment.staging(slot, length);
+        if (this.#blended.has(stored)) {
+          for (const part of parts) staging.set(segment.values(stored, part), part.offset);
+        } else {
+          for (const { item, start, offset, length: count } of parts) {
+            if (!this.#isMeant(item)) continue;
+            void device.pull(item.variable, start, staging.subarray(offset, offset + count));
+          }
+          const job = segment.job(stored, slot, this.#runs(stored), this.#options.round);
+          beginChunk(job);
+          blendChunk(job);
+          this.#blended.add(stored);
+        }
+        for (const { item, start, offset, length: count } of parts) {
+          if (!this.#isMeant(item)) continue;
+          void writer.push(item.variable, start, staging.subarray(offset, offset + count));
+        }
+      } finally {
+        segment.ring.release(slot);
+      }
     }
   }
 

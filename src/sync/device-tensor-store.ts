@@ -6,7 +6,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 
 import { shareOnPurpose } from '../engine/shared-data.js';
-import { firstNonFinite } from '../engines/finite.js';
+import { currentDevice } from '../engines/current-device.js';
+import { atOnce, awaited, nonFiniteIn, type Reading } from '../engines/finite.js';
 import { isGone } from '../tfjs/variables.js';
 import type {
   BlendOptions,
@@ -14,6 +15,7 @@ import type {
   SlowPart,
   SlowStore,
   Storable,
+  StoreAtOnce,
   StoreBytes,
   StoreClock,
 } from '../slow/slow-store.js';
@@ -58,14 +60,25 @@ export class DeviceTensorStore<W extends Storable> implements SlowStore<W> {
   }
 
   async restore(isMeant: (item: W) => boolean): Promise<void> {
+    this.#restore(isMeant);
+  }
+
+  #restore(isMeant: (item: W) => boolean): void {
     for (const [item, slow] of this.#slow) {
       if (!isGone(item.variable) && isMeant(item)) item.variable.assign(slow);
     }
   }
 
-  async inspect(items: readonly W[]): Promise<W | null> {
-    const bad = await firstNonFinite(items.map(({ variable }) => variable));
-    return items.find(({ variable }) => variable === bad) ?? null;
+  get atOnce(): StoreAtOnce<W> | null {
+    if (currentDevice().pullsAtOnce !== true) return null; // the check for NaN has to read
+    return {
+      inspect: (items) => atOnce(inspecting(items)),
+      restore: (isMeant) => this.#restore(isMeant),
+    };
+  }
+
+  inspect(items: readonly W[]): Promise<W | null> {
+    return awaited(inspecting(items));
   }
 
   blend({ stepSizeOf }: BlendOptions<W>): Blending {
@@ -79,7 +92,15 @@ export class DeviceTensorStore<W extends Storable> implements SlowStore<W> {
       }
       return 0;
     };
-    return { run };
+    const runAtOnce = (): number => {
+      for (const item of due) {
+        const stepSize = stepSizeOf(item);
+        if (stepSize !== null && !isGone(item.variable)) this.#blend(item, stepSize);
+        due.delete(item);
+      }
+      return 0;
+    };
+    return { run, runAtOnce };
   }
 
   async *parts(isMeant: (item: W) => boolean): AsyncGenerator<SlowPart<W>> {
@@ -129,4 +150,9 @@ export class DeviceTensorStore<W extends Storable> implements SlowStore<W> {
     this.#slow.get(item)?.dispose();
     this.#slow.set(item, shareOnPurpose(tf.keep(tensor)));
   }
+}
+
+function* inspecting<W extends Storable>(items: readonly W[]): Reading<W | null> {
+  const bad = yield* nonFiniteIn(items.map(({ variable }) => variable));
+  return items.find(({ variable }) => variable === bad) ?? null;
 }

@@ -8,7 +8,7 @@ import {
   largestIn,
   type ValueFormat,
 } from '../../workers/codecs/value-format.js';
-import { areWithin, firstNonFinite } from '../engines/finite.js';
+import { areWithin, atOnce, awaited, nonFiniteIn, type Reading } from '../engines/finite.js';
 import type { Part } from '../slow/layout.js';
 import { isGone } from '../tfjs/variables.js';
 import { currentDevice } from '../engines/current-device.js';
@@ -20,6 +20,7 @@ import {
   type SlowPart,
   type SlowStore,
   type Storable,
+  type StoreAtOnce,
   type StoreBytes,
   type StoreClock,
 } from '../slow/slow-store.js';
@@ -85,7 +86,7 @@ export class HostBlendStore<W extends Storable> implements SlowStore<W> {
       const tensor = source.get(item.variable);
       return tensor && !isGone(tensor) ? tensor : undefined;
     };
-    await this.#outgrowBeyond(this.#items(), given, largestIn);
+    await awaited(this.#outgrowBeyond(this.#items(), given, largestIn));
     for (const [chunk, part] of this.#store.places((item) => given(item) !== undefined)) {
       const { segment } = chunk;
       const tensor = given(part.item);
@@ -100,6 +101,20 @@ export class HostBlendStore<W extends Storable> implements SlowStore<W> {
     }
   }
 
+  get atOnce(): StoreAtOnce<W> | null {
+    const { pullsAtOnce, halves } = currentDevice();
+    if (pullsAtOnce !== true || halves !== undefined) return null;
+    return {
+      inspect: (items) => atOnce(this.#inspecting(items)),
+      restore: (isMeant) => {
+        const writer = currentDevice().write();
+        for (const { item, start, values } of this.parts(isMeant)) {
+          if (!isGone(item.variable)) void writer.push(item.variable, start, values);
+        }
+      },
+    };
+  }
+
   async restore(isMeant: (item: W) => boolean): Promise<void> {
     const writer = currentDevice().write();
     for (const { item, start, values } of this.parts(isMeant)) {
@@ -107,13 +122,17 @@ export class HostBlendStore<W extends Storable> implements SlowStore<W> {
     }
   }
 
-  async inspect(items: readonly W[]): Promise<W | null> {
-    const bad = await firstNonFinite(items.map(({ variable }) => variable));
+  inspect(items: readonly W[]): Promise<W | null> {
+    return awaited(this.#inspecting(items));
+  }
+
+  *#inspecting(items: readonly W[]): Reading<W | null> {
+    const bad = yield* nonFiniteIn(items.map(({ variable }) => variable));
     if (bad) return items.find(({ variable }) => variable === bad) ?? null;
     // What is finite has a place in every other format.
     const limitOf = (format: ValueFormat) =>
       largestIn(format) === LARGEST_HALF ? LARGEST_HALF : null;
-    await this.#outgrowBeyond(items, ({ variable }) => variable, limitOf);
+    yield* this.#outgrowBeyond(items, ({ variable }) => variable, limitOf);
     return null;
   }
 
@@ -136,6 +155,13 @@ export class HostBlendStore<W extends Storable> implements SlowStore<W> {
         await sync.run({ device: currentDevice(), blender, clock });
         await halfSync?.run(clock);
         bytes = FLOAT_BYTES * elementsOf(floats, isDue) + HALF_BYTES * elementsOf(halved, isDue);
+        return bytes;
+      },
+      runAtOnce: () => {
+        if (bytes === null) {
+          sync.runAtOnce(currentDevice());
+          bytes = FLOAT_BYTES * elementsOf(floats, isDue);
+        }
         return bytes;
       },
     };
@@ -192,11 +218,11 @@ export class HostBlendStore<W extends Storable> implements SlowStore<W> {
   }
 
   /** Keeps those of `items` in float32 that have a value beyond the limit of their format. */
-  async #outgrowBeyond(
+  *#outgrowBeyond(
     items: readonly W[],
     tensorOf: (item: W) => tf.Tensor | undefined,
     limitOf: (format: ValueFormat) => number | null,
-  ): Promise<void> {
+  ): Reading<void> {
     const byLimit = new Map<number, { item: W; tensor: tf.Tensor }[]>();
     for (const item of items) {
       const [tensor, format] = [tensorOf(item), formatOf(item)];
@@ -205,7 +231,7 @@ export class HostBlendStore<W extends Storable> implements SlowStore<W> {
       byLimit.set(limit, [...(byLimit.get(limit) ?? []), { item, tensor }]);
     }
     for (const [limit, those] of byLimit) {
-      const within = await areWithin(
+      const within = yield* areWithin(
         those.map(({ tensor }) => tensor),
         limit,
       );

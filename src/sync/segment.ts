@@ -35,6 +35,13 @@ class Ring {
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
+  /** While no other sync runs, all slots are free. */
+  acquireAtOnce(): number {
+    const slot = this.#free.pop();
+    if (slot === undefined) throw new Error('All staging slots are lent.');
+    return slot;
+  }
+
   release(slot: number): void {
     const next = this.#waiting.shift();
     if (next) next(slot);

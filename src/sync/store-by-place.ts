@@ -10,6 +10,7 @@ import type {
   SlowPart,
   SlowStore,
   Storable,
+  StoreAtOnce,
   StoreBytes,
 } from '../slow/slow-store.js';
 import { DeviceTensorStore } from './device-tensor-store.js';
@@ -85,9 +86,31 @@ export class StoreByPlace<W extends Storable> implements SlowStore<W> {
     return null;
   }
 
+  get atOnce(): StoreAtOnce<W> | null {
+    const stores = [...this.#stores].map(([place, { atOnce }]) => ({ place, atOnce }));
+    if (stores.some(({ atOnce }) => atOnce === null)) return null;
+    return {
+      inspect: (items) => {
+        for (const { place, atOnce } of stores) {
+          const bad = atOnce?.inspect(items.filter((item) => placeOf(item) === place)) ?? null;
+          if (bad !== null) return bad;
+        }
+        return null;
+      },
+      restore: (isMeant) => {
+        for (const { atOnce } of stores) atOnce?.restore(isMeant);
+      },
+    };
+  }
+
   blend(options: BlendOptions<W>): Blending {
     const blendings = this.#all.map((store) => store.blend(options));
     return {
+      runAtOnce: () => {
+        let bytes = 0;
+        for (const blending of blendings) bytes += blending.runAtOnce?.() ?? 0;
+        return bytes;
+      },
       run: async () => {
         let bytes = 0;
         for (const blending of blendings) bytes += await blending.run();

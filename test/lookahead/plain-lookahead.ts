@@ -30,11 +30,18 @@ export class PlainLookahead {
   readonly #tracked: Weight[] = [];
   readonly #period: number;
   readonly #policy: ReplacedPolicy;
+  readonly #isInline: boolean;
   #steps = 0;
   /** The step at which the cycle began. */
   #begin: number | null = null;
 
-  constructor(first: readonly number[], period: number, policy: ReplacedPolicy) {
+  constructor(
+    first: readonly number[],
+    period: number,
+    policy: ReplacedPolicy,
+    { isInline = false } = {},
+  ) {
+    this.#isInline = isInline;
     this.#period = period;
     this.#policy = policy;
     this.weights = first.map((fast) => ({
@@ -177,6 +184,7 @@ export class PlainLookahead {
       weight.hasStepped = true;
     }
     this.#steps++;
+    if (this.#isInline && this.isDue) this.#blend();
   }
 
   #blend(): void {

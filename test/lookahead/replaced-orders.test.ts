@@ -141,17 +141,25 @@ beforeAll(async () => {
   await tf.setBackend('cpu');
 });
 
-test.each(['throw', 'resync', 'ignore'] as const)(
-  'replaced: %s; every order of calls and changes gives the numbers and the errors of the plain model',
+test.each([
+  ['throw', 'awaited'],
+  ['resync', 'awaited'],
+  ['ignore', 'awaited'],
+  ['throw', 'inline'],
+  ['resync', 'inline'],
+] as const)(
+  'replaced: %s, sync: %s; every order of calls and changes gives the numbers and the errors of the plain model',
   { timeout: 20 * 60_000 },
-  async (replaced) => {
+  async (replaced, sync) => {
     const { numTensors } = tf.memory();
     await fc.assert(
       fc.asyncProperty(fc.array(action, { minLength: 1, maxLength: 14 }), async (actions) => {
         const x = FIRST.map((value) => tf.tidy(() => tf.variable(tf.tensor1d([value]))));
-        const options = { syncPeriod: SYNC_PERIOD, workers: 0, replaced } as const;
+        const options = { syncPeriod: SYNC_PERIOD, workers: 0, replaced, sync } as const;
         const optimizer = lookahead(sgd({ learningRate: 1 }), options);
-        const both = { x, optimizer, model: new PlainLookahead(FIRST, SYNC_PERIOD, replaced) };
+        const isInline = sync === 'inline';
+        const model = new PlainLookahead(FIRST, SYNC_PERIOD, replaced, { isInline });
+        const both = { x, optimizer, model };
         try {
           for (const each of actions) await run(both, each);
         } finally {
@@ -160,7 +168,7 @@ test.each(['throw', 'resync', 'ignore'] as const)(
         }
         expect(tf.memory().numTensors).toBe(numTensors);
       }),
-      { numRuns: Math.ceil(ORDERS / 3), seed: 16 },
+      { numRuns: Math.ceil(ORDERS / 5), seed: 16 },
     );
   },
 );

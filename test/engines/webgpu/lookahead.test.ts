@@ -107,4 +107,16 @@ describeWebGPU(() => {
       optimizer.dispose();
     }
   });
+
+  test('sync: inline says what this backend cannot do, and the weights stay as they are', async () => {
+    await start();
+    for (const slow of ['host:f32', 'device:f32'] as const) {
+      const w = tf.tidy(() => tf.variable(tf.ones([3])));
+      const optimizer = lookahead(sgd({ learningRate: 1 }), { slow, sync: 'inline' });
+      const refused = { code: 'UNSUPPORTED', message: expect.stringMatching(/cpu or wasm/) };
+      await expect(optimizer.step(() => halfSquare(w), false, [w])).rejects.toMatchObject(refused);
+      expect(() => optimizer.minimize(() => halfSquare(w), false, [w])).toThrow(/callbacks\(\)/);
+      expect(await read(w)).toEqual([1, 1, 1]);
+    }
+  });
 });

@@ -133,6 +133,9 @@ export class DeviceBlendStore<W extends Storable> implements SlowStore<W> {
     this.#readback.clearFailure();
   }
 
+  /** The readback of an earlier sync, and the look for NaN, have to wait for the device. */
+  readonly atOnce = null;
+
   async inspect(items: readonly W[]): Promise<W | null> {
     await this.ready();
     this.#checkBackend();
