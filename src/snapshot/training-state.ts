@@ -80,6 +80,7 @@ export async function saveTraining(
     );
   }
   const pack = async (state: NamedTensor[]): Promise<Uint8Array> => {
+    if (state.some(({ tensor }) => isGone(tensor))) throw changed();
     const weights = variables.map((tensor) => ({ name: tensor.name, tensor }));
     const read = await readUnchanged([...weights, ...state]);
     return packFile({
