@@ -3,7 +3,7 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
-import { adam, type Lookahead, lookahead } from 'slowlane';
+import { adam, type Lookahead, lookahead, plan } from 'slowlane';
 import { describe, expect, test } from 'vitest';
 
 import { noise } from '../../engines.js';
@@ -50,9 +50,7 @@ const CALLS: Record<string, TakeStep> = {
     model.fit(x, y, { batchSize: BATCH, verbose: 0, callbacks: optimizer.callbacks() }),
 };
 
-async function peaks(takeStep: TakeStep, make: () => Lookahead): Promise<number[]> {
-  const engine = await start();
-  const count = new BufferCount(engine.backend.device).withoutHostBuffers(engine.backend);
+function makeModel(): tfl.Sequential {
   const layers = Array.from({ length: LAYERS }, (_, seed) =>
     tfl.layers.dense({
       units: WIDTH,
@@ -62,22 +60,31 @@ async function peaks(takeStep: TakeStep, make: () => Lookahead): Promise<number[
       kernelInitializer: tfl.initializers.heNormal({ seed }),
     }),
   );
-  const model = tfl.sequential({ layers });
-  const optimizer = make();
+  return tfl.sequential({ layers });
+}
+
+function trainedBy(optimizer: Lookahead): Trained {
+  const model = makeModel();
   model.compile({ optimizer, loss: 'meanSquaredError' });
   const [x, y] = [noise([BATCH, WIDTH], 11), noise([BATCH, WIDTH], 12)];
   const loss = () => tf.mean<tf.Scalar>(tf.square(tf.sub(model.apply(x) as tf.Tensor, y)));
   const weights = model.trainableWeights.map((weight) => weight.read() as tf.Variable);
+  return { model, optimizer, weights, x, y, loss };
+}
+
+/** Bytes a parameter at most, step by step. */
+async function peaks(takeStep: TakeStep, optimizer: () => Lookahead): Promise<number[]> {
+  const engine = await start();
+  const count = new BufferCount(engine.backend.device).withoutHostBuffers(engine.backend);
+  const trained = trainedBy(optimizer());
   const found: number[] = [];
   for (let step = 0; step < STEPS; step++) {
     count.peakBytes = count.bytes;
-    await takeStep({ model, optimizer, weights, x, y, loss });
+    await takeStep(trained);
     await engine.backend.device.queue.onSubmittedWorkDone();
     found.push(count.peakBytes / PARAMETERS);
   }
-  optimizer.dispose();
-  tf.disposeVariables();
-  engine.stop();
+  trained.optimizer.dispose();
   return found;
 }
 
@@ -94,6 +101,26 @@ describe('the first step', () => {
         console.info(`${call}: ${found.map((bytes) => bytes.toFixed(2)).join(' ')}`);
         const [first = NaN, ...later] = found;
         expect(first).toBeLessThanOrEqual(Math.max(...later));
+      },
+      TIMEOUT_MS,
+    );
+
+    test(
+      'step(f) trains in the budget that the plan says is needed, from the first step on',
+      async () => {
+        await tf.setBackend('cpu');
+        const policy = { gradients: 'release', moments: 'device:q8', slow: 'host:f32' } as const;
+        const sizes = { batchSize: BATCH, syncPeriod: 2, vramBudget: '1GiB' };
+        const [planned] = plan({ model: makeModel(), ...sizes, ...policy }).policies;
+        const vramBudget = Math.floor(1.05 * (planned?.neededDeviceBytes ?? NaN));
+        const engine = await start({ vramBudget });
+        const { gradients, moments, slow } = policy;
+        const { optimizer, loss } = trainedBy(
+          lookahead(adam({ gradients, moments }), { slow, syncPeriod: 2 }),
+        );
+        for (let step = 0; step < STEPS; step++) await optimizer.step(loss);
+        expect(engine.memory().peakBytes).toBeLessThanOrEqual(vramBudget);
+        optimizer.dispose();
       },
       TIMEOUT_MS,
     );

@@ -21,9 +21,10 @@ describeWebGPU(() => {
     async (slow) => {
       const engine = await start();
       const train = async (how: 'step' | 'minimize' | 'applyGradients') => {
-        const values = [noise([64, 65], 1), noise([7], 2), tf.mul(noise([64, 64], 3), 1e5)];
-        const weights = values.map((value) => tf.tidy(() => tf.variable(tf.clone(value))));
-        tf.dispose(values);
+        const weights = tf.tidy(() => {
+          const values = [noise([64, 65], 1), noise([7], 2), tf.mul(noise([64, 64], 3), 1e5)];
+          return values.map((value) => tf.variable(value));
+        });
         const options: LookaheadOptions = { slow, syncPeriod: 2, chunkBytes: 4096 };
         const optimizer = lookahead(adam({ learningRate: 0.1 }), options);
         const loss = () => tf.addN(weights.map(halfSquare)) as tf.Scalar;
