@@ -34,6 +34,7 @@ import type { Plan } from '../plan/make-plan.js';
 import { checkAppliesGradients, checkInner, takeOver } from './check-inner.js';
 import { asInner } from '../optimizers/foreign.js';
 import type { LearningRate } from '../optimizers/learning-rate.js';
+import { stepFailed } from '../optimizers/steps/step-failed.js';
 import { refuseAssignments, StrictOptimizer } from '../optimizers/strict-optimizer.js';
 import type { InnerOptimizer } from '../optimizers/inner-optimizer.js';
 import type { NamedTensor } from '../tfjs/named-tensor.js';
@@ -508,8 +509,11 @@ export class Lookahead extends StrictOptimizer {
 
   #step(f: () => tf.Scalar, returnCost: boolean, varList?: tf.Variable[]): tf.Scalar | null {
     // Without a list, only weights that get a gradient count: tfjs's Adam registers its state as trainable.
-    const begin = (weights: readonly tf.Variable[]) =>
+    let moved: readonly tf.Variable[] = [];
+    const begin = (weights: readonly tf.Variable[]) => {
       this.#state.stepping('minimize', varList ?? weights);
+      moved = weights;
+    };
     const cost = this.#guard.stepping('minimize', () => {
       try {
         return this.#inner.minimize(f, returnCost, varList, begin);
@@ -523,7 +527,7 @@ export class Lookahead extends StrictOptimizer {
       this.#sync.syncAtOnce();
     } catch (cause) {
       cost?.dispose();
-      throw cause;
+      throw stepFailed(cause, { of: moved.length, moved }); // the step itself was taken
     }
     return cost;
   }

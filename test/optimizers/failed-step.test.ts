@@ -1,7 +1,16 @@
 // A step whose kernels fail, one after the other: the error says exactly what has changed, or nothing has and the step can be
 // taken again.
 import * as tf from '@tensorflow/tfjs-core';
-import { adam, adamw, lookahead, momentum, sgd, SlowlaneError, type StepOptions } from 'slowlane';
+import {
+  adam,
+  adamw,
+  adaptive,
+  lookahead,
+  momentum,
+  sgd,
+  SlowlaneError,
+  type StepOptions,
+} from 'slowlane';
 import { describe, expect, test } from 'vitest';
 import type { StateTensor } from '#src/optimizers/inner-optimizer.js';
 import { noise, onEveryEngine, valuesOf } from '../engines.js';
@@ -185,6 +194,24 @@ onEveryEngine(() => {
       expect(seen.untouched).toBeGreaterThan(0);
       expect(seen.named + seen.taken).toBeGreaterThan(0);
     });
+  });
+
+  test('adaptive() fails to evaluate the loss once more: the step was taken, and the error says so', () => {
+    const run = new Run(
+      () => lookahead(adam(), { syncPeriod: 1, slowStepSize: adaptive(), workers: 0 }),
+      3,
+    );
+    let calls = 0;
+    const loss = (): tf.Scalar => {
+      if (++calls === 2) throw new RangeError('no memory');
+      return tf.addN(run.weights.map((w) => tf.sum(tf.square(w))));
+    };
+    const names = ['w1', 'w2', 'w3'];
+    expect(() => run.optimizer.minimize(loss, false, run.weights)).toThrow(
+      expect.objectContaining({ details: { changed: 3, of: 3, changedWeights: names } }),
+    );
+    expect(run.optimizer.iterations).toBe(1);
+    run.dispose();
   });
 
   test('the error names the weights, how many there are, and its cause', () => {
