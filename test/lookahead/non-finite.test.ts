@@ -50,6 +50,26 @@ onEveryEngine(() => {
     expect(optimizer.stats()).toMatchObject({ syncs: 0, skippedSyncs: 1 });
     await optimizer.withSlowWeights(() => expect(valuesOf(x)).toEqual([1, 2]));
     await optimizer.step(good, false, weights); // a new cycle, nothing is due
+    expect(optimizer.stats()).toMatchObject({ syncs: 0, skippedSyncs: 1 });
+  });
+
+  test("'skip' begins a new cycle: with a NaN from step 2 on, syncs are left out after steps 2, 4 and 6", async () => {
+    const x = tf.variable(tf.tensor1d([1]));
+    const optimizer = lookahead(sgd({ learningRate: 1 }), {
+      syncPeriod: 2,
+      nonFinite: 'skip',
+      workers: 0,
+    });
+    const skipped: number[] = [];
+    for (let i = 1; i <= 6; i++) {
+      const factor = i < 2 ? 1 : NaN;
+      optimizer.minimize(() => tf.sum(tf.mul(x, factor)), false, [x]);
+      expect(optimizer.due).toBe(i % 2 === 0);
+      await optimizer.sync();
+      expect(optimizer.due).toBe(false);
+      skipped.push(optimizer.stats().skippedSyncs);
+    }
+    expect(skipped).toEqual([0, 1, 1, 2, 2, 3]);
   });
 
   test("'restore' goes back to the slow weights with a fresh inner state", async () => {
@@ -77,6 +97,43 @@ onEveryEngine(() => {
 });
 
 onEveryEngine(() => {
+  test.each(['awaited', 'inline'] as const)(
+    'the slow values of the slots begin at 0 again too, after a cycle that went well: %s',
+    async (sync) => {
+      const x = tf.variable(tf.tensor1d([0]));
+      const optimizer = lookahead(momentum({ learningRate: 1, momentum: 0.5 }), {
+        syncPeriod: 2,
+        innerState: 'interpolate',
+        nonFinite: 'restore',
+        sync,
+        workers: 0,
+      });
+      const step = async (factor: number) => {
+        const loss = () => tf.sum(tf.mul(x, factor)) as tf.Scalar;
+        if (sync === 'inline') optimizer.minimize(loss, false, [x]);
+        else await optimizer.step(loss, false, [x]);
+      };
+      await step(1); // v = 1, x = −1
+      await step(1); // v = 1.5, x = −2.5; sync: x = −1.25, v = 0.75
+      expect(valuesOf(x)).toEqual([-1.25]);
+      await step(NaN);
+      await step(NaN);
+      expect(valuesOf(x)).toEqual([-1.25]);
+      await step(1); // v = 1, x = −2.25
+      await step(1); // v = 1.5, x = −3.75; sync: x = −2.5, v = 0.75, and 1.125 with the old slow value
+      await step(1); // v = 1.375
+      expect(valuesOf(x)).toEqual([-2.5 - 1.375]);
+    },
+  );
+
+  test('finish() after bare minimize does the sync that is due first: 0 → −2, half of the way back', async () => {
+    const x = tf.variable(tf.tensor1d([0]));
+    const optimizer = lookahead(sgd({ learningRate: 1 }), { syncPeriod: 2, workers: 0 });
+    for (let i = 0; i < 2; i++) optimizer.minimize(() => tf.sum(x), false, [x]);
+    await optimizer.finish();
+    expect([valuesOf(x), optimizer.stats().syncs]).toEqual([[-1], 1]);
+  });
+
   test("'restore' and discard() leave nothing of an old momentum, interpolated or not", async () => {
     const run = async (breaks: boolean) => {
       const x = tf.variable(tf.tensor1d([1]));

@@ -124,6 +124,24 @@ describeWebGPU(() => {
     expect(keptInF32).toEqual([1, 0, 0]);
   });
 
+  test.each(['host:f16', 'host:f16r8'] as const)(
+    '%s: a sync notices the weight of three that outgrows it: 1 → 200,001, half of the way is 100,001',
+    async (slow) => {
+      await start();
+      const weights = [1, 2, 3].map(() => tf.tidy(() => tf.variable(tf.ones([64, 64]))));
+      const optimizer = lookahead(sgd({ learningRate: 0.5 }), { slow, syncPeriod: 1 });
+      const loss = () =>
+        tf.addN(weights.map((w, i) => tf.mul(tf.sum(w), i === 1 ? -4e5 : 1))) as tf.Scalar;
+      await optimizer.step(loss, false, weights);
+      expect(optimizer.stats().keptInF32).toBe(1);
+      const values = async () => Promise.all(weights.map(async (w) => (await read(w))[7]));
+      expect(await values()).toEqual([0.75, 100_001, 0.75]);
+      await optimizer.discard(); // what is stored
+      expect(await values()).toEqual([0.75, 100_001, 0.75]);
+      optimizer.dispose();
+    },
+  );
+
   test('device:f32: updates in place leave the slow weights alone, and a sync is the cpu’s', async () => {
     const run = async (slow: SlowFormat) => {
       const weight = tf.tidy(() => tf.variable(noise([64, 64], 1)));
