@@ -19,8 +19,8 @@ export interface LionOptions extends StepOptions {
   /** β₂ in [0, 1): how much of `m` each step keeps. Default 0.99. */
   readonly beta2?: number;
   /**
-   * λ ≥ 0: each step takes γλ of the weight away. Default 0. A γλ below 1e-7 is lost in float32: every move of Lion is γ, so
-   * the weights round alike each time.
+   * λ ≥ 0: each step takes γλ of the weight away. Default 0. A γλ below 4e-6 is taken every n-th step, n times as large,
+   * because it would get lost in the rounding of each single step.
    */
   readonly weightDecay?: number;
 }
@@ -37,9 +37,9 @@ export const lionRule: UpdateRule<Constants, 'm', Scalar> = {
     weightDecay: { default: 0, min: 0 },
   },
   state: () => [{ name: 'm', initial: 0 }],
-  scalars: ({ beta1, beta2, weightDecay }, learningRate) => ({
+  scalars: ({ beta1, beta2, weightDecay }, learningRate, step) => ({
     learningRate,
-    decayShare: learningRate * weightDecay,
+    decayShare: decayAt(step, learningRate * weightDecay),
     beta1,
     oneMinusBeta1: 1 - beta1,
     beta2,
@@ -60,6 +60,19 @@ export const lionRule: UpdateRule<Constants, 'm', Scalar> = {
     },
   ],
 };
+
+/** 64 units in the last place of a float32 weight near 1. */
+const LEAST_DECAY = 2 ** -18;
+
+/**
+ * The share of the weight that `step` takes away, `share` a step on average. A small one is taken every n-th step, n times as
+ * large, n a power of two: every move of Lion is γ, so a decay of one unit or two would be rounded alike in each step.
+ */
+function decayAt(step: number, share: number): number {
+  if (share === 0 || share >= LEAST_DECAY) return share;
+  const every = 2 ** Math.ceil(Math.log2(LEAST_DECAY / share));
+  return step % every === 0 ? every * share : 0;
+}
 
 export const Lion = ruleClass(lionRule);
 
