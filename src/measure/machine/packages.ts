@@ -19,12 +19,33 @@ export function versionOf(name: string): string {
 /** Where `name` is installed for slowlane, whatever its `exports` say; null where it is not. */
 export function packageFolder(name: string): string | null {
   const folder = folderAbove((one) => existsSync(join(one, 'node_modules', name, 'package.json')));
-  return folder === null ? null : join(folder, 'node_modules', name);
+  return folder === null ? resolvedFolder(name) : join(folder, 'node_modules', name);
 }
 
-/** The next folder above this file for which `isWanted`. */
-export function folderAbove(isWanted: (folder: string) => boolean): string | null {
-  let folder = dirname(fileURLToPath(import.meta.url));
+/** Without a folder node_modules (Yarn's Plug'n'Play) only the resolver knows. */
+function resolvedFolder(name: string): string | null {
+  const { resolve } = createRequire(import.meta.url);
+  for (const request of [`${name}/package.json`, name]) {
+    try {
+      const file = resolve(request);
+      return folderAbove((one) => nameOf(one) === name, dirname(file));
+    } catch {
+      continue;
+    }
+  }
+  return null;
+}
+
+function nameOf(folder: string): string | null {
+  return existsSync(join(folder, 'package.json')) ? readPackage(folder).name : null;
+}
+
+/** The next folder for which `isWanted`: `from`, by default that of this file, or one above it. */
+export function folderAbove(
+  isWanted: (folder: string) => boolean,
+  from = dirname(fileURLToPath(import.meta.url)),
+): string | null {
+  let folder = from;
   while (!isWanted(folder)) {
     const above = dirname(folder);
     if (above === folder) return null;
