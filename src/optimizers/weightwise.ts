@@ -383,7 +383,7 @@ export abstract class WeightwiseOptimizer extends StrictOptimizer implements Inn
       const slots = this.#specs.map(({ name }) => name);
       const saved = await loadState(this.#rule.name, slots, weights, { onHost });
       const { iterations } = saved;
-      const replacement = await this.#state.replace(saved, known);
+      const replacement = await this.#state.replace(saved, known, () => this.flush());
       const commit = () => {
         if (this.#phase === 'disposed') return replacement.dispose();
         replacement.commit();

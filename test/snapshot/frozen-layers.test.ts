@@ -220,6 +220,17 @@ describe('state without a model: exact, or an error', () => {
     expect(moments(optimizer, byLayer(second))).toEqual([NaN, NaN, NaN]);
   });
 
+  test('one more model of such layers, but the same weights are trained under the same names', async () => {
+    tf.disposeVariables();
+    const model = makeModel([]);
+    const state = await train(model).getWeights();
+    makeModel([1]);
+    const optimizer = make();
+    await optimizer.setWeights(state);
+    optimizer.adopt(trained(model));
+    expect(moments(optimizer, byLayer(model))).toEqual([0, 1, 2].map(momentumOf));
+  });
+
   test('in a process that counts one layer more, equal names are other layers: refused', async () => {
     // Saved: dense 2, 3, 4 of which 2 is frozen. Now the first of the model would be dense 3.
     tf.disposeVariables();

@@ -106,12 +106,17 @@ export class OptimizerState {
   /**
    * Makes ready to replace all state; what no weight seen so far claims will wait. Owns the tensors of `saved`.
    *
+   * @param arrived Moments that are away are back on the host.
    * @param known Of all saved weights; else names and order decide when weights are seen.
    * @throws SlowlaneError STATE_MISMATCH if it does not fit. Then nothing has changed.
    */
-  async replace(saved: SavedWeights, known?: OwnerMap): Promise<Replacement> {
+  async replace(
+    saved: SavedWeights,
+    known: OwnerMap | undefined,
+    arrived: () => Promise<void>,
+  ): Promise<Replacement> {
     try {
-      await this.flush();
+      await arrived();
       return this.#replacement(saved, known);
     } catch (cause) {
       disposeAll(saved.weights);
