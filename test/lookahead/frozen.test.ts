@@ -145,6 +145,8 @@ onEveryEngine(() => {
 
   test('a weight that trains between syncs and is frozen at each of them is warned of, once', async () => {
     const warn = vi.spyOn(console, 'warn').mockImplementation(() => {});
+    const warnings = () =>
+      warn.mock.calls.filter(([message]) => /was frozen/.test(String(message)));
     const x = variable(0);
     const optimizer = lookahead(sgd({ learningRate: 1 }), { syncPeriod: 1, workers: 0 });
     for (let i = 1; i <= 4; i++) {
@@ -152,9 +154,9 @@ onEveryEngine(() => {
       optimizer.minimize(() => slope(x), false, [x]);
       x.trainable = false;
       await optimizer.sync();
-      expect(warn).toHaveBeenCalledTimes(i > 1 ? 1 : 0);
+      expect(warnings()).toHaveLength(i > 1 ? 1 : 0);
     }
-    expect(warn.mock.calls[0]?.[0]).toMatch(/took steps in the last two cycles but was frozen/);
+    expect(warnings()[0]?.[0]).toMatch(/took steps in the last two cycles but was frozen/);
     expect(valuesOf(x)).toEqual([-4]);
     warn.mockRestore();
   });
