@@ -73,7 +73,7 @@ export function lookahead(inner: tf.Optimizer, options?: LookaheadOptions): Look
  */
 export class Lookahead extends StrictOptimizer {
   static {
-    refuseAssignments(this);
+    refuseAssignments(this, LOOKAHEAD_OPTIONS);
   }
 
   /** The name under which TensorFlow.js saves and finds the class. */

@@ -23,14 +23,25 @@ export abstract class StrictOptimizer extends tf.Optimizer {
   abstract get made(): { readonly by: string; readonly options: readonly string[] };
 }
 
-/** Gives each property of `of` that can only be read a setter that throws. */
-export function refuseAssignments(of: { readonly prototype: StrictOptimizer }): void {
+/**
+ * Gives each property of `of` that can only be read a setter that throws. A method that has the name of one of `options`
+ * takes functions alone.
+ */
+export function refuseAssignments(
+  of: { readonly prototype: StrictOptimizer },
+  options: readonly string[] = [],
+): void {
   for (const [name, property] of Object.entries(Object.getOwnPropertyDescriptors(of.prototype))) {
-    if (property.get === undefined || property.set !== undefined) continue;
-    const set = function (this: object) {
-      throw refusal(this, name);
-    };
-    Object.defineProperty(of.prototype, name, { ...property, set });
+    const method: unknown = property.value;
+    const isReadOnly = property.get !== undefined && property.set === undefined;
+    if (!isReadOnly && !(typeof method === 'function' && options.includes(name))) continue;
+    Object.defineProperty(of.prototype, name, {
+      ...(isReadOnly ? property : { get: () => method, configurable: true }),
+      set(this: object, value: unknown) {
+        if (isReadOnly || typeof value !== 'function') throw refusal(this, name);
+        Object.defineProperty(this, name, { value, writable: true, configurable: true });
+      },
+    });
   }
 }
 
