@@ -6,7 +6,7 @@ import { startTensorFlow } from 'slowlane/tensorflow';
 import { startWebGPU } from 'slowlane/webgpu';
 
 async function train(workers) {
-  const weight = tf.variable(tf.ones([256, 256]));
+  const weight = tf.tidy(() => tf.variable(tf.ones([256, 256])));
   const optimizer = lookahead(sgd({ learningRate: 0.5 }), { syncPeriod: 1, workers });
   optimizer.minimize(() => tf.sum(weight), false, [weight]);
   await optimizer.sync();

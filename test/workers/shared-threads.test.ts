@@ -68,7 +68,7 @@ test('20 models whose optimizers nobody disposes: no thread for small ones, 2 fo
     [256, 2], // 2 chunks of 65,536 weights
   ] as const) {
     for (let k = 0; k < 20; k++) {
-      const weights = [1, 2].map(() => tf.variable(tf.ones([256, units])));
+      const weights = [1, 2].map(() => tf.tidy(() => tf.variable(tf.ones([256, units]))));
       const optimizer = lookahead(sgd({ learningRate: 0.1 }), {
         syncPeriod: 1,
         workers: 2,
