@@ -16,7 +16,7 @@ import type { LookaheadSettings } from './options.js';
 import { Restored } from './restored.js';
 import { StepSizes } from './step-sizes.js';
 import { type Tracked, Tracking } from './tracking.js';
-import { weightsReplaced } from './weights-replaced.js';
+import { weightsFrozen, weightsReplaced } from './weights-changed.js';
 
 export class CycleState {
   readonly stepSizes: StepSizes;
@@ -27,7 +27,6 @@ export class CycleState {
   #tracking: Tracking;
   #areOverridesChecked = false;
   #isStepping = false;
-  #hasWarnedOfMissed = false;
 
   constructor(
     inner: InnerOptimizer,
@@ -131,16 +130,20 @@ export class CycleState {
     if (this.cycle.isDue) this.stepSizes.keepGradientsIfNeeded(compute);
   }
 
+  /**
+   * A weight that trains between syncs and is frozen at each of them would train without Lookahead, and lose all of it where
+   * its slow value is shown.
+   *
+   * @throws SlowlaneError WEIGHTS_FROZEN if a weight misses its second sync in a row.
+   */
+  assertNoneStandsStill(): void {
+    const weights = this.#tracking.standingStill();
+    if (weights.length > 0) throw weightsFrozen(weights);
+  }
+
   /** A sync of `weights` was done: the next cycle begins. */
   synced(weights: readonly tf.Variable[]): void {
-    const [missing, ...more] = this.#tracking.synced(weights);
-    if (missing && !this.#hasWarnedOfMissed) {
-      this.#hasWarnedOfMissed = true;
-      const others = more.length > 0 ? ` and ${more.length} more` : '';
-      console.warn(
-        `slowlane: '${missing.name}'${others} took steps in the last two cycles but was frozen at both syncs, so its slow weights stand still. Let the sync happen before you set trainable = false: take the steps with await optimizer.step(), or await optimizer.sync().`,
-      );
-    }
+    this.#tracking.synced(weights);
     this.cycle.synced();
     this.stepSizes.dropGradients();
   }

@@ -20,8 +20,8 @@ interface Known {
   wasFrozen: boolean;
   /** True if it took a step since the last sync. */
   hasMoved: boolean;
-  /** Syncs in a row that it missed after steps. */
-  missed: number;
+  /** True if it missed its latest sync, because it was frozen, although it had taken steps. */
+  hasMissed: boolean;
 }
 
 export class KnownData {
@@ -36,7 +36,7 @@ export class KnownData {
       stage,
       wasFrozen: false,
       hasMoved: false,
-      missed: 0,
+      hasMissed: false,
     });
   }
 
@@ -48,14 +48,19 @@ export class KnownData {
     known.hasMoved = true;
   }
 
-  /** A sync is over. @returns How many in a row `weight` missed although it had taken steps. */
-  syncPassed(weight: tf.Variable, tookPart: boolean): number {
+  /** True if `weight` took steps in this cycle and in one before it, and would miss a second sync in a row. */
+  standsStill(weight: tf.Variable): boolean {
     const known = this.#known.get(weight);
-    if (!known) return 0;
-    if (tookPart) known.missed = 0;
-    else if (known.hasMoved) known.missed++;
+    return known !== undefined && known.hasMoved && known.hasMissed;
+  }
+
+  /** A sync is over. */
+  syncPassed(weight: tf.Variable, tookPart: boolean): void {
+    const known = this.#known.get(weight);
+    if (!known) return;
+    if (tookPart) known.hasMissed = false;
+    else if (known.hasMoved) known.hasMissed = true;
     known.hasMoved = false;
-    return known.missed;
   }
 
   /** We have written `weight`, or may have. */

@@ -276,7 +276,7 @@ export class Lookahead extends StrictOptimizer {
    * Does the sync that is due; resolves at once if none is. Continues a sync that broke off. With `early` all weights sync
    * now, in the middle of a cycle, and begin a new one.
    * @throws TypeError or RangeError if a schedule of the slow step size gives a wrong number.
-   * @throws SlowlaneError NON_FINITE or WEIGHTS_REPLACED before anything changes; SYNC_FAILED or the device's error if the
+   * @throws SlowlaneError NON_FINITE, WEIGHTS_REPLACED or WEIGHTS_FROZEN before anything changes; SYNC_FAILED or the device's error if the
    * device failed; NO_GRADIENT with `adaptive()` and `early`; INSIDE_SLOW_WEIGHTS; DISPOSED.
    */
   sync(options?: { early?: boolean }): Promise<void> {

@@ -19,7 +19,7 @@ import type { LookaheadSettings } from './options.js';
 import { Stash } from './stash.js';
 import { type LookaheadStats, SyncClock } from './stats.js';
 import { isWeight, type Tracked } from './tracking.js';
-import { replacementsLost } from './weights-replaced.js';
+import { replacementsLost } from './weights-changed.js';
 
 export class Syncing {
   readonly state: CycleState;
@@ -195,6 +195,7 @@ export class Syncing {
     this.state.warnOfOverrides();
     await this.#clock.time('wait', () => store.ready());
     await tracking.addSlots();
+    this.state.assertNoneStandsStill();
     const due = tracking.movable();
     // Everything that can refuse the sync comes first: until the weights are moved, nothing has changed.
     if (!(await this.#clock.time('check', () => this.#mayBlend(due)))) return;
@@ -209,6 +210,7 @@ export class Syncing {
     const { tracking, stepSizes, cycle } = this.state;
     this.state.warnOfOverrides();
     tracking.addSlotsAtOnce();
+    this.state.assertNoneStandsStill();
     const due = tracking.movable();
     const bad = tracking.store.atOnce?.inspect(due)?.variable.name;
     if (bad !== undefined) return this.#skipAtOnce(bad);

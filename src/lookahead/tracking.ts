@@ -161,11 +161,18 @@ export class Tracking {
     return [];
   }
 
-  /** `weights` were synced. Returns those that took steps in this cycle and the previous one, and missed both syncs. */
-  synced(weights: readonly tf.Variable[]): readonly tf.Variable[] {
+  /** Weights that would miss a second sync in a row because they are frozen, although they took steps before each. */
+  standingStill(): readonly tf.Variable[] {
+    const frozen = this.live(isWeight).filter(({ weight }) => this.#known.isFrozen(weight));
+    return frozen.map(({ weight }) => weight).filter((weight) => this.#known.standsStill(weight));
+  }
+
+  /** `weights` were synced. */
+  synced(weights: readonly tf.Variable[]): void {
     const synced = new Set(weights);
-    const all = this.live(isWeight).map(({ weight }) => weight);
-    return all.filter((weight) => this.#known.syncPassed(weight, synced.has(weight)) > 1);
+    for (const { weight } of this.live(isWeight)) {
+      this.#known.syncPassed(weight, synced.has(weight));
+    }
   }
 
   /** What others changed since our last write, frozen weights aside. */

@@ -143,22 +143,31 @@ onEveryEngine(() => {
     expect([valuesOf(x), optimizer.iterations]).toEqual([[0], 0]);
   });
 
-  test('a weight that trains between syncs and is frozen at each of them is warned of, once', async () => {
-    const warn = vi.spyOn(console, 'warn').mockImplementation(() => {});
-    const warnings = () =>
-      warn.mock.calls.filter(([message]) => /was frozen/.test(String(message)));
-    const x = variable(0);
+  test('a weight that trains between syncs and is frozen at each of them is refused at the second', async () => {
+    const [x, y] = [variable(0), variable(0)];
     const optimizer = lookahead(sgd({ learningRate: 1 }), { syncPeriod: 1, workers: 0 });
-    for (let i = 1; i <= 4; i++) {
+    const step = () => {
       x.trainable = true;
-      optimizer.minimize(() => slope(x), false, [x]);
+      optimizer.minimize(() => slope(x, y), false, [x, y]);
       x.trainable = false;
-      await optimizer.sync();
-      expect(warnings()).toHaveLength(i > 1 ? 1 : 0);
+    };
+    step();
+    await optimizer.sync(); // y: half of the way to -1
+    expect([valuesOf(x), valuesOf(y)]).toEqual([[-1], [-0.5]]);
+    step();
+    for (const call of [() => optimizer.sync(), () => optimizer.finish()]) {
+      await expect(call()).rejects.toMatchObject({
+        code: 'WEIGHTS_FROZEN',
+        details: { weights: [x.name] },
+      });
+      expect([valuesOf(x), valuesOf(y), optimizer.due]).toEqual([[-2], [-1.5], true]);
     }
-    expect(warnings()[0]?.[0]).toMatch(/took steps in the last two cycles but was frozen/);
-    expect(valuesOf(x)).toEqual([-4]);
-    warn.mockRestore();
+    x.trainable = true;
+    await optimizer.sync(); // x: from 0 half of the way to -2; y: from -0.5 half of the way to -1.5
+    expect([valuesOf(x), valuesOf(y)]).toEqual([[-1], [-1]]);
+    step(); // after a sync that x took part in, one may be missed again
+    await optimizer.sync();
+    expect([valuesOf(x), valuesOf(y)]).toEqual([[-2], [-1.5]]);
   });
 
   describe('replaced weights', () => {

@@ -1,4 +1,4 @@
-// The error of weights that something else than the Lookahead has changed.
+// The errors of weights that something else than the Lookahead has changed or frozen.
 
 import type * as tf from '@tensorflow/tfjs-core';
 
@@ -19,6 +19,15 @@ export function replacementsLost(weights: readonly tf.Variable[]): SlowlaneError
   return replaced(
     weights,
     `The function that withSlowWeights() ran has changed ${listed(weights)}. The fast weights were put back, and the new values are lost. Change weights outside it, or set replaced: 'resync' to keep the new values.`,
+  );
+}
+
+/** `weights` were trained, and frozen at each sync. */
+export function weightsFrozen(weights: readonly tf.Variable[]): SlowlaneError {
+  return new SlowlaneError(
+    'WEIGHTS_FROZEN',
+    `A sync is due, and ${listed(weights)} took steps before this sync and the previous one, but at both it was frozen, so its slow value stands still. Make it trainable, await sync(), and freeze it after that.`,
+    { weights: weights.map(({ name }) => name) },
   );
 }
 
