@@ -23,11 +23,11 @@ export function unconnected(topology: unknown): string | null {
   const given = listIn(inside)
     .map(objectIn)
     .filter((one) => one !== null);
-  for (const layer of given) {
-    const problem = unconnected(layer);
+  for (const json of given) {
+    const problem = unconnected(json);
     if (problem !== null) return problem;
   }
-  const layers = new Map(given.map((layer) => [String(layer['name']), layerOf(layer)]));
+  const layers = new Map(given.map((json) => [String(json['name']), layerOf(json)]));
   const left = () => [...layers.values()].filter(({ calls }) => calls.length > 0);
   const isThere = ({ layer, call }: Input) => (layers.get(layer)?.made ?? 0) > call;
   for (let before = Infinity; left().length > 0;) {
@@ -46,16 +46,16 @@ export function unconnected(topology: unknown): string | null {
   return null;
 }
 
-function layerOf(layer: Json): Layer {
-  const calls = listIn(layer['inbound_nodes']).map((node) =>
+function layerOf(json: Json): Layer {
+  const calls = listIn(json['inbound_nodes']).map((node) =>
     listIn(node).map((input): Input => {
       const [name, call] = listIn(input);
       return { layer: String(name), call: Number(call) };
     }),
   );
-  const isModel = objectIn(layer['config'])?.['layers'] !== undefined;
-  const made = isModel || layer['class_name'] === 'InputLayer' ? 1 : 0;
-  return { name: String(layer['name']), calls, made };
+  const isModel = objectIn(json['config'])?.['layers'] !== undefined;
+  const made = isModel || json['class_name'] === 'InputLayer' ? 1 : 0;
+  return { name: String(json['name']), calls, made };
 }
 
 function objectIn(value: unknown): Json | null {
