@@ -34,7 +34,7 @@ import type { Plan } from '../plan/make-plan.js';
 import { checkAppliesGradients, checkInner, takeOver } from './check-inner.js';
 import { asInner } from '../optimizers/foreign.js';
 import type { LearningRate } from '../optimizers/learning-rate.js';
-import { stepFailed } from '../optimizers/steps/step-failed.js';
+import { syncOfStepFailed } from '../optimizers/steps/step-failed.js';
 import { refuseAssignments, StrictOptimizer } from '../optimizers/strict-optimizer.js';
 import type { InnerOptimizer } from '../optimizers/inner-optimizer.js';
 import type { NamedTensor } from '../tfjs/named-tensor.js';
@@ -214,7 +214,7 @@ export class Lookahead extends StrictOptimizer {
         await this.#sync.flush('step');
       } catch (cause) {
         cost?.dispose();
-        throw cause;
+        throw syncOfStepFailed(cause, this.#inner.moved);
       }
       return cost;
     });
@@ -238,7 +238,7 @@ export class Lookahead extends StrictOptimizer {
       this.#state.endStep();
     }
     this.#state.stepped();
-    this.#sync.syncAtOnce();
+    this.#syncAtOnce();
   }
 
   /** True between the micro-batches of a step. */
@@ -255,7 +255,7 @@ export class Lookahead extends StrictOptimizer {
   completeStep(): boolean {
     this.#assertCanStep('completeStep');
     const isTaken = this.#state.completeStep();
-    this.#sync.syncAtOnce();
+    this.#syncAtOnce();
     return isTaken;
   }
 
@@ -509,11 +509,8 @@ export class Lookahead extends StrictOptimizer {
 
   #step(f: () => tf.Scalar, returnCost: boolean, varList?: tf.Variable[]): tf.Scalar | null {
     // Without a list, only weights that get a gradient count: tfjs's Adam registers its state as trainable.
-    let moved: readonly tf.Variable[] = [];
-    const begin = (weights: readonly tf.Variable[]) => {
+    const begin = (weights: readonly tf.Variable[]) =>
       this.#state.stepping('minimize', varList ?? weights);
-      moved = weights;
-    };
     const cost = this.#guard.stepping('minimize', () => {
       try {
         return this.#inner.minimize(f, returnCost, varList, begin);
@@ -522,14 +519,24 @@ export class Lookahead extends StrictOptimizer {
       }
     });
     this.#state.stepped();
+    const { moved } = this.#inner;
     try {
       this.#state.keepGradientsIfNeeded(() => this.#inner.optimizer.computeGradients(f, varList));
       this.#sync.syncAtOnce();
     } catch (cause) {
       cost?.dispose();
-      throw stepFailed(cause, { of: moved.length, moved }); // the step itself was taken
+      throw syncOfStepFailed(cause, moved);
     }
     return cost;
+  }
+
+  /** With sync: 'inline', after a step. */
+  #syncAtOnce(): void {
+    try {
+      this.#sync.syncAtOnce();
+    } catch (cause) {
+      throw syncOfStepFailed(cause, this.#inner.moved);
+    }
   }
 
   #assertCanStep(call: string): void {

@@ -69,6 +69,7 @@ export class ForeignInner implements InnerOptimizer {
   #weights: readonly tf.Variable[] | null = null;
   /** The weights of restored state, in the order of their positions. */
   #restored: RestoredPlaces | null = null;
+  #moved: readonly tf.Variable[] = [];
   #isDisposed = false;
 
   constructor(optimizer: tf.Optimizer) {
@@ -81,6 +82,10 @@ export class ForeignInner implements InnerOptimizer {
 
   get iterations(): number {
     return this.optimizer.iterations;
+  }
+
+  get moved(): readonly tf.Variable[] {
+    return this.#moved;
   }
 
   get learningRate(): number {
@@ -294,6 +299,7 @@ export class ForeignInner implements InnerOptimizer {
       throw stepFailed(cause, { of: found.length, moved, stateChanged });
     }
     this.#weights = places;
+    this.#moved = found.map(({ weight }) => weight);
   }
 
   /** The list for each step. It may lack known weights, which keep their places, but have no new ones. */

@@ -68,6 +68,8 @@ export interface InnerOptimizer {
     begin?: BeginStep,
   ): tf.Scalar | null;
   applyGradients(gradients: Gradients): void;
+  /** The weights that the latest step, or batch of one, has moved. */
+  readonly moved: readonly tf.Variable[];
 
   /** Makes these weights known, in this order, and their state if that is possible before a step. */
   adopt(variables: readonly tf.Variable[]): void;

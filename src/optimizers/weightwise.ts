@@ -112,6 +112,11 @@ export abstract class WeightwiseOptimizer extends StrictOptimizer implements Inn
     return true;
   }
 
+  /** @internal */
+  get moved(): readonly tf.Variable[] {
+    return this.#steps.moved;
+  }
+
   /**
    * The rate of the next step. Assign a number, a schedule or a function of the iteration.
    * @throws TypeError or RangeError on a wrong value, or if a schedule gives no finite number ≥ 0.

@@ -3,7 +3,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
 import { adam, adaptive, lookahead, type LookaheadOptions, momentum, sgd } from 'slowlane';
-import { describe, expect, test, vi } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 
 import { halfSquare, noise, onEveryEngine, read, slowOf, valuesOf } from '../engines.js';
 
@@ -177,6 +177,67 @@ onEveryEngine(() => {
       return [x.map(valuesOf), await slowOf(optimizer)];
     };
     expect(await run(true)).toEqual(await run(false));
+  });
+
+  describe('a sync that fails after a step: the error says which weights the step has moved', () => {
+    const TAKEN = {
+      code: 'NON_FINITE',
+      message: expect.stringMatching(
+        /The step itself was taken, and 2 weights have their new values \('a', 'b'\): do not/,
+      ) as unknown,
+      details: { changed: 2, of: 2, changedWeights: ['a', 'b'], weight: 'a', step: 1 },
+    };
+    afterEach(() => tf.disposeVariables());
+    const make = (inner: tf.Optimizer, sync: 'inline' | 'awaited' = 'inline') => {
+      const [a, b] = ['a', 'b'].map((name) => tf.variable(tf.tensor1d([4]), true, name));
+      const optimizer = lookahead(inner, { syncPeriod: 1, sync, workers: 0 });
+      return { a: a as tf.Variable, b: b as tf.Variable, optimizer };
+    };
+    const INNER: [string, () => tf.Optimizer][] = [
+      ['sgd', () => sgd({ learningRate: 1 })],
+      ['tf.train.sgd', () => tf.train.sgd(1)],
+    ];
+
+    test.each(INNER)('applyGradients() with %s', (_, inner) => {
+      const { optimizer } = make(inner());
+      const gradients = { a: tf.tensor1d([NaN]), b: tf.tensor1d([1]) };
+      expect(() => optimizer.applyGradients(gradients)).toThrow(expect.objectContaining(TAKEN));
+      expect(optimizer.iterations).toBe(1);
+    });
+
+    test.each(INNER)('minimize() and step() with %s', async (_, inner) => {
+      for (const sync of ['inline', 'awaited'] as const) {
+        const { a, b, optimizer } = make(inner(), sync);
+        const loss = () => tf.add(tf.sum(tf.mul(a, NaN)), tf.sum(b)) as tf.Scalar;
+        await expect(optimizer.step(loss, false, [a, b])).rejects.toMatchObject(TAKEN);
+        expect([optimizer.iterations, valuesOf(b)]).toEqual([1, [3]]);
+        tf.dispose([a, b]);
+      }
+      const { a, b, optimizer } = make(inner());
+      const loss = () => tf.add(tf.sum(tf.mul(a, NaN)), tf.sum(b)) as tf.Scalar;
+      expect(() => optimizer.minimize(loss, false, [a, b])).toThrow(expect.objectContaining(TAKEN));
+    });
+
+    test('completeStep(), also of a weight whose gradient an earlier micro-batch gave', () => {
+      const { a, b, optimizer } = make(sgd({ learningRate: 1, accumulate: 3 }));
+      optimizer.minimize(() => tf.sum(tf.mul(a, NaN)), false, [a]);
+      optimizer.minimize(() => tf.sum(b), false, [b]);
+      expect(() => optimizer.completeStep()).toThrow(expect.objectContaining(TAKEN));
+      expect(optimizer.iterations).toBe(1);
+    });
+
+    test('the last micro-batch of a step moves the weights of the others too', () => {
+      const { a, b, optimizer } = make(sgd({ learningRate: 1, accumulate: 2 }));
+      optimizer.minimize(() => tf.sum(tf.mul(a, NaN)), false, [a]);
+      expect(() => optimizer.minimize(() => tf.sum(b), false, [b])).toThrow(
+        expect.objectContaining({
+          details: {
+            ...TAKEN.details,
+            changedWeights: expect.arrayContaining(['a', 'b']) as unknown,
+          },
+        }),
+      );
+    });
   });
 
   test.each<[string, () => unknown, RegExp]>([

@@ -214,6 +214,34 @@ onEveryEngine(() => {
     run.dispose();
   });
 
+  test('state that was torn: discard() leaves it, and reset() of the weight lets it begin afresh', async () => {
+    const inner = adam();
+    const optimizer = lookahead(inner, { syncPeriod: 5, workers: 0 });
+    const run = new Run(() => optimizer, 3);
+    await optimizer.attach(run.weights);
+    const before = run.values;
+    let torn: tf.Variable | undefined;
+    for (let n = 0; torn === undefined; n++) {
+      const failed = failingAt(n, () => run.apply());
+      if (failed === null) throw new Error('no update was torn');
+      if (!(failed.error instanceof SlowlaneError)) continue;
+      const names = failed.error.details['tornWeights'] as string[] | undefined;
+      torn = run.weights.find(({ name }) => names?.includes(name));
+      if (torn === undefined) continue;
+      expect(failed.error.message).toMatch(
+        /Load a saved state\. Or go back with discard\(\).*leaves the state.*call reset\(\) of the inner optimizer/,
+      );
+    }
+    const state = () =>
+      inner.state().flatMap(({ variable, weight }) => (weight === torn ? valuesOf(variable) : []));
+    await optimizer.discard();
+    expect(run.values).toEqual(before);
+    expect(state().some((value) => value !== 0)).toBe(true);
+    inner.reset([torn]);
+    expect(state()).toEqual([0, 0, 0, 0, 0, 0]);
+    run.dispose();
+  });
+
   test('the error names the weights, how many there are, and its cause', () => {
     const run = new Run(bySgd({}), 3);
     // Of each weight: the product with γ and the difference. The second weight's fails.

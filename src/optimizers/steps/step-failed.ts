@@ -3,7 +3,7 @@
  * may break off between two of them; then whoever takes it again would move the first ones twice.
  */
 import type * as tf from '@tensorflow/tfjs-core';
-import { SlowlaneError, saysMore } from '../../checks/errors.js';
+import { SlowlaneError, type SlowlaneErrorDetails, saysMore } from '../../checks/errors.js';
 
 /** What had happened when a step failed. */
 export interface StepSoFar {
@@ -44,11 +44,36 @@ export function stepFailed(cause: unknown, soFar: StepSoFar): unknown {
       ? ''
       : `A part of the state of one weight${listed(torn)} has changed without it.`,
     stateChanged === 0 ? '' : `${stateChanged} variables of the optimizer's state have changed.`,
-    isWhole
-      ? ''
-      : `Go back with discard() of a Lookahead or to a saved state, or go on if a step of some weights does no harm.`,
+    isWhole ? '' : wayBack(soFar),
   ];
-  const more = said.filter((sentence) => sentence !== '').join(' ');
+  return saying(cause, said.filter((sentence) => sentence !== '').join(' '), details);
+}
+
+/** The error to throw in place of `cause` if the step itself was taken, and `moved` its weights, but its sync failed. */
+export function syncOfStepFailed(cause: unknown, moved: readonly tf.Variable[]): SlowlaneError {
+  const weights = `${moved.length} ${moved.length === 1 ? 'weight has its' : 'weights have their'}`;
+  return saying(
+    cause,
+    moved.length === 0
+      ? 'The micro-batch itself was taken: do not take it again.'
+      : `The step itself was taken, and ${weights} new values${listed(moved)}: do not take it again. The sync after it failed.`,
+    { changed: moved.length, of: moved.length, changedWeights: namesOf(moved) },
+  );
+}
+
+/** What to do, in the order of how much it repairs. */
+function wayBack({ torn = [], stateChanged = 0 }: StepSoFar): string {
+  if (torn.length > 0) {
+    return `Load a saved state. Or go back with discard() of a Lookahead, which leaves the state of the inner optimizer as it is, and call reset() of the inner optimizer with that weight.`;
+  }
+  if (stateChanged > 0) {
+    return `Load a saved state: discard() of a Lookahead goes back to the slow weights, and leaves the state of the inner optimizer as it is.`;
+  }
+  return `Go back with discard() of a Lookahead or to a saved state, or go on if a step of some weights does no harm.`;
+}
+
+/** `cause` and what `more` says. A SlowlaneError keeps its class and its code. */
+function saying(cause: unknown, more: string, details: SlowlaneErrorDetails): SlowlaneError {
   if (cause instanceof SlowlaneError) return saysMore(cause, more, details);
   const message = cause instanceof Error ? cause.message : String(cause);
   return new SlowlaneError('STEP_FAILED', `${more} ${message}`, details, { cause });

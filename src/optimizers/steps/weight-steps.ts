@@ -78,6 +78,11 @@ export class WeightSteps {
     return this.#micro?.isOpen === true;
   }
 
+  /** The weights that the latest batch has moved. */
+  get moved(): readonly tf.Variable[] {
+    return this.#updates.moved;
+  }
+
   /**
    * With gradients that exist already; `frees` disposes each as soon as it is used.
    *
