@@ -495,14 +495,17 @@ export class Lookahead extends StrictOptimizer {
   #attach(source: LayersModelLike | readonly tf.Variable[], hints?: PlanHints): Promise<void> {
     return this.#guard.turn('attach', async () => {
       const weights = weightsOf(source);
-      if ('trainableWeights' in source) {
-        const named = namedWeightsOf(source);
+      const isWhole = 'trainableWeights' in source;
+      const named = isWhole ? namedWeightsOf(source) : weights;
+      if (isWhole) {
         this.#state.checkOverrides(named);
         this.#inner.checkOverrides?.(named);
         this.#state.tracking.freezeOthers(named, weights);
       }
       await this.#sync.flush('attach');
       this.#own.make(source, hints);
+      this.#inner.meet(named, { isWhole });
+      if (isWhole) this.#state.tracking.meetModel(named);
       await this.#sync.attach(weights);
     });
   }

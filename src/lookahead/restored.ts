@@ -41,8 +41,8 @@ export class Restored {
   }
 
   /** Finds the weights whose values wait among `weights`, which are all that there are. */
-  meet(weights: readonly tf.Variable[]): void {
-    if (this.#waiting.length > 0) this.#owners.meet(weights);
+  meet(weights: readonly tf.Variable[], how: { readonly isWhole?: boolean } = {}): void {
+    if (this.#waiting.length > 0) this.#owners.meet(weights, [], how);
   }
 
   /** Values of these weights' slot (null: of the weights themselves), where some wait. They wait until `forget`. */

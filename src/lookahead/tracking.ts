@@ -132,6 +132,11 @@ export class Tracking {
     return this.live(({ weight }) => !this.#known.isFrozen(weight));
   }
 
+  /** `all` are the weights of a model: those that restored values wait for are among them. */
+  meetModel(all: readonly tf.Variable[]): void {
+    this.#restored.meet(all, { isWhole: true });
+  }
+
   /** Of a model's weights, `trained` are trained: the others are frozen, whatever their variables say. */
   freezeOthers(all: readonly tf.Variable[], trained: readonly tf.Variable[]): void {
     this.#known.freezeOthers(all, trained);

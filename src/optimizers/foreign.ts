@@ -138,6 +138,10 @@ export class ForeignInner implements InnerOptimizer {
     this.#weights = this.#places(variables);
   }
 
+  meet(weights: readonly tf.Variable[], { isWhole }: { readonly isWhole: boolean }): void {
+    if (this.#weights === null) this.#restored?.owners.meet(weights, [], { isWhole });
+  }
+
   async state(): Promise<readonly StateTensor[]> {
     const { initialAccumulatorValue } = this.optimizer.getConfig();
     const initial = typeof initialAccumulatorValue === 'number' ? initialAccumulatorValue : 0;
@@ -259,7 +263,7 @@ export class ForeignInner implements InnerOptimizer {
   #placed(
     entries: readonly NamedTensor[],
   ): { name: string; variable: tf.Variable; weight: tf.Variable }[] {
-    const weights = this.#weights;
+    const weights = this.#weights ?? (this.#restored && metPlaces(this.#restored));
     if (weights === null || entries.length === 0) return [];
     return entries.map(({ name, tensor }, i) => {
       const weight = weights[i % weights.length];
@@ -340,6 +344,12 @@ export class ForeignInner implements InnerOptimizer {
 interface RestoredPlaces {
   readonly saved: readonly SavedEntry[];
   readonly owners: Owners;
+}
+
+/** null: not all have met their weights yet. */
+function metPlaces({ saved, owners }: RestoredPlaces): readonly tf.Variable[] | null {
+  const met = saved.flatMap(({ name }) => owners.of(name) ?? []);
+  return met.length === saved.length ? met : null;
 }
 
 /** First those whose state was restored, in the order in which it was saved. */

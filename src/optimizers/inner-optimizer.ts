@@ -73,7 +73,12 @@ export interface InnerOptimizer {
 
   /** Makes these weights known, in this order, and their state if that is possible before a step. */
   adopt(variables: readonly tf.Variable[]): void;
-  /** The state that exists. The variables stay the optimizer's: write to them, never dispose them. */
+  /**
+   * Finds the weights that restored state waits for among `weights`; `isWhole`: these are all of a model, in its order.
+   * Makes no state. Throws STATE_MISMATCH if it is not certain which belong together.
+   */
+  meet(weights: readonly tf.Variable[], how: { readonly isWhole: boolean }): void;
+  /** The state that exists, restored state of known weights too. The variables stay the optimizer's: write to them, never dispose them. */
   state(): MaybePromise<readonly StateTensor[]>;
   /**
    * Makes state and bias corrections of `weights` (default: all) fresh; a schedule of the learning rate goes on.

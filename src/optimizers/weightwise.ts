@@ -257,6 +257,12 @@ export abstract class WeightwiseOptimizer extends StrictOptimizer implements Inn
   }
 
   /** @internal */
+  meet(weights: readonly tf.Variable[], how: { readonly isWhole: boolean }): void {
+    this.#checkReady();
+    this.#state.meet(weights, how);
+  }
+
+  /** @internal */
   state(): readonly StateTensor[] {
     return this.#state.list();
   }

@@ -1,7 +1,7 @@
 /**
  * The state of an optimizer: that of each weight, by variable and never by position, in the order in which the
- * weights were first seen. Restored state waits here for its weights; `Owners` finds which belong together, because
- * names change on reload.
+ * weights were first seen. Restored state waits here until it is known whose it is; `Owners` finds which belong
+ * together, because names change on reload. From then on it counts as state of its weight, before the next step too.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { makeOffloadedState } from '../../engine/engine.js';
@@ -65,6 +65,7 @@ export class OptimizerState {
   }
 
   of(weight: tf.Variable): WeightState | undefined {
+    this.#claim();
     return this.#known.get(weight);
   }
 
@@ -86,7 +87,18 @@ export class OptimizerState {
 
   /** False if a value that `list` does not reach is a NaN or an infinity. */
   get isFiniteOnHost(): boolean {
+    this.#claim();
     return [...this.#known.values()].every((state) => state.isFiniteOnHost);
+  }
+
+  /** Weights that restored state may wait for; `isWhole`: all of a model. Makes no state for the others. */
+  meet(weights: readonly tf.Variable[], { isWhole }: { readonly isWhole: boolean }): void {
+    if (this.#pending.length === 0) return;
+    this.#owners.meet(
+      weights.filter((weight) => !this.#known.has(weight)),
+      [],
+      { isWhole },
+    );
   }
 
   /** Makes the state of weights not seen yet, from restored state if some waits for them. */
@@ -149,6 +161,7 @@ export class OptimizerState {
   reset(weights?: readonly tf.Variable[]): void {
     if (!weights) this.#dropPending();
     this.#forgetDisposed();
+    this.#claim();
     for (const state of this.#known.values()) {
       if (weights && !weights.includes(state.weight)) continue;
       state.steps = 0;
@@ -158,6 +171,7 @@ export class OptimizerState {
 
   list(): StateTensor[] {
     this.#forgetDisposed();
+    this.#claim();
     return [...this.#known.values()].flatMap((state) => state.list());
   }
 
@@ -227,6 +241,16 @@ export class OptimizerState {
         disposeAll(weights);
       },
     };
+  }
+
+  /** Restored state is state of its weight as soon as that is known, before the next step too. */
+  #claim(): void {
+    for (const from of this.#pending) {
+      const weight = this.#owners.of(from.name);
+      if (!weight || isGone(weight)) continue;
+      this.#known.set(weight, this.#begin(weight, from));
+      this.#pending = this.#pending.filter((state) => state !== from);
+    }
   }
 
   #begin(weight: tf.Variable, from: PendingState | undefined): WeightState {

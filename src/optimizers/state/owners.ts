@@ -68,10 +68,15 @@ export class Owners {
 
   /**
    * Finds the owners among `weights`, which are seen now. `beside`: seen with them, and not to be given state.
+   * `isWhole`: these are all weights of a model, so that no other variable counts.
    *
    * @throws SlowlaneError STATE_MISMATCH if it is not certain which belong together. Then nothing has changed.
    */
-  meet(weights: readonly tf.Variable[], beside: readonly tf.Variable[] = []): void {
+  meet(
+    weights: readonly tf.Variable[],
+    beside: readonly tf.Variable[] = [],
+    { isWhole = false }: { readonly isWhole?: boolean } = {},
+  ): void {
     if (this.#isWhole || this.#entries.length === 0) return;
     const unknown = [...weights, ...beside].filter((weight) => !this.#names.has(weight));
     const found = new Map<string, tf.Variable>();
@@ -82,7 +87,9 @@ export class Owners {
       const entries = this.#entries.filter((entry) => all.includes(entry));
       if (entries.every((entry) => this.#byName.has(entry.name))) continue;
       const given = unknown.filter((weight) => sorted.includes(weight));
-      const pairs = pairsOf({ entries, saved: all, given, registered: registered.get(name) ?? [] });
+      const group = { entries, saved: all, given, registered: registered.get(name) ?? [] };
+      const pairs =
+        pairsOf(group) ?? (isWhole ? pairWhole({ ...group, registered: sorted }) : null);
       if (pairs === null) throw undecided(all, given);
       for (const [entry, weight] of pairs) {
         assertShape(entry, weight);
@@ -149,6 +156,21 @@ function pairNameless({ saved, given, entries }: Group): Pairs | null {
   const trained = entries.map((entry) => pairs.find(([own]) => own === entry)?.[1]);
   const places = trained.map((weight) => given.indexOf(weight as tf.Variable));
   return places.some((place, i) => place < (places[i - 1] ?? -1)) ? null : pairs;
+}
+
+/**
+ * `given` are all of a model, so that other variables do not count, neither then nor now. `loadLayersModel` keeps the
+ * names: those of all weights with state are there, and no name that was not.
+ */
+function pairWhole(group: Group): Pairs | null {
+  const { by } = weightName(group.given[0]?.name ?? '');
+  if (by === 'none') return null;
+  const [own, seen, all] = [group.entries, group.given, group.saved].map(
+    (list) => new Set(list.map(({ name }) => weightName(name).base)),
+  ) as [Set<string>, Set<string>, Set<string>];
+  const saved = group.saved.filter(({ name }) => seen.has(weightName(name).base));
+  const isKept = isWithin(own, seen) && isWithin(seen, all);
+  return pairNamed(isKept ? { ...group, saved } : group, by);
 }
 
 function pairNamed(
