@@ -12,6 +12,7 @@ import type { Replacement } from '../optimizers/state/replacement.js';
 import { mismatch, type SavedSlowWeights } from '../snapshot/lookahead-state.js';
 import { isGone } from '../tfjs/variables.js';
 import { checkCounters, SyncCycle } from './cycle.js';
+import { Frozen } from './frozen.js';
 import type { LookaheadSettings } from './options.js';
 import { Restored } from './restored.js';
 import { StepSizes } from './step-sizes.js';
@@ -21,6 +22,7 @@ import { weightsFrozen, weightsReplaced } from './weights-changed.js';
 export class CycleState {
   readonly stepSizes: StepSizes;
   readonly cycle: SyncCycle;
+  readonly #frozen = new Frozen();
   readonly #inner: InnerOptimizer;
   readonly #settings: LookaheadSettings;
   readonly #makeStore: () => SlowStore<Tracked>;
@@ -50,9 +52,20 @@ export class CycleState {
     return this.#inner.due === true || this.cycle.isDue;
   }
 
+  /** Of a model's weights, `trained` are trained: the others are frozen, whatever their variables say. */
+  freezeOthers(all: readonly tf.Variable[], trained: readonly tf.Variable[]): void {
+    this.#frozen.freezeOthers(all, trained);
+  }
+
   /** Takes in those of `weights` that are new; a capture, or `stepping`, has to follow before a step. */
   add(weights: readonly tf.Variable[]): void {
     if (this.#tracking.add(weights).length > 0) this.cycle.join();
+  }
+
+  /** Restored values that wait for weights that are all frozen find them among `weights`, which are all that there are. */
+  meet(weights: readonly tf.Variable[]): void {
+    this.#tracking.meet(weights);
+    if (this.#tracking.live().length > 0) this.cycle.join();
   }
 
   /**
@@ -209,7 +222,8 @@ export class CycleState {
   async without(weights: readonly tf.Variable[]): Promise<Replacement> {
     const saved = await this.#tracking.save(weights);
     const kept = this.#tracking.weights.filter((weight) => !weights.includes(weight));
-    return this.#swap(this.#track(saved, new Map(kept.map((weight) => [weight.name, weight]))));
+    const next = this.#track(saved, new Map(kept.map((weight) => [weight.name, weight])));
+    return this.#swap(next, (before) => next.goOn(before));
   }
 
   dispose(): void {
@@ -218,13 +232,13 @@ export class CycleState {
     this.stepSizes.dropGradients();
   }
 
-  #swap(next: Tracking, alsoChange: () => void = () => {}): Replacement {
+  #swap(next: Tracking, alsoChange: (before: Tracking) => void): Replacement {
     return {
       commit: () => {
-        this.#tracking.dispose();
+        const before = this.#tracking;
         this.#tracking = next;
-        alsoChange();
-        next.stepping(next.weights); // what replaces them from now on is noticed
+        alsoChange(before);
+        before.dispose();
         if (next.live().length > 0) this.cycle.join();
         this.stepSizes.dropGradients();
       },
@@ -233,14 +247,15 @@ export class CycleState {
   }
 
   #fresh(restored: Restored): Tracking {
-    return new Tracking(this.#inner, this.#settings, this.#makeStore(), restored);
+    const parts = { inner: this.#inner, settings: this.#settings, frozen: this.#frozen };
+    return new Tracking(parts, this.#makeStore(), restored);
   }
 
   #track({ slow, others }: SavedSlowWeights, known?: OwnerMap): Tracking {
     const restored = new Restored(slow, { others, known });
     const tracking = this.#fresh(restored);
     try {
-      if (known) tracking.add(restored.owners.filter((owner) => owner !== undefined));
+      tracking.add([]); // those whose weights are known
       return tracking;
     } catch (cause) {
       tracking.dispose();

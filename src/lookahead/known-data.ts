@@ -3,6 +3,7 @@
 import type * as tf from '@tensorflow/tfjs-core';
 
 import { countWrite, writesTo } from '../engine/writes.js';
+import type { Frozen } from './frozen.js';
 
 /** What others did to a weight since our last write. */
 export type Change =
@@ -15,8 +16,8 @@ interface Known {
   /** Its data then, and how often we had written it in place or not. */
   dataId: object;
   writes: number;
-  /** `captured` and `restored`: it took no step yet. The slow values of a restored weight come from a file. */
-  stage: 'captured' | 'restored' | 'stepped';
+  /** False from its capture to its first step: until then others may give it other values to begin with. */
+  hasBegun: boolean;
   wasFrozen: boolean;
   /** True if it took a step since the last sync. */
   hasMoved: boolean;
@@ -26,25 +27,34 @@ interface Known {
 
 export class KnownData {
   readonly #known = new WeakMap<tf.Variable, Known>();
-  /** Weights that a model does not train, although the variables themselves say they are trainable. */
-  #frozenByModel: ReadonlySet<tf.Variable> = new Set();
+  readonly #frozen: Frozen;
 
-  /** `weight` is tracked from now on. */
-  begin(weight: tf.Variable, stage: 'captured' | 'restored'): void {
+  constructor(frozen: Frozen) {
+    this.#frozen = frozen;
+  }
+
+  /** `weight` is tracked from now on. Restored: with slow values of a file, in the middle of its training. */
+  begin(weight: tf.Variable, { isRestored }: { isRestored: boolean }): void {
     this.#known.set(weight, {
       ...contentsOf(weight),
-      stage,
-      wasFrozen: false,
-      hasMoved: false,
+      hasBegun: isRestored,
+      wasFrozen: this.#frozen.has(weight),
+      hasMoved: isRestored,
       hasMissed: false,
     });
+  }
+
+  /** `weight` goes on as `other` has known it. */
+  goOn(weight: tf.Variable, other: KnownData): void {
+    const known = other.#known.get(weight);
+    if (known) this.#known.set(weight, { ...known });
   }
 
   /** `weight` is about to take a step. */
   stepping(weight: tf.Variable): void {
     const known = this.#known.get(weight);
     if (!known) return;
-    known.stage = 'stepped';
+    known.hasBegun = true;
     known.hasMoved = true;
   }
 
@@ -74,25 +84,17 @@ export class KnownData {
     const known = this.#known.get(weight);
     if (!known) return;
     Object.assign(known, contentsOf(weight));
-    known.wasFrozen = this.isFrozen(weight);
-  }
-
-  /** What `weight` holds now becomes its slow value. */
-  captured(weight: tf.Variable): void {
-    this.learn(weight);
-    const known = this.#known.get(weight);
-    if (known?.stage === 'restored') known.stage = 'captured';
+    known.wasFrozen = this.#frozen.has(weight);
   }
 
   /** Looks at `weight`, and remembers whether it is frozen now: a freeze between two looks is not seen. */
   look(weight: tf.Variable): Change {
     const known = this.#known.get(weight);
     if (!known) return 'none';
-    const { wasFrozen, stage } = known;
-    known.wasFrozen = this.isFrozen(weight);
-    if (known.wasFrozen) return 'none';
-    if (this.isAsLeft(weight) || stage === 'restored') return 'none';
-    if (stage === 'captured' || wasFrozen) {
+    const { wasFrozen, hasBegun } = known;
+    known.wasFrozen = this.#frozen.has(weight);
+    if (known.wasFrozen || this.isAsLeft(weight)) return 'none';
+    if (!hasBegun || wasFrozen) {
       known.wasFrozen = wasFrozen; // until `learn`
       return 'loaded';
     }
@@ -105,23 +107,6 @@ export class KnownData {
     if (!known) return true;
     const { dataId, writes } = contentsOf(weight);
     return known.dataId === dataId && known.writes === writes;
-  }
-
-  /** Frozen weights are not moved. */
-  isFrozen(weight: tf.Variable): boolean {
-    return !weight.trainable || this.#frozenByModel.has(weight);
-  }
-
-  /**
-   * Of a model's weights, `trained` are trained. TensorFlow.js does not always tell the variables that their layer is
-   * frozen: not in a model inside a model inside a model, and `compile` of a Sequential marks all as trainable again.
-   */
-  freezeOthers(all: readonly tf.Variable[], trained: readonly tf.Variable[]): void {
-    const kept = new Set(trained);
-    const isHidden = (weight: tf.Variable) => weight.trainable && !kept.has(weight);
-    const other = new Set(all);
-    const before = [...this.#frozenByModel].filter((weight) => !other.has(weight));
-    this.#frozenByModel = new Set([...before, ...all.filter(isHidden)]);
   }
 }
 

@@ -413,6 +413,7 @@ export class Lookahead extends StrictOptimizer {
    * @param state What `getWeights` gave.
    * @param known Of all weights of the model, which was saved under which name.
    * @param assign Puts the weights in place; must not fail.
+   * @param trained Those that the model trains; the others count as frozen. Absent: what the last `attach` said.
    * @throws TypeError or RangeError for values that no state can have.
    * @throws SlowlaneError those of `setWeights`, and OVER_BUDGET or UNSUPPORTED_INNER if no plan can be made, before anything
    * changes.
@@ -421,8 +422,13 @@ export class Lookahead extends StrictOptimizer {
     state: NamedTensor[],
     known: ReadonlyMap<string, tf.Variable>,
     assign: () => void,
+    trained?: readonly tf.Variable[],
   ): Promise<void> {
-    await this.#load('loadTraining', state, { known, assign });
+    const put = () => {
+      assign();
+      if (trained) this.#state.freezeOthers([...known.values()], trained);
+    };
+    await this.#load('loadTraining', state, { known, assign: put });
   }
 
   /**
@@ -500,7 +506,7 @@ export class Lookahead extends StrictOptimizer {
       if (isWhole) {
         this.#state.checkOverrides(named);
         this.#inner.checkOverrides?.(named);
-        this.#state.tracking.freezeOthers(named, weights);
+        this.#state.freezeOthers(named, weights);
       }
       await this.#sync.flush('attach');
       this.#own.make(source, hints);

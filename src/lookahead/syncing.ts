@@ -46,9 +46,10 @@ export class Syncing {
     this.state = new CycleState(inner, settings, () => new StoreByPlace(store));
   }
 
-  /** Captures those of `weights` that are new. */
+  /** Captures those of `weights` that are new. Restored values may wait for the frozen ones. */
   async attach(weights: readonly tf.Variable[]): Promise<void> {
     this.state.add(weights);
+    this.state.meet(weights);
     await this.#capture();
   }
 

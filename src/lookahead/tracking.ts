@@ -5,6 +5,7 @@ import * as tf from '@tensorflow/tfjs-core';
 
 import { shareOnPurpose } from '../engine/shared-data.js';
 import { isGone } from '../tfjs/variables.js';
+import type { Frozen } from './frozen.js';
 import { KnownData } from './known-data.js';
 import type { LookaheadSettings, ReplacedPolicy } from './options.js';
 import type { InnerOptimizer, StateTensor } from '../optimizers/inner-optimizer.js';
@@ -30,30 +31,38 @@ export function isWeight({ slot }: Tracked): boolean {
   return slot === null;
 }
 
+export interface TrackingParts {
+  readonly inner: InnerOptimizer;
+  readonly settings: LookaheadSettings;
+  readonly frozen: Frozen;
+}
+
 export class Tracking {
   /** The slow weights. Callers blend and restore there; what is added and removed goes through this class. */
   readonly store: SlowStore<Tracked>;
   readonly #inner: InnerOptimizer;
   readonly #settings: LookaheadSettings;
+  readonly #frozen: Frozen;
   /** Every variable seen so far, in order; null if it is excluded. */
   readonly #seen = new Map<tf.Variable, Tracked | null>();
   /** Where θ₀ of weights is that are not in the store yet: the weight itself, or a handle on its data. */
   readonly #uncaptured = new Map<tf.Variable, tf.Tensor>();
   /** The store has taken weights, and `capture` was not called since. */
   #hasTaken = false;
-  readonly #known = new KnownData();
+  readonly #known: KnownData;
   /** For what is tracked next. */
   #nextSerial = 0;
   readonly #restored: Restored;
 
   constructor(
-    inner: InnerOptimizer,
-    settings: LookaheadSettings,
+    { inner, settings, frozen }: TrackingParts,
     store: SlowStore<Tracked>,
     restored: Restored,
   ) {
     this.#inner = inner;
     this.#settings = settings;
+    this.#frozen = frozen;
+    this.#known = new KnownData(frozen);
     this.#restored = restored;
     this.#nextSerial = restored.waiting.reduce((most, { serial }) => Math.max(most, serial + 1), 0);
     this.store = store;
@@ -75,8 +84,23 @@ export class Tracking {
     return all.map(([variable]) => variable);
   }
 
-  /** Tracks those of `weights` that are new, and returns them. `capture` or `take` has to follow before a step. */
+  /**
+   * Tracks those of `weights` that are new and trainable, and returns them. `capture` or `take` has to follow before a step.
+   * All weights whose restored values have found them thereby are tracked too: an end of the cycle is meant for them.
+   */
   add(weights: readonly tf.Variable[]): readonly Tracked[] {
+    const added = this.#add(weights.filter(({ trainable }) => trainable));
+    return [...added, ...this.#add(this.#restored.owners.filter(isThere))];
+  }
+
+  /** Looks for the weights of all restored values among `weights`, which are all that there are, if none has met its own. */
+  meet(weights: readonly tf.Variable[]): void {
+    if (!this.isWaiting) return;
+    this.#restored.meet(weights);
+    this.add([]);
+  }
+
+  #add(weights: readonly tf.Variable[]): readonly Tracked[] {
     const unseen = [...new Set(weights)].filter((weight) => !this.#seen.has(weight));
     const fresh = unseen.flatMap((weight) => this.#new(weight) ?? []);
     const excluded = unseen.filter((weight) => this.#seen.get(weight) === null);
@@ -99,8 +123,9 @@ export class Tracking {
     }
     this.#restored.forget(restored.values());
     for (const { weight } of added) {
-      this.#known.begin(weight, restored.has(weight) ? 'restored' : 'captured');
-      if (!restored.has(weight)) this.#uncaptured.set(weight, weight);
+      const isRestored = restored.has(weight);
+      this.#known.begin(weight, { isRestored });
+      if (!isRestored) this.#uncaptured.set(weight, weight);
     }
     return added;
   }
@@ -129,17 +154,12 @@ export class Tracking {
 
   /** Weights that are not frozen, and slots of these: all that may be moved. */
   movable(): Tracked[] {
-    return this.live(({ weight }) => !this.#known.isFrozen(weight));
+    return this.live(({ weight }) => !this.#frozen.has(weight));
   }
 
   /** `all` are the weights of a model: those that restored values wait for are among them. */
   meetModel(all: readonly tf.Variable[]): void {
     this.#restored.meet(all, { isWhole: true });
-  }
-
-  /** Of a model's weights, `trained` are trained: the others are frozen, whatever their variables say. */
-  freezeOthers(all: readonly tf.Variable[], trained: readonly tf.Variable[]): void {
-    this.#known.freezeOthers(all, trained);
   }
 
   /**
@@ -160,7 +180,7 @@ export class Tracking {
         for (const { variable } of this.live((tracked) => tracked.weight === weight)) {
           this.#captureAnew(variable);
         }
-        this.#known.captured(weight);
+        this.#known.learn(weight);
       }
     }
     return [];
@@ -168,7 +188,7 @@ export class Tracking {
 
   /** Weights that would miss a second sync in a row because they are frozen, although they took steps before each. */
   standingStill(): readonly tf.Variable[] {
-    const frozen = this.live(isWeight).filter(({ weight }) => this.#known.isFrozen(weight));
+    const frozen = this.live(isWeight).filter(({ weight }) => this.#frozen.has(weight));
     return frozen.map(({ weight }) => weight).filter((weight) => this.#known.standsStill(weight));
   }
 
@@ -191,8 +211,13 @@ export class Tracking {
     return this.#known.isAsLeft(weight);
   }
 
+  /** What `other` knows of the weights that are tracked here too. */
+  goOn(other: Tracking): void {
+    for (const { weight } of this.live(isWeight)) this.#known.goOn(weight, other.#known);
+  }
+
   isFrozen(weight: tf.Variable): boolean {
-    return this.#known.isFrozen(weight);
+    return this.#frozen.has(weight);
   }
 
   /** We have written these weights, or may have. Default: all that are not frozen. */
@@ -255,7 +280,7 @@ export class Tracking {
     isMeant: (tracked: Tracked) => boolean = () => true,
   ): Promise<void> {
     const meant = this.live(isMeant);
-    for (const { weight } of meant.filter(isWeight)) this.#known.captured(weight);
+    for (const { weight } of meant.filter(isWeight)) this.#known.learn(weight);
     await this.store.capture(new Map(meant.map(({ variable }) => [variable, variable])), round);
   }
 
@@ -330,8 +355,7 @@ export class Tracking {
   }
 
   #new(weight: tf.Variable): Unnumbered | null {
-    if (!weight.trainable || weight.dtype !== 'float32') return null;
-    if (this.#seen.has(weight)) return null;
+    if (weight.dtype !== 'float32') return null;
     const { overrides, slow, slowStepSize } = this.#settings;
     const settings = settingsOf(weight, overrides, { slow: slow ?? 'host:f32', slowStepSize });
     if (!settings) {
@@ -358,4 +382,8 @@ export class Tracking {
     for (const [variable, source] of this.#uncaptured) if (source !== variable) source.dispose();
     this.#uncaptured.clear();
   }
+}
+
+function isThere(weight: tf.Variable | undefined): weight is tf.Variable {
+  return weight !== undefined && !isGone(weight);
 }

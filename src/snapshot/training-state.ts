@@ -43,11 +43,15 @@ export interface SavableOptimizer {
     save: (state: NamedTensor[]) => Promise<T>,
     weights?: readonly tf.Variable[],
   ): Promise<T>;
-  /** Of slowlane: replaces the state and runs `assign` in one turn, or throws before anything changes. */
+  /**
+   * Of slowlane: replaces the state and runs `assign` in one turn, or throws before anything changes. `trained`: what the model
+   * trains, if it says so.
+   */
   loading?(
     state: NamedTensor[],
     known: ReadonlyMap<string, tf.Variable>,
     assign: () => void,
+    trained?: readonly tf.Variable[],
   ): Promise<void>;
 }
 
@@ -188,7 +192,7 @@ export async function loadTraining(
       tf.tidy(() => variable.assign(tf.tensor(values[i] as HostValues['values'], shape, dtype)));
     }
   };
-  if (optimizer.loading) return optimizer.loading(state, known, assign);
+  if (optimizer.loading) return optimizer.loading(state, known, assign, trained ?? undefined);
   await checkForeign(optimizer, state, { known, trained });
   await optimizer.setWeights(state);
   assign();
