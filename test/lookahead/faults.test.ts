@@ -74,6 +74,9 @@ vi.mock('#src/engines/current-device.js', async (original) => {
   };
 });
 
+/** Threads that an earlier test has left idle blend for a later one too. */
+const allThreads = recordThreads();
+
 onEveryEngine(() => {
   let folder: string;
   let threads: ThreadRecord;
@@ -117,7 +120,7 @@ onEveryEngine(() => {
       const expected = await undisturbed();
       let kills = 0;
       const result = await train(make(worker), (moved) => {
-        const victim = [...threads.alive][0];
+        const victim = [...allThreads.alive][0];
         if (moved !== when || !victim || kills === 3) return;
         kills++;
         void victim.terminate();

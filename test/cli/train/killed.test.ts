@@ -18,7 +18,9 @@ test("a run's record is there from its start, nobody else writes beside it, and 
   await expect
     .poll(() => readRecord(out), { timeout: 60_000 })
     .toMatchObject({ seed: 2, ended: 'running', partial: true });
-  expect(readFileSync(join(out, 'report.html'), 'utf8')).toContain('It had not ended when');
+  await expect // the page follows its record
+    .poll(() => readFileSync(join(out, 'report.html'), 'utf8'), { timeout: 60_000 })
+    .toContain('It had not ended when');
 
   const second = await slowlane(trains(3, 2));
   expect(second.stderr).toContain(`${out} belongs to another run`);
