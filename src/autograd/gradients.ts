@@ -24,11 +24,14 @@ export interface WeightGradient {
 export function checkGradients(gradients: Gradients): WeightGradient[] {
   const given: unknown = gradients;
   const isEntry = (entry: unknown) =>
-    typeof entry === 'object' && entry !== null && 'name' in entry;
+    typeof entry === 'object' &&
+    entry !== null &&
+    'name' in entry &&
+    typeof entry.name === 'string';
   if (
     typeof given !== 'object' ||
     given === null ||
-    (isList(gradients) && !gradients.every(isEntry))
+    (isList(gradients) && !Array.from(gradients).every(isEntry))
   ) {
     throw new TypeError(
       `applyGradients() takes a map of names to gradients or an array of { name, tensor }, got ${shown(given)}.`,

@@ -5,7 +5,7 @@ import type * as tfl from '@tensorflow/tfjs-layers';
 
 import { SlowlaneError } from '../checks/errors.js';
 import type { LookaheadSettings } from './options.js';
-import { shown } from '../checks/check.js';
+import { checkVariables } from '../tfjs/variables.js';
 import { isAdaptive } from './step-size.js';
 
 /** A `tf.LayersModel`, as far as it is needed. */
@@ -24,15 +24,19 @@ export function namedWeightsOf({ weights, trainableWeights }: LayersModelLike): 
 /** @throws TypeError if `source` is neither a model nor a list of variables. */
 export function weightsOf(source: LayersModelLike | readonly tf.Variable[]): tf.Variable[] {
   const given: unknown = source;
-  if (typeof given === 'object' && given !== null && 'trainableWeights' in given) {
-    return (source as LayersModelLike).trainableWeights.map(
-      (weight) => weight.read() as tf.Variable,
-    );
-  }
-  if (Array.isArray(source) && source.every((weight) => 'assign' in weight)) return [...source];
-  throw new TypeError(
-    `attach() takes a LayersModel or an array of variables, got ${shown(given)}.`,
-  );
+  const weights = isModel(given) ? readAll(given.trainableWeights) : given;
+  checkVariables('attach', weights, 'a LayersModel or an array of variables');
+  return [...weights];
+}
+
+function isModel(given: unknown): given is { readonly trainableWeights: unknown } {
+  return typeof given === 'object' && given !== null && 'trainableWeights' in given;
+}
+
+/** What cannot be read is no variable. */
+function readAll(weights: unknown): unknown {
+  if (!Array.isArray(weights)) return weights;
+  return weights.map((weight: { read?: () => unknown } | null) => weight?.read?.());
 }
 
 /** Whether `optimizer` can train `model` in fit(). */

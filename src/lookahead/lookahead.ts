@@ -18,7 +18,7 @@ import {
 import { checkModel, type LayersModelLike, namedWeightsOf, weightsOf } from './layers-model.js';
 import { checkGradients } from '../autograd/gradients.js';
 import { assertMayStep, assertNoSyncDue, CallGuard } from './call-guard.js';
-import { checkFunction } from '../checks/check.js';
+import { checkBoolean, checkFunction, checkKeys } from '../checks/check.js';
 import {
   checkLookaheadOptions,
   configOf,
@@ -37,10 +37,10 @@ import type { LearningRate } from '../optimizers/learning-rate.js';
 import { syncOfStepFailed } from '../optimizers/steps/step-failed.js';
 import { refuseAssignments, StrictOptimizer } from '../optimizers/strict-optimizer.js';
 import type { InnerOptimizer } from '../optimizers/inner-optimizer.js';
-import type { NamedTensor } from '../tfjs/named-tensor.js';
+import { checkNamedTensors, type NamedTensor } from '../tfjs/named-tensor.js';
 import type { OwnerMap } from '../optimizers/state/owners.js';
 import { mismatch, TakenTensors, toTensors } from '../snapshot/lookahead-state.js';
-import { checkVariables } from '../tfjs/variables.js';
+import { checkStep, checkVariables } from '../tfjs/variables.js';
 import type { LookaheadStats } from './stats.js';
 
 /**
@@ -188,6 +188,7 @@ export class Lookahead extends StrictOptimizer {
     returnCost = false,
     varList?: tf.Variable[],
   ): tf.Scalar | null {
+    checkStep('minimize', f, varList);
     this.#assertCanStep('minimize');
     this.#own.make(varList);
     return this.#step(f, returnCost, varList);
@@ -205,6 +206,7 @@ export class Lookahead extends StrictOptimizer {
    */
   step(f: () => tf.Scalar, returnCost = false, varList?: tf.Variable[]): Promise<tf.Scalar | null> {
     return this.#guard.turn('step', async () => {
+      checkStep('step', f, varList);
       await this.#sync.flush('step');
       this.#own.make(varList);
       // Where we can wait, new weights are captured at once: nothing of theirs is on the device twice.
@@ -275,14 +277,16 @@ export class Lookahead extends StrictOptimizer {
   /**
    * Does the sync that is due; resolves at once if none is. Continues a sync that broke off. With `early` all weights sync
    * now, in the middle of a cycle, and begin a new one.
-   * @throws TypeError or RangeError if a schedule of the slow step size gives a wrong number.
+   * @throws TypeError for a wrong option; TypeError or RangeError if a schedule of the slow step size gives a wrong number.
    * @throws SlowlaneError NON_FINITE, WEIGHTS_REPLACED or WEIGHTS_FROZEN before anything changes; SYNC_FAILED or the device's error if the
    * device failed; NO_GRADIENT with `adaptive()` and `early`; INSIDE_SLOW_WEIGHTS; DISPOSED.
    */
   sync(options?: { early?: boolean }): Promise<void> {
     const sync = async () => {
+      const { early = false } = checkKeys('sync()', options, ['early']);
+      const isEarly = checkBoolean('early', early);
       await this.#sync.flush('sync');
-      if (options?.early === true) await this.#sync.syncEarly();
+      if (isEarly) await this.#sync.syncEarly();
     };
     return this.#guard.turn('sync', sync, 'go on');
   }
@@ -453,8 +457,9 @@ export class Lookahead extends StrictOptimizer {
   }
 
   /**
-   * Frees state, slow weights and workers; the model keeps its fast weights. Idempotent.
-   * @throws SlowlaneError SYNC_RUNNING or INSIDE_SLOW_WEIGHTS if a call still runs.
+   * Frees state, slow weights and workers; the model keeps its fast weights. No call is allowed from now on. Calls under way
+   * end first, and inside `withSlowWeights` the fast weights come back first; then all is freed. Idempotent.
+   * @throws SlowlaneError if the device fails while memory is freed; calls under way are no error.
    */
   override dispose(): void {
     this.#guard.dispose(() => this.#sync.dispose());
@@ -465,6 +470,7 @@ export class Lookahead extends StrictOptimizer {
     state: NamedTensor[],
     whole?: { readonly known: OwnerMap; readonly assign: () => void },
   ): Promise<void> {
+    checkNamedTensors(call, state);
     const taken = new TakenTensors(state); // before the first await: the caller may dispose them after it
     const load = async () => {
       const { inner, innerSteps, ...saved } = await taken.read();

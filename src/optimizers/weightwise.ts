@@ -12,8 +12,8 @@ import { offloadPending } from '../engine/offloaded-state.js';
 import type { RuleConstants, StateSpec, UpdateRule } from '../formula/update-rule.js';
 import { gradientsWhole } from '../tfjs/engine-state.js';
 import { type FitCallbacks, type GivenCallback, fitCallbacks } from '../tfjs/fit-callback.js';
-import type { NamedTensor } from '../tfjs/named-tensor.js';
-import { checkVariables } from '../tfjs/variables.js';
+import { checkNamedTensors, type NamedTensor } from '../tfjs/named-tensor.js';
+import { checkStep, checkVariables } from '../tfjs/variables.js';
 import { canRecord } from '../tfjs/tape.js';
 import type {
   BeginStep,
@@ -103,14 +103,10 @@ export abstract class WeightwiseOptimizer extends StrictOptimizer implements Inn
   }
 
   /** @internal */
-  get supportsState(): boolean {
-    return true;
-  }
+  readonly supportsState: boolean = true;
 
   /** @internal */
-  get resetsByWeight(): boolean {
-    return true;
-  }
+  readonly resetsByWeight: boolean = true;
 
   /** @internal */
   get moved(): readonly tf.Variable[] {
@@ -155,6 +151,7 @@ export abstract class WeightwiseOptimizer extends StrictOptimizer implements Inn
     varList?: tf.Variable[],
     begin?: BeginStep,
   ): tf.Scalar | null {
+    checkStep('minimize', f, varList);
     this.#checkReady('minimize');
     const plan = { learningRate: this.learningRate, begin };
     const list = varList ?? undefined;
@@ -269,9 +266,11 @@ export abstract class WeightwiseOptimizer extends StrictOptimizer implements Inn
 
   /**
    * Resets the state of `weights` (default: all) as if no step was taken. A schedule of the learning rate continues.
+   * @throws TypeError if `weights` is no list of variables.
    * @throws SlowlaneError those of `minimize`.
    */
   reset(weights?: readonly tf.Variable[]): void {
+    if (weights !== undefined) checkVariables('reset', weights);
     this.#checkReady('reset');
     this.#changes++;
     if (weights === undefined) this.#steps.abandon();
@@ -300,8 +299,12 @@ export abstract class WeightwiseOptimizer extends StrictOptimizer implements Inn
     };
   }
 
-  /** How the state of a weight is kept; undefined before its first step. */
+  /**
+   * How the state of a weight is kept; undefined before its first step.
+   * @throws TypeError if `weight` is no variable.
+   */
   momentsOf(weight: tf.Variable): MomentPolicy | undefined {
+    checkVariables('momentsOf', [weight], 'a variable');
     const storage = this.#state.of(weight)?.storage;
     if (storage === undefined) return undefined;
     return `${storage.isOnHost ? 'host' : 'device'}:${storage.isQuantized ? 'q8' : 'f32'}`;
@@ -383,6 +386,7 @@ export abstract class WeightwiseOptimizer extends StrictOptimizer implements Inn
 
   /** @internal */
   async prepare(weights: NamedTensor[], known?: OwnerMap): Promise<WeightwiseState> {
+    checkNamedTensors('setWeights', weights);
     this.#checkReady();
     this.#phase = 'restoring';
     const end = () => {

@@ -59,7 +59,7 @@ export interface SavableOptimizer {
  * Packs the values of all weights of `model` (those that are not trained too) and the state of `optimizer`, also in the
  * middle of a cycle. The bytes are the caller's.
  *
- * @throws TypeError for a model without variables, or a weight that is neither float32 nor int32.
+ * @throws TypeError for a wrong argument, or a weight that is neither float32 nor int32.
  * @throws SlowlaneError SYNC_DUE if a Lookahead has to sync first; STEP_OPEN between micro-batches; SYNC_RUNNING if a step or
  * a micro-batch was taken, or a weight changed, meanwhile; STATE_MISMATCH if there is state of a weight that is not in `model`.
  * @example
@@ -76,6 +76,7 @@ export async function saveTraining(
   optimizer: SavableOptimizer,
   model: SavableModel,
 ): Promise<Uint8Array> {
+  checkOptimizer('saveTraining', optimizer);
   const { variables, areInOrder } = wholeModel(model, 'saveTraining');
   for (const { name, dtype } of variables) {
     if (dtype === 'float32' || dtype === 'int32') continue;
@@ -139,7 +140,7 @@ function changed(): SlowlaneError {
  * Training then continues to the bit. Everything is checked before anything
  * changes, and no other call sees half of it.
  *
- * @throws TypeError if `bytes` is no Uint8Array, or `model` has no variables.
+ * @throws TypeError for a wrong argument.
  * @throws RangeError if a saved number is not one that the optimizer can have.
  * @throws SlowlaneError STATE_MISMATCH if the bytes are damaged, or belong to another optimizer or model.
  * @example
@@ -162,6 +163,7 @@ export async function loadTraining(
       `loadTraining() takes the bytes that saveTraining() gave, got ${shown(bytes)}.`,
     );
   }
+  checkOptimizer('loadTraining', optimizer);
   const { variables, areInOrder, trained } = wholeModel(model, 'loadTraining');
   const file = unpackFile(bytes, MOST_TENSORS * (variables.length + 1));
   const name = optimizer.getClassName();
@@ -216,6 +218,15 @@ async function checkForeign(
     'STATE_MISMATCH',
     `${optimizer.getClassName()} keeps its state by the position of the weights. It was saved for ${places.length} trained weights, and the model trains ${trained.length} or others. Freeze the same layers as when it was saved, or use the optimizer of slowlane.`,
   );
+}
+
+function checkOptimizer(of: string, optimizer: unknown): void {
+  const needed = ['getClassName', 'getWeights', 'setWeights'];
+  const isOptimizer = typeof optimizer === 'object' && optimizer !== null;
+  if (isOptimizer && needed.every((name) => typeof Reflect.get(optimizer, name) === 'function')) {
+    return;
+  }
+  throw new TypeError(`${of}() takes an optimizer, got ${shown(optimizer)}.`);
 }
 
 function dtypeOf({ values }: HostValues): tf.DataType {

@@ -28,6 +28,7 @@ interface Layer {
 export function wholeModel(model: SavableModel, of: string): WholeModel {
   const given: unknown = model;
   const isModel = typeof given === 'object' && given !== null && 'weights' in given;
+  if (isModel && !canRead(given.weights)) throw noModel(of, given);
   if (!isModel && !Array.isArray(given)) throw noModel(of, given);
   const found = 'weights' in model ? weightsIn(model) : [...model];
   if (!found.every((weight) => weight instanceof tf.Variable)) throw noModel(of, given);
@@ -38,6 +39,12 @@ export function wholeModel(model: SavableModel, of: string): WholeModel {
     areInOrder: 'layers' in model,
     trained: trained?.map((weight) => weight.read() as tf.Variable) ?? null,
   };
+}
+
+function canRead(weights: unknown): boolean {
+  const reads = (weight: unknown) =>
+    typeof weight === 'object' && weight !== null && 'read' in weight;
+  return Array.isArray(weights) && Array.from(weights as unknown[]).every(reads);
 }
 
 /**

@@ -1,4 +1,7 @@
-import type * as tf from '@tensorflow/tfjs-core';
+import * as tf from '@tensorflow/tfjs-core';
+
+import { shown } from '../checks/check.js';
+import { SlowlaneError } from '../checks/errors.js';
 
 /** An entry of an optimizer's `getWeights()`; tfjs has the type but does not export it. */
 export interface NamedTensor {
@@ -6,4 +9,19 @@ export interface NamedTensor {
   name: string;
   /** The values. */
   tensor: tf.Tensor;
+}
+
+/** @throws SlowlaneError STATE_MISMATCH unless `tensors` is a list of named tensors. */
+export function checkNamedTensors(of: string, tensors: unknown): void {
+  if (!Array.isArray(tensors)) throw noState(of, `got ${shown(tensors)}`);
+  for (const [i, entry] of Array.from(tensors as unknown[]).entries()) {
+    const { name, tensor } = (entry ?? {}) as Partial<Record<string, unknown>>;
+    if (typeof name === 'string' && tensor instanceof tf.Tensor) continue;
+    throw noState(of, `entry ${i} is no { name, tensor }: ${shown(entry)}`);
+  }
+}
+
+function noState(of: string, what: string): SlowlaneError {
+  const message = `${of}() takes the array that getWeights() gave; ${what}.`;
+  return new SlowlaneError('STATE_MISMATCH', message);
 }

@@ -2,7 +2,7 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 
-import { shown } from '../checks/check.js';
+import { checkFunction, shown } from '../checks/check.js';
 import { SlowlaneError } from '../checks/errors.js';
 
 interface EngineParts {
@@ -21,10 +21,29 @@ export function variablesByName(): Readonly<Record<string, tf.Variable>> {
   );
 }
 
-/** @throws TypeError unless `weights` is a list of variables. */
-export function checkVariables(of: string, weights: unknown): asserts weights is tf.Variable[] {
-  if (Array.isArray(weights) && weights.every((weight) => weight instanceof tf.Variable)) return;
-  throw new TypeError(`${of}() takes an array of variables, got ${shown(weights)}.`);
+/** `takes` says what `of` allows. @throws TypeError unless `weights` is a list of variables. */
+export function checkVariables(
+  of: string,
+  weights: unknown,
+  takes = 'an array of variables',
+): asserts weights is tf.Variable[] {
+  if (!Array.isArray(weights))
+    throw new TypeError(`${of}() takes ${takes}, got ${shown(weights)}.`);
+  const bad = Array.from(weights as unknown[]).findIndex(
+    (weight) => !(weight instanceof tf.Variable),
+  );
+  if (bad < 0) return;
+  throw new TypeError(`${of}() takes ${takes}; weight ${bad} is ${shownEntry(weights[bad])}.`);
+}
+
+/** Checks the arguments of a step; without a list it is for all that can be trained. @throws TypeError. */
+export function checkStep(of: string, f: unknown, varList: unknown): void {
+  checkFunction(of, f);
+  if (varList !== undefined && varList !== null) checkVariables(of, varList);
+}
+
+function shownEntry(entry: unknown): string {
+  return entry instanceof tf.Tensor ? 'a tensor that is no variable' : shown(entry);
 }
 
 export function allVariables(): tf.Variable[] {

@@ -142,6 +142,14 @@ onEveryEngine(() => {
     expect(shifted.flatMap(valuesOf)).toEqual([10, 11, 12]);
     const other = tf.variable(tf.tensor1d([0]), true, `${tf.getBackend()}/other`);
     await expect(loadTraining(bytes, sgd(), [other])).rejects.toThrow(/neither names nor order/);
+    await expect(loadTraining(bytes, sgd(), [other])).rejects.toThrow(
+      /saved model has 3 weights .*, this one has 1 .*together\. Load it into a model with the same weights\.$/,
+    );
+    const others = ['x', 'y', 'z'].map((name) => tf.variable(tf.tensor1d([0]), true, name));
+    await expect(loadTraining(bytes, sgd(), others)).rejects.toThrow(
+      /together\. Load it into the model that it was saved with\./,
+    );
+    tf.dispose(others);
     await expect(loadTraining(bytes, sgd(), shifted.slice(1))).rejects.toMatchObject({
       code: 'STATE_MISMATCH',
     });

@@ -26,7 +26,7 @@ export function matchAll<E extends SavedEntry>(
   weights: readonly tf.Variable[],
   { areInOrder }: { readonly areInOrder: boolean },
 ): E[] {
-  const undecidedHere = () => undecided(saved, weights);
+  const undecidedHere = () => otherModel(saved, weights);
   const entries = inGroups(saved);
   const groups = inGroups(weights);
   const isUnique = new Set(saved.map(({ name }) => name)).size === saved.length;
@@ -66,18 +66,38 @@ export function assertShape(entry: SavedEntry, weight: tf.Variable): void {
   );
 }
 
+/** They are all of two models. */
+function otherModel(saved: readonly SavedEntry[], weights: readonly SavedEntry[]): SlowlaneError {
+  const counts = `The saved model has ${saved.length} weights (${listed(saved)}), this one has ${weights.length} (${listed(weights)})`;
+  const advice =
+    saved.length === weights.length
+      ? 'Load it into the model that it was saved with. If it is that model, give its layers and weights names and save it again.'
+      : 'Load it into a model with the same weights.';
+  return new SlowlaneError(
+    'STATE_MISMATCH',
+    `${counts}, and neither names nor order decide which belong together. ${advice}`,
+    namesOf(saved, weights),
+  );
+}
+
 export function undecided(
   saved: readonly SavedEntry[],
   weights: readonly SavedEntry[],
 ): SlowlaneError {
-  const listed = (all: readonly SavedEntry[]) =>
-    all
-      .slice(0, 4)
-      .map(({ name, shape }) => `'${name.slice(0, 80)}' [${shape.join(', ')}]`)
-      .join(', ') + (all.length > 4 ? ', …' : '');
   return new SlowlaneError(
     'STATE_MISMATCH',
     `The restored state has ${saved.length} weights (${listed(saved)}), ${weights.length} are to be trained (${listed(weights)}), and neither names nor order decide which belong together. Restore it into the model that it was saved with, save and load with saveTraining() and loadTraining(), which know all weights of a model, or give layers and weights names.`,
-    { saved: saved.map(({ name }) => name), weights: weights.map(({ name }) => name) },
+    namesOf(saved, weights),
   );
+}
+
+function namesOf(saved: readonly SavedEntry[], weights: readonly SavedEntry[]) {
+  return { saved: saved.map(({ name }) => name), weights: weights.map(({ name }) => name) };
+}
+
+function listed(all: readonly SavedEntry[]): string {
+  const first = all
+    .slice(0, 4)
+    .map(({ name, shape }) => `'${name.slice(0, 80)}' [${shape.join(', ')}]`);
+  return first.join(', ') + (all.length > 4 ? ', …' : '');
 }
