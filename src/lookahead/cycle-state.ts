@@ -5,6 +5,8 @@ import * as tf from '@tensorflow/tfjs-core';
 
 import { SlowlaneError } from '../checks/errors.js';
 import { checkAllMatch } from '../checks/overrides.js';
+import { currentDevice } from '../engines/current-device.js';
+import { atOnce, firstNonFinite, nonFiniteIn } from '../engines/finite.js';
 import type { InnerOptimizer } from '../optimizers/inner-optimizer.js';
 import type { SlowStore } from '../slow/slow-store.js';
 import type { OwnerMap } from '../optimizers/state/owners.js';
@@ -17,7 +19,7 @@ import type { LookaheadSettings } from './options.js';
 import { Restored } from './restored.js';
 import { StepSizes } from './step-sizes.js';
 import { type Tracked, Tracking } from './tracking.js';
-import { weightsFrozen, weightsReplaced } from './weights-changed.js';
+import { loadedNonFinite, weightsFrozen, weightsReplaced } from './weights-changed.js';
 
 export class CycleState {
   readonly stepSizes: StepSizes;
@@ -69,13 +71,35 @@ export class CycleState {
   }
 
   /**
-   * Looks for weights that something else has changed.
+   * Looks for weights that something else has changed, before a step. What is captured again is checked where the device can
+   * be read at once.
    *
-   * @throws SlowlaneError WEIGHTS_REPLACED, before anything changes.
+   * @throws SlowlaneError WEIGHTS_REPLACED or NON_FINITE, before anything changes.
    */
   notice(call: string): void {
-    const replaced = this.#tracking.notice(this.#settings.replaced);
-    if (replaced.length > 0) throw weightsReplaced(call, replaced);
+    const anew = this.#look(call);
+    const variables = anew.map(({ variable }) => variable);
+    const canRead = currentDevice().pullsAtOnce === true;
+    this.#captureAnew(call, anew, canRead ? atOnce(nonFiniteIn(variables)) : null);
+  }
+
+  /** The same where we can wait. */
+  async noticeAwaited(call: string): Promise<void> {
+    const anew = this.#look(call);
+    if (anew.length === 0) return;
+    this.#captureAnew(call, anew, await firstNonFinite(anew.map(({ variable }) => variable)));
+  }
+
+  /** Before fast := slow: loaded weights are not given up, unless they cannot be slow weights. */
+  async noticeLoaded(): Promise<void> {
+    let { anew } = this.#tracking.look('ignore');
+    for (;;) {
+      const bad = await firstNonFinite(anew.map(({ variable }) => variable));
+      if (bad === null) break;
+      const weight = anew.find(({ variable }) => variable === bad)?.weight;
+      anew = anew.filter((tracked) => tracked.weight !== weight);
+    }
+    this.#tracking.captureAnew(anew);
   }
 
   /**
@@ -230,6 +254,17 @@ export class CycleState {
     this.#tracking.dispose();
     this.#tracking = this.#fresh(new Restored([]));
     this.stepSizes.dropGradients();
+  }
+
+  #look(call: string): readonly Tracked[] {
+    const { refused, anew } = this.#tracking.look(this.#settings.replaced);
+    if (refused.length > 0) throw weightsReplaced(call, refused);
+    return anew;
+  }
+
+  #captureAnew(call: string, anew: readonly Tracked[], bad: tf.Variable | null): void {
+    if (bad) throw loadedNonFinite(call, bad, this.cycle.steps);
+    this.#tracking.captureAnew(anew);
   }
 
   #swap(next: Tracking, alsoChange: (before: Tracking) => void): Replacement {

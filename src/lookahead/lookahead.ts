@@ -179,7 +179,8 @@ export class Lookahead extends StrictOptimizer {
    * @param varList The weights to train. Default: all trainable variables.
    * @throws TypeError or RangeError for a wrong argument, or a schedule that gives a wrong number.
    * @throws SlowlaneError SYNC_DUE, SYNC_RUNNING, INSIDE_SLOW_WEIGHTS, SYNC_FAILED or DISPOSED if no step may be taken now;
-   * WEIGHTS_REPLACED if something else has changed weights, which then stay as they are; OVER_BUDGET or
+   * WEIGHTS_REPLACED if something else has changed weights, which then stay as they are; NON_FINITE if these hold a NaN and
+   * would be captured, on a backend that can be read at once; OVER_BUDGET or
    * UNSUPPORTED_INNER if no plan can be made; with `sync: 'inline'` UNSUPPORTED if the backend cannot do that, and NON_FINITE; the
    * errors of the inner optimizer.
    */

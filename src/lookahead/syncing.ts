@@ -55,7 +55,7 @@ export class Syncing {
 
   /** For `call`: captures, and syncs if a sync is due. @throws SlowlaneError WEIGHTS_REPLACED. */
   async flush(call: string): Promise<void> {
-    this.state.notice(call);
+    await this.state.noticeAwaited(call);
     await this.#capture();
     await this.#inner.flush?.();
     if (this.state.cycle.isDue) await this.#clock.timeSync(() => this.#sync());
@@ -96,7 +96,7 @@ export class Syncing {
   /** Fast := slow, and a new cycle. Frozen weights stay as they are. */
   async restore(): Promise<void> {
     this.#assertMet();
-    this.state.tracking.notice('ignore'); // loaded weights are not given up
+    await this.state.noticeLoaded();
     await this.#capture();
     const { tracking } = this.state;
     await tracking.addSlots();

@@ -163,27 +163,28 @@ export class Tracking {
   }
 
   /**
-   * Looks at the data of all weights. A weight that was loaded before its first step, or while it was frozen, is captured
-   * again, by the `capture` or `take` that follows; with `'resync'` a replaced one too.
+   * Looks at the data of all weights.
    *
-   * @returns The replaced weights that the policy refuses: nothing has changed then.
+   * @returns `refused`: the replaced weights that the policy refuses. `anew`: what has to be captured again, because it was
+   * loaded before its first step or while it was frozen, or replaced with `'resync'`.
    */
-  notice(policy: ReplacedPolicy): readonly tf.Variable[] {
-    const looked = this.live(isWeight).map(({ weight }) => ({
-      weight,
-      change: this.#known.look(weight),
-    }));
-    const replaced = looked.filter(({ change }) => change === 'replaced');
-    if (policy === 'throw' && replaced.length > 0) return replaced.map(({ weight }) => weight);
-    for (const { weight, change } of looked) {
-      if (change === 'loaded' || (change === 'replaced' && policy === 'resync')) {
-        for (const { variable } of this.live((tracked) => tracked.weight === weight)) {
-          this.#captureAnew(variable);
-        }
-        this.#known.learn(weight);
-      }
-    }
-    return [];
+  look(policy: ReplacedPolicy): { refused: readonly tf.Variable[]; anew: readonly Tracked[] } {
+    const changes = new Map(
+      this.live(isWeight).map(({ weight }) => [weight, this.#known.look(weight)]),
+    );
+    const replaced = [...changes.keys()].filter((weight) => changes.get(weight) === 'replaced');
+    if (policy === 'throw' && replaced.length > 0) return { refused: replaced, anew: [] };
+    const isAnew = ({ weight }: Tracked) => {
+      const change = changes.get(weight);
+      return change === 'loaded' || (change === 'replaced' && policy === 'resync');
+    };
+    return { refused: [], anew: this.live(isAnew) };
+  }
+
+  /** Slow := fast for what `look` gave, by the `capture` or `take` that follows. */
+  captureAnew(anew: readonly Tracked[]): void {
+    for (const { variable } of anew) this.#captureAnew(variable);
+    for (const { weight } of anew.filter(isWeight)) this.#known.learn(weight);
   }
 
   /** Weights that would miss a second sync in a row because they are frozen, although they took steps before each. */

@@ -22,6 +22,15 @@ export function replacementsLost(weights: readonly tf.Variable[]): SlowlaneError
   );
 }
 
+/** `call` was refused: the slow value of `weight`, which something else has changed, would be the NaN that it holds. */
+export function loadedNonFinite(call: string, { name }: tf.Variable, step: number): SlowlaneError {
+  return new SlowlaneError(
+    'NON_FINITE',
+    `${call}() was called after something else had changed '${name}', which holds a NaN or an infinity now and would be captured as a slow weight. Nothing was moved. Give it finite values, or await discard() to go back to the slow weights.`,
+    { weight: name, step },
+  );
+}
+
 /** `weights` were trained, and frozen at each sync. */
 export function weightsFrozen(weights: readonly tf.Variable[]): SlowlaneError {
   return new SlowlaneError(

@@ -161,3 +161,52 @@ describe('restored slow values', () => {
     });
   });
 });
+
+describe('a NaN that something else has put into a weight is never captured as its slow value', () => {
+  const stepped = async (options: LookaheadOptions = {}) => {
+    const [a, b] = [variable(0), variable(0)];
+    const optimizer = make(options);
+    const loss = () => slope(a, b);
+    await optimizer.step(loss, false, [a, b]);
+    return { a, b, optimizer, loss };
+  };
+  const refused = (x: tf.Variable) => ({
+    code: 'NON_FINITE',
+    details: { weight: x.name, step: 1 },
+  });
+
+  test.each(["replaced: 'resync'", 'unfrozen', 'loaded before its first step'])(
+    '%s: each call refuses it and changes nothing, finite values or discard() help',
+    async (kind) => {
+      const { a, b, optimizer, loss } = await stepped(
+        kind === 'unfrozen' ? {} : { replaced: 'resync' },
+      );
+      const c = variable(5);
+      await optimizer.attach([c]);
+      const x = kind.startsWith('loaded') ? c : b;
+      if (kind === 'unfrozen') {
+        x.trainable = false;
+        await optimizer.sync();
+      }
+      assign(x, NaN);
+      x.trainable = true;
+      const [before] = valuesOf(a);
+      for (const call of [
+        () => optimizer.sync(),
+        () => optimizer.step(loss, false, [a, b]),
+        async () => optimizer.minimize(loss, false, [a, b]),
+        () => optimizer.finish(),
+        () => optimizer.withSlowWeights(() => {}),
+        () => optimizer.getWeights(),
+      ]) {
+        await expect(call()).rejects.toMatchObject(refused(x));
+        expect([valuesOf(a), valuesOf(x), optimizer.iterations]).toEqual([[before], [NaN], 1]);
+      }
+      assign(x, 100);
+      await optimizer.withSlowWeights(() => expect(valuesOf(x)).toEqual([100]));
+      assign(x, NaN);
+      await optimizer.discard();
+      expect([valuesOf(a), valuesOf(x)]).toEqual([[0], [100]]);
+    },
+  );
+});

@@ -98,11 +98,12 @@ export class PlainLookahead {
   }
 
   discard(): void {
-    this.#notice('ignore');
+    this.#notice('ignore', false);
     this.#restore();
   }
 
   resync(): void {
+    assertFinite(this.#tracked);
     for (const weight of this.#tracked) this.#capture(weight);
     this.#restart();
   }
@@ -157,14 +158,15 @@ export class PlainLookahead {
     return changed;
   }
 
-  #notice(policy = this.#policy): void {
+  /** What is not finite is refused, or not captured. */
+  #notice(policy = this.#policy, isStrict = true): void {
     const changed = this.#look();
     if (policy === 'throw' && changed.some(({ isLoaded }) => !isLoaded)) {
       throw new Refused('WEIGHTS_REPLACED');
     }
-    for (const { weight, isLoaded } of changed) {
-      if (isLoaded || policy === 'resync') this.#capture(weight);
-    }
+    const anew = changed.filter(({ isLoaded }) => isLoaded || policy === 'resync');
+    if (isStrict) assertFinite(anew.map(({ weight }) => weight));
+    for (const { weight } of anew) if (Number.isFinite(weight.fast)) this.#capture(weight);
   }
 
   #track(): void {
@@ -188,6 +190,7 @@ export class PlainLookahead {
   }
 
   #blend(): void {
+    assertFinite(this.#movable);
     for (const weight of this.#movable) {
       weight.slow += (weight.fast - weight.slow) / 2;
       this.#write(weight, weight.slow);
@@ -203,4 +206,8 @@ export class PlainLookahead {
   #restart(): void {
     if (this.#begin !== null) this.#begin = this.#steps;
   }
+}
+
+function assertFinite(weights: readonly Weight[]): void {
+  if (!weights.every(({ fast }) => Number.isFinite(fast))) throw new Refused('NON_FINITE');
 }

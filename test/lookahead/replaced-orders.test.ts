@@ -134,7 +134,7 @@ const action = fc.tuple(
     },
   ),
   fc.nat(FIRST.length - 1),
-  fc.integer({ min: -100, max: 100 }),
+  fc.oneof({ weight: 4, arbitrary: fc.integer({ min: -100, max: 100 }) }, fc.constant(NaN)),
 );
 
 beforeAll(async () => {
