@@ -338,8 +338,16 @@ export class Lookahead extends StrictOptimizer {
       await this.#sync.flush('withSlowWeights');
       return this.#sync.showSlow();
     };
-    const result = await this.#guard.swapped('withSlowWeights', swap, fn);
-    this.#sync.assertNothingLost();
+    let result: T;
+    try {
+      result = await this.#guard.swapped('withSlowWeights', swap, fn);
+    } catch (thrown) {
+      const lost = this.#sync.takeLost();
+      if (!lost) throw thrown;
+      throw new AggregateError([thrown, lost], lost.message, { cause: thrown });
+    }
+    const lost = this.#sync.takeLost();
+    if (lost) throw lost;
     return result;
   }
 

@@ -146,9 +146,11 @@ export class Syncing {
     };
   }
 
-  /** After a swap. @throws SlowlaneError WEIGHTS_REPLACED if weights that were changed inside it are lost. */
-  assertNothingLost(): void {
-    if (this.#lost.length > 0) throw replacementsLost(this.#lost);
+  /** After a swap, once: the error of weights that were changed inside it and are lost, or null. */
+  takeLost(): SlowlaneError | null {
+    const lost = this.#lost;
+    this.#lost = [];
+    return lost.length > 0 ? replacementsLost(lost) : null;
   }
 
   /** Those of `shown` that were changed inside the swap and stay so. The others are put back, and lost. */

@@ -159,4 +159,30 @@ onEveryEngine(() => {
     await optimizer.sync({ early: undefined } as never);
     expect(valuesOf(a)).toEqual([3]); // α = ½ would have made it 3.5
   });
+
+  test('withSlowWeights() whose function replaces a weight and throws: the error says both', async () => {
+    const { a, optimizer, loss } = make();
+    await optimizer.step(loss, false, [a]);
+    const mine = new Error('mine');
+    const failing = optimizer.withSlowWeights(() => {
+      a.assign(tf.tensor1d([9]));
+      throw mine;
+    });
+    await expect(failing).rejects.toMatchObject({
+      cause: mine,
+      errors: [mine, { code: 'WEIGHTS_REPLACED' }],
+    });
+    expect(valuesOf(a)).toEqual([3]);
+    // The next one does not hear of it again.
+    await expect(optimizer.withSlowWeights(() => Promise.reject(mine))).rejects.toBe(mine);
+  });
+
+  test('a replaced weight: errors of a save and of an attach name no call that fit() and save() hide', async () => {
+    const { a, optimizer, loss } = make();
+    await optimizer.step(loss, false, [a]);
+    a.assign(tf.tensor1d([9]));
+    await expect(optimizer.getWeights()).rejects.toThrow(/^Before this save, something else had/);
+    await expect(optimizer.attach([a])).rejects.toThrow(/^Before this capture of weights, some/);
+    expect(() => optimizer.minimize(loss, false, [a])).toThrow(/^Before this step, something/);
+  });
 });
