@@ -303,7 +303,7 @@ export class Tracking {
         shape: tracked.variable.shape,
         slot: tracked.slot,
         // One after the other: reading from a device takes staging memory there.
-        values: await this.store.read(tracked),
+        values: (await this.#loadedValues(tracked)) ?? (await this.store.read(tracked)),
         serial: tracked.serial,
         isKeptInF32: tracked.isKeptInF32,
       });
@@ -330,6 +330,13 @@ export class Tracking {
     this.#dropUncaptured();
     this.store.dispose();
     this.#seen.clear();
+  }
+
+  /** The fast values of what was loaded while it is frozen: they are captured when it trains again, after a load too. */
+  async #loadedValues({ weight, variable }: Tracked): Promise<Float32Array | null> {
+    if (!this.#frozen.has(weight) || this.#known.isAsLeft(weight)) return null;
+    const values = Float32Array.from(await variable.data<'float32'>());
+    return values.every((value) => Number.isFinite(value)) ? values : null;
   }
 
   get #tracked(): Tracked[] {

@@ -134,6 +134,17 @@ describe('restored slow values', () => {
     expect([valuesOf(a), valuesOf(b)]).toEqual([[0], [0]]);
   });
 
+  test('of a weight that was loaded while frozen are what it was loaded with: 100 99 98 → 99', async () => {
+    const { a, b, optimizer } = await frozenAfterStep({ syncPeriod: 2 });
+    assign(b, 100);
+    await optimizer.step(() => slope(a), false, [a]);
+    const resumed = make({ syncPeriod: 2 });
+    await loadTraining(await saveTraining(optimizer, [a, b]), resumed, [a, b]);
+    b.trainable = true;
+    for (let i = 0; i < 2; i++) await resumed.step(() => slope(a, b), false, [a, b]);
+    expect(valuesOf(b)).toEqual([99]);
+  });
+
   test('of weights that are all frozen meet them in attach(): discard() leaves both at -1', async () => {
     const { a, b, optimizer } = await frozenAfterStep();
     const resumed = make();
