@@ -329,7 +329,8 @@ export class Lookahead extends StrictOptimizer {
    * nest. Meanwhile the fast weights are in host memory. Frozen weights stay as they are.
    * @returns What `fn` returns.
    * @throws TypeError if `fn` is no function; RangeError if a schedule of the slow step size gives a wrong number.
-   * @throws SlowlaneError those of `sync`; WEIGHTS_REPLACED at the end if `fn` changed weights, whose new values are lost.
+   * @throws SlowlaneError those of `sync`; WEIGHTS_REPLACED at the end if `fn` changed weights, whose new values are lost; an
+   * AggregateError of both if `fn` throws too, or if the fast weights cannot be put back.
    * Steps inside `fn` throw INSIDE_SLOW_WEIGHTS.
    */
   async withSlowWeights<T>(fn: () => T | Promise<T>): Promise<T> {
