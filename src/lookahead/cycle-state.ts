@@ -19,7 +19,7 @@ import type { LookaheadSettings } from './options.js';
 import { Restored } from './restored.js';
 import { StepSizes } from './step-sizes.js';
 import { type Tracked, Tracking } from './tracking.js';
-import { loadedNonFinite, weightsFrozen, weightsReplaced } from './weights-changed.js';
+import { loadedNonFinite, notMet, weightsFrozen, weightsReplaced } from './weights-changed.js';
 
 export class CycleState {
   readonly stepSizes: StepSizes;
@@ -244,8 +244,12 @@ export class CycleState {
 
   /** Makes ready to drop the slow values of `weights`: the others move to memory of their own. */
   async without(weights: readonly tf.Variable[]): Promise<Replacement> {
+    const holders = [...new Set(this.#tracking.holders)];
+    if (holders.includes(undefined)) throw notMet();
     const saved = await this.#tracking.save(weights);
-    const kept = this.#tracking.weights.filter((weight) => !weights.includes(weight));
+    const kept = holders.filter(
+      (weight) => weight !== undefined && !weights.includes(weight),
+    ) as tf.Variable[];
     const next = this.#track(saved, new Map(kept.map((weight) => [weight.name, weight])));
     return this.#swap(next, (before) => next.goOn(before));
   }

@@ -484,7 +484,6 @@ export class Lookahead extends StrictOptimizer {
     const taken = new TakenTensors(state); // before the first await: the caller may dispose them after it
     const load = async () => {
       const { inner, innerSteps, ...saved } = await taken.read();
-      if (whole) this.#own.make([...whole.known.values()]);
       const prepared = await this.#inner.prepare([...inner], whole?.known);
       let own;
       try {
@@ -493,6 +492,7 @@ export class Lookahead extends StrictOptimizer {
             `counts ${innerSteps} inner steps, its inner state ${prepared.iterations}`,
           );
         }
+        if (whole) this.#own.make([...whole.known.values()]); // says where slow weights are kept
         own = this.#state.replace(saved, whole?.known);
       } catch (cause) {
         prepared.dispose();

@@ -19,7 +19,7 @@ import type { LookaheadSettings } from './options.js';
 import { Stash } from './stash.js';
 import { type LookaheadStats, SyncClock } from './stats.js';
 import { isWeight, type Tracked } from './tracking.js';
-import { replacementsLost } from './weights-changed.js';
+import { notMet, replacementsLost } from './weights-changed.js';
 
 export class Syncing {
   readonly state: CycleState;
@@ -328,10 +328,7 @@ export class Syncing {
   /** Slow weights that have not met their weights cannot be shown. */
   #assertMet(): void {
     if (!this.state.tracking.isWaiting) return;
-    throw new SlowlaneError(
-      'STATE_MISMATCH',
-      'The restored slow weights do not know yet which weights they belong to. Call await optimizer.attach(model), or attach(weights), first.',
-    );
+    throw notMet();
   }
 }
 

@@ -84,6 +84,11 @@ export class Tracking {
     return all.map(([variable]) => variable);
   }
 
+  /** The weights seen so far, and those that restored values wait for; undefined: not known yet which. */
+  get holders(): readonly (tf.Variable | undefined)[] {
+    return [...this.weights, ...this.#restored.owners];
+  }
+
   /**
    * Tracks those of `weights` that are new and trainable, and returns them. `capture` or `take` has to follow before a step.
    * All weights whose restored values have found them thereby are tracked too: an end of the cycle is meant for them.

@@ -53,3 +53,11 @@ function listed(weights: readonly tf.Variable[]): string {
   const more = weights.length - shown.length;
   return `${weights.length === 1 ? 'the weight' : 'the weights'} ${shown.join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
 }
+
+/** Restored slow weights that have not met their weights can be neither shown nor dropped. */
+export function notMet(): SlowlaneError {
+  return new SlowlaneError(
+    'STATE_MISMATCH',
+    'The restored slow weights do not know yet which weights they belong to. Call await optimizer.attach(model), or attach(weights), first.',
+  );
+}

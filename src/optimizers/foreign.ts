@@ -227,12 +227,13 @@ export class ForeignInner implements InnerOptimizer {
   /** Of restored state that has not met its weights, it is not known. */
   assertWithin(weights: readonly tf.Variable[]): void {
     const restored = this.#restored?.saved.map(({ name }) => this.#restored?.owners.of(name));
+    if (this.#isStateless) return;
     assertAmong(this.supportsState ? (this.#weights ?? restored ?? []) : [], weights);
   }
 
   /** It keeps its state by position: none can be taken out. */
   forget(weights: readonly tf.Variable[]): void {
-    if (!weights.some((weight) => this.#weights?.includes(weight))) return;
+    if (this.#isStateless || !weights.some((weight) => this.#weights?.includes(weight))) return;
     throw this.#unsupported(
       `cannot forget the state of some of its weights. Use one of slowlane's own optimizers.`,
     );
@@ -312,10 +313,8 @@ export class ForeignInner implements InnerOptimizer {
     if (known === null) {
       return this.#restored ? placesOf(this.#restored, variables) : [...new Set(variables)];
     }
-    if (known.length > 0 && known.every(isGone)) {
-      if (this.optimizer.getClassName() === 'SGD') return [...new Set(variables)]; // has no state
-      throw this.#goneState();
-    }
+    if (this.#isStateless) return [...new Set(variables)];
+    if (known.length > 0 && known.every(isGone)) throw this.#goneState();
     const fresh = variables.filter((variable) => !known.includes(variable));
     if (fresh.length === 0) return known;
     throw this.#unsupported(
@@ -324,6 +323,11 @@ export class ForeignInner implements InnerOptimizer {
         `go by variable.`,
       { known: known.map(({ name }) => name), fresh: fresh.map(({ name }) => name) },
     );
+  }
+
+  /** tf.train.sgd keeps nothing of any weight: all positions are alike. */
+  get #isStateless(): boolean {
+    return this.optimizer.getClassName() === 'SGD';
   }
 
   #goneState(): SlowlaneError {

@@ -236,7 +236,9 @@ export abstract class WeightwiseOptimizer extends StrictOptimizer implements Inn
   callbacks(...more: readonly GivenCallback[]): FitCallbacks {
     // Frozen weights count: their layer may have an entry.
     const begin = async ({ weights }: tfl.LayersModel): Promise<void> => {
-      this.checkOverrides(weights.map((weight) => weight.read() as tf.Variable));
+      const all = weights.map((weight) => weight.read() as tf.Variable);
+      this.checkOverrides(all);
+      this.meet(all, { isWhole: true });
     };
     return fitCallbacks({ begin, flush: () => this.flush() }, more);
   }

@@ -222,6 +222,20 @@ onEveryEngine(() => {
     });
   });
 
+  test('a refused load plans nothing', async () => {
+    const weights = makeWeights();
+    const other = lookahead(rmsprop(), { syncPeriod: 2, workers: 0 });
+    await trained(other, weights, 1);
+    const bytes = await saveTraining(other, weights);
+    const optimizer = lookahead(adam(), twice(144));
+    const loaded = loadTraining(bytes, optimizer, weights);
+    await expect(loaded).rejects.toMatchObject({ code: 'STATE_MISMATCH' });
+    expect(optimizer.plan).toBeNull();
+    const head = weights.slice(0, 1); // another budget of weights may be planned yet
+    await optimizer.attach(head);
+    expect(optimizer.plan?.parameters).toBe(64 * 64);
+  });
+
   describe('saved', () => {
     const copyOf = (optimizer: Lookahead) =>
       Lookahead.fromConfig(

@@ -1,7 +1,7 @@
 // Restored state and its weights: whose is what, and what may be asked before they have met.
 
 import * as tf from '@tensorflow/tfjs-core';
-import { lookahead, sgd } from 'slowlane';
+import { loadTraining, lookahead, saveTraining, sgd } from 'slowlane';
 import { describe, expect, test } from 'vitest';
 
 import { halfSquare, noise, onEveryEngine, valuesOf } from '../engines.js';
@@ -126,6 +126,40 @@ onEveryEngine(() => {
       }
     },
   );
+
+  test('forget() after a load: what waits for a frozen weight stays, for the next save too', async () => {
+    const all = ['a', 'b', 'c'].map((name) =>
+      tf.tidy(() => tf.variable(tf.tensor1d([0]), true, `${tf.getBackend()}/frozen/${name}`)),
+    ) as [tf.Variable, tf.Variable, tf.Variable];
+    const [a, b, c] = all;
+    const first = lookahead(sgd({ learningRate: 1 }), ten);
+    await first.step(() => tf.addN(all.map(slope)), false, all);
+    b.trainable = false;
+    const second = lookahead(sgd({ learningRate: 1 }), ten);
+    await loadTraining(await saveTraining(first, all), second, all);
+    await second.forget([c]);
+    const third = lookahead(sgd({ learningRate: 1 }), ten);
+    await loadTraining(await saveTraining(second, all), third, all);
+    b.trainable = true;
+    await third.attach(all);
+    await third.discard();
+    // a and b go back to their slow values; c begins anew as it is.
+    expect(all.flatMap(valuesOf)).toEqual([0, 0, -1]);
+    tf.dispose([a, b, c]);
+  });
+
+  test('forget() after setWeights() says that attach() comes first', async () => {
+    const x = tf.variable(tf.tensor1d([0]));
+    const first = lookahead(sgd({ learningRate: 1 }), ten);
+    await first.step(() => slope(x), false, [x]);
+    const second = lookahead(sgd({ learningRate: 1 }), ten);
+    await second.setWeights(await first.getWeights());
+    await expect(second.forget([x])).rejects.toThrow(/attach\(model\)/);
+    await second.attach([x]);
+    await second.forget([x]);
+    await second.discard();
+    expect(valuesOf(x)).toEqual([-1]);
+  });
 
   test('counters that cannot be are refused', async () => {
     const optimizer = lookahead(sgd({ learningRate: 1 }), ten);

@@ -115,6 +115,17 @@ onEveryEngine(() => {
     one.dispose();
   });
 
+  test('tf.train.sgd keeps nothing of any weight: one may come later, and be forgotten', () => {
+    const [a, b] = [weight([8], 'a'), weight([16], 'b')];
+    const inner = asInner(tf.train.sgd(0.5));
+    step(inner, a); // halves it: 4
+    step(inner, a, b);
+    inner.forget([a]);
+    inner.assertWithin([b]);
+    step(inner, b);
+    expect([valuesOf(a), valuesOf(b)]).toEqual([[2], [4]]);
+  });
+
   test('without a list the weights with a gradient train; begin hears of them before', () => {
     const [a, b] = [weight([1], 'a'), weight([1], 'b')];
     const inner = asInner(tf.train.adam(0.5)); // registers two trainable variables of its own
