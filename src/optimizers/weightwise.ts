@@ -365,8 +365,7 @@ export abstract class WeightwiseOptimizer extends StrictOptimizer implements Inn
     if (this.isAccumulating)
       throw stepIsOpen('getWeights', this.#steps.taken, this.#policy.accumulate);
     if (weights) this.assertWithin(weights);
-    const changes = this.#changes;
-    const { iterations } = this;
+    const [changes, iterations] = [this.#changes, this.iterations];
     const saved = await save(saveState(this.#rule.name, iterations, await this.#state.snapshot()));
     if (this.#changes === changes) return saved;
     throw new SlowlaneError(
