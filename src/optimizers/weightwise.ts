@@ -304,6 +304,7 @@ export abstract class WeightwiseOptimizer extends StrictOptimizer implements Inn
   /**
    * How the state of a weight is kept; undefined before its first step.
    * @throws TypeError if `weight` is no variable.
+   * @throws SlowlaneError STATE_MISMATCH if state was restored that does not fit `weight`.
    */
   momentsOf(weight: tf.Variable): MomentPolicy | undefined {
     checkVariables('momentsOf', [weight], 'a variable');
