@@ -164,7 +164,8 @@ export class CycleState {
 
   /** For adaptive(): `compute` evaluates the loss and its gradients at the weights as they are now. */
   keepGradientsIfNeeded(compute: () => { value: tf.Scalar; grads: tf.NamedTensorMap }): void {
-    if (this.cycle.isDue) this.stepSizes.keepGradientsIfNeeded(compute);
+    if (!this.cycle.isDue) return;
+    this.stepSizes.keepGradientsIfNeeded(compute, this.#tracking.weights);
   }
 
   /**

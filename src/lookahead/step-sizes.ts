@@ -27,14 +27,19 @@ export class StepSizes {
   readonly #default: SlowStepSize;
   /** By the weight's name. */
   #gradients: ReadonlyMap<string, tf.Tensor> | null = null;
+  /** The data that weights held when the gradients were computed. */
+  #dataThen: ReadonlyMap<tf.Variable, object> = new Map();
 
   constructor(inner: InnerOptimizer, slowStepSize: SlowStepSize) {
     this.#inner = inner;
     this.#default = slowStepSize;
   }
 
-  /** For adaptive(): `compute` evaluates the loss and its gradients at the weights as they are now. */
-  keepGradientsIfNeeded(compute: () => { value: tf.Scalar; grads: tf.NamedTensorMap }): void {
+  /** For adaptive(): `compute` evaluates the loss and its gradients at `weights` as they are now. */
+  keepGradientsIfNeeded(
+    compute: () => { value: tf.Scalar; grads: tf.NamedTensorMap },
+    weights: readonly tf.Variable[],
+  ): void {
     if (!isAdaptive(this.#default)) return;
     this.dropGradients();
     const { value, grads } = compute();
@@ -42,6 +47,7 @@ export class StepSizes {
     const gradients = Object.entries(grads).filter(([, gradient]) => gradient);
     for (const [, gradient] of gradients) keep(gradient);
     this.#gradients = new Map(gradients);
+    this.#dataThen = new Map(weights.map((weight) => [weight, weight.dataId]));
   }
 
   /** Refuses `call`, which would end a cycle and leave no gradient. */
@@ -56,6 +62,7 @@ export class StepSizes {
   dropGradients(): void {
     for (const gradient of this.#gradients?.values() ?? []) gradient.dispose();
     this.#gradients = null;
+    this.#dataThen = new Map();
   }
 
   /** Whose gradient holds a NaN or an infinity, in words. */
@@ -112,6 +119,15 @@ export class StepSizes {
       throw new SlowlaneError(
         'NO_GRADIENT',
         'adaptive() needs the gradient at the fast weights, which only the minimize() or step() that ends a cycle leaves behind. Call discard() or resync() to begin a new cycle.',
+      );
+    }
+    const isChanged = ([weight, data]: [tf.Variable, object]) =>
+      !isGone(weight) && weight.dataId !== data;
+    const changed = [...this.#dataThen].find(isChanged);
+    if (changed) {
+      throw new SlowlaneError(
+        'NO_GRADIENT',
+        `adaptive() needs the gradient at the fast weights, and something else has changed '${changed[0].name}' since the last step, so that its gradient belongs to other weights. Call discard() or resync() to begin a new cycle.`,
       );
     }
     const curvature = new Map<tf.Variable, SecondMoment | null>();

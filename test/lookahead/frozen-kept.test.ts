@@ -3,7 +3,14 @@
 import '@tensorflow/tfjs-backend-cpu';
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
-import { loadTraining, lookahead, type LookaheadOptions, saveTraining, sgd } from 'slowlane';
+import {
+  adaptive,
+  loadTraining,
+  lookahead,
+  type LookaheadOptions,
+  saveTraining,
+  sgd,
+} from 'slowlane';
 import { beforeAll, describe, expect, test } from 'vitest';
 
 import { valuesOf } from '../engines.js';
@@ -221,3 +228,20 @@ describe('a NaN that something else has put into a weight is never captured as i
     },
   );
 });
+
+test.each(['resync', 'ignore'] as const)(
+  "adaptive() with replaced: '%s' refuses a gradient at weights that have been changed since",
+  async (replaced) => {
+    const [a, b] = [variable(0), variable(0)];
+    const slowStepSize = adaptive({ curvature: () => tf.tensor1d([2]) });
+    const optimizer = make({ syncPeriod: 2, slowStepSize, replaced });
+    const loss = () => tf.square(tf.sub(slope(a, b), 3)) as tf.Scalar;
+    for (let i = 0; i < 2; i++) optimizer.minimize(loss, false, [a, b]);
+    assign(a, 6);
+    await expect(optimizer.sync()).rejects.toMatchObject({ code: 'NO_GRADIENT' });
+    expect(valuesOf(a)).toEqual([6]);
+    await optimizer.resync();
+    await optimizer.finish();
+    expect(valuesOf(a)).toEqual([6]);
+  },
+);
