@@ -18,7 +18,7 @@ export interface PassHooks {
 
 /** Runs `f`. Throws as `tf.variableGrads` does, and then nothing is left behind. */
 export function recordPass(f: () => tf.Scalar, varList: tf.Variable[] | undefined): BackwardPass {
-  const weights = trainable(f, varList);
+  const weights = trainable(varList);
   let nodes: TapeNode[] = [];
   const value = tf.tidy(() => {
     const recorded = record(f);
@@ -112,12 +112,8 @@ const UNCONNECTED =
   'Cannot find a connection between any variable and the result of the loss function y=f(x). Please ' +
   'make sure the operations that use variables are inside the function f passed to minimize().';
 
-function trainable(f: unknown, varList: tf.Variable[] | undefined): tf.Variable[] {
-  if (typeof f !== 'function') throw new TypeError(`f must be a function, got ${shown(f)}.`);
+function trainable(varList: tf.Variable[] | undefined): tf.Variable[] {
   const all = varList ?? allVariables();
-  if (!Array.isArray(all) || !all.every((variable) => variable instanceof tf.Variable)) {
-    throw new TypeError(`varList must be a list of variables, got ${shown(varList)}.`);
-  }
   const found = [...new Set(all.filter((variable) => variable.trainable))];
   if (found.length === 0) throw new Error(`None of the ${all.length} variables is trainable.`);
   return found;

@@ -80,8 +80,8 @@ onEveryEngine(() => {
       ['is trainable', loss, []],
       ['scalar tensor', () => (loss(), undefined as never)],
       ['gradient function not found for Greater', () => tf.sum(tf.greater(tf.mean(loss()), 0))],
-      ['must be a function', 3 as never],
-      ['list of variables', loss, [x as never]],
+      ['takes a function, got 3', 3 as never],
+      ['a tensor that is no variable', loss, [x as never]],
     ];
     for (const [message, f, varList] of failing) {
       const run = () => optimizer.minimize(f, true, varList);
