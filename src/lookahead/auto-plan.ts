@@ -10,7 +10,7 @@ import { type LookaheadSettings, NO_BUDGET } from './options.js';
 import { type LayersModelLike, weightsOf } from './layers-model.js';
 import { makePlan, type Plan } from '../plan/make-plan.js';
 import { describeOverrides, type PlanOverride, withOverrides } from '../plan/overrides.js';
-import type { WeightOverride } from './weight-overrides.js';
+import type { WeightOverride } from './weights/weight-overrides.js';
 import type { InnerOptimizer } from '../optimizers/inner-optimizer.js';
 import type { Plannable } from '../optimizers/step-policy.js';
 import { type PlannableModel, readModel } from '../plan/model.js';

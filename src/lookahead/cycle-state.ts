@@ -14,12 +14,17 @@ import type { Replacement } from '../optimizers/state/replacement.js';
 import { mismatch, type SavedSlowWeights } from '../snapshot/lookahead-state.js';
 import { isGone } from '../tfjs/variables.js';
 import { checkCounters, SyncCycle } from './cycle.js';
-import { Frozen } from './frozen.js';
+import { Frozen } from './weights/frozen.js';
 import type { LookaheadSettings } from './options.js';
-import { Restored } from './restored.js';
+import { Restored } from './weights/restored.js';
 import { StepSizes } from './step-sizes.js';
-import { type Tracked, Tracking } from './tracking.js';
-import { loadedNonFinite, notMet, weightsFrozen, weightsReplaced } from './weights-changed.js';
+import { type Tracked, Tracking } from './weights/tracking.js';
+import {
+  loadedNonFinite,
+  notMet,
+  weightsFrozen,
+  weightsReplaced,
+} from './weights/weights-changed.js';
 
 export class CycleState {
   readonly stepSizes: StepSizes;

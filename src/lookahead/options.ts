@@ -13,7 +13,7 @@ import {
   overridesConfig,
   overridesFrom,
   type WeightOverride,
-} from './weight-overrides.js';
+} from './weights/weight-overrides.js';
 
 const INNER_STATES = ['maintain', 'interpolate', 'reset'] as const;
 const NON_FINITE = ['throw', 'skip', 'restore'] as const;

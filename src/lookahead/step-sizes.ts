@@ -19,7 +19,7 @@ import {
   type StepSizeSchedule,
 } from './step-size.js';
 import { isGone } from '../tfjs/variables.js';
-import { isWeight, type Tracked } from './tracking.js';
+import { isWeight, type Tracked } from './weights/tracking.js';
 
 export class StepSizes {
   readonly #inner: InnerOptimizer;

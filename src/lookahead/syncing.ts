@@ -16,10 +16,10 @@ import { isGone } from '../tfjs/variables.js';
 import type { CallGuard } from './call-guard.js';
 import { CycleState } from './cycle-state.js';
 import type { LookaheadSettings } from './options.js';
-import { Stash } from './stash.js';
+import { Stash } from './weights/stash.js';
 import { type LookaheadStats, SyncClock } from './stats.js';
-import { isWeight, type Tracked } from './tracking.js';
-import { notMet, replacementsLost } from './weights-changed.js';
+import { isWeight, type Tracked } from './weights/tracking.js';
+import { notMet, replacementsLost } from './weights/weights-changed.js';
 
 export class Syncing {
   readonly state: CycleState;

@@ -13,7 +13,7 @@ import {
 } from 'slowlane';
 import { beforeAll, describe, expect, test } from 'vitest';
 
-import { valuesOf } from '../engines.js';
+import { valuesOf } from '../../engines.js';
 
 const variable = (value: number) => tf.tidy(() => tf.variable(tf.tensor1d([value])));
 const assign = (x: tf.Variable, value: number) => tf.tidy(() => x.assign(tf.tensor1d([value])));

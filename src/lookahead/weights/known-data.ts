@@ -2,7 +2,7 @@
 
 import type * as tf from '@tensorflow/tfjs-core';
 
-import { countWrite, writesTo } from '../engine/writes.js';
+import { countWrite, writesTo } from '../../engine/writes.js';
 import type { Frozen } from './frozen.js';
 
 /** What others did to a weight since our last write. */

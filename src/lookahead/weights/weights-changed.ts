@@ -2,7 +2,7 @@
 
 import type * as tf from '@tensorflow/tfjs-core';
 
-import { SlowlaneError } from '../checks/errors.js';
+import { SlowlaneError } from '../../checks/errors.js';
 
 const MOST_SHOWN = 3;
 const STEPS = ['minimize', 'applyGradients', 'completeStep'];

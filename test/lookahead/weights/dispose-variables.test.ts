@@ -4,7 +4,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { adam, lookahead, momentum, type LookaheadOptions, sgd } from 'slowlane';
 import { expect, test } from 'vitest';
 
-import { halfSquare, onEveryEngine, valuesOf } from '../engines.js';
+import { halfSquare, onEveryEngine, valuesOf } from '../../engines.js';
 
 onEveryEngine(() => {
   /** Four steps of new weights, two cycles; the name is the same in each run. */

@@ -2,7 +2,7 @@
 
 import type * as tf from '@tensorflow/tfjs-core';
 
-import { isGone } from '../tfjs/variables.js';
+import { isGone } from '../../tfjs/variables.js';
 
 export class Frozen {
   /** Weights that a model does not train, although the variables themselves say they are trainable. */

@@ -3,16 +3,16 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 
-import { shareOnPurpose } from '../engine/shared-data.js';
-import { isGone } from '../tfjs/variables.js';
+import { shareOnPurpose } from '../../engine/shared-data.js';
+import { isGone } from '../../tfjs/variables.js';
 import type { Frozen } from './frozen.js';
 import { KnownData } from './known-data.js';
-import type { LookaheadSettings, ReplacedPolicy } from './options.js';
-import type { InnerOptimizer, StateTensor } from '../optimizers/inner-optimizer.js';
-import { formatOf, type SlowStore, type Storable } from '../slow/slow-store.js';
-import type { SlowStepSize } from './step-size.js';
-import { assertAmong } from '../optimizers/state/owners.js';
-import type { SavedSlow, SavedSlowWeights } from '../snapshot/lookahead-state.js';
+import type { LookaheadSettings, ReplacedPolicy } from '../options.js';
+import type { InnerOptimizer, StateTensor } from '../../optimizers/inner-optimizer.js';
+import { formatOf, type SlowStore, type Storable } from '../../slow/slow-store.js';
+import type { SlowStepSize } from '../step-size.js';
+import { assertAmong } from '../../optimizers/state/owners.js';
+import type { SavedSlow, SavedSlowWeights } from '../../snapshot/lookahead-state.js';
 import type { Restored } from './restored.js';
 import { settingsOf } from './weight-overrides.js';
 

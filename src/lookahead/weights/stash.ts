@@ -2,8 +2,8 @@
 
 import type * as tf from '@tensorflow/tfjs-core';
 
-import { isGone } from '../tfjs/variables.js';
-import type { Device } from '../engine/device.js';
+import { isGone } from '../../tfjs/variables.js';
+import type { Device } from '../../engine/device.js';
 
 export class Stash {
   readonly #values = new Map<tf.Variable, Float32Array>();

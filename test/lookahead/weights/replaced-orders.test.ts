@@ -7,7 +7,7 @@ import fc from 'fast-check';
 import { type Lookahead, lookahead, sgd } from 'slowlane';
 import { beforeAll, expect, test } from 'vitest';
 
-import { slowOf, valuesOf } from '../engines.js';
+import { slowOf, valuesOf } from '../../engines.js';
 import { PlainLookahead } from './plain-lookahead.js';
 
 const ORDERS = Number(process.env['SLOWLANE_ORDERS'] ?? 400);

@@ -4,7 +4,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { loadTraining, lookahead, saveTraining, sgd } from 'slowlane';
 import { describe, expect, test } from 'vitest';
 
-import { halfSquare, noise, onEveryEngine, valuesOf } from '../engines.js';
+import { halfSquare, noise, onEveryEngine, valuesOf } from '../../engines.js';
 
 onEveryEngine(() => {
   const slope = (x: tf.Variable) => tf.sum(x) as tf.Scalar;

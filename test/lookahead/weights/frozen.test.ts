@@ -5,7 +5,7 @@ import * as tfl from '@tensorflow/tfjs-layers';
 import { adam, lookahead, momentum, sgd } from 'slowlane';
 import { describe, expect, test, vi } from 'vitest';
 
-import { noise, onEveryEngine, slowOf, valuesOf } from '../engines.js';
+import { noise, onEveryEngine, slowOf, valuesOf } from '../../engines.js';
 
 onEveryEngine(() => {
   const slope = (...x: tf.Variable[]) => tf.addN(x.map((w) => tf.sum(w))) as tf.Scalar;

@@ -2,16 +2,16 @@
 
 import type * as tf from '@tensorflow/tfjs-core';
 
-import { checkBoolean, checkChoice } from '../checks/check.js';
+import { checkBoolean, checkChoice } from '../../checks/check.js';
 import {
   checkOverrides,
   type ForWeights,
   type OverrideChecks,
   overrideOf,
-} from '../checks/overrides.js';
-import { matcherConfig, matcherFrom } from '../checks/weight-matcher.js';
-import { checkExclusions } from '../plan/overrides.js';
-import { SLOW_FORMATS, type SlowFormat } from '../slow/slow-format.js';
+} from '../../checks/overrides.js';
+import { matcherConfig, matcherFrom } from '../../checks/weight-matcher.js';
+import { checkExclusions } from '../../plan/overrides.js';
+import { SLOW_FORMATS, type SlowFormat } from '../../slow/slow-format.js';
 import {
   checkStepSize,
   isAdaptive,
@@ -19,7 +19,7 @@ import {
   stepSizeConfig,
   stepSizeFrom,
   type StepSizeSchedule,
-} from './step-size.js';
+} from '../step-size.js';
 
 /** Other values of options for some weights. */
 export interface WeightOverride extends ForWeights {

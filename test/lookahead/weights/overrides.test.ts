@@ -16,7 +16,7 @@ import {
 } from 'slowlane';
 import { afterEach, expect, test, vi } from 'vitest';
 
-import { halfSquare, noise, onEveryEngine, slowOf, valuesOf } from '../engines.js';
+import { halfSquare, noise, onEveryEngine, slowOf, valuesOf } from '../../engines.js';
 
 const FORMATS: readonly SlowFormat[] = [
   'host:f32',

@@ -2,9 +2,9 @@
 
 import type * as tf from '@tensorflow/tfjs-core';
 
-import { assertShape, type SavedEntry } from '../optimizers/state/match-saved.js';
-import { type OwnerMap, Owners, othersOf } from '../optimizers/state/owners.js';
-import type { SavedSlow } from '../snapshot/lookahead-state.js';
+import { assertShape, type SavedEntry } from '../../optimizers/state/match-saved.js';
+import { type OwnerMap, Owners, othersOf } from '../../optimizers/state/owners.js';
+import type { SavedSlow } from '../../snapshot/lookahead-state.js';
 
 export interface RestoredOptions {
   /** Weights without slow values that tfjs counts together with those that have some. */

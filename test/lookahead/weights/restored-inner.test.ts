@@ -5,7 +5,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { type Lookahead, lookahead, loadTraining, momentum, saveTraining } from 'slowlane';
 import { expect, test } from 'vitest';
 
-import { onEveryEngine, valuesOf } from '../engines.js';
+import { onEveryEngine, valuesOf } from '../../engines.js';
 
 type InnerState = 'maintain' | 'interpolate' | 'reset';
 

@@ -4,7 +4,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { lookahead, type LookaheadOptions, sgd } from 'slowlane';
 import { expect, test } from 'vitest';
 
-import { halfSquare, noise, onEveryEngine, slowOf, valuesOf } from '../engines.js';
+import { halfSquare, noise, onEveryEngine, slowOf, valuesOf } from '../../engines.js';
 
 onEveryEngine(() => {
   const make = () =>
