@@ -87,7 +87,7 @@ export abstract class WeightwiseOptimizer extends StrictOptimizer implements Inn
     this.#steps = new WeightSteps(rule, constants, this.#state, this.#policy);
   }
 
-  /** @internal The inherited check looks only for three methods: any optimizer would pass. */
+  /** @internal The inherited check looks only for three methods, which every optimizer has. */
   static override [Symbol.hasInstance](instance: unknown): boolean {
     return Function.prototype[Symbol.hasInstance].call(this, instance);
   }

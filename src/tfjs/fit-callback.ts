@@ -66,7 +66,7 @@ export type FitCallbacks = (FitCallback | tfl.Callback | tfl.CustomCallback)[];
 
 /**
  * `own`, and behind it `more`.
- * @throws TypeError for what is no callback, or has a hook that TensorFlow.js does not know.
+ * @throws TypeError unless each is a callback, and TensorFlow.js knows all its hooks.
  */
 export function fitCallbacks(own: FitHooks, more: readonly GivenCallback[]): FitCallbacks {
   return [new FitCallback(own), ...more.map(instanceOf)];

@@ -60,7 +60,7 @@ test('a callback of the caller sees the sync done: ours are called first', async
   expect(due).toEqual(Array.from({ length: 12 }, () => false));
 });
 
-test.each(TRAINERS)('%s: what is no callback is refused when it is given', (_, make) => {
+test.each(TRAINERS)('%s: anything else than a callback is refused when it is given', (_, make) => {
   const optimizer = make();
   const give = (value: unknown) => () => optimizer.callbacks(value as GivenCallback);
   expect(give({ onEpochEnds: () => {} })).toThrow(

@@ -16,7 +16,7 @@ export function print(text: string): void {
   process.stdout.write(`${printable(text)}\n`);
 }
 
-/** Prints what is no result, to stderr. */
+/** Prints messages, to stderr. */
 export function say(text: string): void {
   process.stderr.write(`${printable(text)}\n`);
 }

@@ -103,7 +103,7 @@ export class TakenValues<K> {
         const error = errors.find((found) => found !== null);
         if (error) throw fromDevice(error);
       });
-      judged.catch(() => undefined); // `read` tells of it
+      judged.catch(() => undefined); // `read` throws it
     }
     return judged;
   }
