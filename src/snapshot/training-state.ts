@@ -9,6 +9,7 @@ import { hostTensor } from '../tfjs/host-tensor.js';
 import { readForeign } from '../optimizers/state/foreign-state.js';
 import { matchAll } from '../optimizers/state/match-saved.js';
 import { type OwnerMap, Owners } from '../optimizers/state/owners.js';
+import { takesOver } from '../optimizers/state/tfjs-state.js';
 import type { NamedTensor } from '../tfjs/named-tensor.js';
 import { isGone } from '../tfjs/variables.js';
 import { type HostValues, packFile, unpackFile } from './packed-tensors.js';
@@ -18,15 +19,6 @@ export type { SavableModel } from './whole-model.js';
 
 /** For each weight of a model: its values, its slow values, and three state tensors with slow values at most. */
 const MOST_TENSORS = 8;
-
-/** By the class that can take it over, the class of tfjs whose state it takes. */
-const TFJS_CLASSES: Readonly<Record<string, string>> = {
-  SlowlaneSgd: 'SGD',
-  SlowlaneMomentum: 'Momentum',
-  SlowlaneRmsprop: 'RMSProp',
-  SlowlaneAdagrad: 'Adagrad',
-  SlowlaneAdam: 'Adam',
-};
 
 /** An optimizer that can save and restore its state: a Lookahead, slowlane's own, most of tfjs's. */
 export interface SavableOptimizer {
@@ -167,7 +159,7 @@ export async function loadTraining(
   const { variables, areInOrder, trained } = wholeModel(model, 'loadTraining');
   const file = unpackFile(bytes, MOST_TENSORS * (variables.length + 1));
   const name = optimizer.getClassName();
-  if (file.optimizer !== name && TFJS_CLASSES[name] !== file.optimizer) {
+  if (file.optimizer !== name && !takesOver(name, file.optimizer)) {
     throw new SlowlaneError(
       'STATE_MISMATCH',
       `The state is of a ${file.optimizer.slice(0, 80)}, not of a ${name}.`,

@@ -4,13 +4,14 @@ import { checkBoolean, checkKeys, checkNumber } from '../../checks/check.js';
 import type { RuleConstants, UpdateRule } from '../../formula/update-rule.js';
 import { STEP_OPTIONS } from '../step-options.js';
 import { WeightwiseOptimizer } from '../weightwise.js';
+import { classNameOf } from './names.js';
 
 /** The class of `rule`, registered under the name by which TensorFlow.js saves and finds it. */
 export function ruleClass(
   rule: UpdateRule,
 ): tf.serialization.SerializableConstructor<WeightwiseOptimizer> {
   class RuleOptimizer extends WeightwiseOptimizer {
-    static readonly className = `Slowlane${rule.name.charAt(0).toUpperCase()}${rule.name.slice(1)}`;
+    static readonly className = classNameOf(rule.name);
 
     constructor(options?: unknown) {
       const names = [...Object.keys(rule.constants), ...STEP_OPTIONS];

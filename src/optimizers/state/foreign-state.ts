@@ -4,6 +4,7 @@ import { SlowlaneError } from '../../checks/errors.js';
 import type { NamedTensor } from '../../tfjs/named-tensor.js';
 import type { SavedEntry } from './match-saved.js';
 import { splitName } from './state-names.js';
+import { isTfjsState } from './tfjs-state.js';
 
 /** By class name, the endings of its groups, in order. */
 const GROUPS: Readonly<Record<string, readonly string[]>> = {
@@ -30,7 +31,7 @@ export async function readForeign(
   const endings = endingsOf(name, optimizer);
   const [head, ...state] = entries;
   if (!endings && head?.name !== 'iter') return { iterations: -1, weights: null };
-  if (head?.name !== 'iter' || head.tensor.dtype !== 'int32' || head.tensor.size !== 1) {
+  if (!head || !isTfjsState(entries)) {
     throw mismatch(name, `must begin with its step count 'iter', got '${head?.name ?? 'nothing'}'`);
   }
   const [iterations = -1] = await head.tensor.data<'int32'>();

@@ -3,6 +3,7 @@
  * `iter`, then groups of one tensor for each weight, `WEIGHT/ENDING`, in the order of the weights.
  */
 import type { NamedTensor } from '../../tfjs/named-tensor.js';
+import { classNameOf } from '../rules/names.js';
 import { splitName } from './state-names.js';
 
 interface TfjsForm {
@@ -31,6 +32,13 @@ const FORMS: Readonly<Record<string, TfjsForm>> = {
 /** The class of tfjs whose state `rule` can take over. */
 export function tfjsClassOf(rule: string): string | undefined {
   return FORMS[rule]?.className;
+}
+
+/** True if the optimizer of slowlane with the class `className` takes over what tfjs's class `saved` has saved. */
+export function takesOver(className: string, saved: string): boolean {
+  return Object.entries(FORMS).some(
+    ([rule, form]) => classNameOf(rule) === className && form.className === saved,
+  );
 }
 
 export function isTfjsState([head]: readonly NamedTensor[]): boolean {
