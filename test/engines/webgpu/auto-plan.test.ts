@@ -2,13 +2,14 @@
 // weights.
 
 import * as tf from '@tensorflow/tfjs-core';
-import * as tfl from '@tensorflow/tfjs-layers';
+import type * as tfl from '@tensorflow/tfjs-layers';
 import { adam, type Lookahead, lookahead, plan } from 'slowlane';
 import { describe, expect, test } from 'vitest';
 
 import { VramBudgetError } from '#src/engines/webgpu/index.js';
 
 import { noise } from '../../engines.js';
+import { denseModel } from './dense-model.js';
 import { describeWebGPU, errorOf, start } from './engine.js';
 
 const WIDTH = 256;
@@ -16,18 +17,7 @@ const BATCH = 8;
 const SYNC_PERIOD = 2;
 const TIMEOUT_MS = 600_000;
 
-function makeModel(): tfl.Sequential {
-  const layers = [1, 2, 3, 4].map((seed) =>
-    tfl.layers.dense({
-      units: WIDTH,
-      useBias: false,
-      activation: 'relu',
-      inputShape: [WIDTH],
-      kernelInitializer: tfl.initializers.heNormal({ seed }),
-    }),
-  );
-  return tfl.sequential({ layers });
-}
+const makeModel = () => denseModel({ layers: 4, width: WIDTH });
 
 /** Two cycles; the first and the last loss. */
 async function train(model: tfl.Sequential, optimizer: Lookahead): Promise<[number, number]> {

@@ -2,11 +2,12 @@
 // 4 dense layers of 256 × 256, 1 MiB of weights.
 
 import * as tf from '@tensorflow/tfjs-core';
-import * as tfl from '@tensorflow/tfjs-layers';
+import type * as tfl from '@tensorflow/tfjs-layers';
 import { adam, type Lookahead, lookahead, plan } from 'slowlane';
 import { describe, expect, test } from 'vitest';
 
 import { noise } from '../../engines.js';
+import { denseModel } from './dense-model.js';
 import { BufferCount, describeWebGPU, start } from './engine.js';
 
 const LAYERS = 4;
@@ -50,18 +51,7 @@ const CALLS: Record<string, TakeStep> = {
     model.fit(x, y, { batchSize: BATCH, verbose: 0, callbacks: optimizer.callbacks() }),
 };
 
-function makeModel(): tfl.Sequential {
-  const layers = Array.from({ length: LAYERS }, (_, seed) =>
-    tfl.layers.dense({
-      units: WIDTH,
-      useBias: false,
-      activation: 'relu',
-      inputShape: [WIDTH],
-      kernelInitializer: tfl.initializers.heNormal({ seed }),
-    }),
-  );
-  return tfl.sequential({ layers });
-}
+const makeModel = () => denseModel({ layers: LAYERS, width: WIDTH });
 
 function trainedBy(optimizer: Lookahead): Trained {
   const model = makeModel();

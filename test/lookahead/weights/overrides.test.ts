@@ -16,16 +16,10 @@ import {
 } from 'slowlane';
 import { afterEach, expect, test, vi } from 'vitest';
 
+import { SLOW_FORMATS } from '#src/slow/slow-format.js';
+
 import { halfSquare, noise, onEveryEngine, slowOf, valuesOf } from '../../engines.js';
 
-const FORMATS: readonly SlowFormat[] = [
-  'host:f32',
-  'host:f16r8',
-  'host:f16',
-  'host:bf16',
-  'host:int8',
-  'device:f32',
-];
 /** Three weights that are quantized, one of them in several chunks, and one that is too small. */
 const SHAPES = [
   [64, 64],
@@ -83,9 +77,9 @@ afterEach(() => vi.restoreAllMocks());
 onEveryEngine(() => {
   test('any mix of formats gives each weight the bits of a Lookahead that uses its format for all', async () => {
     const uniform = new Map<SlowFormat, Awaited<ReturnType<typeof train>>>();
-    for (const format of FORMATS) uniform.set(format, await train(format, []));
+    for (const format of SLOW_FORMATS) uniform.set(format, await train(format, []));
     const { numTensors } = tf.memory();
-    const format = fc.constantFrom(...FORMATS);
+    const format = fc.constantFrom(...SLOW_FORMATS);
     const mix = fc.array(fc.option(format, { nil: undefined }), { maxLength: SHAPES.length });
     await fc.assert(
       fc.asyncProperty(format, mix, fc.nat(8), async (slow, formats, resumeAt) => {

@@ -4,6 +4,8 @@ import * as tf from '@tensorflow/tfjs-core';
 import { lookahead, type LookaheadOptions, sgd } from 'slowlane';
 import { expect, test } from 'vitest';
 
+import { SLOW_FORMATS } from '#src/slow/slow-format.js';
+
 import { halfSquare, noise, onEveryEngine, slowOf, valuesOf } from '../../engines.js';
 
 onEveryEngine(() => {
@@ -23,14 +25,7 @@ onEveryEngine(() => {
     tf.dispose(weights);
   });
 
-  test.each([
-    'host:f32',
-    'host:f16r8',
-    'host:f16',
-    'host:bf16',
-    'host:int8',
-    'device:f32',
-  ] as const)(
+  test.each(SLOW_FORMATS)(
     '%s: minimize(f), which cannot wait, begins with the bits of step(f, false, weights), which can',
     async (slow) => {
       const train = async (how: 'step' | 'minimize') => {

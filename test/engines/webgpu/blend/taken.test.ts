@@ -5,18 +5,13 @@ import * as tf from '@tensorflow/tfjs-core';
 import { adam, lookahead, type LookaheadOptions, sgd } from 'slowlane';
 import { expect, test } from 'vitest';
 
+import { SLOW_FORMATS } from '#src/slow/slow-format.js';
+
 import { halfSquare, noise, read, slowOf } from '../../../engines.js';
 import { describeWebGPU, errorOf, start, variable } from '../engine.js';
 
 describeWebGPU(() => {
-  test.each([
-    'host:f32',
-    'host:f16r8',
-    'host:f16',
-    'host:bf16',
-    'host:int8',
-    'device:f32',
-  ] as const)(
+  test.each(SLOW_FORMATS)(
     '%s: minimize(f), which cannot wait, begins with the bits of step(f, false, weights), which can',
     async (slow) => {
       const engine = await start();
