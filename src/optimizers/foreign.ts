@@ -31,7 +31,7 @@ import type {
   SecondMoment,
 } from './inner-optimizer.js';
 import type { LearningRate } from './learning-rate.js';
-import type { NamedTensor } from '../tfjs/named-tensor.js';
+import { copiesOf, type NamedTensor } from '../tfjs/named-tensor.js';
 import { readForeign } from './state/foreign-state.js';
 import { type SavedEntry, undecided } from './state/match-saved.js';
 import { type OwnerMap, Owners, assertAmong } from './state/owners.js';
@@ -195,7 +195,7 @@ export class ForeignInner implements InnerOptimizer {
   }
 
   async prepare(weights: NamedTensor[], known?: OwnerMap): Promise<PreparedState> {
-    const copies = weights.map(({ name, tensor }) => ({ name, tensor: tf.keep(tensor.clone()) }));
+    const copies = copiesOf(weights);
     const dispose = () => tf.dispose(copies.map(({ tensor }) => tensor));
     try {
       const replaced = await this.#entries();

@@ -4,7 +4,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 
 import { SlowlaneError } from '../checks/errors.js';
-import type { NamedTensor } from '../tfjs/named-tensor.js';
+import { copiesOf, type NamedTensor } from '../tfjs/named-tensor.js';
 import type { SavedEntry } from '../optimizers/state/match-saved.js';
 import { saveOthers, takeOthers } from '../optimizers/state/saved-state.js';
 import { hostTensor } from '../tfjs/host-tensor.js';
@@ -61,10 +61,8 @@ export function toTensors(saved: SavedLookahead): NamedTensor[] {
 export class TakenTensors {
   readonly #tensors: readonly NamedTensor[];
 
-  /** Copies nothing: tensors never change, so a second handle is as good. */
   constructor(tensors: readonly NamedTensor[]) {
-    if (!Array.isArray(tensors)) throw mismatch('must be the array that getWeights() gave');
-    this.#tensors = tensors.map(({ name, tensor }) => ({ name, tensor: tf.keep(tensor.clone()) }));
+    this.#tensors = copiesOf(tensors);
   }
 
   /** @throws SlowlaneError STATE_MISMATCH if this is not what `toTensors` gave. */

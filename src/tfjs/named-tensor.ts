@@ -11,6 +11,14 @@ export interface NamedTensor {
   tensor: tf.Tensor;
 }
 
+/**
+ * Second handles, which the caller disposes. They share the data; tensors never change, so that is a copy, also if the
+ * originals are disposed.
+ */
+export function copiesOf(tensors: readonly NamedTensor[]): NamedTensor[] {
+  return tensors.map(({ name, tensor }) => ({ name, tensor: tf.keep(tensor.clone()) }));
+}
+
 /** @throws SlowlaneError STATE_MISMATCH unless `tensors` is a list of named tensors. */
 export function checkNamedTensors(of: string, tensors: unknown): void {
   if (!Array.isArray(tensors)) throw noState(of, `got ${shown(tensors)}`);

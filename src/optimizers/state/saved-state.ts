@@ -7,7 +7,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { SlowlaneError } from '../../checks/errors.js';
 import { hostTensor } from '../../tfjs/host-tensor.js';
-import type { NamedTensor } from '../../tfjs/named-tensor.js';
+import { copiesOf, type NamedTensor } from '../../tfjs/named-tensor.js';
 import type { SavedEntry } from './match-saved.js';
 import type { PendingState, SavedWeights } from './optimizer-state.js';
 import { splitName } from './state-names.js';
@@ -94,12 +94,7 @@ export async function loadState(
   saved: readonly NamedTensor[],
   { onHost }: { readonly onHost: boolean },
 ): Promise<SavedState> {
-  if (!Array.isArray(saved)) throw mismatch(owner, 'must be the array that getWeights() gave');
-  // A clone shares the data; tensors never change, so that is a copy.
-  const copies: NamedTensor[] = saved.map(({ name, tensor }: NamedTensor) => ({
-    name,
-    tensor: tf.keep(tensor.clone()),
-  }));
+  const copies = copiesOf(saved);
   const used = new Set<tf.Tensor>();
   try {
     const read = await (isTfjsState(copies) ? readTfjs : readOwn)(owner, slots, copies);
