@@ -1,10 +1,10 @@
 // Which variables are under Lookahead. Their first slow values are captured from the weight when it is first seen,
 // or restored from a file.
 
-import * as tf from '@tensorflow/tfjs-core';
+import type * as tf from '@tensorflow/tfjs-core';
 
-import { shareOnPurpose } from '../../engine/shared-data.js';
 import { isGone } from '../../tfjs/variables.js';
+import { Captures } from './captures.js';
 import type { Frozen } from './frozen.js';
 import { KnownData } from './known-data.js';
 import type { LookaheadSettings, ReplacedPolicy } from '../options.js';
@@ -45,10 +45,7 @@ export class Tracking {
   readonly #frozen: Frozen;
   /** Every variable seen so far, in order; null if it is excluded. */
   readonly #seen = new Map<tf.Variable, Tracked | null>();
-  /** Where θ₀ of weights is that are not in the store yet: the weight itself, or a handle on its data. */
-  readonly #uncaptured = new Map<tf.Variable, tf.Tensor>();
-  /** The store has taken weights, and `capture` was not called since. */
-  #hasTaken = false;
+  readonly #captures: Captures<Tracked>;
   readonly #known: KnownData;
   /** For what is tracked next. */
   #nextSerial = 0;
@@ -66,6 +63,7 @@ export class Tracking {
     this.#restored = restored;
     this.#nextSerial = restored.waiting.reduce((most, { serial }) => Math.max(most, serial + 1), 0);
     this.store = store;
+    this.#captures = new Captures(store);
   }
 
   /** What is tracked and still there. */
@@ -130,26 +128,14 @@ export class Tracking {
     for (const { weight } of added) {
       const isRestored = restored.has(weight);
       this.#known.begin(weight, { isRestored });
-      if (!isRestored) this.#uncaptured.set(weight, weight);
+      if (!isRestored) this.#captures.add(weight);
     }
     return added;
   }
 
-  /**
-   * Weights are about to be updated, and we cannot wait: the store takes what is not captured yet. Where it cannot, second
-   * handles keep the old data until `capture`, and with it the memory.
-   */
+  /** Weights are about to be updated, and we cannot wait: takes what is not captured yet. */
   take(round: number): void {
-    const due = this.live(({ variable }) => this.#uncaptured.get(variable) === variable);
-    if (due.length === 0) return;
-    const left = new Set(this.store.take(due, round));
-    for (const { variable } of due.filter((tracked) => !left.has(tracked))) {
-      this.#hasTaken = true;
-      this.#uncaptured.delete(variable);
-    }
-    for (const { variable } of left) {
-      this.#uncaptured.set(variable, shareOnPurpose(tf.keep(variable.clone())));
-    }
+    this.#captures.take(this.live(), round);
   }
 
   /** `weights` take a step next. */
@@ -188,7 +174,7 @@ export class Tracking {
 
   /** Slow := fast for what `look` gave, by the `capture` or `take` that follows. */
   captureAnew(anew: readonly Tracked[]): void {
-    for (const { variable } of anew) this.#captureAnew(variable);
+    for (const { variable } of anew) this.#captures.add(variable);
     for (const { weight } of anew.filter(isWeight)) this.#known.learn(weight);
   }
 
@@ -270,14 +256,12 @@ export class Tracking {
   }
 
   get needsCapture(): boolean {
-    return this.#uncaptured.size > 0 || this.#hasTaken;
+    return this.#captures.areDue;
   }
 
   /** Brings θ₀ of new weights into the store. May be called again after it failed. */
-  async capture(round: number): Promise<void> {
-    await this.store.capture(this.#uncaptured, round);
-    this.#hasTaken = false;
-    this.#dropUncaptured();
+  capture(round: number): Promise<void> {
+    return this.#captures.run(round);
   }
 
   /** Slow := fast, for what `isMeant`. May be called again after it failed. */
@@ -293,8 +277,7 @@ export class Tracking {
   /** Drops restored values and pending captures, because everything is captured again. */
   startOver(): void {
     this.#restored.drop();
-    this.#hasTaken = false;
-    this.#dropUncaptured();
+    this.#captures.drop();
   }
 
   /** All slow values, without those of `dropped`. */
@@ -332,7 +315,7 @@ export class Tracking {
   }
 
   dispose(): void {
-    this.#dropUncaptured();
+    this.#captures.drop();
     this.store.dispose();
     this.#seen.clear();
   }
@@ -382,18 +365,6 @@ export class Tracking {
     const serial = saved?.serial ?? this.#nextSerial++;
     const fresh = { ...tracked, serial, isKeptInF32: false };
     return { ...fresh, isKeptInF32: saved?.isKeptInF32 === true && formatOf(fresh) !== 'f32' };
-  }
-
-  /** `variable` has to be captured as it is now, instead of what waits. */
-  #captureAnew(variable: tf.Variable): void {
-    const before = this.#uncaptured.get(variable);
-    this.#uncaptured.set(variable, variable);
-    if (before !== variable) before?.dispose();
-  }
-
-  #dropUncaptured(): void {
-    for (const [variable, source] of this.#uncaptured) if (source !== variable) source.dispose();
-    this.#uncaptured.clear();
   }
 }
 
