@@ -1,7 +1,7 @@
 // Slow weights as tensors on the device, by plain tensor operations on any backend: what Lookahead costs
 // without a slow lane, to compare with. Nothing moves and nothing is saved.
 //
-// In float32: a blend differs from the host's by roundings, and overflows where fast − slow does.
+// In float32: a blend differs from the host's by roundings.
 
 import * as tf from '@tensorflow/tfjs-core';
 
@@ -130,12 +130,7 @@ export class DeviceTensorStore<W extends Storable> implements SlowStore<W> {
     const slow = this.#slow.get(item);
     if (!slow) return;
     const { variable: fast } = item;
-    const next = tf.tidy(() => {
-      if (stepSize === 0) return slow.clone();
-      if (stepSize === 1) return fast.clone();
-      const blend = tf.add(slow, tf.mul(tf.sub(fast, slow), stepSize));
-      return tf.where(tf.equal(fast, slow), slow, blend); // s where f = s, which keeps −0
-    });
+    const next = tf.tidy(() => blended(slow, fast, Math.fround(stepSize)));
     try {
       fast.assign(next); // first: if it throws, a run that goes on starts from the same slow weights
     } catch (cause) {
@@ -150,6 +145,23 @@ export class DeviceTensorStore<W extends Storable> implements SlowStore<W> {
     this.#slow.get(item)?.dispose();
     this.#slow.set(item, shareOnPurpose(tf.keep(tensor)));
   }
+}
+
+/** The largest float32. */
+const LARGEST = 2 ** 128 - 2 ** 104;
+
+/** s + a(f − s); s where f = s, which keeps −0. Of halves, because f − s itself may be larger than any float32. */
+function blended(s: tf.Tensor, f: tf.Tensor, a: number): tf.Tensor {
+  if (a === 0) return s.clone();
+  if (a === 1) return f.clone();
+  const blend = tf.tidy(() => {
+    const half = tf.mul(s, 0.5);
+    const way = tf.tidy(() => tf.mul(tf.sub(tf.mul(f, 0.5), half), a));
+    // Rounding may lead beyond both of them.
+    const end = tf.clipByValue(tf.add(half, way), -LARGEST / 2, LARGEST / 2);
+    return tf.mul(end, 2);
+  });
+  return tf.where(tf.equal(f, s), s, blend);
 }
 
 function* inspecting<W extends Storable>(items: readonly W[]): Reading<W | null> {

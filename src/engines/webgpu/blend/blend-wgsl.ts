@@ -83,12 +83,18 @@ ${spec.format === 'int8' ? 'var<workgroup> largest_of_all: atomic<u32>;\n' : ''}
 ${entryPoint(workgroupSize(spec), body)}`;
 }
 
-/** s + a(f − s); the other form where the difference may overflow; s where f = s, which keeps −0. */
+/**
+ * s + a(f − s); s where f = s, which keeps −0. Where the difference may overflow, of halves, and not beyond s and f, where
+ * rounding may lead.
+ */
 const BLENDED = `
 fn blended(s: f32, f: f32, a: f32) -> f32 {
   if (f == s || a == 0.0) { return s; }
   if (a == 1.0) { return f; }
-  if (max(abs(s), abs(f)) > 1e38) { return a * f + (1.0 - a) * s; }
+  if (max(abs(s), abs(f)) > 1e38) {
+    let half = a * (0.5 * f) + (1.0 - a) * (0.5 * s);
+    return 2.0 * clamp(half, 0.5 * min(s, f), 0.5 * max(s, f));
+  }
   return s + a * (f - s);
 }
 `;
