@@ -149,11 +149,13 @@ describe('a thread that fails once costs nothing but time', () => {
     expect(warn).not.toHaveBeenCalled();
   });
 
-  test('beside one that is at work: only the one that failed is replaced, 2 + 1', async () => {
+  test('beside one that is at work: only one thread dies, and one at most replaces it', async () => {
     breakWorkers({ at: 'mid-copy', by: 'exit', block: 1, times: 1 });
     const { blender: pool, warn } = makeBlender(2, faultyWorker);
     await expectBlends(pool, [1, 2, 3, 4, 5]);
-    expect([threads.started.length, threads.alive.size]).toEqual([3, 2]);
+    // On a busy machine the other thread may have done all chunks before a new one is needed: 2 started, 1 alive.
+    expect(threads.started.length - threads.alive.size).toBe(1);
+    expect(threads.started.length).toBeLessThanOrEqual(3);
     expect(warn).not.toHaveBeenCalled();
   });
 
