@@ -12,6 +12,10 @@ interface Weight {
   isChanged: boolean;
   /** It was frozen when the Lookahead last looked. */
   wasFrozen: boolean;
+  /** It took a step since the last sync. */
+  hasMoved: boolean;
+  /** It was frozen at its last sync, although it had moved. */
+  hasMissed: boolean;
 }
 
 /** What a call of a Lookahead throws. */
@@ -51,6 +55,8 @@ export class PlainLookahead {
       hasStepped: false,
       isChanged: false,
       wasFrozen: false,
+      hasMoved: false,
+      hasMissed: false,
     }));
   }
 
@@ -111,7 +117,27 @@ export class PlainLookahead {
   save(): number[] {
     if (this.isDue) throw new Refused('SYNC_DUE');
     this.#notice();
-    return this.#tracked.map(({ slow }) => slow);
+    return this.#tracked.map(slowToSave);
+  }
+
+  forget(i: number): void {
+    this.sync();
+    const weight = this.weights[i] as Weight;
+    if (!this.#tracked.includes(weight)) return;
+    this.#tracked.splice(this.#tracked.indexOf(weight), 1);
+    for (const other of this.#tracked) other.slow = slowToSave(other);
+    const isNew = { hasStepped: false, isChanged: false, hasMoved: false, hasMissed: false };
+    Object.assign(weight, { slow: NaN, wasFrozen: false, ...isNew });
+  }
+
+  /** Another Lookahead goes on with what was saved. */
+  saveAndLoad(): void {
+    this.save();
+    const isLoaded = { isChanged: false, hasStepped: true, hasMoved: true, hasMissed: false };
+    for (const weight of this.#tracked) {
+      const wasFrozen = !weight.isTrainable;
+      Object.assign(weight, { slow: slowToSave(weight), wasFrozen, ...isLoaded });
+    }
   }
 
   /** `inside` changes weights while they are shown. */
@@ -183,17 +209,24 @@ export class PlainLookahead {
     if (this.#movable.length === 0) throw new Refused(); // TensorFlow.js refuses: nothing is trainable
     for (const weight of this.#movable) {
       this.#write(weight, weight.fast - 1);
-      weight.hasStepped = true;
+      Object.assign(weight, { hasStepped: true, hasMoved: true });
     }
     this.#steps++;
     if (this.#isInline && this.isDue) this.#blend();
   }
 
   #blend(): void {
+    const standsStill = (weight: Weight) =>
+      !weight.isTrainable && weight.hasMoved && weight.hasMissed;
+    if (this.#tracked.some(standsStill)) throw new Refused('WEIGHTS_FROZEN');
     assertFinite(this.#movable);
     for (const weight of this.#movable) {
       weight.slow += (weight.fast - weight.slow) / 2;
       this.#write(weight, weight.slow);
+    }
+    for (const weight of this.#tracked) {
+      weight.hasMissed = !weight.isTrainable && (weight.hasMissed || weight.hasMoved);
+      weight.hasMoved = false;
     }
     this.#restart();
   }
@@ -206,6 +239,11 @@ export class PlainLookahead {
   #restart(): void {
     if (this.#begin !== null) this.#begin = this.#steps;
   }
+}
+
+/** What a frozen weight was given counts from now on: a file cannot say that it was given. */
+function slowToSave({ fast, slow, isTrainable, isChanged }: Weight): number {
+  return !isTrainable && isChanged && Number.isFinite(fast) ? fast : slow;
 }
 
 function assertFinite(weights: readonly Weight[]): void {

@@ -4,19 +4,20 @@
 import '@tensorflow/tfjs-backend-cpu';
 import * as tf from '@tensorflow/tfjs-core';
 import fc from 'fast-check';
-import { type Lookahead, lookahead, sgd } from 'slowlane';
+import { loadTraining, type Lookahead, lookahead, saveTraining, sgd } from 'slowlane';
 import { beforeAll, expect, test } from 'vitest';
 
 import { slowOf, valuesOf } from '../../engines.js';
 import { PlainLookahead } from './plain-lookahead.js';
 
-const ORDERS = Number(process.env['SLOWLANE_ORDERS'] ?? 400);
+const ORDERS = Number(process.env['SLOWLANE_ORDERS'] ?? 2000);
 const FIRST = [0, 64];
 const SYNC_PERIOD = 2;
 
 interface Both {
   readonly x: readonly tf.Variable[];
-  readonly optimizer: Lookahead;
+  optimizer: Lookahead;
+  readonly another: () => Lookahead;
   readonly model: PlainLookahead;
 }
 
@@ -53,30 +54,47 @@ const OTHERS: Record<string, (both: Both, at: number, value: number) => void> = 
 };
 
 /** Each call of the Lookahead, and what the model makes of it. */
-const CALLS: Record<string, { real(both: Both): unknown; plain(model: PlainLookahead): unknown }> =
-  {
-    step: {
-      real: ({ optimizer, x }) => optimizer.step(loss(x), false, [...x]),
-      plain: (model) => model.step(),
+interface Call {
+  real(both: Both, at: number): unknown;
+  plain(model: PlainLookahead, at: number): unknown;
+}
+const CALLS: Record<string, Call> = {
+  step: {
+    real: ({ optimizer, x }) => optimizer.step(loss(x), false, [...x]),
+    plain: (model) => model.step(),
+  },
+  minimize: {
+    real: ({ optimizer, x }) => optimizer.minimize(loss(x), false, [...x]),
+    plain: (model) => model.minimize(),
+  },
+  attach: { real: ({ optimizer, x }) => optimizer.attach(x), plain: (model) => model.attach() },
+  sync: { real: ({ optimizer }) => optimizer.sync(), plain: (model) => model.sync() },
+  'early sync': {
+    real: ({ optimizer }) => optimizer.sync({ early: true }),
+    plain: (model) => model.sync({ early: true }),
+  },
+  finish: { real: ({ optimizer }) => optimizer.finish(), plain: (model) => model.finish() },
+  discard: { real: ({ optimizer }) => optimizer.discard(), plain: (model) => model.discard() },
+  resync: { real: ({ optimizer }) => optimizer.resync(), plain: (model) => model.resync() },
+  save: {
+    real: async ({ optimizer }) => (await slowOf(optimizer)).flat(),
+    plain: (model) => model.save(),
+  },
+  forget: {
+    real: ({ optimizer, x }, at) => optimizer.forget([x[at] as tf.Variable]),
+    plain: (model, at) => model.forget(at),
+  },
+  'save and load': {
+    real: async (both) => {
+      const bytes = await saveTraining(both.optimizer, both.x);
+      const another = both.another();
+      await loadTraining(bytes, another, both.x);
+      both.optimizer.dispose();
+      both.optimizer = another;
     },
-    minimize: {
-      real: ({ optimizer, x }) => optimizer.minimize(loss(x), false, [...x]),
-      plain: (model) => model.minimize(),
-    },
-    attach: { real: ({ optimizer, x }) => optimizer.attach(x), plain: (model) => model.attach() },
-    sync: { real: ({ optimizer }) => optimizer.sync(), plain: (model) => model.sync() },
-    'early sync': {
-      real: ({ optimizer }) => optimizer.sync({ early: true }),
-      plain: (model) => model.sync({ early: true }),
-    },
-    finish: { real: ({ optimizer }) => optimizer.finish(), plain: (model) => model.finish() },
-    discard: { real: ({ optimizer }) => optimizer.discard(), plain: (model) => model.discard() },
-    resync: { real: ({ optimizer }) => optimizer.resync(), plain: (model) => model.resync() },
-    save: {
-      real: async ({ optimizer }) => (await slowOf(optimizer)).flat(),
-      plain: (model) => model.save(),
-    },
-  };
+    plain: (model) => model.saveAndLoad(),
+  },
+};
 
 async function outcomeOf(work: () => unknown): Promise<unknown> {
   try {
@@ -91,8 +109,8 @@ async function run(both: Both, [name, at, value]: Action): Promise<void> {
   const [swap, inside] = name.split(' and ');
   const call = CALLS[name];
   if (call) {
-    const expected = await outcomeOf(() => call.plain(model));
-    expect(await outcomeOf(() => call.real(both))).toEqual(expected);
+    const expected = await outcomeOf(() => call.plain(model, at));
+    expect(await outcomeOf(() => call.real(both, at))).toEqual(expected);
   } else if (swap === 'swap') {
     let seen: number[] = [];
     const others = inside === undefined ? undefined : OTHERS[inside];
@@ -156,14 +174,14 @@ test.each([
       fc.asyncProperty(fc.array(action, { minLength: 1, maxLength: 14 }), async (actions) => {
         const x = FIRST.map((value) => tf.tidy(() => tf.variable(tf.tensor1d([value]))));
         const options = { syncPeriod: SYNC_PERIOD, workers: 0, replaced, sync } as const;
-        const optimizer = lookahead(sgd({ learningRate: 1 }), options);
+        const another = () => lookahead(sgd({ learningRate: 1 }), options);
         const isInline = sync === 'inline';
         const model = new PlainLookahead(FIRST, SYNC_PERIOD, replaced, { isInline });
-        const both = { x, optimizer, model };
+        const both = { x, optimizer: another(), another, model };
         try {
           for (const each of actions) await run(both, each);
         } finally {
-          optimizer.dispose();
+          both.optimizer.dispose();
           tf.dispose(x as tf.Variable[]);
         }
         expect(tf.memory().numTensors).toBe(numTensors);
