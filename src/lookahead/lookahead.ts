@@ -65,6 +65,9 @@ export function lookahead(inner: tf.Optimizer, options?: LookaheadOptions): Look
   return new Lookahead(inner, checkLookaheadOptions(options));
 }
 
+/** Its hooks call for it: an error names what the user has called. */
+const FIT = 'model.fit';
+
 /**
  * Lookahead: k steps of an inner optimizer, then the slow weights move a part of the way towards the fast ones, and the
  * fast ones go back to them. `lookahead()` makes it.
@@ -272,7 +275,7 @@ export class Lookahead extends StrictOptimizer {
    * STATE_MISMATCH if restored slow weights do not fit; those of `sync`.
    */
   attach(source: LayersModelLike | readonly tf.Variable[]): Promise<void> {
-    return this.#attach(source);
+    return this.#attach('attach', source);
   }
 
   /**
@@ -362,9 +365,10 @@ export class Lookahead extends StrictOptimizer {
   callbacks(...more: readonly GivenCallback[]): FitCallbacks {
     const begin: FitHooks['begin'] = (model, hints) => {
       checkModel(model, this, this.#settings);
-      return this.#attach(model, hints);
+      return this.#attach(FIT, model, hints);
     };
-    return fitCallbacks({ begin, flush: () => this.sync() }, more);
+    const flush = () => this.#guard.turn(FIT, () => this.#sync.flush(FIT), 'go on');
+    return fitCallbacks({ begin, flush }, more);
   }
 
   /** Counts, times and bytes of all syncs so far. */
@@ -389,7 +393,7 @@ export class Lookahead extends StrictOptimizer {
    * then; STEP_OPEN; INSIDE_SLOW_WEIGHTS; DISPOSED.
    */
   override getWeights(): Promise<NamedTensor[]> {
-    return this.saving((state) => Promise.resolve(state));
+    return this.#saving('getWeights() or model.save', (state) => Promise.resolve(state));
   }
 
   /**
@@ -402,9 +406,17 @@ export class Lookahead extends StrictOptimizer {
     save: (state: NamedTensor[]) => Promise<T>,
     weights?: readonly tf.Variable[],
   ): Promise<T> {
-    return this.#guard.turn('getWeights', async () => {
-      assertNoSyncDue('getWeights', this.#state.cycle);
-      await this.#sync.flush('getWeights');
+    return this.#saving('saveTraining', save, weights);
+  }
+
+  #saving<T>(
+    call: string,
+    save: (state: NamedTensor[]) => Promise<T>,
+    weights?: readonly tf.Variable[],
+  ): Promise<T> {
+    return this.#guard.turn(call, async () => {
+      assertNoSyncDue(call, this.#state.cycle);
+      await this.#sync.flush(call);
       if (weights) this.#state.tracking.assertWithin(weights);
       if (weights) this.#inner.assertWithin(weights);
       const inner = await this.#inner.getWeights(); // first: it may refuse
@@ -514,8 +526,13 @@ export class Lookahead extends StrictOptimizer {
     }
   }
 
-  #attach(source: LayersModelLike | readonly tf.Variable[], hints?: PlanHints): Promise<void> {
-    return this.#guard.turn('attach', async () => {
+  /** For `call`, which is what the user has called. */
+  #attach(
+    call: string,
+    source: LayersModelLike | readonly tf.Variable[],
+    hints?: PlanHints,
+  ): Promise<void> {
+    return this.#guard.turn(call, async () => {
       const weights = weightsOf(source);
       const isWhole = 'trainableWeights' in source;
       const named = isWhole ? namedWeightsOf(source) : weights;
@@ -524,7 +541,7 @@ export class Lookahead extends StrictOptimizer {
         this.#inner.checkOverrides?.(named);
         this.#state.freezeOthers(named, weights);
       }
-      await this.#sync.flush('attach');
+      await this.#sync.flush(call);
       this.#own.make(source, hints);
       this.#inner.meet(named, { isWhole });
       if (isWhole) this.#state.tracking.meetModel(named);

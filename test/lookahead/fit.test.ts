@@ -104,6 +104,22 @@ onEveryEngine(() => {
     await expect(fit).rejects.toThrow(/callbacks: optimizer\.callbacks\(\)/);
   });
 
+  test('errors of its hooks name fit(), not the calls that they make', async () => {
+    const { model, optimizer } = compiled();
+    const { x, y } = whole();
+    const fit = () =>
+      model.fit(x, y, { batchSize: 4, verbose: 0, callbacks: optimizer.callbacks() });
+    await fit();
+    tf.tidy(() => model.setWeights(model.getWeights().map((weight) => tf.onesLike(weight))));
+    await expect(fit()).rejects.toThrow(/^Before model\.fit\(\), something else had changed/);
+    const swapped = optimizer.withSlowWeights(fit);
+    await expect(swapped).rejects.toThrow(/^Before withSlowWeights\(\)/);
+    await optimizer.resync();
+    await expect(optimizer.withSlowWeights(fit)).rejects.toThrow(/^model\.fit\(\) was called/);
+    optimizer.dispose();
+    await expect(fit()).rejects.toThrow(/^model\.fit\(\) was called on a Lookahead that was dis/);
+  });
+
   test('callbacks() of another optimizer are refused', async () => {
     const { model } = compiled();
     const { x, y } = whole();

@@ -177,12 +177,15 @@ onEveryEngine(() => {
     await expect(optimizer.withSlowWeights(() => Promise.reject(mine))).rejects.toBe(mine);
   });
 
-  test('a replaced weight: errors of a save and of an attach name no call that fit() and save() hide', async () => {
+  test('a replaced weight: errors name what the user may have called', async () => {
     const { a, optimizer, loss } = make();
     await optimizer.step(loss, false, [a]);
     a.assign(tf.tensor1d([9]));
-    await expect(optimizer.getWeights()).rejects.toThrow(/^Before this save, something else had/);
-    await expect(optimizer.attach([a])).rejects.toThrow(/^Before this capture of weights, some/);
+    await expect(optimizer.getWeights()).rejects.toThrow(
+      /^Before getWeights\(\) or model\.save\(\), something else had/,
+    );
+    await expect(saveTraining(optimizer, [a])).rejects.toThrow(/^Before saveTraining\(\), some/);
+    await expect(optimizer.attach([a])).rejects.toThrow(/^Before attach\(\), something/);
     expect(() => optimizer.minimize(loss, false, [a])).toThrow(/^Before this step, something/);
   });
 });

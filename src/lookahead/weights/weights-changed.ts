@@ -6,14 +6,12 @@ import { SlowlaneError } from '../../checks/errors.js';
 
 const MOST_SHOWN = 3;
 const STEPS = ['minimize', 'applyGradients', 'completeStep'];
-/** Calls that model.fit() and model.save() make, which their user does not know by name. */
-const DOES: Readonly<Record<string, string>> = { attach: 'capture of weights', getWeights: 'save' };
 
 /** `call` was refused because of `weights`. */
 export function weightsReplaced(call: string, weights: readonly tf.Variable[]): SlowlaneError {
   return replaced(
     weights,
-    `Before this ${STEPS.includes(call) ? 'step' : (DOES[call] ?? call)}, something else had changed ${listed(weights)}, so they do not belong to their slow weights any more. Nothing was moved. Await resync() to take the weights as they are for the slow weights too, or discard() to go back to the slow weights. With replaced: 'resync' a Lookahead does the former by itself; with 'ignore' the new values count as fast weights.`,
+    `Before ${STEPS.includes(call) ? 'this step' : `${call}()`}, something else had changed ${listed(weights)}, so they do not belong to their slow weights any more. Nothing was moved. Await resync() to take the weights as they are for the slow weights too, or discard() to go back to the slow weights. With replaced: 'resync' a Lookahead does the former by itself; with 'ignore' the new values count as fast weights.`,
   );
 }
 
