@@ -4,8 +4,8 @@
 // Source: Zhang, Lucas, Hinton, Ba, "Lookahead Optimizer: k steps forward, 1 step back", NeurIPS 2019,
 // arXiv 1907.08610. Fast weights are the paper's θ, slow weights φ, `syncPeriod` k, `slowStepSize` α.
 //
-// This file holds the optimizer as TensorFlow.js knows it. syncing.ts runs a sync, call-guard.ts says which call is
-// allowed when.
+// This file holds the optimizer as TensorFlow.js knows it. stepping.ts takes a step, syncing.ts runs a sync, call-guard.ts
+// says which call is allowed when.
 
 import * as tf from '@tensorflow/tfjs-core';
 
@@ -16,8 +16,7 @@ import {
   type GivenCallback,
 } from '../tfjs/fit-callback.js';
 import { checkModel, type LayersModelLike, namedWeightsOf, weightsOf } from './layers-model.js';
-import { checkGradients } from '../autograd/gradients.js';
-import { assertMayStep, assertNoSyncDue, CallGuard } from './call-guard.js';
+import { assertNoSyncDue, CallGuard } from './call-guard.js';
 import { checkBoolean, checkFunction, checkKeys } from '../checks/check.js';
 import {
   checkLookaheadOptions,
@@ -28,6 +27,7 @@ import {
   partsOf,
 } from './options.js';
 import { AutoPlan, type PlanHints } from './auto-plan.js';
+import { Stepping } from './stepping.js';
 import { Syncing } from './syncing.js';
 import type { CycleState } from './cycle-state.js';
 import type { Plan } from '../plan/make-plan.js';
@@ -87,6 +87,7 @@ export class Lookahead extends StrictOptimizer {
   readonly #guard = new CallGuard();
   readonly #sync: Syncing;
   readonly #state: CycleState;
+  readonly #steps: Stepping;
   readonly #own: AutoPlan;
 
   constructor(inner: tf.Optimizer, settings: LookaheadSettings) {
@@ -103,6 +104,7 @@ export class Lookahead extends StrictOptimizer {
     this.#own = new AutoPlan(this.#inner, this.#settings);
     this.#sync = new Syncing(this.#inner, this.#settings, this.#guard);
     this.#state = this.#sync.state;
+    this.#steps = new Stepping(this.#inner, this.#guard, this.#sync, this.#own);
   }
 
   /** @internal */
@@ -193,9 +195,9 @@ export class Lookahead extends StrictOptimizer {
     varList?: tf.Variable[],
   ): tf.Scalar | null {
     checkStep('minimize', f, varList);
-    this.#assertCanStep('minimize');
+    this.#steps.assertCan('minimize');
     this.#own.make(varList);
-    return this.#step(f, returnCost, varList);
+    return this.#steps.minimize(f, returnCost, varList);
   }
 
   /**
@@ -215,7 +217,7 @@ export class Lookahead extends StrictOptimizer {
       this.#own.make(varList);
       // Where we can wait, new weights are captured at once: nothing of theirs is on the device twice.
       if (varList) await this.#sync.attach(varList);
-      const cost = this.#step(f, returnCost, varList);
+      const cost = this.#steps.minimize(f, returnCost, varList);
       try {
         await this.#sync.flush('step');
       } catch (cause) {
@@ -232,19 +234,9 @@ export class Lookahead extends StrictOptimizer {
    * @throws SlowlaneError those of `minimize`; UNSUPPORTED_INNER with `adaptive()`, which needs the loss.
    */
   override applyGradients(gradients: tf.NamedTensorMap | NamedTensor[]): void {
-    this.#assertCanStep('applyGradients');
+    this.#steps.assertCan('applyGradients');
     checkAppliesGradients(this.#settings);
-    const weights = checkGradients(gradients).map(({ weight }) => weight);
-    if (weights.length === 0) return; // no gradient, no step
-    this.#own.make(weights, { hasGradients: true });
-    this.#state.stepping('applyGradients', weights);
-    try {
-      this.#inner.applyGradients(gradients);
-    } finally {
-      this.#state.endStep();
-    }
-    this.#state.stepped();
-    this.#syncAtOnce();
+    this.#steps.applyGradients(gradients);
   }
 
   /** True between the micro-batches of a step. */
@@ -259,10 +251,8 @@ export class Lookahead extends StrictOptimizer {
    * @throws SlowlaneError those of `minimize`; NO_GRADIENT with `adaptive()` if the step would end a cycle.
    */
   completeStep(): boolean {
-    this.#assertCanStep('completeStep');
-    const isTaken = this.#state.completeStep();
-    this.#syncAtOnce();
-    return isTaken;
+    this.#steps.assertCan('completeStep');
+    return this.#steps.complete();
   }
 
   /**
@@ -547,44 +537,6 @@ export class Lookahead extends StrictOptimizer {
       if (isWhole) this.#state.tracking.meetModel(named);
       await this.#sync.attach(weights);
     });
-  }
-
-  #step(f: () => tf.Scalar, returnCost: boolean, varList?: tf.Variable[]): tf.Scalar | null {
-    // Without a list, only weights that get a gradient count: tfjs's Adam registers its state as trainable.
-    const begin = (weights: readonly tf.Variable[]) =>
-      this.#state.stepping('minimize', varList ?? weights);
-    const cost = this.#guard.stepping('minimize', () => {
-      try {
-        return this.#inner.minimize(f, returnCost, varList, begin);
-      } finally {
-        this.#state.endStep();
-      }
-    });
-    this.#state.stepped();
-    const { moved } = this.#inner;
-    try {
-      this.#state.keepGradientsIfNeeded(() => this.#inner.optimizer.computeGradients(f, varList));
-      this.#sync.syncAtOnce();
-    } catch (cause) {
-      cost?.dispose();
-      throw syncOfStepFailed(cause, moved);
-    }
-    return cost;
-  }
-
-  /** With sync: 'inline', after a step. */
-  #syncAtOnce(): void {
-    try {
-      this.#sync.syncAtOnce();
-    } catch (cause) {
-      throw syncOfStepFailed(cause, this.#inner.moved);
-    }
-  }
-
-  #assertCanStep(call: string): void {
-    this.#guard.assertFree(call);
-    assertMayStep(call, this.#state);
-    this.#state.notice(call);
   }
 }
 
