@@ -30,9 +30,7 @@ export function matchAll<E extends SavedEntry>(
   const entries = inGroups(saved);
   const groups = inGroups(weights);
   const isUnique = new Set(saved.map(({ name }) => name)).size === saved.length;
-  if (!isUnique || saved.length !== weights.length || entries.size !== groups.size) {
-    throw undecidedHere();
-  }
+  if (!isUnique || saved.length !== weights.length) throw undecidedHere();
   const found = new Map<tf.Variable, E>();
   for (const [group, own] of groups) {
     const candidates = entries.get(group);

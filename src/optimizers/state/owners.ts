@@ -78,25 +78,27 @@ export class Owners {
     { isWhole = false }: { readonly isWhole?: boolean } = {},
   ): void {
     if (this.#isWhole || this.#entries.length === 0) return;
-    const unknown = [...weights, ...beside].filter((weight) => !this.#names.has(weight));
+    const seen = [...weights, ...beside];
     const found = new Map<string, tf.Variable>();
     const saved = inGroups(this.#all);
-    const registered = inGroups(new Set([...allVariables(), ...unknown]));
-    for (const [name, sorted] of inGroups(unknown)) {
+    const registered = inGroups(new Set([...allVariables(), ...seen]));
+    for (const [name, sorted] of inGroups(seen)) {
       const all = saved.get(name) ?? [];
       const entries = this.#entries.filter((entry) => all.includes(entry));
       if (entries.every((entry) => this.#byName.has(entry.name))) continue;
-      const given = unknown.filter((weight) => sorted.includes(weight));
+      const given = seen.filter((weight) => sorted.includes(weight));
       const group = { entries, saved: all, given, registered: registered.get(name) ?? [] };
       const pairs =
         pairsOf(group) ?? (isWhole ? pairWhole({ ...group, registered: sorted }) : null);
       if (pairs === null) throw undecided(all, given);
       for (const [entry, weight] of pairs) {
+        const owner = this.#byName.get(entry.name) ?? weight;
+        if (owner !== weight) throw undecided(all, given);
         assertShape(entry, weight);
         found.set(entry.name, weight);
       }
     }
-    const isFirst = this.#names.size === 0 && unknown.length > 0;
+    const isFirst = this.#names.size === 0 && seen.length > 0;
     if (isFirst && found.size === 0) throw undecided(this.#entries, weights);
     for (const [name, weight] of found) {
       this.#byName.set(name, weight);
@@ -125,7 +127,7 @@ export function assertAmong(
   weights: readonly tf.Variable[],
 ): void {
   for (const weight of trained) {
-    if (weight !== undefined && weights.includes(weight)) continue;
+    if (weights.some((one) => one === weight)) continue;
     const which = weight === undefined ? 'a weight that was restored' : `'${weight.name}'`;
     throw new SlowlaneError(
       'STATE_MISMATCH',

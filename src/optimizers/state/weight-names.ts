@@ -53,5 +53,5 @@ export function inGroups<N extends { readonly name: string }>(
 function byNumbers(a: { readonly name: string }, b: { readonly name: string }): number {
   const [left, right] = [weightName(a.name).numbers, weightName(b.name).numbers];
   const at = left.findIndex((number, i) => number !== right[i]);
-  return at < 0 ? 0 : (left[at] ?? 0) - (right[at] ?? 0);
+  return (left[at] ?? 0) - (right[at] ?? 0); // all are equal: 0 − 0
 }

@@ -221,10 +221,13 @@ export class WeightState {
     const host = this.#host;
     if (host === null) return new DeviceTensor(fullName, make);
     const values = tf.tidy(() => make().clone());
-    const stored = new HostTensor(fullName, host.hold(values.shape, values.dtype as 'int32'));
-    stored.write(values);
-    values.dispose();
-    return stored;
+    try {
+      const stored = new HostTensor(fullName, host.hold(values.shape, values.dtype as 'int32'));
+      stored.write(values);
+      return stored;
+    } finally {
+      values.dispose();
+    }
   }
 
   /** What to store, `from` or fresh: the tensors by name, in the order of the rule, and their scales. */

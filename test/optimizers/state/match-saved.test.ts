@@ -62,6 +62,15 @@ describe.each([true, false])('both in the order of the layers: %s', (areInOrder)
     );
   });
 
+  test('one name of two is equal, and another order: refused', () => {
+    expect(matched(['d_D1/k', 'd_D2/k'], ['d_D1/k', 'd_D3/k'], areInOrder)).toEqual([
+      'd_D1/k',
+      'd_D2/k',
+    ]);
+    expect(() => matched(['d_D1/k', 'd_D2/k'], ['d_D3/k', 'd_D1/k'], areInOrder)).toThrow(refused);
+    expect(() => matched(['w_1', 'w_2'], ['w_3', 'w_1'], areInOrder)).toThrow(refused);
+  });
+
   test('other weights, more or fewer, or one name twice: refused', () => {
     for (const [saved, weights] of [
       [['a', 'b'], ['a']],

@@ -30,21 +30,15 @@ interface Case {
 }
 
 /** 'SAVED=WEIGHT' of each saved weight whose variable was found. */
-function met({
-  saved,
-  others = '',
-  now,
-  seen = now,
-  beside = '',
-  isWhole = false,
-}: Case): string[] {
+function met({ saved, others = '', now, seen = now, beside = '', isWhole }: Case): string[] {
   tf.disposeVariables();
   const made = new Map(split(now).map((name) => [name, variable(name)]));
   const of = (names: string) => split(names).map((name) => made.get(name) as tf.Variable);
   const owners = new Owners(entriesOf(saved), { others: entriesOf(others) });
   const all = split(`${saved} ${others}`);
   try {
-    owners.meet(of(seen), of(beside), { isWhole });
+    if (isWhole === undefined) owners.meet(of(seen), of(beside));
+    else owners.meet(of(seen), of(beside), { isWhole });
   } catch (error) {
     expect(all.filter((name) => owners.of(name))).toEqual([]); // nothing has changed
     throw error;
@@ -93,6 +87,7 @@ describe('nameless weights', () => {
 
 describe('names that the caller gave', () => {
   matches([
+    ['beside nameless ones', { saved: '8 a 9', now: '20 a 21' }, '8=20 a=a 9=21'],
     ['decide in any order', { saved: 'a b', now: 'b a' }, 'a=a b=b'],
     ['for a part of them', { saved: 'a b c', now: 'c a b', seen: 'c' }, 'c=c'],
     [
@@ -100,6 +95,7 @@ describe('names that the caller gave', () => {
       { saved: 'w_1 w_2', now: 'w_2 w_1', seen: 'w_2' },
       'w_1=w_1 w_2=w_2',
     ],
+    ['with an ending, alone', { saved: 'w_1', now: 'w_1' }, 'w_1=w_1'],
     ['with endings, among more', { saved: 'w_2', now: 'w_1 w_2 w_3' }, 'w_2=w_2'],
     ['beside a copy of another model', { saved: 'a', now: 'a a_1', seen: 'a' }, 'a=a'],
     [
@@ -132,6 +128,15 @@ describe('names that tfjs gave its layers', () => {
       'the very names that have state, though tfjs counts more now',
       { saved: 'd_D1/k d_D2/k', now: 'd_D1/k d_D2/k d_D3/k', seen: 'd_D2/k d_D1/k' },
       'd_D1/k=d_D1/k d_D2/k=d_D2/k',
+    ],
+    [
+      'the very names, of two weights a layer',
+      {
+        saved: 'd_D1/k d_D1/b',
+        now: 'd_D1/k d_D1/b d_D2/k d_D2/b',
+        seen: 'd_D1/k d_D1/b',
+      },
+      'd_D1/k=d_D1/k d_D1/b=d_D1/b',
     ],
     [
       'a model made again, in the order of its numbers: 9 before 10',
@@ -206,6 +211,7 @@ describe('all weights of a model: no other variable counts', () => {
       'a layer with state that is missing',
       { saved: 'd_D1/k d_D2/k', others: 'd_D3/k', now: 'd_D2/k', isWhole },
     ],
+    ['nameless ones in another order', { saved: '1 2', now: '7 8', seen: '8 7', isWhole }],
     ['nameless ones of another count', { saved: '1 2', others: '3', now: '7 8', isWhole }],
   ]);
 });
@@ -222,6 +228,20 @@ describe('little by little', () => {
     owners.meet([late]); // of no concern: b/w has its owner
     expect(owners.of('b/w')).toBe(b);
     expect(owners.nameOf(late)).toBeUndefined();
+  });
+
+  test('of one group, a part is matched after the other; what has its owner keeps it', () => {
+    const owners = new Owners(entriesOf('w_1 w_2'));
+    const one = variable('w_1');
+    owners.meet([one]);
+    const made = [variable('w_3'), variable('w_4')];
+    // Two new ones for two saved ones, but w_1 was not made again.
+    expect(() => owners.meet(made)).toThrow(refused);
+    const two = variable('w_2');
+    owners.meet([two]);
+    expect([owners.of('w_1'), owners.of('w_2')]).toEqual([one, two]);
+    owners.meet([one, ...made]);
+    expect(made.map((weight) => owners.nameOf(weight))).toEqual([undefined, undefined]);
   });
 
   test('the first weights that are seen have to be among those that were saved', () => {
@@ -303,10 +323,10 @@ describe('the weights that tfjs counts together with some', () => {
   });
 
   test('of a copy, those of the same copy; of several, all', () => {
-    const now = 'd_D1/k d_D2/k d_D1/k_1 d_D2/k_1';
+    const now = 'd_D1/k d_D2/k d_D1/k_1 d_D2/k_1 d_D3/k_2';
     expect(others(now, 'd_D1/k')).toEqual(['d_D2/k']);
     expect(others(now, 'd_D2/k_1')).toEqual(['d_D1/k_1']);
-    expect(others(now, 'd_D1/k d_D2/k_1')).toEqual(['d_D1/k_1', 'd_D2/k']);
+    expect(others(now, 'd_D1/k d_D2/k_1')).toEqual(['d_D1/k_1', 'd_D2/k', 'd_D3/k_2']);
   });
 
   test('of nameless ones nobody: all of a process would be', () => {
