@@ -19,7 +19,7 @@ export default defineConfig({
     alias: [
       { find: /^slowlane$/, replacement: at(`${root}src/index${ext}`) },
       {
-        find: /^slowlane\/(webgpu|tensorflow)$/,
+        find: /^slowlane\/(webgpu|wasm|tensorflow)$/,
         replacement: `${at(root)}src/engines/$1/index${ext}`,
       },
       { find: /^#worker-blender$/, replacement: at(`${root}src/sync/node/worker-blender${ext}`) },

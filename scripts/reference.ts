@@ -14,6 +14,7 @@ const root = fileURLToPath(new URL('../', import.meta.url));
 const ENTRY_POINTS = [
   'src/index.ts',
   'src/engines/webgpu/index.ts',
+  'src/engines/wasm/index.ts',
   'src/engines/tensorflow/index.ts',
 ];
 /** Types that the API mentions and that programs do not name. */

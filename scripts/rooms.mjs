@@ -46,7 +46,7 @@ export const ROOMS = [
   { room: 'meter', what: 'the timeline of device memory', runs: 'anywhere' },
   {
     room: 'engines',
-    what: 'the engines portable (cpu, wasm, any other backend) and webgpu',
+    what: 'the engines portable (any backend of tfjs), wasm and webgpu',
     runs: 'anywhere',
   },
   { room: 'engines/tensorflow', what: 'the engine on tfjs-node and tfjs-node-gpu', runs: 'node' },

@@ -4,10 +4,32 @@ import type * as tf from '@tensorflow/tfjs-core';
 
 export interface WasmBackend extends tf.KernelBackend {
   /** A view of the tensor's values, valid until the heap grows. */
-  typedArrayFromHeap(tensor: tf.TensorInfo): Float32Array;
-  readonly dataIdMap: { has(dataId: object): boolean };
+  typedArrayFromHeap(tensor: tf.TensorInfo): Float32Array | Int32Array | Uint8Array;
+  readonly dataIdMap: {
+    has(dataId: object): boolean;
+    /** Brings the data here first if it is on another backend. */
+    get(dataId: object): { readonly memoryOffset: number };
+  };
+  /** Emscripten's module. */
+  readonly wasm: {
+    readonly asm: Readonly<Record<string, unknown>>;
+    _malloc(bytes: number): number;
+    _free(at: number): void;
+  };
+  /** Allocates data that holds anything. */
+  makeOutput(shape: readonly number[], dtype: tf.DataType): tf.TensorInfo;
 }
 
 export function isWasmBackend(backend: tf.KernelBackend): backend is WasmBackend {
   return 'typedArrayFromHeap' in backend && 'dataIdMap' in backend;
+}
+
+/** The memory that is the heap, which Emscripten exports under a name of its own; undefined: it exports none. */
+export function heapOf({ wasm }: WasmBackend): WebAssembly.Memory | undefined {
+  return Object.values(wasm.asm).find((value) => value instanceof WebAssembly.Memory);
+}
+
+/** Where the data of a tensor begins in the heap, in bytes. It stays there until it is disposed, also when the heap grows. */
+export function positionOf(backend: WasmBackend, { dataId }: tf.TensorInfo): number {
+  return backend.dataIdMap.get(dataId).memoryOffset;
 }

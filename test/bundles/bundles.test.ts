@@ -73,7 +73,7 @@ test.each([
   expect(lines).toEqual([
     expect.stringMatching(/bundled: keep piscina and slowlane external.*Set workers: 0/),
   ]);
-  expect(stdout).toBe('0.75 inline, 0.75 inline, function, code');
+  expect(stdout).toBe('0.75 inline, 0.75 inline, function function, code');
   expect(status).toBe(0);
 });
 
@@ -85,7 +85,7 @@ test.each([
 ])('%s: with piscina and slowlane external it has its thread', (bundler, extension) => {
   expect(bundled(bundler, extension, `${PEERS}|${THREADS}`)).toEqual({
     status: 0,
-    stdout: '0.75 inline, 0.75 1 worker, function, code',
+    stdout: '0.75 inline, 0.75 1 worker, function function, code',
     lines: [],
   });
 });

@@ -3,6 +3,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-backend-cpu';
 import { lookahead, sgd } from 'slowlane';
 import { startTensorFlow } from 'slowlane/tensorflow';
+import { startWasm } from 'slowlane/wasm';
 import { startWebGPU } from 'slowlane/webgpu';
 
 async function train(workers) {
@@ -24,7 +25,7 @@ async function main() {
   const done = [
     await train(0),
     await train(1),
-    typeof startWebGPU,
+    `${typeof startWebGPU} ${typeof startWasm}`,
     tensorflow.toUpperCase() === tensorflow ? 'code' : tensorflow,
   ];
   process.stdout.write(done.join(', '));

@@ -1,0 +1,7 @@
+// Products of matrices and gradients of convolutions in the heap of tfjs's wasm backend, as AssemblyScript.
+// `npm run kernels` compiles this folder into ../kernels-wasm.ts. Positions are in bytes, steps and sizes in elements.
+
+export { depthwiseFilterGradient, depthwiseInputGradient } from './depthwise';
+export { geometry } from './geometry';
+export { convFilterGradient, convInputGradient, matMul, scratchBytes } from './product';
+export { segmentSum } from './segments';
