@@ -18,6 +18,7 @@ export type { MeterEvent } from './meter/timeline.js';
 export type { FitCallback, FitCallbacks, GivenCallback } from './tfjs/fit-callback.js';
 export { Lookahead, lookahead } from './lookahead/lookahead.js';
 export type { InnerState, LookaheadOptions, NonFinitePolicy } from './lookahead/options.js';
+export type { SlowWeight } from './lookahead/weights/kept.js';
 export type { WeightOverride } from './lookahead/weights/weight-overrides.js';
 export type { LayersModelLike } from './lookahead/layers-model.js';
 export type { LookaheadStats, SyncTimes } from './lookahead/stats.js';

@@ -27,6 +27,8 @@ export interface Engine {
   readonly meter?: (sink: MeterSink) => MeterSource;
   /** Bytes that the backend may allocate; Infinity for no limit. Absent: it does not count them. */
   readonly budgetBytes?: number;
+  /** The DEVICE_LOST of a device that is gone, with every tensor on it; null while it is there. Absent: not known. */
+  readonly lost?: () => SlowlaneError | null;
 }
 
 export interface StoreOptions {
@@ -51,9 +53,16 @@ export function engineOf(backend: tf.KernelBackend): Engine | undefined {
   return engines.get(backend);
 }
 
-/** Updates one weight on the current backend: in place if its engine can, else as tensor operations. */
+/**
+ * Updates one weight on the current backend: in place if its engine can, else as tensor operations.
+ *
+ * @throws SlowlaneError DEVICE_LOST: recording commands for a lost device fails in silence.
+ */
 export function updateWeight(update: WeightUpdate): void {
-  const run = engineOf(tf.backend())?.update ?? updateWithTensors;
+  const engine = engineOf(tf.backend());
+  const lost = engine?.lost?.();
+  if (lost) throw lost;
+  const run = engine?.update ?? updateWithTensors;
   try {
     run(update);
   } finally {

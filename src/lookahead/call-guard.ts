@@ -21,7 +21,9 @@ type AfterFailure =
   /** First the rest of what broke off. */
   | 'go on'
   /** It is replaced by this turn, if this turn succeeds. */
-  | 'replace';
+  | 'replace'
+  /** The same, with values that do not come from the device: it may be lost. */
+  | 'start over';
 
 export class CallGuard {
   #state: State = { at: 'idle' };
@@ -31,6 +33,12 @@ export class CallGuard {
   #isStepping = false;
   #last: Promise<unknown> = Promise.resolve();
   #release: (() => void) | null = null;
+  readonly #lost: () => SlowlaneError | null;
+
+  /** `lost` gives the DEVICE_LOST of the device that the weights are on, or null. */
+  constructor(lost: () => SlowlaneError | null) {
+    this.#lost = lost;
+  }
 
   /** Throws unless `call` may change weights now, synchronously. */
   assertFree(call: string): void {
@@ -68,6 +76,14 @@ export class CallGuard {
       const result = await work();
       if (this.#state === before) this.#state = { at: 'idle' };
       return result;
+    });
+  }
+
+  /** Waits for its turn, then runs `work`, which changes nothing: it is allowed until the end. */
+  look<T>(call: string, work: () => Promise<T>): Promise<T> {
+    return this.#queue(call, async () => {
+      if (this.#state.at === 'disposed') throw disposed(call);
+      return work();
     });
   }
 
@@ -132,6 +148,7 @@ export class CallGuard {
   #enterSwap(call: string, swap: () => Promise<() => Promise<void>>): Promise<void> {
     return this.#queue(call, async () => {
       const { at } = this.#state;
+      this.#assertThere();
       if (at !== 'swapped') {
         this.#assertUsable(call);
         this.#state = { at: 'swapped', depth: 1, putBack: await swap() };
@@ -187,6 +204,7 @@ export class CallGuard {
   #assertUsable(call: string, afterFailure?: AfterFailure): void {
     const state = this.#state;
     if (state.at === 'disposed' || this.#release) throw disposed(call);
+    if (afterFailure !== 'start over') this.#assertThere();
     if (state.at === 'swapped') {
       throw new SlowlaneError(
         'INSIDE_SLOW_WEIGHTS',
@@ -196,11 +214,17 @@ export class CallGuard {
     if (state.at === 'failed' && !afterFailure) {
       throw new SlowlaneError(
         'SYNC_FAILED',
-        `${call}() was called after moving weights between device and host broke off. Await sync() to do the rest of it, or discard() to go back to the slow weights.`,
+        `${call}() was called after moving weights between device and host broke off${because(state.cause)} Await sync() to do the rest of it, or discard() to go back to the slow weights.`,
         {},
         { cause: state.cause },
       );
     }
+  }
+
+  /** Whatever broke off: with the device everything on it is gone, and only that is true advice. */
+  #assertThere(): void {
+    const lost = this.#lost();
+    if (lost) throw lost;
   }
 }
 
@@ -221,6 +245,10 @@ export function assertNoSyncDue(call: string, { isDue, steps }: SyncCycle): void
     `${call}() was called while a sync is due after step ${steps}. Pass callbacks: optimizer.callbacks() to model.fit(), or await optimizer.sync() after each step, or take steps with await optimizer.step().`,
     { steps },
   );
+}
+
+function because(cause: unknown): string {
+  return cause instanceof Error ? `: ${cause.message}` : '.';
 }
 
 function disposed(call: string): SlowlaneError {

@@ -42,6 +42,7 @@ import type { OwnerMap } from '../optimizers/state/owners.js';
 import { mismatch, TakenTensors, toTensors } from '../snapshot/lookahead-state.js';
 import { checkStep, checkVariables } from '../tfjs/variables.js';
 import type { LookaheadStats } from './stats.js';
+import { keptWeights, type SlowWeight } from './weights/kept.js';
 
 /**
  * Wraps an inner optimizer: one of slowlane's, or any `tf.Optimizer`. From then on it belongs to the Lookahead: take steps
@@ -84,7 +85,7 @@ export class Lookahead extends StrictOptimizer {
 
   readonly #inner: InnerOptimizer;
   readonly #settings: LookaheadSettings;
-  readonly #guard = new CallGuard();
+  readonly #guard = new CallGuard(() => this.#state.tracking.lost);
   readonly #sync: Syncing;
   readonly #state: CycleState;
   readonly #steps: Stepping;
@@ -346,6 +347,36 @@ export class Lookahead extends StrictOptimizer {
   }
 
   /**
+   * Copies of the slow weights: of each weight those that it had after its last sync. They are plain arrays, so
+   * they need no backend, and they are yours. Where slow weights are in host memory (each `slow` but `'device:f32'`) this
+   * works when the device is lost, its engine was stopped or another backend is the current one. It is allowed at any time:
+   * in mid-cycle, inside `withSlowWeights`, and after a sync broke off, where weights that it blended have their new values.
+   *
+   * The list has the order in which weights were first seen; `attach(model)` sees them in that of `model.trainableWeights`.
+   * Excluded and disposed weights are not in it. Values that were loaded and wait for their weights come last.
+   * @throws SlowlaneError DEVICE_LOST or DEVICE_FAILED if slow weights went with the device: all with `'device:f32'`, and those
+   * that were on their way at that moment, in a sync or before the first step. `details.lostWeights` names them, and
+   * `details.slowWeights` has the others. OUT_OF_MEMORY or WRONG_STATE if weights have to be captured first, and cannot;
+   * DISPOSED.
+   * @example
+   * ```ts
+   * import * as tf from '@tensorflow/tfjs';
+   * import { lookahead, sgd } from 'slowlane';
+   *
+   * const w = tf.tidy(() => tf.variable(tf.tensor1d([1, 2, 3])));
+   * const optimizer = lookahead(sgd({ learningRate: 0.1 }));
+   * for (let i = 0; i < 7; i++) await optimizer.step(() => tf.sum(tf.square(w)), false, [w]);
+   * const [slow] = await optimizer.slowWeights(); // of step 5
+   * console.log(slow?.name, slow?.shape, slow?.values);
+   * ```
+   */
+  slowWeights(): Promise<SlowWeight[]> {
+    return this.#guard.look('slowWeights', () =>
+      keptWeights(this.#state.tracking, this.#state.cycle.steps),
+    );
+  }
+
+  /**
    * For `model.fit` and `fitDataset`: captures the weights, awaits syncs, and lets the event loop run.
    * @param more Your own callbacks, called after this one: instances of `tf.Callback`, or objects such as `{ onEpochEnd }`.
    * @throws TypeError if one of `more` is no callback.
@@ -510,7 +541,7 @@ export class Lookahead extends StrictOptimizer {
       own.commit();
     };
     try {
-      await this.#guard.turn(call, load, 'replace');
+      await this.#guard.turn(call, load, 'start over');
     } finally {
       taken.dispose();
     }

@@ -133,6 +133,12 @@ export interface SlowStore<W extends Storable> {
   /** A copy of the slow values; call `ready` before. */
   read(item: W): Float32Array | Promise<Float32Array>;
 
+  /**
+   * A copy of the slow values once all that was begun is over, well or not: those of the last blend that came back. Where they
+   * are on the host, the device is not asked, and may be lost. Rejects with DEVICE_LOST or DEVICE_FAILED if they went with it.
+   */
+  kept(item: W): Promise<Float32Array>;
+
   /** Gives slow values to an item that was added since the last blend. */
   write(item: W, values: Float32Array): void;
 

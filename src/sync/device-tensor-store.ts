@@ -114,6 +114,10 @@ export class DeviceTensorStore<W extends Storable> implements SlowStore<W> {
     return Float32Array.from((await this.#slow.get(item)?.data<'float32'>()) ?? []);
   }
 
+  kept(item: W): Promise<Float32Array> {
+    return this.read(item);
+  }
+
   write(item: W, values: Float32Array): void {
     this.#put(item, tf.tensor(values.slice(), item.variable.shape, 'float32'));
   }

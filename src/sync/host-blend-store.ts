@@ -180,6 +180,10 @@ export class HostBlendStore<W extends Storable> implements SlowStore<W> {
     return all;
   }
 
+  async kept(item: W): Promise<Float32Array> {
+    return this.read(item);
+  }
+
   write(item: W, values: Float32Array): void {
     this.#put(item, values, 0);
   }

@@ -127,6 +127,10 @@ export class StoreByPlace<W extends Storable> implements SlowStore<W> {
     return this.#of(item).read(item);
   }
 
+  kept(item: W): Promise<Float32Array> {
+    return this.#of(item).kept(item);
+  }
+
   write(item: W, values: Float32Array): void {
     this.#of(item).write(item, values);
   }

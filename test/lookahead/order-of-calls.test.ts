@@ -46,6 +46,13 @@ const calls: Record<
     call: (o, x, shown) => o.withSlowWeights(() => shown.push(...valuesOf(x))),
     does: (m) => void m.shown.push(m.slow),
   },
+  slowWeights: {
+    call: async (o, _, shown) => {
+      const [slow] = await o.slowWeights();
+      shown.push(slow?.values[0] ?? NaN);
+    },
+    does: (m) => void m.shown.push(m.slow),
+  },
   discard: { call: (o) => o.discard(), does: (m) => void (m.fast = m.slow) },
   finish: { call: (o) => o.finish(), does: (m) => void (m.fast = m.slow) },
   resync: { call: (o) => o.resync(), does: (m) => void (m.slow = m.fast) },

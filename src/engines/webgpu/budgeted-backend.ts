@@ -56,6 +56,7 @@ export class BudgetedBackend extends WebGPUBackend implements GuardedBackend, La
     this.budgetBytes = budgetBytes;
     this.hostBuffers = new HostBuffers(device);
     this.errors = new DeviceErrors(device);
+    this.#prepareForDestroy();
     this.pool = new BufferPool({
       device,
       budgetBytes,
@@ -242,9 +243,23 @@ export class BudgetedBackend extends WebGPUBackend implements GuardedBackend, La
   override dispose(): void {
     if (this.#isStopped) return;
     this.#isStopped = true;
-    this.errors.stop();
+    this.errors.lose('stopped');
     super.dispose();
     this.device.destroy();
+  }
+
+  /**
+   * `device.destroy()` takes mapped memory away at once, and announces the loss later. A device that is lost otherwise
+   * leaves that memory to the host.
+   */
+  #prepareForDestroy(): void {
+    const { device } = this;
+    const destroy = device.destroy.bind(device);
+    device.destroy = () => {
+      this.errors.lose('destroyed');
+      this.hostBuffers.rescue();
+      destroy();
+    };
   }
 
   /** Data that recorded commands name counts as written, except the inputs of a program. */

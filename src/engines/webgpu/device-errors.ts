@@ -37,9 +37,9 @@ export class DeviceErrors {
     this.#open();
   }
 
-  /** The device is being destroyed on purpose. */
-  stop(): void {
-    this.#loss ??= lossOf('stopped', '');
+  /** The device is about to be destroyed on purpose. */
+  lose(reason: 'stopped' | 'destroyed'): void {
+    this.#loss ??= lossOf(reason, '');
   }
 
   /** `data` is being written by commands recorded now. */
@@ -54,6 +54,11 @@ export class DeviceErrors {
     if (error) this.#suspects.set(now, error);
     for (const { written } of this.#windows) if (written.includes(data)) written.push(now);
     return now;
+  }
+
+  /** The error that everybody gets once the device is lost; null while it is there. */
+  get loss(): GpuError | null {
+    return this.#loss;
   }
 
   /** Throws if the device is lost. */
@@ -184,7 +189,9 @@ function lossOf(reason: string, message: string): GpuError {
   const said = why[reason as keyof typeof why] ?? `The GPU device was lost: ${message}.`;
   return new GpuError(
     'lost',
-    `${said} Tensors on it are gone: start again with startWebGPU() and restore the last saved state.`,
+    `${said} The tensors on it are gone: start again with startWebGPU(), make the model again and give it its last saved ` +
+      `state. A Lookahead whose slow weights are in host memory still has those of its last sync: await ` +
+      `optimizer.slowWeights().`,
     { reason },
   );
 }

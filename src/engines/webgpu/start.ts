@@ -5,7 +5,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { SlowlaneError } from '../../checks/errors.js';
 import { checkBoolean, checkChoice, checkKeys, shown } from '../../checks/check.js';
 import { parseBytes } from '../../checks/bytes.js';
-import { registerEngine, unregisterEngine } from '../../engine/engine.js';
+import { engineOf, registerEngine, unregisterEngine } from '../../engine/engine.js';
 import { genericDevice } from '../portable/devices.js';
 import { type AdapterWish, chooseAdapter, requestDevice } from './adapters.js';
 import type { DeviceMemory } from './memory/breakdown.js';
@@ -63,7 +63,8 @@ let hasWarned = false;
 let isStarting = false;
 
 /**
- * Makes WebGPU the backend of TensorFlow.js, with a hard memory budget; errors of the device are thrown.
+ * Makes WebGPU the backend of TensorFlow.js, with a hard memory budget; errors of the device are thrown. An engine whose
+ * device is lost is stopped first.
  *
  * @throws TypeError or RangeError on a wrong option.
  * @throws SlowlaneError UNSUPPORTED if there is no such adapter; PACKAGE_MISSING if a package cannot be loaded;
@@ -79,6 +80,7 @@ let isStarting = false;
  */
 export async function startWebGPU(options?: WebGPUOptions): Promise<WebGPUEngine> {
   const { budgetBytes, wish } = checkOptions(options);
+  removeLost();
   if (isStarting || tf.findBackendFactory(BACKEND_NAME) !== null) {
     throw new SlowlaneError(
       'WRONG_STATE',
@@ -119,6 +121,13 @@ async function start(budgetBytes: number, wish: AdapterWish): Promise<WebGPUEngi
       if (isCurrent && before !== undefined) void tf.setBackend(before);
     },
   };
+}
+
+/** An engine whose device is lost is in nobody's way. */
+function removeLost(): void {
+  if (isStarting || tf.findBackendFactory(BACKEND_NAME) === null) return;
+  const backend = tf.findBackend(BACKEND_NAME);
+  if (engineOf(backend)?.lost?.() != null) tf.removeBackend(BACKEND_NAME);
 }
 
 function checkOptions(given: unknown): { budgetBytes: number; wish: AdapterWish } {
@@ -192,6 +201,7 @@ async function register(
     offloadedState: () => new HostMoments(backend),
     meter: (sink) => new PoolMeter(backend, sink),
     budgetBytes,
+    lost: () => backend.errors.loss,
   });
   return backend;
 }

@@ -21,6 +21,11 @@ export class Captures<W extends Storable> {
     return this.#sources.size > 0 || this.#hasTaken;
   }
 
+  /** True if the store has no values of `variable` yet, or is to get others. */
+  isDue(variable: tf.Variable): boolean {
+    return this.#sources.has(variable);
+  }
+
   /** `variable` has to be captured as it is now, instead of what waits. */
   add(variable: tf.Variable): void {
     const before = this.#sources.get(variable);

@@ -3,6 +3,8 @@
 
 import type * as tf from '@tensorflow/tfjs-core';
 
+import type { SlowlaneError } from '../../checks/errors.js';
+import { UsedDevices } from '../../engine/used-devices.js';
 import { isGone } from '../../tfjs/variables.js';
 import { Captures } from './captures.js';
 import type { Frozen } from './frozen.js';
@@ -50,6 +52,7 @@ export class Tracking {
   /** For what is tracked next. */
   #nextSerial = 0;
   readonly #restored: Restored;
+  readonly #devices = new UsedDevices();
 
   constructor(
     { inner, settings, frozen }: TrackingParts,
@@ -69,6 +72,11 @@ export class Tracking {
   /** What is tracked and still there. */
   live(isMeant: (tracked: Tracked) => boolean = () => true): Tracked[] {
     return this.#tracked.filter((tracked) => !isGone(tracked.variable) && isMeant(tracked));
+  }
+
+  /** The DEVICE_LOST of the device that slow weights were captured on; null while it is there. */
+  get lost(): SlowlaneError | null {
+    return this.#devices.lost;
   }
 
   /** True if slow weights were restored, it is not known whose, and none of their weights was seen since. */
@@ -264,6 +272,16 @@ export class Tracking {
     return this.#captures.run(round);
   }
 
+  /** True if the slow values of `tracked` are in the store, where it was not pruned. */
+  isCaptured({ variable }: Tracked): boolean {
+    return !this.#captures.isDue(variable);
+  }
+
+  /** Restored slow values that wait for their weights. */
+  get waiting(): readonly SavedSlow[] {
+    return this.#restored.waiting;
+  }
+
   /** Slow := fast, for what `isMeant`. May be called again after it failed. */
   async recapture(
     round: number,
@@ -334,6 +352,7 @@ export class Tracking {
   /** Makes room for the slow values of `added`, which are zero until `capture` or `write`. */
   #register(added: readonly Tracked[]): void {
     this.store.add(added);
+    if (added.length > 0) this.#devices.note();
     for (const tracked of added) this.#seen.set(tracked.variable, tracked);
   }
 

@@ -24,6 +24,7 @@ export interface StepSoFar {
  * code, because a program may wait for it; others become STEP_FAILED.
  */
 export function stepFailed(cause: unknown, soFar: StepSoFar): unknown {
+  if (isLoss(cause)) return cause;
   const { of, moved, torn = [], stateChanged = 0, taken } = soFar;
   const isWhole = moved.length === 0 && torn.length === 0 && stateChanged === 0;
   if (isWhole && (taken ?? []).length === 0) return cause;
@@ -51,6 +52,7 @@ export function stepFailed(cause: unknown, soFar: StepSoFar): unknown {
 
 /** The error to throw in place of `cause` if the step itself was taken, and `moved` its weights, but its sync failed. */
 export function syncOfStepFailed(cause: unknown, moved: readonly tf.Variable[]): SlowlaneError {
+  if (isLoss(cause)) return cause;
   const weights = `${moved.length} ${moved.length === 1 ? 'weight has its' : 'weights have their'}`;
   return saying(
     cause,
@@ -59,6 +61,11 @@ export function syncOfStepFailed(cause: unknown, moved: readonly tf.Variable[]):
       : `The step itself was taken, and ${weights} new values${listed(moved)}: do not take it again. The sync after it failed.`,
     { changed: moved.length, of: moved.length, changedWeights: namesOf(moved) },
   );
+}
+
+/** With the device all weights are gone: which of them had moved is of no use to anyone. */
+function isLoss(cause: unknown): cause is SlowlaneError {
+  return cause instanceof SlowlaneError && cause.code === 'DEVICE_LOST';
 }
 
 /** What to do, in the order of how much it repairs. */

@@ -28,17 +28,18 @@ import type { StoreOptions } from '../../../engine/engine.js';
 import { LargestMagnitudes } from './largest.js';
 import { SlowlaneError } from '../../../checks/errors.js';
 import type { BudgetedBackend } from '../budgeted-backend.js';
+import type { Rescuable } from '../host-memory/host-buffers.js';
 import { type HandedOver, Readback } from '../host-memory/readback.js';
 import { TakenValues } from '../host-memory/taken-values.js';
 import { HostPiece } from './host-piece.js';
-import { type Command, PieceMover } from './piece-mover.js';
+import { type Command, notReturned, PieceMover } from './piece-mover.js';
 import { TensorBuffers } from '../update/tensor-buffers.js';
 import { checkCurrent } from '../check-current.js';
 
 /** Bits of infinity; above are the NaNs. */
 const INFINITY_BITS = 0x7f80_0000;
 
-export class DeviceBlendStore<W extends Storable> implements SlowStore<W> {
+export class DeviceBlendStore<W extends Storable> implements SlowStore<W>, Rescuable {
   readonly description = 'device';
   readonly #backend: BudgetedBackend;
   readonly #options: StoreOptions;
@@ -63,6 +64,7 @@ export class DeviceBlendStore<W extends Storable> implements SlowStore<W> {
       // Pieces whose weights were disposed during the readback can go now.
       over: () => this.prune(({ variable }) => !isGone(variable)),
     });
+    backend.hostBuffers.watch(this);
   }
 
   get bytes(): StoreBytes {
@@ -71,6 +73,7 @@ export class DeviceBlendStore<W extends Storable> implements SlowStore<W> {
   }
 
   add(items: readonly W[]): void {
+    this.#backend.errors.throwIfLost();
     const weightBytes = items.reduce((sum, { size }) => sum + size * 4, 0);
     const pieceBytes = stagedPieceBytes(weightBytes, this.#options.chunkBytes);
     this.#pieces.push(...this.#make(items, pieceBytes));
@@ -174,7 +177,11 @@ export class DeviceBlendStore<W extends Storable> implements SlowStore<W> {
   }
 
   *parts(isMeant: (item: W) => boolean): Generator<SlowPart<W>> {
-    this.#backend.errors.throwIfLost(); // with the device its buffers are gone
+    this.#backend.errors.throwIfLost(); // its buffers may be gone with the device
+    yield* this.#parts(isMeant);
+  }
+
+  *#parts(isMeant: (item: W) => boolean): Generator<SlowPart<W>> {
     for (const piece of this.#pieces) {
       for (const part of piece.parts) {
         if (!isMeant(part.item)) continue;
@@ -184,8 +191,27 @@ export class DeviceBlendStore<W extends Storable> implements SlowStore<W> {
   }
 
   read(item: W): Float32Array {
+    this.#backend.errors.throwIfLost();
+    return this.#read(item);
+  }
+
+  async kept(item: W): Promise<Float32Array> {
+    await this.#readback.over();
+    const pieces = this.#pieces.filter(({ parts }) => parts.some((part) => part.item === item));
+    const isHere = pieces.every(({ isReadable }) => isReadable) && !this.#rounds.has(item);
+    if (isHere) return this.#read(item);
+    this.#backend.errors.throwIfLost();
+    throw notReturned();
+  }
+
+  rescue(): void {
+    const { hostBuffers } = this.#backend;
+    for (const piece of this.#pieces) piece.rescue(hostBuffers, this.#readback.placeOf(piece));
+  }
+
+  #read(item: W): Float32Array {
     const all = new Float32Array(item.size);
-    for (const { start, values } of this.parts((other) => other === item)) all.set(values, start);
+    for (const { start, values } of this.#parts((other) => other === item)) all.set(values, start);
     return all;
   }
 

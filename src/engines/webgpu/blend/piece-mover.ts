@@ -199,8 +199,11 @@ export class PieceMover<W extends Storable> {
 
 /** Call it before anything changes: a piece that the device did not return cannot be moved. */
 function checkHere<W>(pieces: readonly HostPiece<W>[]): void {
-  if (pieces.every(({ isHere }) => isHere)) return;
-  throw new SlowlaneError(
+  if (!pieces.every(({ isHere }) => isHere)) throw notReturned();
+}
+
+export function notReturned(): SlowlaneError {
+  return new SlowlaneError(
     'DEVICE_FAILED',
     'The device did not return all slow weights after an earlier sync. Load the last saved state into a new Lookahead.',
   );

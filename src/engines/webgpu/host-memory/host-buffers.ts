@@ -4,8 +4,16 @@
 import { SlowlaneError } from '../../../checks/errors.js';
 import { formatBytes } from '../../../checks/quantities.js';
 
+/** Something that has bytes in these buffers. */
+export interface Rescuable {
+  /** Called before the device is destroyed, and the buffers with it. */
+  rescue(): void;
+}
+
 export class HostBuffers {
   readonly #device: GPUDevice;
+  /** Weak, because nobody has to dispose of a Lookahead. */
+  readonly #rescuable = new Set<WeakRef<Rescuable>>();
   #bytes = 0;
 
   constructor(device: GPUDevice) {
@@ -38,5 +46,22 @@ export class HostBuffers {
   destroy(buffer: GPUBuffer): void {
     buffer.destroy();
     this.#bytes -= buffer.size;
+  }
+
+  /** Counts plain memory that took over from buffers. `bytes` is negative once it is let go. */
+  countPlain(bytes: number): void {
+    this.#bytes += bytes;
+  }
+
+  /** `owner` is told before the device is destroyed, if it is still there then. */
+  watch(owner: Rescuable): void {
+    for (const known of this.#rescuable) if (!known.deref()) this.#rescuable.delete(known);
+    this.#rescuable.add(new WeakRef(owner));
+  }
+
+  /** The device is about to be destroyed. */
+  rescue(): void {
+    for (const known of this.#rescuable) known.deref()?.rescue();
+    this.#rescuable.clear();
   }
 }

@@ -14,6 +14,7 @@ export class MappedPair {
   /** Null while the device has the buffer. */
   #writable: Uint8Array | null;
   #readable: Uint8Array | null;
+  #isRescued = false;
 
   /** Makes a pair of zeros. Throws OUT_OF_MEMORY if the system has no memory for it. */
   constructor(bytes: number, buffers: HostBuffers) {
@@ -31,10 +32,34 @@ export class MappedPair {
   }
 
   destroy(buffers: HostBuffers): void {
+    if (this.#isRescued) {
+      if (this.#readable !== null) buffers.countPlain(-this.bytes);
+    } else {
+      buffers.destroy(this.upload);
+      buffers.destroy(this.download);
+    }
     this.#writable = null;
     this.#readable = null;
-    buffers.destroy(this.upload);
-    buffers.destroy(this.download);
+  }
+
+  /**
+   * Before the device is destroyed, and the buffers with it: takes the bytes out of `from`, which has the right ones, if the
+   * host has it. From then on they can only be read.
+   */
+  rescue(buffers: HostBuffers, from: 'download' | 'upload'): void {
+    const isDownload = from === 'download';
+    const range = isDownload ? this.#readable : this.#writable;
+    buffers.destroy(isDownload ? this.upload : this.download); // makes room for the copy
+    this.#readable = range === null ? null : copyOf(range);
+    if (this.#readable !== null) buffers.countPlain(this.bytes);
+    this.#writable = null;
+    this.#isRescued = true;
+    buffers.destroy(isDownload ? this.download : this.upload);
+  }
+
+  /** False while the device has the bytes, and from then on if it did not return them or took them along. */
+  get isReadable(): boolean {
+    return this.#readable?.byteLength === this.bytes;
   }
 
   /** False while the device has one of the buffers, and from then on if it did not return it. */
@@ -79,6 +104,15 @@ export class MappedPair {
   /** The download is not trusted: the uploaded bytes stay. */
   async keepUpload(slices: Slices): Promise<void> {
     await slices.copy(this.writable, this.readable);
+  }
+}
+
+/** null if there is no memory for it. */
+function copyOf(range: Uint8Array): Uint8Array | null {
+  try {
+    return range.slice();
+  } catch {
+    return null;
   }
 }
 
