@@ -30,6 +30,8 @@ export interface OffloadedTensor {
   /** The values, for the moment only. */
   read(): Float32Array | Int32Array;
   write(values: Float32Array | Int32Array): void;
+  /** Of float32 values: where the first NaN or infinity is, or −1. The event loop has its turns meanwhile. */
+  firstNonFinite(): Promise<number>;
   dispose(): void;
 }
 

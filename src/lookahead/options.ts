@@ -47,6 +47,7 @@ export interface LookaheadOptions {
   /** Where slow weights live and in which precision. Default `'host:f32'`, or what the plan of `vramBudget` picks. */
   slow?: SlowFormat;
   /**
+   * What a sync does that finds a NaN or an infinity in a weight or in the inner state.
    * `'throw'` (default): nothing is changed, the sync stays due. `'skip'`: this sync is left out.
    * `'restore'`: fast := slow, and the inner state starts afresh.
    */

@@ -4,7 +4,6 @@
 import type * as tf from '@tensorflow/tfjs-core';
 import { keep } from '@tensorflow/tfjs-core';
 
-import { firstNonFinite } from '../engines/finite.js';
 import { currentDevice } from '../engines/current-device.js';
 import { SlowlaneError } from '../checks/errors.js';
 import type { InnerOptimizer, SecondMoment } from '../optimizers/inner-optimizer.js';
@@ -65,12 +64,9 @@ export class StepSizes {
     this.#dataThen = new Map();
   }
 
-  /** Whose gradient holds a NaN or an infinity, in words. */
-  async nonFiniteGradient(): Promise<string | undefined> {
-    const gradients = [...(this.#gradients ?? [])];
-    const bad = await firstNonFinite(gradients.map(([, gradient]) => gradient));
-    const found = gradients.find(([, gradient]) => gradient === bad);
-    return found && `the gradient of ${found[0]}`;
+  /** Those that are kept, by the names of their weights. */
+  get gradients(): readonly (readonly [weight: string, gradient: tf.Tensor])[] {
+    return [...(this.#gradients ?? [])];
   }
 
   /** α of each of `due`, whose slow weights are in `store`. Decided once, so that a sync that is run again has the same. */

@@ -5,7 +5,7 @@ import type * as tf from '@tensorflow/tfjs-core';
 
 import { createBlender, defaultWorkers } from '#worker-blender';
 
-import { SlowlaneError } from '../checks/errors.js';
+import type { SlowlaneError } from '../checks/errors.js';
 import { currentDevice } from '../engines/current-device.js';
 import { firstNonFinite } from '../engines/finite.js';
 import type { InnerOptimizer } from '../optimizers/inner-optimizer.js';
@@ -13,6 +13,7 @@ import type { Blending } from '../slow/slow-store.js';
 import type { Blender } from '../sync/blender.js';
 import { StoreByPlace } from '../sync/store-by-place.js';
 import { isGone } from '../tfjs/variables.js';
+import { type BadValue, BadValues, nonFinite } from './bad-values.js';
 import type { CallGuard } from './call-guard.js';
 import { CycleState } from './cycle-state.js';
 import type { LookaheadSettings } from './options.js';
@@ -27,6 +28,7 @@ export class Syncing {
   readonly #settings: LookaheadSettings;
   readonly #guard: CallGuard;
   readonly #blender: Blender;
+  readonly #badValues: BadValues;
   readonly #clock = new SyncClock();
   /** Weights that were changed inside the last swap, and put back. */
   #lost: readonly tf.Variable[] = [];
@@ -44,6 +46,7 @@ export class Syncing {
     const store = { chunkBytes, slots, blender, clock: this.#clock };
     this.#blender = blender;
     this.state = new CycleState(inner, settings, () => new StoreByPlace(store));
+    this.#badValues = new BadValues(inner, this.state);
   }
 
   /** Captures those of `weights` that are new. Restored values may wait for the frozen ones. */
@@ -81,7 +84,7 @@ export class Syncing {
     const bad = await firstNonFinite(tracking.live().map(({ variable }) => variable));
     if (bad) {
       throw nonFinite(
-        bad.name,
+        { weight: bad.name, text: `'${bad.name}'` },
         steps,
         'resync() would make it a slow weight; discard() goes back to the slow weights',
       );
@@ -112,7 +115,7 @@ export class Syncing {
   /** Fast := slow; an inner state that would bring non-finite weights back starts afresh. */
   async discard(): Promise<void> {
     await this.restore();
-    if (this.#inner.supportsState && (await hasBadState(this.#inner))) await this.#resetInner();
+    if (await this.#badValues.areInState()) await this.#resetInner();
   }
 
   /** Shows the slow weights in the model; slots, counters and frozen weights stay. Resolves to what undoes it. */
@@ -215,8 +218,8 @@ export class Syncing {
     tracking.addSlotsAtOnce();
     this.state.assertNoneStandsStill();
     const due = tracking.movable();
-    const bad = tracking.store.atOnce?.inspect(due)?.variable.name;
-    if (bad !== undefined) return this.#skipAtOnce(bad);
+    const bad = this.#badValues.firstAtOnce(due);
+    if (bad) return this.#skipAtOnce(bad);
     const blending = this.#blendingOf(stepSizes.decided(due, cycle.syncs, NaN));
     const weights = due.filter(isWeight).map(({ weight }) => weight);
     const blend = () => {
@@ -267,10 +270,8 @@ export class Syncing {
 
   /** False if the policy for non-finite weights has dealt with this sync. */
   async #mayBlend(due: readonly Tracked[]): Promise<boolean> {
-    const { tracking, stepSizes } = this.state;
-    const bad =
-      (await tracking.store.inspect(due))?.variable.name ?? (await stepSizes.nonFiniteGradient());
-    if (bad === undefined) return true;
+    const bad = await this.#badValues.first(due);
+    if (bad === null) return true;
     if (this.#policyFor(bad) === 'skip') {
       this.state.skipped();
       return false;
@@ -281,7 +282,7 @@ export class Syncing {
   }
 
   /** The same as `#mayBlend` does with `bad`, without waiting. */
-  #skipAtOnce(bad: string): void {
+  #skipAtOnce(bad: BadValue): void {
     if (this.#policyFor(bad) === 'skip') return this.state.skipped();
     const { tracking, cycle } = this.state;
     const due = new Set(tracking.movable());
@@ -300,7 +301,7 @@ export class Syncing {
   }
 
   /** @throws SlowlaneError NON_FINITE if the option says so. */
-  #policyFor(bad: string): 'skip' | 'restore' {
+  #policyFor(bad: BadValue): 'skip' | 'restore' {
     const { nonFinite: policy } = this.#settings;
     if (policy === 'throw') {
       throw nonFinite(
@@ -329,24 +330,5 @@ export class Syncing {
   #assertMet(): void {
     if (!this.state.tracking.isWaiting) return;
     throw notMet();
-  }
-}
-
-function nonFinite(name: string, step: number, consequence: string): SlowlaneError {
-  return new SlowlaneError(
-    'NON_FINITE',
-    `'${name}' holds a NaN or an infinity after step ${step}. ${consequence}.`,
-    { weight: name, step },
-  );
-}
-
-/** True if the inner state holds a NaN or an infinity, or if reading it throws because a failing device spoilt it. */
-async function hasBadState(inner: InnerOptimizer): Promise<boolean> {
-  const state = await inner.state();
-  try {
-    if (await inner.hasBadState?.()) return true;
-    return (await firstNonFinite(state.map(({ variable }) => variable))) !== null;
-  } catch {
-    return true;
   }
 }

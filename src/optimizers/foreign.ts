@@ -14,6 +14,7 @@ import {
   setBetaPowers,
   setIterations,
   setRate,
+  stateOf,
 } from '../tfjs/optimizer-fields.js';
 import { allVariables, isGone, variablesByName } from '../tfjs/variables.js';
 import {
@@ -35,6 +36,7 @@ import { copiesOf, type NamedTensor } from '../tfjs/named-tensor.js';
 import { readForeign } from './state/foreign-state.js';
 import { type SavedEntry, undecided } from './state/match-saved.js';
 import { type OwnerMap, Owners, assertAmong } from './state/owners.js';
+import { splitName } from './state/state-names.js';
 import { stepFailed } from './steps/step-failed.js';
 import { WeightwiseOptimizer } from './weightwise.js';
 
@@ -142,12 +144,19 @@ export class ForeignInner implements InnerOptimizer {
     if (this.#weights === null) this.#restored?.owners.meet(weights, [], { isWhole });
   }
 
-  async state(): Promise<readonly StateTensor[]> {
+  state(): readonly StateTensor[] | Promise<readonly StateTensor[]> {
+    const entries = stateOf(this.optimizer);
+    return entries ? this.#listed(entries) : this.#entries().then((all) => this.#listed(all));
+  }
+
+  #listed(entries: readonly NamedTensor[]): readonly StateTensor[] {
     const { initialAccumulatorValue } = this.optimizer.getConfig();
     const initial = typeof initialAccumulatorValue === 'number' ? initialAccumulatorValue : 0;
-    return this.#placed(await this.#entries())
+    return this.#placed(entries)
       .filter(({ variable }) => !isGone(variable))
-      .map(({ variable, weight }) => ({ variable, weight, initial }));
+      .map(({ name, variable, weight }) => {
+        return { variable, weight, slots: [splitName(name).slot], initial };
+      });
   }
 
   /** Only of all weights: Adam has one step count for all of them. */
@@ -253,6 +262,8 @@ export class ForeignInner implements InnerOptimizer {
           `leave the inner state as it is and save without it.`,
       );
     }
+    const known = stateOf(this.optimizer);
+    if (known) return known;
     const [first, ...rest] = await this.optimizer.getWeights();
     if (first === undefined) return [];
     if (first.name !== 'iter') return [first, ...rest];

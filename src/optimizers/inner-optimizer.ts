@@ -13,8 +13,16 @@ import type { Plannable } from './step-policy.js';
 export interface StateTensor {
   readonly variable: tf.Variable;
   readonly weight: tf.Variable;
+  /** What it is, such as `['v']`. Of scales: what each row belongs to. */
+  readonly slots: readonly string[];
   /** Every element of fresh state. */
   readonly initial: number;
+}
+
+/** State that holds a NaN or an infinity. */
+export interface BadState {
+  readonly weight: tf.Variable;
+  readonly slot: string;
 }
 
 /** A diagonal estimate of the curvature: `scale` times the elements of `diagonal`. */
@@ -50,8 +58,11 @@ export interface InnerOptimizer {
   readonly supportsState: boolean;
   /** True if some state is quantized or on the host: saved, restored and reset, but not available as tensors. */
   readonly hidesState?: boolean;
-  /** True if state that `state()` does not list holds a NaN or an infinity. Rejects if the device lost it. */
-  hasBadState?(): Promise<boolean>;
+  /**
+   * Looks through what `state()` does not list because it is on the host, of weights that are meant: resolves to the first with
+   * a NaN or an infinity, or null. Rejects if the device lost it.
+   */
+  firstBadOnHost?(isMeant: (weight: tf.Variable) => boolean): Promise<BadState | null>;
   /** True if `secondMoment` gives something once steps were taken. */
   readonly hasSecondMoment: boolean;
   /** Steps taken so far. */
@@ -78,7 +89,10 @@ export interface InnerOptimizer {
    * Makes no state. Throws STATE_MISMATCH if it is not certain which belong together.
    */
   meet(weights: readonly tf.Variable[], how: { readonly isWhole: boolean }): void;
-  /** The state that exists, restored state of known weights too. The variables stay the optimizer's: write to them, never dispose them. */
+  /**
+   * The state that exists, restored state of known weights too. The variables stay the optimizer's: write to them, never dispose
+   * them. A promise only where a class of others gives its state to those who wait alone.
+   */
   state(): MaybePromise<readonly StateTensor[]>;
   /**
    * Makes state and bias corrections of `weights` (default: all) fresh; a schedule of the learning rate goes on.

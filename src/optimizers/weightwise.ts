@@ -16,6 +16,7 @@ import { checkNamedTensors, type NamedTensor } from '../tfjs/named-tensor.js';
 import { checkStep, checkVariables } from '../tfjs/variables.js';
 import { canRecord } from '../tfjs/tape.js';
 import type {
+  BadState,
   BeginStep,
   InnerOptimizer,
   PreparedState,
@@ -314,9 +315,8 @@ export abstract class WeightwiseOptimizer extends StrictOptimizer implements Inn
   }
 
   /** @internal */
-  async hasBadState(): Promise<boolean> {
-    await this.flush();
-    return !this.#state.isFiniteOnHost;
+  firstBadOnHost(isMeant: (weight: tf.Variable) => boolean): Promise<BadState | null> {
+    return this.flush().then(() => this.#state.firstBadOnHost(isMeant));
   }
 
   /** @internal */

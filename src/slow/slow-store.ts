@@ -80,7 +80,7 @@ export interface StoreClock {
 
 /** The same as in `SlowStore`, done when it returns. */
 export interface StoreAtOnce<W> {
-  inspect(items: readonly W[]): W | null;
+  inspect(items: readonly W[], beside: readonly tf.Tensor[]): tf.Tensor | null;
   restore(isMeant: (item: W) => boolean): void;
 }
 
@@ -116,10 +116,10 @@ export interface SlowStore<W extends Storable> {
   restore(isMeant: (item: W) => boolean): Promise<void>;
 
   /**
-   * Looks at the fast values before a blend: resolves to the first of `items` with a NaN or an infinity, or
-   * null. Where values outgrew the format, it makes room for them.
+   * Looks at the fast values before a blend, and at `beside`, in one readback: resolves to the first variable of `items`, or
+   * tensor beside them, with a NaN or an infinity, or null. Where values outgrew the format, it makes room for them.
    */
-  inspect(items: readonly W[]): Promise<W | null>;
+  inspect(items: readonly W[], beside: readonly tf.Tensor[]): Promise<tf.Tensor | null>;
 
   /** What a sync needs of it besides, without waiting. null: this store has to wait. */
   readonly atOnce: StoreAtOnce<W> | null;

@@ -72,13 +72,13 @@ export class DeviceTensorStore<W extends Storable> implements SlowStore<W> {
   get atOnce(): StoreAtOnce<W> | null {
     if (currentDevice().pullsAtOnce !== true) return null; // the check for NaN has to read
     return {
-      inspect: (items) => atOnce(inspecting(items)),
+      inspect: (items, beside) => atOnce(inspecting(items, beside)),
       restore: (isMeant) => this.#restore(isMeant),
     };
   }
 
-  inspect(items: readonly W[]): Promise<W | null> {
-    return awaited(inspecting(items));
+  inspect(items: readonly W[], beside: readonly tf.Tensor[]): Promise<tf.Tensor | null> {
+    return awaited(inspecting(items, beside));
   }
 
   blend({ stepSizeOf }: BlendOptions<W>): Blending {
@@ -168,7 +168,9 @@ function blended(s: tf.Tensor, f: tf.Tensor, a: number): tf.Tensor {
   return tf.where(tf.equal(f, s), s, blend);
 }
 
-function* inspecting<W extends Storable>(items: readonly W[]): Reading<W | null> {
-  const bad = yield* nonFiniteIn(items.map(({ variable }) => variable));
-  return items.find(({ variable }) => variable === bad) ?? null;
+function inspecting(
+  items: readonly Storable[],
+  beside: readonly tf.Tensor[],
+): Reading<tf.Tensor | null> {
+  return nonFiniteIn([...items.map(({ variable }) => variable), ...beside]);
 }

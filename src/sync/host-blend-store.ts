@@ -105,7 +105,7 @@ export class HostBlendStore<W extends Storable> implements SlowStore<W> {
     const { pullsAtOnce, halves } = currentDevice();
     if (pullsAtOnce !== true || halves !== undefined) return null;
     return {
-      inspect: (items) => atOnce(this.#inspecting(items)),
+      inspect: (items, beside) => atOnce(this.#inspecting(items, beside)),
       restore: (isMeant) => {
         const writer = currentDevice().write();
         for (const { item, start, values } of this.parts(isMeant)) {
@@ -122,13 +122,13 @@ export class HostBlendStore<W extends Storable> implements SlowStore<W> {
     }
   }
 
-  inspect(items: readonly W[]): Promise<W | null> {
-    return awaited(this.#inspecting(items));
+  inspect(items: readonly W[], beside: readonly tf.Tensor[]): Promise<tf.Tensor | null> {
+    return awaited(this.#inspecting(items, beside));
   }
 
-  *#inspecting(items: readonly W[]): Reading<W | null> {
-    const bad = yield* nonFiniteIn(items.map(({ variable }) => variable));
-    if (bad) return items.find(({ variable }) => variable === bad) ?? null;
+  *#inspecting(items: readonly W[], beside: readonly tf.Tensor[]): Reading<tf.Tensor | null> {
+    const bad = yield* nonFiniteIn([...items.map(({ variable }) => variable), ...beside]);
+    if (bad) return bad;
     // What is finite has a place in every other format.
     const limitOf = (format: ValueFormat) =>
       largestIn(format) === LARGEST_HALF ? LARGEST_HALF : null;

@@ -78,27 +78,26 @@ export class StoreByPlace<W extends Storable> implements SlowStore<W> {
     for (const store of this.#all) await store.restore(isMeant);
   }
 
-  async inspect(items: readonly W[]): Promise<W | null> {
-    for (const [place, store] of this.#stores) {
-      const bad = await store.inspect(items.filter((item) => placeOf(item) === place));
+  async inspect(items: readonly W[], beside: readonly tf.Tensor[]): Promise<tf.Tensor | null> {
+    for (const { store, own, others } of this.#shares(items, beside)) {
+      const bad = await store.inspect(own, others);
       if (bad !== null) return bad;
     }
     return null;
   }
 
   get atOnce(): StoreAtOnce<W> | null {
-    const stores = [...this.#stores].map(([place, { atOnce }]) => ({ place, atOnce }));
-    if (stores.some(({ atOnce }) => atOnce === null)) return null;
+    if (this.#all.some(({ atOnce }) => atOnce === null)) return null;
     return {
-      inspect: (items) => {
-        for (const { place, atOnce } of stores) {
-          const bad = atOnce?.inspect(items.filter((item) => placeOf(item) === place)) ?? null;
+      inspect: (items, beside) => {
+        for (const { store, own, others } of this.#shares(items, beside)) {
+          const bad = store.atOnce?.inspect(own, others) ?? null;
           if (bad !== null) return bad;
         }
         return null;
       },
       restore: (isMeant) => {
-        for (const { atOnce } of stores) atOnce?.restore(isMeant);
+        for (const { atOnce } of this.#all) atOnce?.restore(isMeant);
       },
     };
   }
@@ -146,6 +145,15 @@ export class StoreByPlace<W extends Storable> implements SlowStore<W> {
   dispose(): void {
     for (const store of this.#all) store.dispose();
     this.#stores.clear();
+  }
+
+  /** What each store inspects: its own items, and the last one what is beside all of them. */
+  #shares(items: readonly W[], beside: readonly tf.Tensor[]) {
+    const last = this.#stores.size - 1;
+    return [...this.#stores].map(([place, store], i) => {
+      const own = items.filter((item) => placeOf(item) === place);
+      return { store, own, others: i === last ? beside : [] };
+    });
   }
 
   get #all(): SlowStore<W>[] {

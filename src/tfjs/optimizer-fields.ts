@@ -1,9 +1,10 @@
 // The private fields of TensorFlow.js's own optimizers that nothing public sets or frees (tfjs-core 4.22,
-// `optimizers/*.js`): the step count, the powers of Adam's betas, and a tensor that Momentum leaks.
+// `optimizers/*.js`): the step count, the state, the powers of Adam's betas, and a tensor that Momentum leaks.
 
 import * as tf from '@tensorflow/tfjs-core';
 
 import { SlowlaneError } from '../checks/errors.js';
+import type { NamedTensor } from './named-tensor.js';
 
 interface Fields {
   iterations_?: number;
@@ -53,6 +54,31 @@ export function setRate(optimizer: tf.Optimizer, rate: number): boolean {
   if (typeof fields.setLearningRate === 'function') fields.setLearningRate(rate);
   else if ('learningRate' in fields) fields.learningRate = rate;
   return fields.learningRate === rate;
+}
+
+/** By class name: the lists of state, in the order in which `getWeights` gives them. */
+const STATE: Readonly<Record<string, readonly string[]>> = {
+  SGD: [],
+  Momentum: ['accumulations'],
+  Adagrad: ['accumulatedGrads'],
+  Adadelta: ['accumulatedGrads', 'accumulatedUpdates'],
+  Adam: ['accumulatedFirstMoment', 'accumulatedSecondMoment'],
+  RMSProp: ['accumulatedMeanSquares', 'accumulatedMoments', 'accumulatedMeanGrads'],
+};
+
+interface StateEntry {
+  readonly originalName: string;
+  readonly variable: tf.Variable;
+}
+
+/** What `getWeights` gives after the step count, at once. null: of a class that is not known here. */
+export function stateOf(optimizer: tf.Optimizer): NamedTensor[] | null {
+  const fields = STATE[optimizer.getClassName()];
+  if (fields === undefined) return null;
+  const lists = fields.map((field) => (optimizer as unknown as Record<string, unknown>)[field]);
+  if (!lists.every((list) => Array.isArray(list))) return null;
+  const entries = (lists as StateEntry[][]).flat();
+  return entries.map(({ originalName, variable }) => ({ name: originalName, tensor: variable }));
 }
 
 /** Sets the step count alone. */

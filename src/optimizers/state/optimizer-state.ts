@@ -9,7 +9,7 @@ import type { OffloadedState } from '../../engine/offloaded-state.js';
 import type { StateSpec } from '../../formula/update-rule.js';
 import type { NamedTensor } from '../../tfjs/named-tensor.js';
 import { isGone } from '../../tfjs/variables.js';
-import type { StateTensor } from '../inner-optimizer.js';
+import type { BadState, StateTensor } from '../inner-optimizer.js';
 import { type MomentPolicy, stateStorage } from '../step-options.js';
 import type { SavedEntry } from './match-saved.js';
 import { type OwnerMap, Owners, assertAmong, othersOf } from './owners.js';
@@ -85,10 +85,16 @@ export class OptimizerState {
     await this.#host?.flush();
   }
 
-  /** False if a value that `list` does not reach is a NaN or an infinity. */
-  get isFiniteOnHost(): boolean {
+  /** Of what is kept on the host, and so not in `list`. Lets the event loop run; nothing may be away. */
+  async firstBadOnHost(isMeant: (weight: tf.Variable) => boolean): Promise<BadState | null> {
+    this.#forgetDisposed();
     this.#claim();
-    return [...this.#known.values()].every((state) => state.isFiniteOnHost);
+    for (const [weight, state] of this.#known) {
+      if (!isMeant(weight) || isGone(weight)) continue;
+      const slot = await state.badSlotOnHost();
+      if (slot !== null) return { weight, slot };
+    }
+    return null;
   }
 
   /** Weights that restored state may wait for; `isWhole`: all of a model. Makes no state for the others. */

@@ -71,8 +71,8 @@ export class HostTensor implements StoredTensor {
     this.#offloaded.write(values.dataSync<'float32' | 'int32'>());
   }
 
-  get isFinite(): boolean {
-    return this.#offloaded.read().every((value) => Number.isFinite(value));
+  firstNonFinite(): Promise<number> {
+    return this.#offloaded.firstNonFinite();
   }
 
   hold(): HeldTensor {

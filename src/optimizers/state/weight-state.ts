@@ -144,16 +144,26 @@ export class WeightState {
   /** What is on the device between steps: the tensors, or their scales. */
   list(): StateTensor[] {
     const { weight } = this;
-    const listed = (tensor: StoredTensor | null | undefined, initial: number): StateTensor[] =>
-      tensor instanceof DeviceTensor ? [{ variable: tensor.variable, weight, initial }] : [];
-    if (this.#scales !== null) return listed(this.#scales, 0);
-    return this.#specs.flatMap(({ initial }, s) => listed(this.#tensors[s], initial));
+    const listed = (
+      tensor: StoredTensor | undefined,
+      initial: number,
+      slots: readonly string[],
+    ): StateTensor[] =>
+      tensor instanceof DeviceTensor ? [{ variable: tensor.variable, weight, slots, initial }] : [];
+    if (this.#scales !== null) return listed(this.#scales, 0, [...this.#kinds.keys()]);
+    return this.#specs.flatMap(({ name, initial }, s) => listed(this.#tensors[s], initial, [name]));
   }
 
-  /** False if a value on the host is a NaN or an infinity. Scales are finite only if all values are. */
-  get isFiniteOnHost(): boolean {
+  /** The first with a NaN or an infinity among what is on the host. Scales are finite only if all values are. */
+  async badSlotOnHost(): Promise<string | null> {
     const looked = this.#scales === null ? this.#tensors : [this.#scales];
-    return looked.every((tensor) => !(tensor instanceof HostTensor) || tensor.isFinite);
+    for (const [s, tensor] of looked.entries()) {
+      const at = tensor instanceof HostTensor ? await tensor.firstNonFinite() : -1;
+      if (at < 0) continue;
+      const row = this.#scales === null ? s : Math.floor(at / blocksOf(this.weight.size));
+      return this.#specs[row]?.name ?? '';
+    }
+    return null;
   }
 
   /** Takes hold of quantized and offloaded values as they are now. Others are the live variables. */

@@ -36,6 +36,7 @@ export class Host implements OffloadedState {
       },
       read: () => values,
       write: (given) => values.set(given),
+      firstNonFinite: async () => values.findIndex((value) => !Number.isFinite(value)),
       dispose: () => {
         this.held -= 1;
       },

@@ -69,7 +69,8 @@ describe.each(PLACES)('%s', (place) => {
   test('fresh: each tensor is filled with its initial value', async () => {
     const { state, host } = make(place);
     close(await read(state), [filled(0), filled(0.5)]);
-    expect([state.steps, state.isQuantized, state.isFiniteOnHost]).toEqual([0, isQuantized, true]);
+    expect([state.steps, state.isQuantized]).toEqual([0, isQuantized]);
+    expect(await state.badSlotOnHost()).toBe(null);
     expect(host.held).toBe(isOnHost ? (isQuantized ? 3 : 2) : 0);
     state.dispose();
     expect(host.held).toBe(0);
@@ -311,7 +312,7 @@ describe('state on the host', () => {
     }
   });
 
-  test('a NaN or an infinity is seen, in 8 bits by its scale', () => {
+  test('a NaN or an infinity is seen, in 8 bits by its scale', async () => {
     for (const bad of [NaN, -Infinity]) {
       for (const place of PLACES) {
         const { state, weight } = make(place);
@@ -322,7 +323,8 @@ describe('state on the host', () => {
           tf.tidy(() => of.assign(tf.tensor(values, of.shape)));
         });
         // What is on the device, list() has.
-        expect([place, state.isFiniteOnHost]).toEqual([place, place.startsWith('device')]);
+        const found = place.startsWith('device') ? null : 'v';
+        expect([place, await state.badSlotOnHost()]).toEqual([place, found]);
         state.dispose();
         weight.dispose();
       }

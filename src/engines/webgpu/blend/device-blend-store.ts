@@ -139,18 +139,17 @@ export class DeviceBlendStore<W extends Storable> implements SlowStore<W>, Rescu
   /** The readback of an earlier sync, and the look for NaN, have to wait for the device. */
   readonly atOnce = null;
 
-  async inspect(items: readonly W[]): Promise<W | null> {
+  async inspect(items: readonly W[], beside: readonly tf.Tensor[]): Promise<tf.Tensor | null> {
     await this.ready();
     this.#checkBackend();
-    const variables = items.map(({ variable }) => variable);
-    const largest = await this.#buffers.withFloats(variables, (floats) => this.#largest.of(floats));
-    let found: W | null = null;
+    const all: readonly tf.Tensor[] = [...items.map(({ variable }) => variable), ...beside];
+    const largest = await this.#buffers.withFloats(all, (floats) => this.#largest.of(floats));
+    const bad = largest.findIndex((magnitude) => magnitude >= INFINITY_BITS);
+    if (bad >= 0) return all[bad] ?? null;
     for (const [i, item] of items.entries()) {
-      const magnitude = largest[i] as number;
-      if (magnitude >= INFINITY_BITS) found ??= item;
-      else if (magnitude > this.#largestBits(item)) this.#keepInF32(item);
+      if ((largest[i] as number) > this.#largestBits(item)) this.#keepInF32(item);
     }
-    return found;
+    return null;
   }
 
   blend({ stepSizeOf, round }: BlendOptions<W>): Blending {

@@ -15,9 +15,12 @@ import { label } from '../memory/label.js';
 import { TensorBuffers } from '../update/tensor-buffers.js';
 import { MappedPair } from './mapped-pair.js';
 import { Readback } from './readback.js';
+import { Slices } from './slices.js';
 
 export class HostMoments implements OffloadedState {
   readonly backend: BudgetedBackend;
+  /** For what the host does beside the device. */
+  readonly slices = Slices.beside();
   readonly #buffers: TensorBuffers;
   readonly #readback: Readback<MappedPair>;
   /** Their downloads are recorded, perhaps not submitted. */
@@ -128,6 +131,14 @@ class HostMoment implements OffloadedTensor {
   read(): Float32Array | Int32Array {
     this.#checkHere();
     return this.#view(this.#pair.readable);
+  }
+
+  async firstNonFinite(): Promise<number> {
+    this.#checkHere();
+    const { slices, backend } = this.#owner;
+    const found = await slices.firstNonFinite(this.#view(this.#pair.readable) as Float32Array);
+    backend.errors.throwIfLost(); // with the device its memory is gone
+    return found;
   }
 
   write(values: Float32Array | Int32Array): void {

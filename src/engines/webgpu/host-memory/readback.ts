@@ -35,11 +35,7 @@ export class Readback<P extends MappedPair> {
   constructor(errors: DeviceErrors, hooks: ReadbackHooks) {
     this.#errors = errors;
     this.#hooks = hooks;
-    this.#slices = new Slices({
-      now: () => performance.now(),
-      pause,
-      took: (elapsedMs) => hooks.took(elapsedMs),
-    });
+    this.#slices = Slices.beside((elapsedMs) => hooks.took(elapsedMs));
   }
 
   /** True while a readback runs. */

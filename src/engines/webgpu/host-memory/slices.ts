@@ -1,8 +1,8 @@
-// Copies memory beside other work: in slices, between which the event loop runs.
+// Copies memory, or looks through it, beside other work: in slices, between which the event loop runs.
 
 /** At 1 GB/s, the slowest that memory of a GPU's driver was seen at, a block takes a quarter of a millisecond. */
 export const BLOCK_BYTES = 256 * 1024;
-/** Of copying at a time; one more block may begin just before. Well under the 5 ms that a frame can spare. */
+/** Of work at a time; one more block may begin just before. Well under the 5 ms that a frame can spare. */
 const SLICE_MS = 2;
 
 export interface Pace {
@@ -15,18 +15,42 @@ export interface Pace {
 
 export class Slices {
   readonly #pace: Pace;
-  /** Copying since the last pause, over all copies: many short ones are one slice. */
+  /** Work since the last pause, over all calls: many short ones are one slice. */
   #usedMs = 0;
 
   constructor(pace: Pace) {
     this.#pace = pace;
   }
 
+  /** Gives `took` the milliseconds of each slice. */
+  static beside(took: (elapsedMs: number) => void = () => undefined): Slices {
+    return new Slices({ now: () => performance.now(), pause, took });
+  }
+
   /** Copies `from` to `into`, which are of one length. */
-  async copy(from: Uint8Array, into: Uint8Array): Promise<void> {
-    for (let start = 0; start < from.length; start += BLOCK_BYTES) {
+  copy(from: Uint8Array, into: Uint8Array): Promise<void> {
+    return this.#blocks(from.length, BLOCK_BYTES, (start, end) =>
+      into.set(from.subarray(start, end), start),
+    );
+  }
+
+  /** The place of the first NaN or infinity, or −1. */
+  async firstNonFinite(values: Float32Array): Promise<number> {
+    let found = -1;
+    await this.#blocks(values.length, BLOCK_BYTES / 4, (start, end) => {
+      if (found < 0) found = firstNonFiniteIn(values, start, end);
+    });
+    return found;
+  }
+
+  async #blocks(
+    length: number,
+    blockLength: number,
+    work: (start: number, end: number) => void,
+  ): Promise<void> {
+    for (let start = 0; start < length; start += blockLength) {
       const startedAt = this.#pace.now();
-      into.set(from.subarray(start, start + BLOCK_BYTES), start);
+      work(start, Math.min(start + blockLength, length));
       const elapsedMs = this.#pace.now() - startedAt;
       this.#pace.took(elapsedMs);
       this.#usedMs += elapsedMs;
@@ -35,6 +59,16 @@ export class Slices {
       this.#usedMs = 0;
     }
   }
+}
+
+/** Nothing is found in memory that was taken away. */
+function firstNonFiniteIn(values: Float32Array, start: number, end: number): number {
+  const last = Math.min(end, values.length);
+  for (let i = start; i < last; i++) {
+    const x = values[i] as number;
+    if (x - x !== 0) return i;
+  }
+  return -1;
 }
 
 /** Lets timers, input and output have their turn. Not a timer itself: browsers make those wait 4 ms. */

@@ -52,3 +52,19 @@ test('others have their turn in a pause, in a browser too', async () => {
     }
   }
 });
+
+test('a search is cut like a copy, and finds the first NaN or infinity of many blocks', async () => {
+  let [clock, pauses] = [0, 0];
+  const slices = new Slices({
+    now: () => (clock += 0.5), // twice a block
+    pause: async () => void pauses++,
+    took: () => undefined,
+  });
+  const values = new Float32Array(20 * (BLOCK_BYTES / 4) - 3).fill(3e38);
+  expect(await slices.firstNonFinite(values)).toBe(-1);
+  expect(pauses).toBe(5); // 4 blocks are 2 ms
+  values[values.length - 1] = -Infinity;
+  expect(await slices.firstNonFinite(values)).toBe(values.length - 1);
+  values[777_777] = NaN;
+  expect(await slices.firstNonFinite(values)).toBe(777_777);
+});
