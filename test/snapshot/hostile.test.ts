@@ -44,8 +44,8 @@ const SHAPES = [[3], [3], [2, 2]];
 const loss = (weights: readonly tf.Variable[]) => () =>
   tf.addN(weights.map((w) => tf.sum(tf.square(w)))) as tf.Scalar;
 
-async function trained(make: () => Training, steps: number, names: string) {
-  const weights = SHAPES.map((shape, i) =>
+async function trained(make: () => Training, steps: number, names: string, shapes = SHAPES) {
+  const weights = shapes.map((shape, i) =>
     tf.tidy(() => tf.variable(noise(shape, i + 1), true, `${names}/${i}`)),
   );
   const optimizer = make();
@@ -68,11 +68,11 @@ async function bitsOf({ weights, optimizer }: Awaited<ReturnType<typeof trained>
   return [optimizer.iterations, ...state.map(({ name }) => name), ...all].join('\n');
 }
 
-describe.each(Object.keys(KINDS))('%s', (kind) => {
-  beforeAll(async () => {
-    await tf.setBackend('cpu');
-  });
+beforeAll(async () => {
+  await tf.setBackend('cpu');
+});
 
+describe.each(Object.keys(KINDS))('%s', (kind) => {
   const count = Math.ceil(MUTATIONS / Object.keys(KINDS).length);
   test(`${count} mutations`, { timeout: 600_000 }, async () => {
     const make = KINDS[kind] as () => Training;
@@ -110,6 +110,30 @@ describe.each(Object.keys(KINDS))('%s', (kind) => {
     if (process.env['SLOWLANE_MUTATIONS']) console.log(kind, outcomes, `longest ${longestMs} ms`);
   });
 });
+
+// Counted is all that was allocated, freed or not. Quantizing moments makes temporaries of one weight's size.
+test.each(Object.keys(KINDS))(
+  '%s: a load takes no more than a few times its file',
+  async (kind) => {
+    const limit = kind.includes('q8') ? 8 : 4;
+    const make = KINDS[kind] as () => Training;
+    const source = await trained(make, 3, `large/${kind}`, [[200, 300], [3]]);
+    const good = await saveTraining(source.optimizer, source.weights);
+    const random = randomFrom(2);
+    let most = 0;
+    for (let i = 0; i < Math.ceil(MUTATIONS / 100); i++) {
+      const bytes = i === 0 ? good : mutated(good, random);
+      const before = process.memoryUsage();
+      await loadTraining(bytes, source.optimizer, source.weights).catch(() => null);
+      const after = process.memoryUsage();
+      const taken = after.heapUsed - before.heapUsed + after.arrayBuffers - before.arrayBuffers;
+      if (bytes.length > 2 ** 18) most = Math.max(most, taken / bytes.length);
+      expect(taken).toBeLessThan(limit * bytes.length + 2 ** 20);
+      await loadTraining(good, source.optimizer, source.weights);
+    }
+    if (process.env['SLOWLANE_MUTATIONS']) console.log(kind, `at most ${most} × the file`);
+  },
+);
 
 test('millions of tiny objects with a right checksum: refused before one is made', async () => {
   const [w] = [tf.variable(tf.ones([1]))];
