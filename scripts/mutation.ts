@@ -9,9 +9,9 @@
 // argument without its survivor.
 
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
@@ -62,8 +62,11 @@ function mutate(room: RoomName): void {
       date: new Date().toISOString().slice(0, 10),
       commit: `${git('rev-parse', '--short', 'HEAD')}${changed ? '+' : ''}`,
     });
-    if (values.only === undefined) writeFileSync(resultFile(room), JSON.stringify(result));
-    else console.log(unnoticed(result));
+    if (values.only !== undefined) console.log(unnoticed(result));
+    else {
+      mkdirSync(dirname(resultFile(room)), { recursive: true });
+      writeFileSync(resultFile(room), JSON.stringify(result));
+    }
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
@@ -84,7 +87,7 @@ function stryker(room: RoomName, folder: string): StrykerReport {
     incremental: values.incremental,
     incrementalFile: `.cache/mutation-${room}.json`,
     force: values.only !== undefined,
-    reporters: ['clear-text', 'json'],
+    reporters: ['progress-append-only', 'clear-text', 'json'],
     clearTextReporter: { allowColor: false, reportTests: false, reportScoreTable: false },
     jsonReporter: { fileName: report },
     tempDirName: join(folder, 'sandbox'),

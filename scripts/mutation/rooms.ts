@@ -5,6 +5,8 @@ export interface MutatedRoom {
   readonly sources: readonly string[];
   readonly tests: readonly string[];
   readonly without?: readonly string[];
+  /** These run before the others: the quick ones that fail most often. */
+  readonly first?: readonly string[];
   /** Worker threads start from TypeScript. They see no mutant, but tests may need them. */
   readonly threads?: boolean;
 }
@@ -17,11 +19,28 @@ const mirrored = (room: string): MutatedRoom => ({
 /** The rooms of the algorithm. */
 export const MUTATED = {
   workers: { sources: ['workers/**/*.ts'], tests: ['test/workers/**/*.test.ts'], threads: true },
-  formula: mirrored('formula'),
-  slow: mirrored('slow'),
+  formula: {
+    ...mirrored('formula'),
+    without: ['test/formula/quantization-training.test.ts'],
+    first: ['test/formula/clipping.test.ts', 'test/formula/tensor-algebra.test.ts'],
+  },
+  slow: {
+    sources: ['src/slow/**/*.ts'],
+    // Those of the codecs are about workers/.
+    tests: ['test/slow/*layout.test.ts', 'test/slow/slow-format.test.ts'],
+  },
   optimizers: mirrored('optimizers'),
   plan: { ...mirrored('plan'), without: ['test/plan/peak.test.ts'] },
-  snapshot: mirrored('snapshot'),
+  snapshot: {
+    ...mirrored('snapshot'),
+    first: [
+      'test/snapshot/packed-reader.test.ts',
+      'test/snapshot/packed-file.test.ts',
+      'test/snapshot/whole-model.test.ts',
+      'test/snapshot/lookahead-state.test.ts',
+      'test/snapshot/any-optimizer.test.ts',
+    ],
+  },
   sync: mirrored('sync'),
   lookahead: mirrored('lookahead'),
 } as const satisfies Record<string, MutatedRoom>;

@@ -35,7 +35,7 @@ export const LEAST_SCALE = 2 ** -126;
 /** `positive` for state that is never below 0. */
 export type QuantizedKind = 'signed' | 'positive';
 
-export interface QuantizationAlgebra<T> extends Algebra<T> {
+export interface QuantizationAlgebra<T> extends Omit<Algebra<T>, 'sub' | 'div'> {
   constant(value: number): T;
   floor(a: T): T;
   /** NaN if one of them is. */

@@ -15,9 +15,7 @@ const { fround } = Math;
 
 export const float32: QuantizationAlgebra<number> = {
   add: (a, b) => fround(a + b),
-  sub: (a, b) => fround(a - b),
   mul: (a, b) => fround(a * b),
-  div: (a, b) => fround(a / b),
   square: (a) => fround(a * a),
   sqrt: (a) => fround(Math.sqrt(a)),
   abs: Math.abs,

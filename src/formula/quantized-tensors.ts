@@ -65,9 +65,9 @@ export function dequantizeTensor(
 
 /** The highest byte first, because what is above it wraps out. */
 function packed(bytes: tf.Tensor): tf.Tensor {
-  const [first, ...higher] = tf.split(bytes, 4, 1).toReversed();
-  if (first === undefined) throw new Error('There is nothing to pack.');
-  return higher.reduce((word, byte) => tf.add(tf.mul(word, int32(256)), lowByte(byte)), first);
+  return tf
+    .split(bytes, 4, 1)
+    .reduceRight((word, byte) => tf.add(tf.mul(word, int32(256)), lowByte(byte)));
 }
 
 /** 0…255: a byte below 0 would borrow from those above it. */
@@ -95,9 +95,7 @@ function int32(value: number): tf.Scalar {
 
 const tensors: QuantizationAlgebra<tf.Tensor> = {
   add: tf.add,
-  sub: tf.sub,
   mul: tf.mul,
-  div: tf.div,
   square: tf.square,
   sqrt: tf.sqrt,
   abs: tf.abs,

@@ -9,7 +9,11 @@ import {
   roundingAt,
 } from '#src/formula/quantization.js';
 import { dequantizeNumbers, float32 } from '#src/formula/quantized-numbers.js';
-import { dequantizeTensor, quantizeTensor } from '#src/formula/quantized-tensors.js';
+import {
+  checkExactIntegers,
+  dequantizeTensor,
+  quantizeTensor,
+} from '#src/formula/quantized-tensors.js';
 import { onEveryEngine } from '../engines.js';
 import { bytesIn, quantizeNumbers, spread } from './quantization-reference.js';
 
@@ -138,6 +142,22 @@ onEveryEngine(() => {
     }
   });
 
+  test('a tensor of whole blocks is not copied to fill or to cut the last one', async () => {
+    const opsFor = async (size: number) => {
+      const values = tf.tensor1d(spread(size, 'signed'));
+      const { kernelNames } = await tf.profile(() =>
+        tf.tidy(() => {
+          const { words, scales } = quantizeTensor('signed', values, NEAREST);
+          return dequantizeTensor('signed', words, scales, [size]);
+        }),
+      );
+      values.dispose();
+      return kernelNames.filter((name) => name === 'PadV2' || name === 'Slice');
+    };
+    expect(await opsFor(2 * BLOCK + 1)).toEqual(['PadV2', 'Slice']);
+    expect(await opsFor(2 * BLOCK)).toEqual([]);
+  });
+
   test.each(CODES)('tensors at the ends of float32: %s', async (kind) => {
     for (const scale of [1e-38, LEAST_SCALE, 1e-20, 1e38, 3.4e38]) {
       const values = everyByte(kind, 1).map((x) => x * scale);
@@ -150,3 +170,24 @@ onEveryEngine(() => {
     }
   });
 });
+
+test.each(['webgl', 'webgpu'])(
+  '%s of TensorFlow.js rounds whole numbers, and is refused',
+  async (name) => {
+    tf.registerBackend(name, () => Object.assign(new tf.KernelBackend(), { dispose() {} }));
+    try {
+      expect(await tf.setBackend(name)).toBe(true);
+      expect(() => checkExactIntegers()).toThrow(
+        expect.objectContaining({
+          code: 'UNSUPPORTED',
+          details: { backend: name },
+          message: expect.stringContaining(`tfjs's '${name}' backend rounds`),
+        }),
+      );
+      await tf.setBackend('cpu');
+      expect(() => checkExactIntegers()).not.toThrow();
+    } finally {
+      tf.removeBackend(name);
+    }
+  },
+);

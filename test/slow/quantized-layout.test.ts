@@ -1,7 +1,13 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 
-import { layOutQuantized } from '#src/slow/quantized-layout.js';
+import {
+  layOutQuantized,
+  pieceRuns,
+  type QuantizedItem,
+  stagedPieceBytes,
+  stagingBytesOf,
+} from '#src/slow/quantized-layout.js';
 import { GROUPS, storedBytes } from '#workers/codecs/value-format.js';
 
 const items = fc.array(
@@ -52,4 +58,83 @@ test('a variable that fits into one piece is not split; one of 3 × 512 bytes ta
     ],
   ]);
   expect(sizesOf([384])).toEqual([[[0, 128]], [[0, 128]], [[0, 128]]]);
+});
+
+/** [item, start, length, offset] of each part, with the bytes of the run and how often it is repeated. */
+const runsOf = (items: readonly Omit<QuantizedItem<number>, 'item'>[], pieceBytes: number) =>
+  [
+    ...pieceRuns(
+      items.map((one, item) => ({ ...one, item })),
+      pieceBytes,
+    ),
+  ].map(({ parts, bytes, times }) => [
+    parts.map(({ item, start, length, offset }) => [item, start, length, offset]),
+    bytes,
+    times,
+  ]);
+
+test('equal pieces of one variable are one run: 300 float32 in pieces of 128', () => {
+  expect(runsOf([{ format: 'f32', size: 300 }], 512)).toEqual([
+    [[[0, 0, 128, 0]], 512, 2],
+    [[[0, 256, 44, 0]], 256, 1],
+  ]);
+  expect(layOutQuantized([{ item: 0, format: 'f32', size: 300 }], 512)).toEqual(
+    [0, 128, 256].map((start) => ({
+      parts: [{ item: 0, format: 'f32', start, length: start < 256 ? 128 : 44, offset: 0 }],
+      bytes: start < 256 ? 512 : 256,
+    })),
+  );
+});
+
+test('a rest shares its piece with the variables behind it, which begin at multiples of 256 bytes', () => {
+  const items = [140, 0, 64, 1].map((size) => ({ format: 'f32' as const, size }));
+  expect(runsOf(items, 512)).toEqual([
+    [[[0, 0, 128, 0]], 512, 1],
+    // 12 × 4 bytes take 256, and 64 × 4 fill the piece.
+    [
+      [
+        [0, 128, 12, 0],
+        [2, 0, 64, 256],
+      ],
+      512,
+      1,
+    ],
+    [[[3, 0, 1, 0]], 256, 1],
+  ]);
+  expect(runsOf([], 512)).toEqual([]);
+});
+
+test('a cut comes where a variable can be bound, but what fits whole is not cut', () => {
+  // 512 bytes hold 42 groups of 4 × 3 bytes, 168 elements; cuts come at multiples of 64.
+  const at = (size: number) => runsOf([{ format: 'f16r8', size }], 512);
+  expect(at(168)).toEqual([[[[0, 0, 168, 0]], 512, 1]]);
+  expect(at(169)).toEqual([
+    [[[0, 0, 128, 0]], 512, 1],
+    [[[0, 128, 41, 0]], 256, 1],
+  ]);
+  // 1024 bytes hold three blocks of 260 bytes.
+  expect(runsOf([{ format: 'int8', size: 1000 }], 1024)).toEqual([
+    [[[0, 0, 768, 0]], 1024, 1],
+    [[[0, 768, 232, 0]], 512, 1],
+  ]);
+});
+
+test('the size of a piece is rounded down to a multiple of 512 bytes, and is 512 at least', () => {
+  const lengths = (pieceBytes: number) => runsOf([{ format: 'f32', size: 256 }], pieceBytes).length;
+  expect([1, 511, 1023, 1024].map(lengths)).toEqual([2, 2, 2, 1]);
+});
+
+test('staging takes a 20th of the weights in four pieces, or 1 MiB if that is more', () => {
+  const MiB = 2 ** 20;
+  expect(stagedPieceBytes(400 * MiB, 64 * MiB)).toBe(5 * MiB);
+  expect(stagedPieceBytes(8 * MiB, 64 * MiB)).toBe(MiB / 4);
+  expect(stagedPieceBytes(400 * MiB, 2 * MiB)).toBe(2 * MiB);
+});
+
+test('each of up to four staging buffers holds the largest piece', () => {
+  expect(stagingBytesOf([])).toBe(0);
+  expect(stagingBytesOf([{ bytes: 100 }])).toBe(100);
+  expect(stagingBytesOf([{ bytes: 50 }, { bytes: 100 }, { bytes: 20 }])).toBe(300);
+  expect(stagingBytesOf([{ bytes: 100, times: 2 }, { bytes: 50 }])).toBe(300);
+  expect(stagingBytesOf([{ bytes: 100, times: 9 }, { bytes: 50 }])).toBe(400);
 });

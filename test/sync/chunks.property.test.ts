@@ -5,49 +5,7 @@ import fc from 'fast-check';
 import { lookahead, type LookaheadOptions, momentum } from 'slowlane';
 import { expect, test, vi } from 'vitest';
 
-import { layOut } from '#src/slow/layout.js';
-
 import { noise, onEveryEngine, valuesOf } from '../engines.js';
-
-test('a layout covers every element once, in order, in chunks that are not too long', () => {
-  fc.assert(
-    fc.property(fc.array(fc.nat(40)), fc.integer({ min: 1, max: 30 }), (sizes, chunkElements) => {
-      const items = sizes.map((size) => ({ size }));
-      const chunks = layOut(items, chunkElements);
-      let offset = 0;
-      const seen: [number, number][] = [];
-      for (const chunk of chunks) {
-        expect(chunk.offset).toBe(offset);
-        expect(chunk.length).toBeGreaterThan(0);
-        expect(chunk.length).toBeLessThanOrEqual(chunkElements);
-        let within = 0;
-        for (const part of chunk.parts) {
-          expect(part.offset).toBe(within);
-          for (let i = 0; i < part.length; i++)
-            seen.push([items.indexOf(part.item), part.start + i]);
-          within += part.length;
-        }
-        expect(within).toBe(chunk.length);
-        offset += chunk.length;
-      }
-      expect(seen).toEqual(
-        sizes.flatMap((size, w) => Array.from({ length: size }, (_, i) => [w, i])),
-      );
-    }),
-  );
-});
-
-test('a weight that fits into a chunk is not split', () => {
-  fc.assert(
-    fc.property(fc.array(fc.integer({ min: 1, max: 40 })), (sizes) => {
-      const items = sizes.map((size) => ({ size }));
-      const parts = layOut(items, 30).flatMap((chunk) => chunk.parts);
-      for (const one of items) {
-        if (one.size <= 30) expect(parts.filter(({ item }) => item === one)).toHaveLength(1);
-      }
-    }),
-  );
-});
 
 onEveryEngine(() => {
   const train = async (shapes: number[][], options: LookaheadOptions, steps: number) => {
