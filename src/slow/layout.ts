@@ -50,9 +50,9 @@ export function layOut<W extends { readonly size: number }>(
     const { size } = item;
     // A weight that fits into one chunk is not split to fill the rest of the last one: a device
     // without partial writes has to assemble split weights.
-    if (size > chunkElements - filled) close();
+    if (size > chunkElements - filled) close(); // and only a weight that begins a chunk can be longer than one
     for (let start = 0; start < size;) {
-      const length = Math.min(size - start, chunkElements - filled);
+      const length = Math.min(size - start, chunkElements);
       parts.push({ item, start, length, offset: filled });
       filled += Math.ceil(length / group) * group;
       start += length;

@@ -94,7 +94,7 @@ export function* pieceRuns<W>(
     // Only an item that begins a piece is larger than the room that is left.
     const cut = cuttable(format, capacity);
     const fitting = Math.floor(capacity / GROUPS[format].bytes) * GROUPS[format].elements;
-    const times = filled > 0 ? 0 : Math.max(0, Math.ceil((size - fitting) / cut));
+    const times = Math.max(0, Math.ceil((size - fitting) / cut));
     const part = { item, format, offset: filled };
     if (times > 0) {
       const bytes = aligned(storedBytes(format, cut));
