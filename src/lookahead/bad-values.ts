@@ -11,16 +11,8 @@ import { SlowlaneError } from '../checks/errors.js';
 import { atOnce, awaited, firstNonFinite, type Reading } from '../engines/finite.js';
 import type { InnerOptimizer, StateTensor } from '../optimizers/inner-optimizer.js';
 import type { CycleState } from './cycle-state.js';
+import { type BadValue, inGradient, inState, inWeight } from './non-finite.js';
 import type { Tracked } from './weights/tracking.js';
-
-/** Where a NaN or an infinity was found. */
-export interface BadValue {
-  readonly weight: string;
-  /** Of the inner state. */
-  readonly slot?: string;
-  /** For a message. */
-  readonly text: string;
-}
 
 export class BadValues {
   readonly #inner: InnerOptimizer;
@@ -74,15 +66,9 @@ export class BadValues {
 
   *#named(bad: tf.Tensor, state: readonly StateTensor[]): Reading<BadValue> {
     const gradient = this.#state.stepSizes.gradients.find(([, one]) => one === bad);
-    if (gradient) {
-      const [weight] = gradient;
-      return { weight, text: `For '${weight}', the gradient of adaptive()` };
-    }
+    if (gradient) return inGradient(gradient[0]);
     const found = state.find(({ variable }) => variable === bad);
-    if (!found) {
-      const { name } = bad as tf.Variable;
-      return { weight: name, text: `'${name}'` };
-    }
+    if (!found) return inWeight(bad as tf.Variable);
     const { variable, weight, slots } = found;
     let row = 0;
     if (slots.length > 1) {
@@ -92,22 +78,6 @@ export class BadValues {
     }
     return inState(weight.name, slots[row] ?? '');
   }
-}
-
-export function nonFinite(
-  { weight, slot, text }: BadValue,
-  step: number,
-  consequence: string,
-): SlowlaneError {
-  return new SlowlaneError(
-    'NON_FINITE',
-    `${text} holds a NaN or an infinity after step ${step}. ${consequence}.`,
-    { weight, ...(slot !== undefined && { slot }), step },
-  );
-}
-
-function inState(weight: string, slot: string): BadValue {
-  return { weight, slot, text: `The state '${slot}' of '${weight}'` };
 }
 
 /** None of an optimizer that does not list its state, or lists what nobody can tell apart. */

@@ -17,6 +17,8 @@ import { checkCounters, SyncCycle } from './cycle.js';
 import { Frozen } from './weights/frozen.js';
 import type { LookaheadSettings } from './options.js';
 import { Restored } from './weights/restored.js';
+import type { BadValue } from './non-finite.js';
+import { SkippedSyncs } from './skipped-syncs.js';
 import { StepSizes } from './step-sizes.js';
 import { type Tracked, Tracking } from './weights/tracking.js';
 import {
@@ -30,6 +32,7 @@ export class CycleState {
   readonly stepSizes: StepSizes;
   readonly cycle: SyncCycle;
   readonly #frozen = new Frozen();
+  readonly #skips = new SkippedSyncs();
   readonly #inner: InnerOptimizer;
   readonly #settings: LookaheadSettings;
   readonly #makeStore: () => SlowStore<Tracked>;
@@ -188,19 +191,26 @@ export class CycleState {
   synced(weights: readonly tf.Variable[]): void {
     this.#tracking.synced(weights);
     this.cycle.synced();
+    this.#skips.clear();
     this.stepSizes.dropGradients();
   }
 
-  /** A sync was left out: the next cycle begins. */
-  skipped(): void {
-    this.cycle.restart();
-    this.stepSizes.dropGradients();
+  /** A sync was left out because of `bad`: the next cycle begins. */
+  skipped(bad: BadValue): void {
+    this.#skips.add(bad);
+    this.#beginCycle();
   }
 
   /** Fast and slow weights were made equal: micro-batches of an open step are given up, and a new cycle begins. */
   restart(): void {
     this.#inner.abandonStep?.();
-    this.skipped();
+    this.#skips.clear();
+    this.#beginCycle();
+  }
+
+  #beginCycle(): void {
+    this.cycle.restart();
+    this.stepSizes.dropGradients();
   }
 
   /** @throws SlowlaneError UNMATCHED_OVERRIDE if an override matches none of `weights`, which are all there are. */
@@ -285,6 +295,7 @@ export class CycleState {
         alsoChange(before);
         before.dispose();
         if (next.live().length > 0) this.cycle.join();
+        this.#skips.clear();
         this.stepSizes.dropGradients();
       },
       dispose: () => next.dispose(),

@@ -48,7 +48,8 @@ export interface LookaheadOptions {
   slow?: SlowFormat;
   /**
    * What a sync does that finds a NaN or an infinity in a weight or in the inner state.
-   * `'throw'` (default): nothing is changed, the sync stays due. `'skip'`: this sync is left out.
+   * `'throw'` (default): nothing is changed, the sync stays due. `'skip'`: this sync is left out, with a
+   * warning at the third in a row because of the same value.
    * `'restore'`: fast := slow, and the inner state starts afresh.
    */
   nonFinite?: NonFinitePolicy;

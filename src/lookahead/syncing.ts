@@ -13,9 +13,10 @@ import type { Blending } from '../slow/slow-store.js';
 import type { Blender } from '../sync/blender.js';
 import { StoreByPlace } from '../sync/store-by-place.js';
 import { isGone } from '../tfjs/variables.js';
-import { type BadValue, BadValues, nonFinite } from './bad-values.js';
+import { BadValues } from './bad-values.js';
 import type { CallGuard } from './call-guard.js';
 import { CycleState } from './cycle-state.js';
+import { type BadValue, inWeight, nonFinite } from './non-finite.js';
 import type { LookaheadSettings } from './options.js';
 import { Stash } from './weights/stash.js';
 import { type LookaheadStats, SyncClock } from './stats.js';
@@ -84,7 +85,7 @@ export class Syncing {
     const bad = await firstNonFinite(tracking.live().map(({ variable }) => variable));
     if (bad) {
       throw nonFinite(
-        { weight: bad.name, text: `'${bad.name}'` },
+        inWeight(bad),
         steps,
         'resync() would make it a slow weight; discard() goes back to the slow weights',
       );
@@ -273,7 +274,7 @@ export class Syncing {
     const bad = await this.#badValues.first(due);
     if (bad === null) return true;
     if (this.#policyFor(bad) === 'skip') {
-      this.state.skipped();
+      this.state.skipped(bad);
       return false;
     }
     await this.restore();
@@ -283,7 +284,7 @@ export class Syncing {
 
   /** The same as `#mayBlend` does with `bad`, without waiting. */
   #skipAtOnce(bad: BadValue): void {
-    if (this.#policyFor(bad) === 'skip') return this.state.skipped();
+    if (this.#policyFor(bad) === 'skip') return this.state.skipped(bad);
     const { tracking, cycle } = this.state;
     const due = new Set(tracking.movable());
     const restore = () => {

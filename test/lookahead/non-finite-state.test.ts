@@ -12,14 +12,17 @@ import {
   rmsprop,
   type SlowlaneError,
 } from 'slowlane';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 
 import { onEveryEngine, valuesOf } from '../engines.js';
 
 const SYNCS = ['awaited', 'inline'] as const;
 
 onEveryEngine(() => {
-  afterEach(() => tf.disposeVariables());
+  afterEach(() => {
+    tf.disposeVariables();
+    vi.restoreAllMocks();
+  });
 
   const variable = (name: string, size = 2) =>
     tf.tidy(() => tf.variable(tf.ones([size]), true, name));
@@ -133,6 +136,51 @@ onEveryEngine(() => {
       await step(1, 1e20);
       await step(1, 1);
       expect(optimizer.stats().syncs).toBe(1);
+    });
+  });
+
+  describe.each(SYNCS)("'skip', %s", (sync) => {
+    test('the same slot at three syncs in a row: one warning names it, at the third', async () => {
+      const warn = vi.spyOn(console, 'warn').mockImplementation(() => undefined);
+      const options: LookaheadOptions = { sync, syncPeriod: 1, nonFinite: 'skip' };
+      const { optimizer, step } = make(adam({ learningRate: 0.5 }), options);
+      await step(1, 1e20);
+      await step(1, 1);
+      expect(warn).not.toHaveBeenCalled();
+      for (let i = 0; i < 3; i++) await step(1, 1);
+      expect(warn.mock.calls).toEqual([
+        [
+          expect.stringMatching(
+            /^slowlane: The state 'v' of 'b' .* at 3 syncs in a row.*discard\(\).*'restore'/,
+          ),
+        ],
+      ]);
+      expect(optimizer.stats()).toMatchObject({ skippedSyncs: 5, syncs: 0 });
+      await optimizer.discard(); // and what is found later is new
+      await step(1e20, 1);
+      for (let i = 0; i < 2; i++) await step(1, 1);
+      expect(warn).toHaveBeenLastCalledWith(expect.stringContaining("'v' of 'a'"));
+      expect(warn).toHaveBeenCalledTimes(2);
+    });
+
+    test('no warning of values that recover, nor of others each time', async () => {
+      const warn = vi.spyOn(console, 'warn').mockImplementation(() => undefined);
+      const options: LookaheadOptions = { sync, syncPeriod: 1, nonFinite: 'skip' };
+      const { a, b, optimizer, step } = make(adam({ learningRate: 0 }), {
+        ...options,
+        replaced: 'ignore',
+      });
+      await step(1, 1);
+      for (let i = 0; i < 4; i++) {
+        for (const weight of [a, b, null, b, a]) {
+          for (const each of [a, b]) {
+            tf.tidy(() => each.assign(tf.fill([2], each === weight ? Infinity : 1)));
+          }
+          await step(1, 1);
+        }
+      }
+      expect(optimizer.stats()).toMatchObject({ skippedSyncs: 16, syncs: 5 });
+      expect(warn).not.toHaveBeenCalled(); // the same twice in a row, at most
     });
   });
 
