@@ -272,15 +272,11 @@ export class OptimizerState {
 
   #others(): SavedEntry[] {
     if (this.#specs.length === 0) return [];
-    const weights = [...this.#known.keys()];
-    const found: SavedEntry[] = [];
-    for (const { name } of this.#pending) {
-      const owner = this.#owners.of(name);
-      if (owner) weights.push(owner);
-    }
-    for (const { name, shape } of othersOf(weights)) found.push({ name, shape });
-    const isWaiting = this.#pending.some(({ name }) => !this.#owners.of(name));
-    return isWaiting ? [...found, ...this.#owners.others] : found;
+    const owners = this.#pending.map(({ name }) => this.#owners.of(name));
+    const met = owners.filter((owner) => owner !== undefined);
+    const found = othersOf([...this.#known.keys(), ...met]);
+    const others = found.map(({ name, shape }): SavedEntry => ({ name, shape }));
+    return met.length < owners.length ? [...others, ...this.#owners.others] : others;
   }
 
   /** Disposed weights take their state with them. */

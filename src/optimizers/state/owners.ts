@@ -52,8 +52,9 @@ export class Owners {
     }
   }
 
+  /** The saved weights without state whose variables are not known yet. */
   get others(): readonly SavedEntry[] {
-    return this.#all.filter((one) => !this.#entries.includes(one));
+    return this.#all.filter((one) => !this.#entries.includes(one) && !this.#byName.has(one.name));
   }
 
   /** The variable of a saved weight, if it is known by now. */

@@ -65,7 +65,7 @@ export function fromTfjs(
   }
   const needed = slots.map((slot) => form.endings[slot] ?? '');
   const known = new Set([...needed, ...(form.unused ?? [])]);
-  if (entries.length > 0 && ![...groups.keys()].every((ending) => known.has(ending))) return null;
+  if (![...groups.keys()].every((ending) => known.has(ending))) return null;
   const [first = []] = groups.values();
   const names = first.map(({ weight }) => weight);
   const areAlike = [...groups.values()].every(

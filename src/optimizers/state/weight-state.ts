@@ -104,7 +104,6 @@ export class WeightState {
 
   /** Ends what `prepare` began, whether an update followed or not. */
   release(): void {
-    if (this.#uploaded === null) return;
     this.#uploaded = null;
     for (const tensor of this.#all()) tensor.download();
   }

@@ -280,7 +280,10 @@ describe('little by little', () => {
 
   test('others are those without state alone', () => {
     expect(new Owners(entriesOf('a b')).others).toEqual([]);
-    expect(new Owners(entriesOf('a b'), { others: entriesOf('c') }).others).toEqual(entriesOf('c'));
+    const owners = new Owners(entriesOf('d_D1/k'), { others: entriesOf('d_D2/k e_E1/k') });
+    expect(owners.others).toEqual(entriesOf('d_D2/k e_E1/k'));
+    owners.meet([variable('d_D1/k'), variable('d_D2/k')]);
+    expect(owners.others).toEqual(entriesOf('e_E1/k')); // the others have variables now
   });
 });
 

@@ -160,6 +160,16 @@ describe('loading', () => {
     free(read.weights.flatMap(({ tensors }) => tensors));
   });
 
+  test('not on the host: the same data, nothing is read', async () => {
+    const saved = [ints('adam/counters', [1, 1, 0]), float('a/m', [1]), float('a/v', [2])];
+    const read = await loadState('adam', SLOTS, saved, { onHost: false });
+    const tensors = read.weights.flatMap((weight) => weight.tensors);
+    expect(read.weights.map(({ steps }) => steps)).toEqual([0]); // it was seen, and took no step
+    const ids = (all: readonly NamedTensor[]) => all.map(({ tensor }) => tensor.dataId);
+    expect(ids(tensors)).toEqual(ids(saved.slice(1)));
+    free([...saved, ...tensors]);
+  });
+
   test('on the host: values of their own, whatever happens to the array that was read', async () => {
     const saved = [ints('adam/counters', [1, 1, 1]), float('a/m', [1]), float('a/v', [2])];
     const live = saved.map(({ tensor }) => tensor.dataSync()); // on cpu the array itself
@@ -177,9 +187,9 @@ describe('loading', () => {
 
   test('without state tensors, weights have no names, and may be many', async () => {
     const read = await load([ints('adam/counters', [2, 2, 1, 2])], []);
-    expect(read.weights.map(({ name, steps }) => [name, steps])).toEqual([
-      ['', 1],
-      ['', 2],
+    expect(read.weights.map(({ name, shape, steps }) => [name, shape, steps])).toEqual([
+      ['', [], 1],
+      ['', [], 2],
     ]);
   });
 

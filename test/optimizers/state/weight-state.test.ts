@@ -1,9 +1,11 @@
 // The state of one weight by itself: float32 or 8 bits, on the device or in host memory.
 
-import '@tensorflow/tfjs-backend-cpu';
+import { MathBackendCPU } from '@tensorflow/tfjs-backend-cpu';
 import * as tf from '@tensorflow/tfjs-core';
 import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 
+import { registerEngine } from '#src/engine/engine.js';
+import { currentDevice } from '#src/engines/current-device.js';
 import { BLOCK, BLOCK_WORDS } from '#src/formula/quantization.js';
 import { WeightState } from '#src/optimizers/state/weight-state.js';
 import { valuesOf } from '../../engines.js';
@@ -266,6 +268,33 @@ describe('what is on the device between steps', () => {
     }
   });
 
+  test('fresh state on the host is made there', () => {
+    const kernels = vi.spyOn(tf.engine(), 'runKernel');
+    for (const place of ['host:f32', 'host:q8'] as const) {
+      const { state, weight } = make(place);
+      weight.dispose();
+      state.dispose();
+    }
+    expect(kernels.mock.calls.map(([name]) => name)).not.toContain('Fill');
+  });
+
+  test('8 bits on a backend that rounds whole numbers: only on the host, or if its engine can', async () => {
+    tf.registerBackend('webgl', () => new MathBackendCPU());
+    tf.copyRegisteredKernels('cpu', 'webgl');
+    await tf.setBackend('webgl');
+    const fits = (place: Place) => {
+      make(place).state.dispose();
+      tf.disposeVariables();
+    };
+    expect(() => fits('device:q8')).toThrow(expect.objectContaining({ code: 'UNSUPPORTED' }));
+    tf.disposeVariables();
+    for (const place of ['device:f32', 'host:f32', 'host:q8'] as const) fits(place);
+    registerEngine(tf.backend(), { device: currentDevice(), update: () => undefined });
+    fits('device:q8');
+    await tf.setBackend('cpu');
+    tf.removeBackend('webgl');
+  });
+
   test('of 8 bits that are all 0, no value is made on the host', () => {
     const specs = [{ name: 'm', initial: 0 }];
     const tensor = vi.spyOn(tf.engine(), 'makeTensor');
@@ -313,17 +342,20 @@ describe('state on the host', () => {
   });
 
   test('a NaN or an infinity is seen, in 8 bits by its scale', async () => {
-    for (const bad of [NaN, -Infinity]) {
+    for (const [bad, slot] of [
+      [NaN, 'v'],
+      [-Infinity, 'm'],
+    ] as const) {
       for (const place of PLACES) {
         const { state, weight } = make(place);
         state.use(({ state: variables, quantized }) => {
-          const of = quantized ? quantized.scales : (variables.get('v') as tf.Variable);
+          const of = quantized ? quantized.scales : (variables.get(slot) as tf.Variable);
           const values = of.dataSync().slice();
-          values[values.length - 1] = bad;
+          values[slot === 'm' ? 0 : values.length - 1] = bad;
           tf.tidy(() => of.assign(tf.tensor(values, of.shape)));
         });
         // What is on the device, list() has.
-        const found = place.startsWith('device') ? null : 'v';
+        const found = place.startsWith('device') ? null : slot;
         expect([place, await state.badSlotOnHost()]).toEqual([place, found]);
         state.dispose();
         weight.dispose();

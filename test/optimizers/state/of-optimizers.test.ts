@@ -3,7 +3,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { adagrad, adam, momentum, rmsprop, sgd } from '#src/optimizers/index.js';
 import type { WeightwiseOptimizer } from '#src/optimizers/weightwise.js';
 import { hostTensor } from '#src/tfjs/host-tensor.js';
-import { halfSquare, onEveryEngine, valuesOf } from '../engines.js';
+import { halfSquare, onEveryEngine, valuesOf } from '../../engines.js';
 
 onEveryEngine(() => {
   let before = 0;
@@ -105,6 +105,28 @@ onEveryEngine(() => {
     }
     expect([valuesOf(c), valuesOf(d)]).toEqual([valuesOf(a), valuesOf(b)]);
     expect(restored.iterations).toBe(6);
+  });
+
+  test('what is saved while a part of it waits can be loaded', async () => {
+    const names = ['a_A1/w', 'a_A2/w', 'b_B1/w', 'b_B2/w'];
+    const [a, , b] = names.map((name) => weight([1], name)) as [
+      tf.Variable,
+      tf.Variable,
+      tf.Variable,
+    ];
+    const first = momentum();
+    step(first, a, b); // the others are frozen, and counted with these
+    const second = momentum();
+    await load(second, await fromFile(first));
+    step(second, a); // b waits
+    const third = momentum();
+    await load(third, await fromFile(second));
+    third.adopt([a, b]);
+    expect(third.state().map((state) => [state.weight, ...valuesOf(state.variable)])).toEqual([
+      [a, expect.closeTo(1.89, 5)], // 0.9·1 + 0.99
+      [b, 1],
+    ]);
+    for (const each of [first, second, third]) each.dispose();
   });
 
   test('restored state waits for its weights, and is saved again while it waits', async () => {

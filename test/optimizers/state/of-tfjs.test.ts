@@ -15,8 +15,8 @@ import {
 } from 'slowlane';
 import { beforeAll, describe, expect, test } from 'vitest';
 
-import '../engines.js';
-import { noise, valuesOf } from '../engines.js';
+import '../../engines.js';
+import { noise, valuesOf } from '../../engines.js';
 
 const RULES = {
   sgd: { theirs: () => tf.train.sgd(0.1), ours: () => sgd({ learningRate: 0.1 }) },

@@ -4,7 +4,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { adam, lookahead, momentum, type MomentPolicy, sgd } from 'slowlane';
 import { describe, expect, test } from 'vitest';
 
-import { onEveryEngine, slowOf, valuesOf } from '../engines.js';
+import { onEveryEngine, slowOf, valuesOf } from '../../engines.js';
 
 onEveryEngine(() => {
   const make = (size = 1) => tf.tidy(() => tf.variable(tf.fill([size], 1)));
