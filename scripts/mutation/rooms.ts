@@ -30,7 +30,16 @@ export const MUTATED = {
     tests: ['test/slow/*layout.test.ts', 'test/slow/slow-format.test.ts'],
   },
   optimizers: mirrored('optimizers'),
-  plan: { ...mirrored('plan'), without: ['test/plan/peak.test.ts'] },
+  plan: {
+    ...mirrored('plan'),
+    without: ['test/plan/peak.test.ts'],
+    first: [
+      'test/plan/parts.test.ts',
+      'test/plan/describe.test.ts',
+      'test/plan/layers.test.ts',
+      'test/plan/activations.test.ts',
+    ],
+  },
   snapshot: {
     ...mirrored('snapshot'),
     first: [

@@ -1,0 +1,69 @@
+// Bytes of activations, layer by layer.
+
+import { describe, expect, test } from 'vitest';
+
+import { activationBytes, checkpointed, type PlannedLayers } from '#src/plan/activations.js';
+
+describe('activations', () => {
+  const layer = (outputElements: number, savedTensors = 1, gradientTensors = 1) => ({
+    name: '',
+    outputElements,
+    savedTensors,
+    gradientTensors,
+  });
+  const layersOf = (...sizes: number[]): PlannedLayers => ({
+    inputElements: 0,
+    layers: sizes.map((size) => layer(size)),
+  });
+
+  test('the pool keeps one tensor of each size that is not in use', () => {
+    const layers = layersOf(8, 8, 4, 2, 2);
+    // Kept: the widest is in use. Released: 8 beside 8.
+    expect(activationBytes(layers, 1, 'keep').pooledBytes).toBe(4 * (4 + 2));
+    expect(activationBytes(layers, 1, 'release').pooledBytes).toBe(4 * (4 + 2));
+    expect(activationBytes(layersOf(2, 8, 4), 3, 'release').pooledBytes).toBe(4 * 3 * 2);
+  });
+
+  test('released: three tensors each of the two neighbours that are largest together', () => {
+    const working = (layers: PlannedLayers, batch = 1) => {
+      const outputs = layers.layers.map(({ outputElements }) => outputElements);
+      const saved = outputs.reduce((sum, size) => sum + size, 0);
+      const around = 7 * (outputs.at(-1) ?? 0);
+      return activationBytes(layers, batch, 'release').bytes / 4 / batch - around - saved;
+    };
+    expect(working(layersOf(5, 6, 1, 10))).toBe(3 * (5 + 6));
+    expect(working(layersOf(1, 9, 2, 8))).toBe(3 * (9 + 2));
+    expect(working(layersOf(9, 2, 9))).toBe(3 * (9 + 2));
+    expect(working(layersOf(10))).toBe(3 * 10);
+    // From 256 KiB on the neighbour counts only as far as 6 × 256 KiB in all: 65,536 × 4 bytes are just that.
+    expect(working(layersOf(1, 1), 65_536)).toBe(6);
+    expect(working(layersOf(1, 1), 131_072)).toBe(3);
+    expect(working(layersOf(2, 1), 49_152)).toBe(8);
+  });
+
+  test('no layers: the inputs alone', () => {
+    const none = { inputElements: 3, layers: [] };
+    expect(activationBytes(none, 2, 'keep')).toEqual({ bytes: 24, pooledBytes: 0 });
+    expect(activationBytes(none, 2, 'release')).toEqual({ bytes: 24, pooledBytes: 0 });
+  });
+
+  test('checkpointed: the block that saves most is kept, of the others their last output', () => {
+    const layers = [layer(1, 2), layer(1, 2), layer(9, 2), layer(1, 3), layer(1, 3)];
+    // Five layers in blocks of three.
+    expect(
+      checkpointed({ inputElements: 4, layers })?.layers.map(({ savedTensors }) => savedTensors),
+    ).toEqual([2, 2, 2, 0, 1]);
+    expect(
+      checkpointed({ inputElements: 4, layers: layers.toReversed() })?.layers.map(
+        ({ savedTensors }) => savedTensors,
+      ),
+    ).toEqual([3, 3, 2, 0, 1]);
+    expect(checkpointed({ inputElements: 4, layers })?.inputElements).toBe(4);
+    // Three in blocks of two: the second block is one layer, whose output is kept anyway.
+    const thin = (count: number) =>
+      checkpointed({ inputElements: 4, layers: Array.from({ length: count }, () => layer(1)) });
+    expect(thin(3)).toBeNull();
+    expect(thin(4)?.layers.map(({ savedTensors }) => savedTensors)).toEqual([1, 1, 0, 1]);
+    expect(checkpointed({ inputElements: 4, layers: [layer(1, 0), layer(1, 0)] })).toBeNull();
+  });
+});
