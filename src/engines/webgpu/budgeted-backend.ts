@@ -239,7 +239,10 @@ export class BudgetedBackend extends WebGPUBackend implements GuardedBackend, La
     return super.disposeData(dataId, force);
   }
 
-  /** Destroys the device too: everything pending and everything after is a GpuLostError. */
+  /**
+   * Destroys the device too, once it has given back the slow weights that it has: everything pending and everything after is a
+   * GpuLostError.
+   */
   override dispose(): void {
     if (this.#isStopped) return;
     this.#isStopped = true;
@@ -249,16 +252,24 @@ export class BudgetedBackend extends WebGPUBackend implements GuardedBackend, La
   }
 
   /**
-   * `device.destroy()` takes mapped memory away at once, and announces the loss later. A device that is lost otherwise
-   * leaves that memory to the host.
+   * `device.destroy()` takes mapped memory away at once, and what the device has of it; a device that is lost otherwise
+   * leaves mapped memory to the host. So no call may use the device any more, it gives back what it has, and then ends.
    */
   #prepareForDestroy(): void {
     const { device } = this;
     const destroy = device.destroy.bind(device);
+    let isEnding = false;
     device.destroy = () => {
+      if (isEnding) return;
+      isEnding = true;
       this.errors.lose('destroyed');
-      this.hostBuffers.rescue();
-      destroy();
+      const end = () => {
+        this.hostBuffers.rescue();
+        destroy();
+      };
+      const back = this.hostBuffers.allBack();
+      if (back === null) end();
+      else void back.then(end);
     };
   }
 

@@ -23,12 +23,16 @@ export class DeviceErrors {
   readonly #windows: Window[] = [];
   readonly #waits = new Set<Promise<void>>();
   readonly #suspects = new WeakMap<object, GpuError>();
+  /** For whoever calls. */
   #loss: GpuError | null = null;
+  /** What the device had begun is lost too. */
+  #isGone = false;
   #unreported: GpuError | null = null;
 
   constructor(device: GPUDevice) {
     this.#device = device;
     this.lost = device.lost.then(({ reason, message }) => {
+      this.#isGone = true;
       this.#loss ??= lossOf(reason, message);
       throw this.#loss;
     });
@@ -37,7 +41,7 @@ export class DeviceErrors {
     this.#open();
   }
 
-  /** The device is about to be destroyed on purpose. */
+  /** The device will be destroyed on purpose: nobody may use it from now on. What it has begun goes on until then. */
   lose(reason: 'stopped' | 'destroyed'): void {
     this.#loss ??= lossOf(reason, '');
   }
@@ -106,7 +110,7 @@ export class DeviceErrors {
   /** Resolves once it is known that `data`, whose window is closed, was written well; rejects if not. */
   async judged(data: object): Promise<void> {
     await Promise.all(this.#waits);
-    const error = this.#loss ?? this.#suspects.get(data);
+    const error = (this.#isGone ? this.#loss : null) ?? this.#suspects.get(data);
     if (!error) return;
     if (this.#unreported === error) this.#unreported = null; // reported by this
     throw error;

@@ -159,18 +159,18 @@ export class DeviceBlendStore<W extends Storable> implements SlowStore<W>, Rescu
       await this.ready();
       const isMeant = (item: W) => stepSizeOf(item) !== null && !isGone(item.variable);
       const tensorOf = ({ variable }: W) => variable;
-      const handedOver = await this.#options.clock.time('blend', () =>
-        this.#handOver({
+      return this.#options.clock.time('blend', () => {
+        const handedOver = this.#handOver({
           op: 'blend',
           isMeant,
           tensorOf,
           stepSizeOf: (item) => stepSizeOf(item) ?? 0,
           round,
-        }),
-      );
-      this.#readback.begin(handedOver);
-      bytes = handedOver.pieces.reduce((sum, piece) => sum + piece.bytes, 0);
-      return bytes;
+        });
+        this.#readback.begin(handedOver); // in the same turn: nobody sees pieces that are away and not expected back
+        bytes = handedOver.pieces.reduce((sum, piece) => sum + piece.bytes, 0);
+        return bytes;
+      });
     };
     return { run };
   }
@@ -203,9 +203,12 @@ export class DeviceBlendStore<W extends Storable> implements SlowStore<W>, Rescu
     throw notReturned();
   }
 
+  allBack(): Promise<void> | null {
+    return this.#readback.isRunning ? this.#readback.over() : null;
+  }
+
   rescue(): void {
-    const { hostBuffers } = this.#backend;
-    for (const piece of this.#pieces) piece.rescue(hostBuffers, this.#readback.placeOf(piece));
+    for (const piece of this.#pieces) piece.rescue(this.#backend.hostBuffers);
   }
 
   #read(item: W): Float32Array {

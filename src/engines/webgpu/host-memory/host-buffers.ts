@@ -6,7 +6,9 @@ import { formatBytes } from '../../../checks/quantities.js';
 
 /** Something that has bytes in these buffers. */
 export interface Rescuable {
-  /** Called before the device is destroyed, and the buffers with it. */
+  /** Resolves when the device has given back what it has, or will not; null: it has nothing. */
+  allBack(): Promise<void> | null;
+  /** Called after that, before the device is destroyed and the buffers with it. */
   rescue(): void;
 }
 
@@ -57,6 +59,12 @@ export class HostBuffers {
   watch(owner: Rescuable): void {
     for (const known of this.#rescuable) if (!known.deref()) this.#rescuable.delete(known);
     this.#rescuable.add(new WeakRef(owner));
+  }
+
+  /** Resolves when the device may be destroyed, after `rescue`; null: at once. */
+  allBack(): Promise<void> | null {
+    const waits = [...this.#rescuable].flatMap((known) => known.deref()?.allBack() ?? []);
+    return waits.length === 0 ? null : Promise.all(waits).then(() => undefined);
   }
 
   /** The device is about to be destroyed. */

@@ -43,18 +43,16 @@ export class MappedPair {
   }
 
   /**
-   * Before the device is destroyed, and the buffers with it: takes the bytes out of `from`, which has the right ones, if the
-   * host has it. From then on they can only be read.
+   * Before the device is destroyed, and the buffers with it: takes the bytes out of them, if the host has these. From then on
+   * they can only be read.
    */
-  rescue(buffers: HostBuffers, from: 'download' | 'upload'): void {
-    const isDownload = from === 'download';
-    const range = isDownload ? this.#readable : this.#writable;
-    buffers.destroy(isDownload ? this.upload : this.download); // makes room for the copy
-    this.#readable = range === null ? null : copyOf(range);
-    if (this.#readable !== null) buffers.countPlain(this.bytes);
+  rescue(buffers: HostBuffers): void {
+    buffers.destroy(this.upload); // makes room for the copy
     this.#writable = null;
+    this.#readable = this.#readable === null ? null : copyOf(this.#readable);
+    if (this.#readable !== null) buffers.countPlain(this.bytes);
     this.#isRescued = true;
-    buffers.destroy(isDownload ? this.download : this.upload);
+    buffers.destroy(this.download);
   }
 
   /** False while the device has the bytes, and from then on if it did not return them or took them along. */

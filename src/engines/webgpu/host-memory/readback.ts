@@ -29,8 +29,6 @@ export class Readback<P extends MappedPair> {
   /** Of a readback in the background. */
   #failure: unknown = null;
   #isStopped = false;
-  /** The downloads under way may be wrong, as far as is known: the right bytes are in the upload buffers. */
-  #isOpen = false;
 
   constructor(errors: DeviceErrors, hooks: ReadbackHooks) {
     this.#errors = errors;
@@ -48,15 +46,9 @@ export class Readback<P extends MappedPair> {
     return this.#inFlight.has(piece);
   }
 
-  /** The buffer of a pair with the bytes of the last move that is known to be good. */
-  placeOf(piece: P): 'download' | 'upload' {
-    return this.#isOpen && this.#inFlight.has(piece) ? 'upload' : 'download';
-  }
-
   /** Resolves when the downloads are copied. If it rejects, the pairs hold their previous bytes. */
   run(given: HandedOver<P>): Promise<void> {
     for (const piece of given.pieces) this.#inFlight.add(piece);
-    this.#isOpen = given.downloads;
     const running = this.#copyBack(given).finally(() => {
       this.#inFlight.clear();
       this.#running = null;
@@ -111,7 +103,6 @@ export class Readback<P extends MappedPair> {
     let failure: unknown = null;
     await submitted.catch((error: unknown) => (failure = error));
     const isTrusted = failure === null;
-    if (isTrusted) this.#isOpen = false;
     for (const [i, piece] of pieces.entries()) {
       try {
         await returns[i];
