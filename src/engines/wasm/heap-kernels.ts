@@ -13,6 +13,7 @@ interface Compiled {
   readonly convInputGradient: Gradient;
   readonly depthwiseFilterGradient: Gradient;
   readonly depthwiseInputGradient: Gradient;
+  readonly maxPool: (...sizes: readonly number[]) => void;
   readonly segmentSum: (...sizes: readonly number[]) => void;
 }
 
@@ -22,6 +23,8 @@ export type Gradient = (
   out: number,
   batch: number,
   scratch: number,
+  /** Of those that are products: to what is there. */
+  adds?: boolean,
 ) => void;
 
 export interface HeapKernels {

@@ -8,16 +8,31 @@ import {
   depthwiseFilterGradient,
   depthwiseInputGradient,
 } from './kernels/conv.js';
+import { conv3dFilterGradient, conv3dInputGradient } from './kernels/conv-3d.js';
 import { einsum } from './kernels/einsum.js';
 import { fusedMatMul } from './kernels/fused-mat-mul.js';
 import { matMul } from './kernels/mat-mul.js';
+import { maxPool3d, maxPool3dGradient, maxPoolGradient } from './kernels/max-pool.js';
+import { refused } from './kernels/refused.js';
 import { segmentSum } from './kernels/segment-sum.js';
 
-/** By the names of TensorFlow.js. Its wasm backend has the first three, slowly, and lacks the others. */
+/** By the names of TensorFlow.js. */
 const KERNELS = {
+  // Slow in its wasm backend:
   BatchMatMul: matMul,
   _FusedMatMul: fusedMatMul,
   Conv2DBackpropInput: convInputGradient,
+  // Wrong in it:
+  Conv3DBackpropFilterV2: conv3dFilterGradient,
+  Conv3DBackpropInputV2: conv3dInputGradient,
+  Dilation2D: refused('dilation2d'),
+  Dilation2DBackpropFilter: refused('the gradient of dilation2d'),
+  Dilation2DBackpropInput: refused('the gradient of dilation2d'),
+  MaxPool3D: maxPool3d,
+  MaxPool3DGrad: maxPool3dGradient,
+  MaxPoolGrad: maxPoolGradient,
+  MaxPoolWithArgmax: refused('maxPoolWithArgmax'),
+  // Missing in it:
   Conv2DBackpropFilter: convFilterGradient,
   DepthwiseConv2dNativeBackpropFilter: depthwiseFilterGradient,
   DepthwiseConv2dNativeBackpropInput: depthwiseInputGradient,

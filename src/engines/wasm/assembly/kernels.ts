@@ -3,5 +3,6 @@
 
 export { depthwiseFilterGradient, depthwiseInputGradient } from './depthwise';
 export { geometry } from './geometry';
+export { maxPool } from './pooling';
 export { convFilterGradient, convInputGradient, matMul, scratchBytes } from './product';
 export { segmentSum } from './segments';

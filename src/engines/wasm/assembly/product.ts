@@ -47,29 +47,47 @@ export function matMul(
   k: u32,
   scratch: usize,
 ): void {
-  product(MATRIX, a, aRow, aColumn, b, bRow, bColumn, max<u32>(k, 1), 0, out, m, n, k, scratch);
+  product(
+    MATRIX,
+    a,
+    aRow,
+    aColumn,
+    b,
+    bRow,
+    bColumn,
+    max<u32>(k, 1),
+    0,
+    out,
+    m,
+    n,
+    k,
+    scratch,
+    false,
+  );
 }
 
-/** out[place of the filter · channel, channel of dy] ← patches of x, transposed, times dy. */
+/** out[place of the filter · channel, channel of dy] ← (adds: +=) patches of x, transposed, times dy. */
 export function convFilterGradient(
   x: usize,
   dy: usize,
   out: usize,
   batch: u32,
   scratch: usize,
+  adds: bool,
 ): void {
   const m = filterHeight * filterWidth * inChannels;
   const k = batch * outHeight * outWidth;
-  product(SEEN, x, 0, 0, dy, outChannels, 1, k, 0, out, m, outChannels, k, scratch);
+  product(SEEN, x, 0, 0, dy, outChannels, 1, k, 0, out, m, outChannels, k, scratch, adds);
 }
 
-/** out[place of the input, channel] ← patches of dy times the filter. */
+/** out[place of the input, channel] ← (adds: +=) patches of dy times the filter. */
 export function convInputGradient(
   dy: usize,
   filter: usize,
   out: usize,
   batch: u32,
   scratch: usize,
+  adds: bool,
 ): void {
   const m = batch * inHeight * inWidth;
   const k = filterHeight * filterWidth * outChannels;
@@ -89,6 +107,7 @@ export function convInputGradient(
     inChannels,
     k,
     scratch,
+    adds,
   );
 }
 
@@ -107,8 +126,9 @@ function product(
   n: u32,
   k: u32,
   scratch: usize,
+  adds: bool,
 ): void {
-  if (k == 0) memory.fill(out, 0, (m * n) << 2);
+  if (k == 0 && !adds) memory.fill(out, 0, (m * n) << 2);
   const rows: usize = scratch + TILE_BYTES;
   const columns: usize = rows + ROWS_BYTES;
   for (let j0: u32 = 0; j0 < n; j0 += COLUMNS) {
@@ -145,7 +165,7 @@ function product(
               n << 2,
               min(4, height - i),
               min(8, width - j),
-              k0 > 0,
+              adds || k0 > 0,
               scratch,
             );
           }

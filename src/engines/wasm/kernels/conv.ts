@@ -4,6 +4,7 @@ import * as tf from '@tensorflow/tfjs-core';
 
 import { positionOf, type WasmBackend } from '../../../tfjs/wasm-backend.js';
 import { type Gradient, kernelsOn } from '../heap-kernels.js';
+import { setGeometry } from '../geometry.js';
 import { type KernelCall, transposed, withFloats, withMade } from '../kernel.js';
 
 type Info = ReturnType<typeof tf.backend_util.computeConv2DInfo>;
@@ -149,22 +150,7 @@ function computed(
   shape: readonly number[],
   scratch: number,
 ): tf.TensorInfo {
-  kernelsOn(backend).compiled.geometry(
-    info.inHeight,
-    info.inWidth,
-    info.inChannels,
-    info.outHeight,
-    info.outWidth,
-    info.outChannels,
-    info.filterHeight,
-    info.filterWidth,
-    info.strideHeight,
-    info.strideWidth,
-    info.dilationHeight,
-    info.dilationWidth,
-    info.padInfo.top,
-    info.padInfo.left,
-  );
+  setGeometry(backend, info);
   const out = backend.makeOutput(shape, 'float32');
   const [from, by, to] = [left, right, out].map((tensor) => positionOf(backend, tensor));
   gradient(from ?? 0, by ?? 0, to ?? 0, info.batchSize, scratch);
