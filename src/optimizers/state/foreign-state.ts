@@ -41,7 +41,6 @@ export async function readForeign(
   const weights = state.slice(0, count).map(({ name: of, tensor }) => {
     return { name: splitName(of).weight, shape: tensor.shape };
   });
-  const isWhole = endings.length === 0 ? state.length === 0 : Number.isInteger(count);
   const isFit = state.every(({ name: of, tensor }, i) => {
     const weight = weights[i % count];
     return (
@@ -51,13 +50,13 @@ export async function readForeign(
     );
   });
   const isUnique = new Set(weights.map((weight) => weight.name)).size === weights.length;
-  if (isWhole && isFit && isUnique) return { iterations, weights };
+  if (Number.isInteger(count) && isFit && isUnique) return { iterations, weights };
   throw mismatch(name, `is not in groups of one tensor for each weight (${endings.join(', ')})`);
 }
 
 function endingsOf(name: string, optimizer: tf.Optimizer): readonly string[] | undefined {
   const endings = GROUPS[name];
-  const isCentered = name === 'RMSProp' && optimizer.getConfig()['centered'] === true;
+  const isCentered = optimizer.getConfig()['centered'] === true;
   return endings && isCentered ? [...endings, 'mg'] : endings;
 }
 

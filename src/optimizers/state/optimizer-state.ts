@@ -99,12 +99,7 @@ export class OptimizerState {
 
   /** Weights that restored state may wait for; `isWhole`: all of a model. Makes no state for the others. */
   meet(weights: readonly tf.Variable[], { isWhole }: { readonly isWhole: boolean }): void {
-    if (this.#pending.length === 0) return;
-    this.#owners.meet(
-      weights.filter((weight) => !this.#known.has(weight)),
-      [],
-      { isWhole },
-    );
+    this.#owners.meet(weights, [], { isWhole });
   }
 
   /** Makes the state of weights not seen yet, from restored state if some waits for them. */
@@ -146,14 +141,14 @@ export class OptimizerState {
   assertWithin(weights: readonly tf.Variable[]): void {
     this.#forgetDisposed();
     if (this.#specs.length === 0) return;
-    if (this.#pending.length > 0) this.#owners.meet(weights);
+    this.#owners.meet(weights);
     const owners = this.#pending.map(({ name }) => this.#owners.of(name));
     assertAmong([...this.#known.keys(), ...owners], weights);
   }
 
   /** Drops the state of `weights`, as if they had never been seen, and frees it. */
   forget(weights: readonly tf.Variable[]): void {
-    if (this.#pending.length > 0) this.#owners.meet(weights.filter((w) => !this.#known.has(w)));
+    this.#owners.meet(weights);
     for (const weight of weights) {
       this.#known.get(weight)?.dispose();
       this.#known.delete(weight);

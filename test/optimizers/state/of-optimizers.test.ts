@@ -257,6 +257,14 @@ onEveryEngine(() => {
     expect(of(adagrad({ initialAccumulatorValue: 0.5 }))).toBeCloseTo(4.5, 6); // the sum of one step
     expect(of(momentum())).toBeNull();
     expect(adam().secondMoment(a)).toBeNull(); // not seen yet
+    const seen = adam();
+    seen.adopt([a]);
+    expect(seen.secondMoment(a)).toBeNull(); // and took no step
+    expect([adam(), momentum()].map((each) => each.hasSecondMoment)).toEqual([true, false]);
+    const twice = adagrad({ learningRate: 0, initialAccumulatorValue: 0.5 });
+    step(twice, a);
+    step(twice, a);
+    expect(of(twice)).toBeCloseTo((0.5 + 3 * 4) / 3, 6); // the mean of the squares
   });
 
   test('slots of a disposed weight go when a new one comes', () => {

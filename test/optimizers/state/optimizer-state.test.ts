@@ -12,6 +12,7 @@ import { make, weight, pending, load, listed, snapshot } from './small-state.js'
 beforeAll(() => tf.setBackend('cpu'));
 let before = 0;
 beforeEach(() => {
+  tf.disposeVariables();
   before = tf.memory().numTensors;
 });
 afterEach(() => {

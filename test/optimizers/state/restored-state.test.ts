@@ -11,6 +11,7 @@ import { make, weight, pending, arrived, load, listed, snapshot, mismatch } from
 beforeAll(() => tf.setBackend('cpu'));
 let before = 0;
 beforeEach(() => {
+  tf.disposeVariables();
   before = tf.memory().numTensors;
 });
 afterEach(() => {

@@ -13,6 +13,7 @@ import { valuesOf } from '../../engines.js';
 beforeAll(() => tf.setBackend('cpu'));
 let before = 0;
 beforeEach(() => {
+  tf.disposeVariables();
   before = tf.memory().numTensors;
 });
 afterEach(() => expect(tf.memory().numTensors).toBe(before));
@@ -48,6 +49,11 @@ describe('the weights without state', () => {
 
   test('long lists too: 100,000 characters, of which some take two units', async () => {
     const others = [{ name: '😀x'.repeat(33_333), shape: [7] }];
+    expect(await takeOthers(saveOthers(others))).toEqual({ others, rest: [] });
+  });
+
+  test('a shape with a 0', async () => {
+    const others = [{ name: '', shape: [0, 2] }];
     expect(await takeOthers(saveOthers(others))).toEqual({ others, rest: [] });
   });
 

@@ -14,6 +14,7 @@ import { Host } from './plain-host.js';
 beforeAll(() => tf.setBackend('cpu'));
 let before = 0;
 beforeEach(() => {
+  tf.disposeVariables();
   before = tf.memory().numTensors;
 });
 afterEach(() => {
@@ -233,7 +234,10 @@ describe('what is on the device between steps', () => {
   test('float32: the tensors, each with its initial value', () => {
     const { state, weight } = make('device:f32');
     const listed = state.list();
-    expect(listed.map(({ initial }) => initial)).toEqual([0, 0.5]);
+    expect(listed.map(({ initial, slots }) => [initial, slots])).toEqual([
+      [0, ['m']],
+      [0.5, ['v']],
+    ]);
     expect(listed.every((entry) => entry.weight === weight)).toBe(true);
     expect(listed.map(({ variable }) => valuesOf(variable)[SIZE - 1])).toEqual([0, 0.5]);
     state.dispose();
@@ -244,7 +248,9 @@ describe('what is on the device between steps', () => {
     const { state, weight } = make('device:q8', given);
     tf.dispose(given);
     const listed = state.list();
-    expect(listed.map((entry) => [entry.initial, entry.weight])).toEqual([[0, weight]]);
+    expect(listed.map((entry) => [entry.initial, entry.weight, entry.slots])).toEqual([
+      [0, weight, ['m', 'v']],
+    ]);
     const scales = valuesOf(listed[0]?.variable as tf.Variable);
     expect(scales).toEqual([1, 100, 0.25, 4, 0.5, 1024]);
     state.dispose();
