@@ -75,3 +75,11 @@ test.each(TRAINERS)('%s: anything else than a callback is refused when it is giv
     expect(give(value)).toThrow(TypeError);
   optimizer.dispose();
 });
+
+test('adam: its flush() is awaited after each batch', async () => {
+  const optimizer = adam();
+  let flushed = 0;
+  optimizer.flush = () => Promise.resolve(void (flushed += 1));
+  await fitted(optimizer, optimizer.callbacks());
+  expect(flushed).toBeGreaterThanOrEqual(12);
+});

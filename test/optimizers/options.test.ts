@@ -161,3 +161,16 @@ test('any received value can be shown', () => {
   expect(shown(() => 1)).toBe('a function (anonymous)');
   expect(shown('x'.repeat(99)).length).toBeLessThan(80);
 });
+
+test('released gradients cannot be clipped by their norm, and are saved with the options', () => {
+  const released = { gradients: 'release' } as const;
+  expect(() => sgd({ ...released, clipNorm: 1 })).toThrow(
+    "clipNorm needs the gradients of all weights at once, which gradients: 'release' never has.",
+  );
+  expect(sgd({ gradients: 'keep', clipNorm: 1 }).getConfig()).toMatchObject({ clipNorm: 1 });
+  expect(sgd({ ...released, clipValue: 1 }).getConfig()).toMatchObject({
+    ...released,
+    clipValue: 1,
+  });
+  expect(() => sgd({ gradients: 'drop' as never })).toThrow(RangeError);
+});

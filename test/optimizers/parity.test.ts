@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, test } from 'vitest';
-import { adagrad, adam, momentum, rmsprop, sgd } from '#src/optimizers/index.js';
+import { adagrad, adam, lion, momentum, rmsprop, sgd } from '#src/optimizers/index.js';
 import { noise, onEveryEngine, valuesOf } from '../engines.js';
 
 const SHAPES = [[], [7], [5, 3], [2, 3, 4]];
@@ -90,4 +90,27 @@ onEveryEngine(() => {
     left.dispose();
     right.dispose();
   });
+});
+
+test('Lion goes by the sign of β₁ m + (1 − β₁) g, and m by β₂', async () => {
+  await tf.setBackend('cpu');
+  /** Where 0 is after steps of 1 with these gradients. */
+  const after = (...gradients: number[]) => {
+    const weight = tf.tidy(() => tf.variable(tf.scalar(0)));
+    const optimizer = lion({ learningRate: 1, beta1: 0.5, beta2: 0.5 });
+    for (const each of gradients) {
+      const gradient = tf.scalar(each);
+      optimizer.applyGradients({ [weight.name]: gradient });
+      gradient.dispose();
+    }
+    optimizer.dispose();
+    const [value] = weight.dataSync();
+    weight.dispose();
+    return value;
+  };
+  expect(after(1)).toBe(-1); // m = ½
+  expect(after(1, -0.4)).toBe(-2); // ¼ − 0.2 > 0
+  expect(after(1, -0.6)).toBe(0); // ¼ − 0.3 < 0
+  expect(after(1, -0.4, -0.04)).toBe(-3); // m = 0.05
+  expect(after(1, -0.4, -0.06)).toBe(-1);
 });

@@ -34,6 +34,7 @@ test('warmup climbs in a line to the first value of what follows, which then beg
     0, 2, 4, 6, 8, 8, 4, 2,
   ]);
   expect([0, 1, 2].map(schedules.warmup({ steps: 2, from: 4, then: 8 }).at)).toEqual([4, 6, 8]);
+  expect(schedules.warmup({ steps: 10, from: 0.1, then: 0.3 }).at(10)).toBe(0.3); // not 0.1 + 0.2
 });
 
 test('a schedule survives JSON', () => {
@@ -48,6 +49,11 @@ test('a schedule survives JSON', () => {
     expect(loaded.at(i)).toBe(schedule.at(i));
     expect(plain.at(i)).toBe(schedule.at(i));
   }
+  const constant = JSON.parse(JSON.stringify(schedules.constant(0.3))) as object;
+  expect(scheduleFrom(constant).at(7)).toBe(0.3);
+  expect(() => scheduleFrom({ ...constant, final: 1 })).toThrow(
+    "schedules.constant has no option 'final'. Its options: value.",
+  );
 });
 
 test.each([
@@ -58,6 +64,10 @@ test.each([
   [
     () => schedules.step({ initial: 1, every: 1.5, factor: 1 }),
     'every must be a whole number ≥ 1, got 1.5.',
+  ],
+  [
+    () => schedules.step({ initial: 1, every: 1, factor: -1 }),
+    'factor must be a finite number ≥ 0, got -1.',
   ],
   [() => schedules.constant(NaN), 'value must be a finite number, got NaN.'],
   [

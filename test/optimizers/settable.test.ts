@@ -181,6 +181,34 @@ test('a method can be wrapped: what calls it calls the wrapper', () => {
   };
   optimizer.applyGradients({});
   expect(calls).toBe(1);
+  // Also one that only tf.Optimizer has, and a symbol of someone's own.
+  const compute = optimizer.computeGradients.bind(optimizer);
+  optimizer.computeGradients = (...args) => {
+    calls += 1;
+    return compute(...args);
+  };
+  const weight = tf.variable(tf.scalar(1));
+  optimizer.minimize(() => tf.square<tf.Scalar>(weight), false, [weight]);
+  weight.dispose();
+  expect(calls).toBe(2);
+  const own = Symbol('own');
+  Object.assign(optimizer, { [own]: 7 });
+  expect(Reflect.get(optimizer, own)).toBe(7);
+});
+
+test('a method that has the name of an option takes functions alone', () => {
+  const optimizer = lookahead(sgd(), { workers: 0 });
+  const sync = async () => undefined;
+  expect(() => Object.assign(optimizer, { sync: 'inline' })).toThrow(/give it to lookahead\(\)/);
+  Object.assign(optimizer, { sync });
+  expect(Reflect.get(optimizer, 'sync')).toBe(sync);
+  optimizer.dispose();
+});
+
+test('a name that is like none: no guess', () => {
+  expect(() => Object.assign(sgd(), { somethingElse: 1 })).toThrow(
+    "What sgd() makes has no property 'somethingElse'. Only learningRate can be set.",
+  );
 });
 
 test('an inner optimizer without a learning rate says so', () => {

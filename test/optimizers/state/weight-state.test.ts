@@ -369,20 +369,3 @@ describe('state on the host', () => {
     }
   });
 });
-
-test('a name that is taken gets an ending, and disposing twice frees nothing else', () => {
-  const taken = tf.tidy(() => [
-    tf.variable(tf.zeros([1]), false, 'w/m'),
-    tf.variable(tf.zeros([1]), false, 'w/m_1'),
-  ]);
-  const { state } = make('device:f32');
-  const names = state.list().map(({ variable }) => variable.name);
-  expect(names).toEqual(['w/m_2', 'w/v']);
-  state.dispose();
-  const namesake = tf.tidy(() => tf.variable(tf.zeros([1]), false, 'w/v'));
-  const { numTensors } = tf.memory();
-  state.dispose();
-  expect(tf.memory().numTensors).toBe(numTensors);
-  expect(valuesOf(namesake)).toEqual([0]);
-  tf.dispose(taken);
-});

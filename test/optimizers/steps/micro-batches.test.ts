@@ -100,7 +100,7 @@ describe('an update that fails', () => {
     const optimizer = sgd({ learningRate: 1, accumulate: 2, ...options });
     minimize(optimizer, weights);
     failing('b');
-    expect(() => optimizer.completeStep()).toThrow(); // a has moved by ½
+    expect(() => optimizer.completeStep()).toThrow('1 of 2'); // a by ½
     minimize(optimizer, weights);
     // a by another ½; b by the mean of both.
     expect(weights.flatMap(valuesOf)).toEqual([-1, -1]);
