@@ -14,6 +14,18 @@ export class UsedDevices {
     if (lost) this.#losses.add(lost);
   }
 
+  /** All is on the device of the current backend now. */
+  startOver(): void {
+    this.#losses.clear();
+    this.note();
+  }
+
+  /** @throws SlowlaneError DEVICE_LOST if one is gone. Call it before tfjs is asked for a backend: there may be none. */
+  throwIfLost(): void {
+    const { lost } = this;
+    if (lost) throw lost;
+  }
+
   /** The DEVICE_LOST of one that is gone; null while all are there. */
   get lost(): SlowlaneError | null {
     for (const lostOf of this.#losses) {

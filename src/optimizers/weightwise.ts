@@ -8,7 +8,6 @@ import { recordPass } from '../autograd/backward-pass.js';
 import { type Gradients, checkGradients, matchGradients } from '../autograd/gradients.js';
 import { SlowlaneError } from '../checks/errors.js';
 import { checkAllMatch } from '../checks/overrides.js';
-import { offloadPending } from '../engine/offloaded-state.js';
 import type { RuleConstants, StateSpec, UpdateRule } from '../formula/update-rule.js';
 import { gradientsWhole } from '../tfjs/engine-state.js';
 import { type FitCallbacks, type GivenCallback, fitCallbacks } from '../tfjs/fit-callback.js';
@@ -360,6 +359,7 @@ export abstract class WeightwiseOptimizer extends StrictOptimizer implements Inn
     weights?: readonly tf.Variable[],
   ): Promise<T> {
     this.#checkReady();
+    this.#state.throwIfLost();
     // While this waits, another step may begin, or the optimizer may be disposed.
     while (this.due && !this.isAccumulating) await this.flush();
     if (this.#phase === 'disposed') this.#checkReady();
@@ -515,8 +515,7 @@ export abstract class WeightwiseOptimizer extends StrictOptimizer implements Inn
   /** @param call Set if the call needs state that may be on its way to the host. */
   #checkReady(call?: string): void {
     const name = this.#rule.name;
-    if (call !== undefined && this.#phase === 'ready' && this.due)
-      throw offloadPending(call, 'flush()');
+    if (call !== undefined && this.#phase === 'ready') this.#state.assertHere(call);
     if (this.#phase === 'ready') return;
     if (this.#phase === 'disposed') {
       throw new SlowlaneError('DISPOSED', `This ${name} optimizer is disposed; make a new one.`);

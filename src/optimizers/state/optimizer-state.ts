@@ -5,7 +5,8 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { makeOffloadedState } from '../../engine/engine.js';
-import type { OffloadedState } from '../../engine/offloaded-state.js';
+import { offloadPending, type OffloadedState } from '../../engine/offloaded-state.js';
+import { UsedDevices } from '../../engine/used-devices.js';
 import type { StateSpec } from '../../formula/update-rule.js';
 import type { NamedTensor } from '../../tfjs/named-tensor.js';
 import { isGone } from '../../tfjs/variables.js';
@@ -44,6 +45,7 @@ export class OptimizerState {
   #owners = NO_OWNERS;
   /** undefined: not needed yet. null: all memory of this backend is host memory. */
   #host: OffloadedState | null | undefined;
+  readonly #devices = new UsedDevices();
 
   /** `policy` is asked when a weight is first seen. */
   constructor(
@@ -72,6 +74,17 @@ export class OptimizerState {
   /** True if moments are on their way back to the host: until `flush`, nothing else is possible. */
   get isPending(): boolean {
     return this.#host?.isPending === true;
+  }
+
+  /** @throws SlowlaneError DEVICE_LOST if the device is gone on which weights were seen. */
+  throwIfLost(): void {
+    this.#devices.throwIfLost();
+  }
+
+  /** @throws SlowlaneError DEVICE_LOST, or OFFLOAD_PENDING while moments are away. */
+  assertHere(call: string): void {
+    this.throwIfLost();
+    if (this.isPending) throw offloadPending(call, 'flush()');
   }
 
   /** Also if the step failed. */
@@ -236,6 +249,7 @@ export class OptimizerState {
         disposeAll(claimed);
         this.#pending = isStateless ? [] : weights.filter((state) => !claimed.includes(state));
         this.#owners = owners;
+        this.#devices.startOver();
       },
       dispose: () => {
         values.dispose();
@@ -255,6 +269,7 @@ export class OptimizerState {
   }
 
   #begin(weight: tf.Variable, from: PendingState | undefined): WeightState {
+    this.#devices.note();
     const elements = this.#specs.length === 0 ? 0 : weight.size;
     const storage = stateStorage(this.#policy.momentsOf(weight), elements);
     const host = storage.isOnHost ? (this.#host ??= makeOffloadedState()) : null;

@@ -280,16 +280,44 @@ describeWebGPU(() => {
       const step = stepOf(optimizer, weights);
       await step();
       const before = await optimizer.slowWeights();
+      const plain = adam();
+      const plainStep = () =>
+        plain.minimize(() => halfSquare(weights[0] as tf.Variable), false, weights);
+      plainStep();
       end(stop);
       await tf.setBackend('cpu');
       expect(await optimizer.slowWeights()).toEqual(before);
-      for (const call of [step, () => optimizer.finish(), step, () => optimizer.getWeights()]) {
+      for (const call of [
+        step,
+        () => optimizer.finish(),
+        step,
+        () => optimizer.getWeights(),
+        plainStep,
+        () => plain.getWeights(),
+      ]) {
         const error = await errorOf(call);
         expect(error).toMatchObject({ code: 'DEVICE_LOST' });
         expect(String(error)).toMatch(/engine was stopped.*start again with startWebGPU/);
       }
       optimizer.dispose();
+      plain.dispose();
     }
+  });
+
+  test('moments that are away from the host do not hide the loss: it is no use to wait for them', async () => {
+    const { backend } = await start();
+    const weights = [variable([65, 65], 1)];
+    const optimizer = adam({ moments: 'host:f32' });
+    const step = () =>
+      optimizer.minimize(() => halfSquare(weights[0] as tf.Variable), false, weights);
+    step();
+    expect(await errorOf(step)).toMatchObject({ code: 'OFFLOAD_PENDING' });
+    backend.device.destroy();
+    for (const call of [step, () => optimizer.flush(), step, () => optimizer.getWeights()]) {
+      expect(await errorOf(call)).toMatchObject({ code: 'DEVICE_LOST' });
+    }
+    optimizer.dispose();
+    expect(backend.hostBuffers.bytes).toBe(0);
   });
 
   test('another backend became current: slowWeights() gives them, and the errors say to go back', async () => {
