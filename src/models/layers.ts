@@ -27,8 +27,7 @@ const CHANNELS = [8, 16] as const;
 
 /**
  * A small convolutional net for images: 5×5 convolution with stride 2, max pool, 3×3 convolution, dense. Small, because
- * `cpu`, the only engine that is always available for it, computes gradients of filters slowly. They cost (output size ×
- * filter size), hence the early stride and pool.
+ * `cpu` computes gradients of filters slowly. They cost (output size × filter size), hence the early stride and pool.
  */
 export function cnn(data: ImageShape, seed: number): Model {
   const layers = tfl.sequential({

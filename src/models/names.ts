@@ -6,8 +6,6 @@ export type ModelName = (typeof MODEL_NAMES)[number];
 /** Models whose training needs gradients of convolution filters. */
 const CONVOLUTIONAL: readonly ModelName[] = ['cnn'];
 
-export const WASM_LIMIT = "wasm can't train convolutions (it has no Conv2DBackpropFilter kernel)";
-
 export function needsConvolutions(model: ModelName): boolean {
   return CONVOLUTIONAL.includes(model);
 }

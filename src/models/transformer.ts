@@ -1,6 +1,6 @@
 // A decoder-only transformer over characters, of operations that have gradients and kernels on every
-// engine: the embedding is one-hot times a matrix, the scores are matMul and softmax. No gather (its
-// gradient lacks a kernel on wasm), no einsum. Pre-norm blocks as in GPT-2 (Radford and others, 2019).
+// backend of TensorFlow.js, also without slowlane's engines: the embedding is one-hot times a matrix, the scores are
+// matMul and softmax. No gather, no einsum. Pre-norm blocks as in GPT-2 (Radford and others, 2019).
 
 import * as tf from '@tensorflow/tfjs-core';
 import type { Batch, TextShape } from './dataset.js';

@@ -16,7 +16,6 @@ import {
   WORKLOAD_NAMES,
   type WorkloadName,
 } from '../../measure/workloads/policies.js';
-import { needsConvolutions, WASM_LIMIT } from '../../models/names.js';
 import type { SlowFormat } from '../../slow/slow-format.js';
 import { UsageError } from '../terminal/cli-error.js';
 import { choice, parsed, syncPeriod, wholeNumber } from '../terminal/options.js';
@@ -151,11 +150,6 @@ function checkCell({ engine, model, layers, width, adapter }: RawWorkload): void
         `Leave out one or the other, or use --model stack.`,
     );
   }
-  if (engine === 'wasm' && needsConvolutions(model)) {
-    throw new UsageError(
-      `--engine wasm with --model ${model}: ${WASM_LIMIT}. Use --engine webgpu, cpu or tensorflow.`,
-    );
-  }
 }
 
 /** Those asked for, else all that the engine has. Throws a UsageError for one that it has not. */
@@ -181,7 +175,7 @@ export function policiesText(policies: readonly BenchPolicy[]): string {
 
 /** For --help. */
 export const ENGINES_TEXT = `A model trains on one batch of random data from a seed, in the shape of its data set. Policies with offloaded
-moments need --engine webgpu. wasm cannot train the cnn. Bytes per parameter are the allocator's with --engine
+moments need --engine webgpu. Bytes per parameter are the allocator's with --engine
 webgpu, and TensorFlow.js's own count elsewhere: the two cannot be compared.
 Each policy trains in a process of its own.`;
 

@@ -2,7 +2,7 @@
 
 import type { Command } from 'commander';
 
-import { MODEL_NAMES, type ModelName, needsConvolutions, WASM_LIMIT } from '../../models/names.js';
+import { MODEL_NAMES, type ModelName } from '../../models/names.js';
 import type { InnerName } from '../../optimizers/rules/names.js';
 import type { MomentPolicy } from '../../optimizers/step-options.js';
 import { UsageError } from '../terminal/cli-error.js';
@@ -27,7 +27,7 @@ export const LOOKAHEAD_ONLY: readonly string[] = [
 
 /** Throws a UsageError that says what to leave out. */
 export function checkTogether(raw: RawTrainOptions, model: ModelName, command: Command): void {
-  checkCombination(raw.data, model, raw.engine);
+  checkCombination(raw.data, model);
   if (raw.vram !== undefined) checkBudgetKeeper(raw.engine);
   const moments = [raw.moments, ...raw.override.map((one) => one.moments ?? 'device:f32')];
   if (raw.inner === 'sgd' && raw.override.some((one) => one.moments !== undefined)) {
@@ -39,18 +39,13 @@ export function checkTogether(raw: RawTrainOptions, model: ModelName, command: C
   else if (raw.slowStepSize === 'adaptive') checkAdaptive(raw.inner);
 }
 
-function checkCombination(data: DataName, model: ModelName, engine: EngineName): void {
+function checkCombination(data: DataName, model: ModelName): void {
   const kind = KIND_OF[data];
   if (!TRAINS_ON[model].includes(kind)) {
     const fitting = MODEL_NAMES.filter((other) => TRAINS_ON[other].includes(kind));
     throw new UsageError(
       `--model ${model} trains on ${TRAINS_ON[model].join(' and ')}, but --data ${data} is ${kind}. ` +
         `Models for it: ${fitting.join(', ')}.`,
-    );
-  }
-  if (engine === 'wasm' && needsConvolutions(model)) {
-    throw new UsageError(
-      `--engine wasm with --model ${model}: ${WASM_LIMIT}. Use --engine auto, cpu or tensorflow.`,
     );
   }
 }

@@ -2,14 +2,16 @@
 // is an error, and never replaced by another.
 
 import * as tf from '@tensorflow/tfjs-core';
+import { SlowlaneError } from '../../checks/errors.js';
 import {
   BackendLoadError,
   type CpuBackendName,
   startCpuBackend,
 } from '../../engines/portable/start.js';
 import { startTensorFlow, TensorFlowLoadError } from '../../engines/tensorflow/index.js';
+import { startWasm } from '../../engines/wasm/index.js';
 import { startWebGPU } from '../../engines/webgpu/index.js';
-import { type ModelName, needsConvolutions, WASM_LIMIT } from '../../models/names.js';
+import { type ModelName, needsConvolutions } from '../../models/names.js';
 import type { EngineName } from './options.js';
 import { reasonOf, RunError } from '../terminal/cli-error.js';
 
@@ -25,16 +27,16 @@ export interface Engine {
 
 type Started = Omit<Engine, 'note'>;
 
-/** What `auto` tries after a GPU, in order. */
+/** What `auto` tries after a GPU, in order. TensorFlow is worth its start for convolutions. */
 const ORDER: readonly RealEngineName[] = ['wasm', 'cpu'];
-const ORDER_FOR_CONVOLUTIONS: readonly RealEngineName[] = ['tensorflow', 'cpu'];
+const ORDER_FOR_CONVOLUTIONS: readonly RealEngineName[] = ['tensorflow', 'wasm', 'cpu'];
 
 /** Each starts its backend, or throws a RunError. */
 const START: Record<RealEngineName, (vramBudget?: number) => Promise<Started>> = {
   webgpu: (vramBudget) => openWebgpu(true, vramBudget),
   tensorflow: startTensorflow,
-  wasm: () => startOnCpu('wasm'),
-  cpu: () => startOnCpu('cpu'),
+  wasm: () => startOnCpu('wasm', startWasm),
+  cpu: () => startOnCpu('cpu', () => startCpuBackend('cpu')),
 };
 
 /** Starts the engine for `model` and makes it tfjs's current backend. */
@@ -47,9 +49,8 @@ export async function startEngine(
   if (wanted !== 'auto') return { ...(await START[wanted](vramBudget)), note: '' };
   const gpu = await openWebgpu(false).catch(() => null); // `--engine webgpu` says why not
   if (gpu) return { ...gpu, note: '' };
-  const convolutions = needsConvolutions(model);
-  const passedOver = convolutions ? [WASM_LIMIT] : [];
-  for (const candidate of convolutions ? ORDER_FOR_CONVOLUTIONS : ORDER) {
+  const passedOver: string[] = [];
+  for (const candidate of needsConvolutions(model) ? ORDER_FOR_CONVOLUTIONS : ORDER) {
     try {
       return { ...(await START[candidate]()), note: passedOver.join('; ') };
     } catch (error) {
@@ -90,12 +91,17 @@ async function startTensorflow(): Promise<Started> {
   }
 }
 
-async function startOnCpu(name: CpuBackendName): Promise<Started> {
+async function startOnCpu(name: CpuBackendName, start: () => Promise<unknown>): Promise<Started> {
   try {
-    await startCpuBackend(name);
+    await start();
   } catch (error) {
-    if (!(error instanceof BackendLoadError)) throw error;
-    throw new RunError(error.what, error.remedy, { cause: error });
+    if (!(error instanceof SlowlaneError)) throw error;
+    const isMissing = error instanceof BackendLoadError;
+    throw new RunError(
+      isMissing ? error.what : error.message,
+      isMissing ? error.remedy : 'Or use --engine cpu',
+      { cause: error },
+    );
   }
   return { name };
 }

@@ -4,6 +4,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 
 import { startCpuBackend } from '../../engines/portable/start.js';
+import { startWasm } from '../../engines/wasm/index.js';
 import { startTensorFlow } from '../../engines/tensorflow/index.js';
 import type { TrainingDevice, Watcher } from './devices.js';
 import type { BenchEngine } from '../workloads/policies.js';
@@ -42,7 +43,8 @@ export async function startPlain(engine: PlainEngine): Promise<Started> {
     const words = `TensorFlow ${version} on the ${device.toUpperCase()} (${name})`;
     return { words, usesGpu: device === 'gpu' };
   }
-  await startCpuBackend(engine);
+  if (engine === 'wasm') await startWasm();
+  else await startCpuBackend(engine);
   return { words: engine === 'cpu' ? 'cpu (JavaScript)' : await describeWasm(), usesGpu: false };
 }
 

@@ -41,7 +41,6 @@ describe('a wrong request ends with exit code 2, and says what was received and 
     ['memory --vram 64MiB', '--vram', 'unknown option'],
     ['memory --engine auto', "'auto'", 'webgpu, wasm, cpu, tensorflow'],
     ['memory --engine wasm --adapter nvidia', '--adapter nvidia', 'use --engine webgpu'],
-    ['memory --engine wasm --model cnn', 'convolutions', 'Use --engine webgpu, cpu or tensorflow'],
     ['memory --model mlp --layers 2 --width 8', '--layers and --width', 'use --model stack'],
     ['memory --engine cpu --policy keep+host:q8', 'keep+host:q8', 'device:q8 is the same'],
     ['memory --engine tensorflow --policy keep+host:f32', 'need WebGPU', 'Its policies: tfjs-adam'],

@@ -1,10 +1,10 @@
 // Every model trains on every engine that it is offered on, and alike.
 
 import '@tensorflow/tfjs-backend-cpu';
-import '@tensorflow/tfjs-backend-wasm';
 
 import * as tf from '@tensorflow/tfjs-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { startWasm } from 'slowlane/wasm';
 import type { ModelName } from '#src/models/names.js';
 import { type Batch, disposeBatch, type DataSet } from '#src/models/dataset.js';
 import { loadData } from '#src/cli/data/load.js';
@@ -17,16 +17,21 @@ const BATCH = 4;
 
 let images: DataSet;
 let text: DataSet;
+let afterAllModels: () => void;
 
 beforeAll(async () => {
   tf.enableProdMode();
+  const { stop } = await startWasm();
+  afterAllModels = stop;
   images = await loadData('mnist', undefined, () => {});
   text = await loadData('moby-dick', undefined, () => {});
 });
 
+afterAll(() => afterAllModels());
+
 describe.each<[ModelName, 'images' | 'text', readonly string[]]>([
   ['mlp', 'images', ['cpu', 'wasm']],
-  ['cnn', 'images', ['cpu']],
+  ['cnn', 'images', ['cpu', 'wasm']],
   ['lstm', 'images', ['cpu', 'wasm']],
   ['lstm', 'text', ['cpu', 'wasm']],
   ['transformer', 'text', ['cpu', 'wasm']],

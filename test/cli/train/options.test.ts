@@ -59,7 +59,6 @@ describe('a wrong request ends with exit code 2, and says what was received and 
     ['train now', 'got 1', 'Expected 0 arguments'],
     ['train --data moby-dick --model mlp', '--model mlp', 'lstm, transformer'],
     ['train --data mnist --model transformer', '--model transformer', 'mlp, cnn, lstm'],
-    ['train --model cnn --engine wasm', '--engine wasm', 'auto, cpu or tensorflow'],
     ['train --inner lion --slow-step-size adaptive', '--inner lion', 'adam, adamw'],
     ['train --out=', "''", 'the name of a folder'],
     ['train --data-dir=', "''", 'the name of a folder'],
