@@ -60,6 +60,16 @@ export function* nonFiniteIn<T extends tf.Tensor>(tensors: readonly T[]): Readin
   return null;
 }
 
+/** Returns all of `tensors` that hold a NaN or an infinity: few, as a rule. */
+export function* allNonFiniteIn<T extends tf.Tensor>(tensors: readonly T[]): Reading<readonly T[]> {
+  const bad: T[] = [];
+  for (;;) {
+    const found = yield* nonFiniteIn(tensors.filter((tensor) => !bad.includes(tensor)));
+    if (found === null) return bad;
+    bad.push(found);
+  }
+}
+
 /**
  * For each of `tensors` whether all its elements are within ±`largest`; a NaN is not. Reads one number per
  * tensor from the device.

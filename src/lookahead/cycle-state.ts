@@ -23,6 +23,7 @@ import { StepSizes } from './step-sizes.js';
 import { type Tracked, Tracking } from './weights/tracking.js';
 import {
   loadedNonFinite,
+  notCaptured,
   notMet,
   weightsFrozen,
   weightsReplaced,
@@ -140,7 +141,7 @@ export class CycleState {
         { backend: tf.getBackend() },
       );
     }
-    this.#tracking.take(this.cycle.steps);
+    this.#take();
     this.#tracking.stepping(weights);
     this.#isStepping = true;
   }
@@ -160,7 +161,7 @@ export class CycleState {
   completeStep(): boolean {
     const isOpen = this.#inner.isAccumulating === true;
     if (isOpen && this.cycle.isEnding) this.stepSizes.refuseEnd('completeStep');
-    if (isOpen) this.#tracking.take(this.cycle.steps);
+    if (isOpen) this.#take();
     try {
       if (this.#inner.completeStep?.() !== true) return false;
     } finally {
@@ -274,6 +275,12 @@ export class CycleState {
     this.#tracking.dispose();
     this.#tracking = this.#fresh(new Restored([]));
     this.stepSizes.dropGradients();
+  }
+
+  /** @throws SlowlaneError NON_FINITE, before anything is taken, if that can be seen now. */
+  #take(): void {
+    const refused = this.#tracking.take(this.cycle.steps);
+    if (refused) throw notCaptured(refused, this.cycle.steps);
   }
 
   #look(call: string): readonly Tracked[] {

@@ -185,7 +185,7 @@ export class Lookahead extends StrictOptimizer {
    * @param varList The weights to train. Default: all trainable variables.
    * @throws TypeError or RangeError for a wrong argument, or a schedule that gives a wrong number.
    * @throws SlowlaneError SYNC_DUE, SYNC_RUNNING, INSIDE_SLOW_WEIGHTS, SYNC_FAILED or DISPOSED if no step may be taken now;
-   * WEIGHTS_REPLACED if something else has changed weights, which then stay as they are; NON_FINITE if these hold a NaN and
+   * WEIGHTS_REPLACED if something else has changed weights, which then stay as they are; NON_FINITE if these or new weights hold a NaN and
    * would be captured, on a backend that can be read at once; OVER_BUDGET or
    * UNSUPPORTED_INNER if no plan can be made; with `sync: 'inline'` UNSUPPORTED if the backend cannot do that, and NON_FINITE; the
    * errors of the inner optimizer.
@@ -288,7 +288,7 @@ export class Lookahead extends StrictOptimizer {
 
   /**
    * Slow := fast for all weights, after something else has changed them. A new cycle begins.
-   * @throws SlowlaneError INSIDE_SLOW_WEIGHTS or DISPOSED.
+   * @throws SlowlaneError NON_FINITE, before anything changes, if a weight holds a NaN or an infinity; INSIDE_SLOW_WEIGHTS or DISPOSED.
    */
   resync(): Promise<void> {
     return this.#guard.turn('resync', () => this.#sync.recapture(), 'go on');
@@ -296,8 +296,9 @@ export class Lookahead extends StrictOptimizer {
 
   /**
    * Fast := slow: gives up the steps since the previous sync, and what others have changed since. Frozen weights stay as they
-   * are. A new cycle begins.
-   * @throws SlowlaneError INSIDE_SLOW_WEIGHTS or DISPOSED.
+   * are. A new cycle begins. The inner state begins anew if it holds a NaN or an infinity.
+   * @throws SlowlaneError NON_FINITE if a weight was not finite before its first step, so that there are no slow values of it;
+   * INSIDE_SLOW_WEIGHTS or DISPOSED.
    */
   discard(): Promise<void> {
     return this.#guard.turn('discard', () => this.#sync.discard(), 'replace');
@@ -356,7 +357,7 @@ export class Lookahead extends StrictOptimizer {
    * Excluded and disposed weights are not in it. Values that were loaded and wait for their weights come last.
    * @throws SlowlaneError DEVICE_LOST or DEVICE_FAILED if slow weights went with the device: all with `'device:f32'`, and those
    * that were on their way at that moment, in a sync or before the first step. `details.lostWeights` names them, and
-   * `details.slowWeights` has the others. OUT_OF_MEMORY or WRONG_STATE if weights have to be captured first, and cannot;
+   * `details.slowWeights` has the others. NON_FINITE, OUT_OF_MEMORY or WRONG_STATE if weights have to be captured first, and cannot;
    * DISPOSED.
    * @example
    * ```ts

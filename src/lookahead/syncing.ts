@@ -18,10 +18,11 @@ import type { CallGuard } from './call-guard.js';
 import { CycleState } from './cycle-state.js';
 import { type BadValue, inWeight, nonFinite } from './non-finite.js';
 import type { LookaheadSettings } from './options.js';
+import type { RefusedCapture } from './weights/captures.js';
 import { Stash } from './weights/stash.js';
 import { type LookaheadStats, SyncClock } from './stats.js';
 import { isWeight, type Tracked } from './weights/tracking.js';
-import { notMet, replacementsLost } from './weights/weights-changed.js';
+import { notCaptured, notMet, replacementsLost } from './weights/weights-changed.js';
 
 export class Syncing {
   readonly state: CycleState;
@@ -101,7 +102,8 @@ export class Syncing {
   async restore(): Promise<void> {
     this.#assertMet();
     await this.state.noticeLoaded();
-    await this.#capture();
+    const refused = (await this.#captured()) && this.state.tracking.giveUpRefused();
+    if (refused) throw notCaptured(refused, this.state.cycle.steps);
     const { tracking } = this.state;
     await tracking.addSlots();
     let isRest = false;
@@ -322,9 +324,22 @@ export class Syncing {
     await tracking.recapture(cycle.steps, (tracked) => !isWeight(tracked));
   }
 
+  /** @throws SlowlaneError NON_FINITE if a weight is not finite that was to become a slow weight. */
   async #capture(): Promise<void> {
+    const refused = await this.#captured();
+    if (refused) throw notCaptured(refused, this.state.cycle.steps);
+  }
+
+  /** Resolves to what could not be captured. */
+  async #captured(): Promise<RefusedCapture | null> {
     const { tracking, cycle } = this.state;
-    if (tracking.needsCapture) await this.#guard.attempt(() => tracking.capture(cycle.steps));
+    let refused: RefusedCapture | null = null;
+    if (tracking.needsCapture) {
+      await this.#guard.attempt(async () => {
+        refused = await tracking.capture(cycle.steps);
+      });
+    }
+    return refused;
   }
 
   /** Slow weights that have not met their weights cannot be shown. */

@@ -108,9 +108,12 @@ export interface SlowStore<W extends Storable> {
 
   /**
    * Slow := the values of `source`, for the variables that it holds, and what was taken of others. May be called again
-   * after it failed.
+   * after it failed. Those that hold a NaN or an infinity keep the slow values that they have; resolves to their variables.
    */
-  capture(source: ReadonlyMap<tf.Variable, tf.Tensor>, round: number): Promise<void>;
+  capture(
+    source: ReadonlyMap<tf.Variable, tf.Tensor>,
+    round: number,
+  ): Promise<readonly tf.Variable[]>;
 
   /** Fast := slow for what `isMeant`. May be called again after it failed. */
   restore(isMeant: (item: W) => boolean): Promise<void>;

@@ -4,6 +4,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 
 import { SlowlaneError } from '../checks/errors.js';
+import { nonFiniteAt } from '../checks/finite-values.js';
 import { copiesOf, type NamedTensor } from '../tfjs/named-tensor.js';
 import type { SavedEntry } from '../optimizers/state/match-saved.js';
 import { saveOthers, takeOthers } from '../optimizers/state/saved-state.js';
@@ -114,11 +115,15 @@ async function slowOf(
   };
 }
 
-/** Each weight once, each slot with its weight and in its shape. */
+/** Each weight once, each slot with its weight and in its shape; all values finite, because nothing mends slow ones. */
 function checkSlow(slow: readonly SavedSlow[], others: readonly SavedEntry[]): void {
   const weights = new Map<string, SavedEntry>();
   const slots = new Set<string>();
   const serials = new Set<number>();
+  const bad = slow.find(({ values }) => nonFiniteAt(values) >= 0);
+  if (bad) {
+    throw mismatch(`holds a NaN or an infinity in the slow values of '${bad.name.slice(0, 80)}'`);
+  }
   for (const one of [...slow, ...others.map((other) => ({ ...other, slot: null, serial: -1 }))]) {
     const { name, slot, shape, serial } = one;
     const owner = weights.get(name);

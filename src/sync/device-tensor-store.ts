@@ -8,6 +8,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { shareOnPurpose } from '../engine/shared-data.js';
 import { currentDevice } from '../engines/current-device.js';
 import { atOnce, awaited, nonFiniteIn, type Reading } from '../engines/finite.js';
+import { badIn } from './bad-sources.js';
 import { isGone } from '../tfjs/variables.js';
 import type {
   BlendOptions,
@@ -23,8 +24,8 @@ import type {
 export class DeviceTensorStore<W extends Storable> implements SlowStore<W> {
   readonly description = 'device';
   readonly #clock: StoreClock;
-  /** May share its data with the variable: an update of that makes new data, or a copy first. */
-  readonly #slow = new Map<W, tf.Tensor>();
+  /** May share its data with the variable: an update of that makes new data, or a copy first. null: zeros. */
+  readonly #slow = new Map<W, tf.Tensor | null>();
 
   constructor(clock: StoreClock) {
     this.#clock = clock;
@@ -36,27 +37,32 @@ export class DeviceTensorStore<W extends Storable> implements SlowStore<W> {
   }
 
   add(items: readonly W[]): void {
-    for (const item of items) this.#put(item, tf.zeros(item.variable.shape));
+    for (const item of items) this.#slow.set(item, null);
   }
 
   prune(isAlive: (item: W) => boolean): void {
     for (const [item, slow] of this.#slow) {
       if (isAlive(item)) continue;
-      slow.dispose();
+      slow?.dispose();
       this.#slow.delete(item);
     }
   }
 
+  /** What cannot be looked at now is not taken: it would take the place of the slow values. */
   take(items: readonly W[]): readonly W[] {
+    if (currentDevice().pullsAtOnce !== true) return items;
     for (const item of items) this.#put(item, item.variable.clone());
     return [];
   }
 
-  async capture(source: ReadonlyMap<tf.Variable, tf.Tensor>): Promise<void> {
+  async capture(source: ReadonlyMap<tf.Variable, tf.Tensor>): Promise<readonly tf.Variable[]> {
+    const bad = await badIn(source, this.#slow.keys());
     for (const item of this.#slow.keys()) {
       const tensor = source.get(item.variable);
-      if (tensor && !isGone(tensor)) this.#put(item, tensor.clone());
+      if (!tensor || isGone(tensor) || bad.includes(item.variable)) continue;
+      this.#put(item, tensor.clone());
     }
+    return bad;
   }
 
   async restore(isMeant: (item: W) => boolean): Promise<void> {
@@ -65,7 +71,8 @@ export class DeviceTensorStore<W extends Storable> implements SlowStore<W> {
 
   #restore(isMeant: (item: W) => boolean): void {
     for (const [item, slow] of this.#slow) {
-      if (!isGone(item.variable) && isMeant(item)) item.variable.assign(slow);
+      if (slow === null || isGone(item.variable) || !isMeant(item)) continue;
+      item.variable.assign(slow);
     }
   }
 
@@ -111,7 +118,8 @@ export class DeviceTensorStore<W extends Storable> implements SlowStore<W> {
 
   async read(item: W): Promise<Float32Array> {
     // A copy: on some backends `data` gives the live array.
-    return Float32Array.from((await this.#slow.get(item)?.data<'float32'>()) ?? []);
+    const values = await this.#slow.get(item)?.data<'float32'>();
+    return values ? Float32Array.from(values) : new Float32Array(item.size);
   }
 
   kept(item: W): Promise<Float32Array> {

@@ -9,6 +9,7 @@ import {
   type ValueFormat,
 } from '../../workers/codecs/value-format.js';
 import { areWithin, atOnce, awaited, nonFiniteIn, type Reading } from '../engines/finite.js';
+import { badIn } from './bad-sources.js';
 import type { Part } from '../slow/layout.js';
 import { isGone } from '../tfjs/variables.js';
 import { currentDevice } from '../engines/current-device.js';
@@ -79,12 +80,16 @@ export class HostBlendStore<W extends Storable> implements SlowStore<W> {
     return [];
   }
 
-  async capture(source: ReadonlyMap<tf.Variable, tf.Tensor>, round: number): Promise<void> {
+  async capture(
+    source: ReadonlyMap<tf.Variable, tf.Tensor>,
+    round: number,
+  ): Promise<readonly tf.Variable[]> {
     const device = currentDevice();
+    const bad = await badIn(source, this.#items());
     // Disposed: its model is gone.
     const given = (item: W) => {
       const tensor = source.get(item.variable);
-      return tensor && !isGone(tensor) ? tensor : undefined;
+      return tensor && !isGone(tensor) && !bad.includes(item.variable) ? tensor : undefined;
     };
     await awaited(this.#outgrowBeyond(this.#items(), given, largestIn));
     for (const [chunk, part] of this.#store.places((item) => given(item) !== undefined)) {
@@ -99,6 +104,7 @@ export class HostBlendStore<W extends Storable> implements SlowStore<W> {
       await device.pull(tensor, part.start, values);
       segment.write(chunk, part, values, { item: part.item.serial, round });
     }
+    return bad;
   }
 
   get atOnce(): StoreAtOnce<W> | null {

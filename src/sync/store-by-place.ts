@@ -70,8 +70,13 @@ export class StoreByPlace<W extends Storable> implements SlowStore<W> {
     );
   }
 
-  async capture(source: ReadonlyMap<tf.Variable, tf.Tensor>, round: number): Promise<void> {
-    for (const store of this.#all) await store.capture(source, round);
+  async capture(
+    source: ReadonlyMap<tf.Variable, tf.Tensor>,
+    round: number,
+  ): Promise<readonly tf.Variable[]> {
+    const bad: tf.Variable[] = [];
+    for (const store of this.#all) bad.push(...(await store.capture(source, round)));
+    return bad;
   }
 
   async restore(isMeant: (item: W) => boolean): Promise<void> {

@@ -3,6 +3,7 @@
 import { SlowlaneError } from '../../checks/errors.js';
 import { isGone } from '../../tfjs/variables.js';
 import { isWeight, type Tracked, type Tracking } from './tracking.js';
+import { notCaptured } from './weights-changed.js';
 
 /** The slow values of one weight, in plain memory: the caller's. */
 export interface SlowWeight {
@@ -17,11 +18,14 @@ export interface SlowWeight {
 /**
  * Copies of the slow values of all weights, in the order in which these were first seen.
  *
- * @throws SlowlaneError DEVICE_LOST or DEVICE_FAILED if some went with the device: the others are in its details.
+ * @throws SlowlaneError NON_FINITE if one cannot be captured; DEVICE_LOST or DEVICE_FAILED if some went with the device: the others are in its details.
  */
 export async function keptWeights(tracking: Tracking, round: number): Promise<SlowWeight[]> {
   const causes: SlowlaneError[] = [];
-  if (tracking.needsCapture) await orNoted(causes, () => tracking.capture(round));
+  const refused = tracking.needsCapture
+    ? await orNoted(causes, () => tracking.capture(round))
+    : null;
+  if (refused) throw notCaptured(refused, round);
   const slowWeights: SlowWeight[] = [];
   const lostWeights: string[] = [];
   for (const tracked of tracking.live(isWeight)) {

@@ -5,8 +5,9 @@ import type * as tf from '@tensorflow/tfjs-core';
 
 import type { SlowlaneError } from '../../checks/errors.js';
 import { UsedDevices } from '../../engine/used-devices.js';
+import { nonFiniteAt } from '../../checks/finite-values.js';
 import { isGone } from '../../tfjs/variables.js';
-import { Captures } from './captures.js';
+import { Captures, type RefusedCapture } from './captures.js';
 import type { Frozen } from './frozen.js';
 import { KnownData } from './known-data.js';
 import type { LookaheadSettings, ReplacedPolicy } from '../options.js';
@@ -136,14 +137,14 @@ export class Tracking {
     for (const { weight } of added) {
       const isRestored = restored.has(weight);
       this.#known.begin(weight, { isRestored });
-      if (!isRestored) this.#captures.add(weight);
+      if (!isRestored) this.#captures.begin(weight);
     }
     return added;
   }
 
-  /** Weights are about to be updated, and we cannot wait: takes what is not captured yet. */
-  take(round: number): void {
-    this.#captures.take(this.live(), round);
+  /** Weights are about to be updated, and we cannot wait: takes what is not captured yet, or returns what it cannot be. */
+  take(round: number): RefusedCapture | null {
+    return this.#captures.take(this.live(), round);
   }
 
   /** `weights` take a step next. */
@@ -267,9 +268,14 @@ export class Tracking {
     return this.#captures.areDue;
   }
 
-  /** Brings θ₀ of new weights into the store. May be called again after it failed. */
-  capture(round: number): Promise<void> {
+  /** Brings θ₀ of new weights into the store, and returns what cannot be there. May be called again after it failed. */
+  capture(round: number): Promise<RefusedCapture | null> {
     return this.#captures.run(round);
+  }
+
+  /** What `capture` has returned keeps its older slow values. Returns what has none: then nothing is given up. */
+  giveUpRefused(): RefusedCapture | null {
+    return this.#captures.giveUp();
   }
 
   /** True if the slow values of `tracked` are in the store, where it was not pruned. */
@@ -282,14 +288,14 @@ export class Tracking {
     return this.#restored.waiting;
   }
 
-  /** Slow := fast, for what `isMeant`. May be called again after it failed. */
+  /** Slow := fast, for what `isMeant`, except of what it returns, which is not finite. May be called again after it failed. */
   async recapture(
     round: number,
     isMeant: (tracked: Tracked) => boolean = () => true,
-  ): Promise<void> {
+  ): Promise<readonly tf.Variable[]> {
     const meant = this.live(isMeant);
     for (const { weight } of meant.filter(isWeight)) this.#known.learn(weight);
-    await this.store.capture(new Map(meant.map(({ variable }) => [variable, variable])), round);
+    return this.store.capture(new Map(meant.map(({ variable }) => [variable, variable])), round);
   }
 
   /** Drops restored values and pending captures, because everything is captured again. */
@@ -342,7 +348,7 @@ export class Tracking {
   async #loadedValues({ weight, variable }: Tracked): Promise<Float32Array | null> {
     if (!this.#frozen.has(weight) || this.#known.isAsLeft(weight)) return null;
     const values = Float32Array.from(await variable.data<'float32'>());
-    return values.every((value) => Number.isFinite(value)) ? values : null;
+    return nonFiniteAt(values) < 0 ? values : null;
   }
 
   get #tracked(): Tracked[] {

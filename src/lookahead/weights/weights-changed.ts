@@ -3,6 +3,7 @@
 import type * as tf from '@tensorflow/tfjs-core';
 
 import { SlowlaneError } from '../../checks/errors.js';
+import type { RefusedCapture } from './captures.js';
 
 const MOST_SHOWN = 3;
 const STEPS = ['minimize', 'applyGradients', 'completeStep'];
@@ -28,6 +29,18 @@ export function loadedNonFinite(call: string, { name }: tf.Variable, step: numbe
   return new SlowlaneError(
     'NON_FINITE',
     `${call}() was called after something else had changed '${name}', which holds a NaN or an infinity now and would be captured as a slow weight. Nothing was moved. Give it finite values, or await discard() to go back to the slow weights.`,
+    { weight: name, step },
+  );
+}
+
+/** A weight was to become a slow weight, and is not finite. */
+export function notCaptured({ variable, isFirst }: RefusedCapture, step: number): SlowlaneError {
+  const { name } = variable;
+  return new SlowlaneError(
+    'NON_FINITE',
+    isFirst
+      ? `'${name}' held a NaN or an infinity when it was to be captured as a slow weight, before its first step. There are no slow values to go back to. Give it finite values; if it has taken a step since, await resync() then.`
+      : `'${name}' held a NaN or an infinity after something else had changed it, and was to be captured as a slow weight. Its slow values are as they were: await discard() to go back to them, or give it finite values and await resync().`,
     { weight: name, step },
   );
 }

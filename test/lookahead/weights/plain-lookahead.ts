@@ -79,6 +79,7 @@ export class PlainLookahead {
   minimize(): void {
     if (this.isDue) throw new Refused('SYNC_DUE');
     this.#notice();
+    if (this.weights.every(({ isTrainable }) => !isTrainable)) throw new Refused();
     this.#step();
   }
 
@@ -95,6 +96,7 @@ export class PlainLookahead {
 
   sync({ early = false } = {}): void {
     this.#notice();
+    this.#assertCaptured();
     if (this.isDue || (early && this.#begin !== null && this.#steps > this.#begin)) this.#blend();
   }
 
@@ -105,6 +107,7 @@ export class PlainLookahead {
 
   discard(): void {
     this.#notice('ignore', false);
+    this.#assertCaptured();
     this.#restore();
   }
 
@@ -117,6 +120,7 @@ export class PlainLookahead {
   save(): number[] {
     if (this.isDue) throw new Refused('SYNC_DUE');
     this.#notice();
+    this.#assertCaptured();
     return this.#tracked.map(slowToSave);
   }
 
@@ -202,6 +206,12 @@ export class PlainLookahead {
       this.#capture(weight);
       this.#begin ??= this.#steps;
     }
+    this.#assertCaptured();
+  }
+
+  /** Weights that were not finite when they were first seen have no slow values until they are given others. */
+  #assertCaptured(): void {
+    if (this.#tracked.some(({ slow }) => !Number.isFinite(slow))) throw new Refused('NON_FINITE');
   }
 
   #step(): void {

@@ -27,6 +27,7 @@ import { isGone } from '../../../tfjs/variables.js';
 import type { StoreOptions } from '../../../engine/engine.js';
 import { LargestMagnitudes } from './largest.js';
 import { SlowlaneError } from '../../../checks/errors.js';
+import { nonFiniteAt } from '../../../checks/finite-values.js';
 import type { BudgetedBackend } from '../budgeted-backend.js';
 import type { Rescuable } from '../host-memory/host-buffers.js';
 import { type HandedOver, Readback } from '../host-memory/readback.js';
@@ -95,22 +96,31 @@ export class DeviceBlendStore<W extends Storable> implements SlowStore<W>, Rescu
     return [];
   }
 
-  async capture(source: ReadonlyMap<tf.Variable, tf.Tensor>, round: number): Promise<void> {
+  async capture(
+    source: ReadonlyMap<tf.Variable, tf.Tensor>,
+    round: number,
+  ): Promise<readonly tf.Variable[]> {
     await this.#readback.over();
     const isGiven = ({ variable }: W) => {
       const tensor = source.get(variable);
       return tensor !== undefined && !isGone(tensor);
     };
-    await this.#keepTaken(isGiven);
+    const bad = await this.#keepTaken(isGiven);
     const items = this.#items().filter(isGiven);
     this.#checkBackend();
     const given = items.map(({ variable }) => source.get(variable) as tf.Tensor);
     await this.#buffers.withFloats(given, async (floats) => {
       const largest = await this.#largest.of(floats);
+      const floatsOf = new Map<W, tf.Tensor>();
       for (const [i, item] of items.entries()) {
-        if ((largest[i] as number) > this.#largestBits(item)) this.#keepInF32(item); // also if it is not finite
+        const magnitude = largest[i] as number;
+        if (magnitude >= INFINITY_BITS) {
+          bad.add(item);
+          continue;
+        }
+        if (magnitude > this.#largestBits(item)) this.#keepInF32(item);
+        floatsOf.set(item, floats[i] as tf.Tensor);
       }
-      const floatsOf = new Map(items.map((item, i) => [item, floats[i] as tf.Tensor]));
       await this.#run({
         op: 'capture',
         isMeant: (item) => isGiven(item) && floatsOf.has(item),
@@ -120,8 +130,11 @@ export class DeviceBlendStore<W extends Storable> implements SlowStore<W>, Rescu
       });
     });
     for (const item of items) this.#forgetTaken(item);
-    const isAll = this.#items().every((item) => isGone(item.variable) || isGiven(item));
+    const isAll = this.#items().every(
+      (item) => isGone(item.variable) || (isGiven(item) && !bad.has(item)),
+    );
     if (isAll) this.#readback.clearFailure();
+    return [...bad].map(({ variable }) => variable);
   }
 
   async restore(isMeant: (item: W) => boolean): Promise<void> {
@@ -221,13 +234,19 @@ export class DeviceBlendStore<W extends Storable> implements SlowStore<W>, Rescu
     this.#write(item, values, 0);
   }
 
-  /** Stores what was taken, except of what `isGiven` anew. */
-  async #keepTaken(isGiven: (item: W) => boolean): Promise<void> {
+  /** Stores what was taken, except of what `isGiven` anew. Resolves to items whose values are not finite, and not stored. */
+  async #keepTaken(isGiven: (item: W) => boolean): Promise<Set<W>> {
+    const bad = new Set<W>();
     for (const [item, round] of this.#rounds) {
       if (isGiven(item)) continue;
-      if (!isGone(item.variable)) this.#write(item, await this.#takenOf(item), round);
+      if (!isGone(item.variable)) {
+        const values = await this.#takenOf(item);
+        if (nonFiniteAt(values) < 0) this.#write(item, values, round);
+        else bad.add(item);
+      }
       this.#forgetTaken(item);
     }
+    return bad;
   }
 
   async #takenOf(item: W): Promise<Float32Array> {

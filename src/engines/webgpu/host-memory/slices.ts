@@ -1,5 +1,7 @@
 // Copies memory, or looks through it, beside other work: in slices, between which the event loop runs.
 
+import { nonFiniteAt } from '../../../checks/finite-values.js';
+
 /** At 1 GB/s, the slowest that memory of a GPU's driver was seen at, a block takes a quarter of a millisecond. */
 export const BLOCK_BYTES = 256 * 1024;
 /** Of work at a time; one more block may begin just before. Well under the 5 ms that a frame can spare. */
@@ -34,11 +36,11 @@ export class Slices {
     );
   }
 
-  /** The place of the first NaN or infinity, or −1. */
+  /** The place of the first NaN or infinity, or −1: in memory that was taken away nothing is found. */
   async firstNonFinite(values: Float32Array): Promise<number> {
     let found = -1;
     await this.#blocks(values.length, BLOCK_BYTES / 4, (start, end) => {
-      if (found < 0) found = firstNonFiniteIn(values, start, end);
+      if (found < 0) found = nonFiniteAt(values, start, end);
     });
     return found;
   }
@@ -59,16 +61,6 @@ export class Slices {
       this.#usedMs = 0;
     }
   }
-}
-
-/** Nothing is found in memory that was taken away. */
-function firstNonFiniteIn(values: Float32Array, start: number, end: number): number {
-  const last = Math.min(end, values.length);
-  for (let i = start; i < last; i++) {
-    const x = values[i] as number;
-    if (x - x !== 0) return i;
-  }
-  return -1;
 }
 
 /** Lets timers, input and output have their turn. Not a timer itself: browsers make those wait 4 ms. */
