@@ -94,6 +94,33 @@ describe.each(Object.keys(KINDS))('%s', (name) => {
     store.dispose();
   });
 
+  test('a NaN or an infinity is not captured, and named; the others are captured', async () => {
+    const { store, a, b } = start();
+    const given = (...values: number[]) => tf.tensor1d(values);
+    const [bad, good, worse] = [
+      given(1, NaN, 3),
+      given(0, 0, 0, 0, 0),
+      given(0, 0, 0, 0, -Infinity),
+    ];
+    const capture = (of: tf.Tensor) =>
+      store.capture(
+        new Map([
+          [a.variable, bad],
+          [b.variable, of],
+        ]),
+        0,
+      );
+    expect(await capture(good)).toEqual([a.variable]);
+    expect(await slowOf(store, a)).toEqual([1, 2, 3]);
+    expect(await slowOf(store, b)).toEqual([0, 0, 0, 0, 0]);
+    expect(await capture(worse)).toEqual([a.variable, b.variable]);
+    bad.dispose(); // its model is gone
+    expect(await capture(worse)).toEqual([b.variable]);
+    expect(await slowOf(store, b)).toEqual([0, 0, 0, 0, 0]);
+    tf.dispose([good, worse]);
+    store.dispose();
+  });
+
   test('a blend moves both by α; null leaves both; it is done once, and says its bytes', async () => {
     for (const atOnce of [false, true]) {
       const { store, a, b } = start();
@@ -211,6 +238,17 @@ describe.each(Object.keys(KINDS))('%s', (name) => {
     }
   });
 
+  test('never captured: zeros on the host, and on the device nothing to restore', async () => {
+    const store = make();
+    const [a, gone] = [itemOf(1, { slow }), itemOf(1, { slow })];
+    store.add([a, gone]);
+    gone.variable.dispose();
+    await store.restore(() => true);
+    store.atOnce?.restore(() => true);
+    expect(fastOf(a)).toEqual(isHost ? [0, 0, 0] : [1, 2, 3]);
+    store.dispose();
+  });
+
   test('inspecting finds the first NaN or infinity, of the weights and of what is beside them', async () => {
     const { store, a, b } = start();
     const beside = [tf.scalar(1), tf.scalar(Infinity)];
@@ -277,7 +315,8 @@ describe.each(Object.keys(KINDS))('%s', (name) => {
     });
     expect(store.atOnce).toBeNull();
     assign(a, [4, 5, 6]);
-    if (isHost) expect(store.take([a], 0)).toEqual([a]); // a capture follows
+    expect(store.take([a], 0)).toEqual([a]); // a capture follows
+    expect(await slowOf(store, a)).toEqual([1, 2, 3]);
     await store.capture(new Map([[a.variable, a.variable]]), 0);
     expect(await slowOf(store, a)).toEqual([4, 5, 6]);
     store.dispose();
