@@ -95,7 +95,7 @@ async function slowOf(
   rounding: Int32Array,
   at: number,
 ): Promise<SavedSlow> {
-  const found = /^slow(\d?)\/(.*)$/s.exec(name);
+  const found = /^slow(\d?)\/(.*)/s.exec(name);
   if (!found) throw mismatch(`has an entry of an unknown kind, '${name.slice(0, 80)}'`);
   const [, slot = '', weight = ''] = found;
   if (tensor.dtype !== 'float32') {

@@ -97,26 +97,26 @@ export async function saveTraining(
 /** Reads everything, unless something changes meanwhile. */
 async function readUnchanged(tensors: readonly NamedTensor[]): Promise<HostValues[]> {
   // A second handle: an optimizer that updates in place makes new data then, which shows.
-  const held = tensors.map(({ tensor }) =>
-    tensor instanceof tf.Variable ? tensor.clone() : tensor,
-  );
-  for (const tensor of held) tf.keep(tensor);
   // Others are host tensors, which never change.
   const dataOf = (tensor: tf.Tensor) => (tensor instanceof tf.Variable ? tensor.dataId : null);
-  const before = tensors.map(({ tensor }) => dataOf(tensor));
+  const held = tensors.map(({ name, tensor }) => ({
+    name,
+    tensor,
+    before: dataOf(tensor),
+    second: tf.keep(tensor instanceof tf.Variable ? tensor.clone() : tensor),
+  }));
   try {
-    const read = tensors.map(async ({ name, tensor: { shape } }, i): Promise<HostValues> => {
-      const values = await held[i]?.data();
+    const read = held.map(async ({ name, tensor: { shape }, second }): Promise<HostValues> => {
+      const values = await second.data();
       return { name, shape, values: values as Float32Array | Int32Array };
     });
     const values = await Promise.all(read);
-    const isSame = tensors.every(
-      ({ tensor }, i) => !isGone(tensor) && dataOf(tensor) === before[i],
-    );
-    if (isSame) return values;
+    if (held.every(({ tensor, before }) => !isGone(tensor) && dataOf(tensor) === before)) {
+      return values;
+    }
     throw changed();
   } finally {
-    for (const [i, tensor] of held.entries()) if (tensor !== tensors[i]?.tensor) tensor.dispose();
+    for (const { tensor, second } of held) if (second !== tensor) second.dispose();
   }
 }
 

@@ -48,15 +48,13 @@ function canRead(weights: unknown): boolean {
 }
 
 /**
- * Layer by layer. A layer lists its frozen weights last, and so does a model; within a layer the order in which its
+ * Layer by layer, then all again, of which those in no layer are new. A layer lists its frozen weights last, and so does a model; within a layer the order in which its
  * weights were made is the same in each model of that kind.
  */
 function weightsIn({ weights, layers }: Layer): tf.Tensor[] {
   const own = weights.map((weight) => weight.read());
   if (!Array.isArray(layers)) return own.toSorted((a, b) => a.id - b.id);
-  const inLayers = layers.flatMap((layer) => weightsIn(layer));
-  const found = new Set(inLayers);
-  return [...inLayers, ...own.filter((weight) => !found.has(weight))];
+  return [...layers.flatMap((layer) => weightsIn(layer)), ...own];
 }
 
 function noModel(of: string, given: unknown): TypeError {

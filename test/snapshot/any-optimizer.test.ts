@@ -140,8 +140,50 @@ describe('loadTraining()', () => {
     tf.tidy(() => b.assign(tf.tensor1d([9])));
     const optimizer = new Plain();
     optimizer.setWeights = async () => a.dispose();
+    const { numTensors } = tf.memory();
     await loadTraining(bytes, optimizer, [a, b]);
     expect([...b.dataSync()]).toEqual([2]);
+    expect(tf.memory().numTensors).toBe(numTensors - 1);
+  });
+
+  test('an optimizer that loads by itself gets the state, the owners and what is trained', async () => {
+    const [a, b] = [variable('a', 1), variable('b', 2)];
+    const bytes = await fileOf(a, b);
+    tf.tidy(() => b.assign(tf.tensor1d([9])));
+    const calls: unknown[] = [];
+    const optimizer = Object.assign(new Plain(), {
+      loading: async (
+        state: NamedTensor[],
+        known: unknown,
+        assign: () => void,
+        trained: unknown,
+      ) => {
+        calls.push([state.length, known, trained]);
+        assign();
+      },
+    });
+    const asWeights = (...variables: tf.Variable[]) =>
+      variables.map((read) => ({ read: () => read }));
+    await loadTraining(bytes, optimizer, [a, b]);
+    const model = { weights: asWeights(a, b), trainableWeights: asWeights(b) };
+    await loadTraining(bytes, optimizer, model);
+    const known = new Map([
+      ['a', a],
+      ['b', b],
+    ]);
+    expect(calls).toEqual([
+      [0, known, undefined],
+      [0, known, [b]],
+    ]);
+    expect([...b.dataSync()]).toEqual([2]);
+  });
+
+  test('integers are kept too', async () => {
+    const integers = tf.tidy(() => tf.variable(tf.tensor1d([7, -1], 'int32'), false, 'ints'));
+    const bytes = await fileOf(integers);
+    tf.tidy(() => integers.assign(tf.tensor1d([0, 0], 'int32')));
+    await loadTraining(bytes, new Plain(), [integers]);
+    expect([...integers.dataSync()]).toEqual([7, -1]);
   });
 
   test('the state is set before the weights: a state that is refused changes none', async () => {

@@ -121,6 +121,7 @@ test.each<[string, NamedTensor[], RegExp | string]>([
   ['no row for the second', [head, rows(0, 0), float('slow/a', 1), float('slow/b', 1)], '[-1, -1]'],
   ['a row too many', [head, rows(0, 0, 1, 0), float('slow/w', 1)], 'that are incomplete'],
   ['a weight twice', [head, rows(0, 0, 1, 0), float('slow/w', 1), float('slow/w', 1)], "'w' twice"],
+  ['serial 0 twice', [head, rows(0, 0, 0, 0), float('slow/a', 1), float('slow/b', 1)], "'b' twice"],
   ['a serial twice', [head, rows(5, 0, 5, 0), float('slow/a', 1), float('slow/b', 1)], "'b' twice"],
   ['a slot without its weight', [head, rows(0, 0), float('slow0/w', 1)], 'or without its weight'],
   [
@@ -152,16 +153,24 @@ test.each<[string, NamedTensor[], RegExp | string]>([
 test('two other weights, and the serials of slots, may be alike', async () => {
   const { slow, others } = await read([
     head,
-    rows(1, 0, 1, 1, 1, 0),
+    rows(1, 0, 1, 1, 2, 0, 2, 0, 2, 0),
     float('slow/w', 1),
     float('slow0/w', 1),
     float('slow1/w', 1),
+    float('slow2/w', 1),
+    float('slow/z', 1),
     ...other('x', 'y'),
   ]);
   expect(slow.map(({ slot, isKeptInF32 }) => [slot, isKeptInF32])).toEqual([
     [null, false],
     [0, true],
     [1, false],
+    [2, false],
+    [null, false],
   ]);
   expect(others.map(({ name }) => name)).toEqual(['x', 'y']);
+});
+
+test('counters without the inner steps are read as −1, which no optimizer takes', async () => {
+  expect((await read([ints('lookahead/counters', 2), rows()])).innerSteps).toBe(-1);
 });

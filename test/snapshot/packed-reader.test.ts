@@ -94,8 +94,11 @@ test('another kind of value is refused, with its place', () => {
       if (i !== j) refused([byte, 1, 1], read, 'byte 0 is of another kind');
     }
   }
-  // 0 is a count alone.
-  for (const read of kinds.slice(0, 4)) refused([0, 1, 1], read, 'byte 0 is of another kind');
+  // 0 and 1 are counts alone.
+  for (const read of kinds.slice(0, 4)) {
+    refused([0, 1, 1], read, 'byte 0 is of another kind');
+    refused([1, 1, 1], read, 'byte 0 is of another kind');
+  }
   refused([0x01, 0xc0], (reader) => [reader.count(), reader.count()], 'byte 1 is of another kind');
 });
 

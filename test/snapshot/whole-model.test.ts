@@ -56,6 +56,7 @@ test('anything else is refused with what was received', () => {
     { weights: [null] },
     { weights: [5] },
     { weights: [{}] },
+    { weights: [...asWeights(variable()), {}] },
     { weights: Array.from({ length: 1 }) },
     { weights: asWeights(tensor) },
     [tensor],
