@@ -61,10 +61,12 @@ export const MUTATED = {
     ...mirrored('plan'),
     without: ['test/plan/peak.test.ts'],
     first: [
+      'test/plan/activations.test.ts',
       'test/plan/parts.test.ts',
+      'test/plan/shortfall.test.ts',
       'test/plan/describe.test.ts',
       'test/plan/layers.test.ts',
-      'test/plan/activations.test.ts',
+      'test/plan/request.test.ts',
     ],
   },
   snapshot: {

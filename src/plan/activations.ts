@@ -47,9 +47,9 @@ export function activationBytes(
   const saved = sum(layers.map((layer) => layer.savedTensors * layer.outputElements));
   const around = inputElements + targets + LOSS_TENSORS * targets;
   const perElement = FLOAT_BYTES * batchSize;
+  const widest = Math.max(0, ...outputs);
   if (gradients === 'keep') {
     const made = sum(layers.map((layer) => layer.gradientTensors * layer.outputElements));
-    const widest = Math.max(0, ...outputs);
     return {
       bytes: perElement * (around + saved + made + widest),
       pooledBytes: perElement * sumOfOthers(outputs, [widest]),
@@ -57,7 +57,7 @@ export function activationBytes(
   }
   const [wide, next] = widestNeighbours(outputs);
   const working = Math.max(
-    WORKING_TENSORS * perElement * wide,
+    WORKING_TENSORS * perElement * widest,
     Math.min(WORKING_TENSORS * perElement * (wide + next), 2 * WORKING_TENSORS * REUSED_FROM_BYTES),
   );
   return {
@@ -72,9 +72,7 @@ export function activationBytes(
  */
 export function checkpointed({ inputElements, layers }: PlannedLayers): PlannedLayers | null {
   const length = Math.ceil(Math.sqrt(layers.length));
-  const blocks = Array.from({ length: Math.ceil(layers.length / length) }, (_, i) =>
-    layers.slice(i * length, (i + 1) * length),
-  );
+  const blocks = layers.flatMap((_, i) => (i % length === 0 ? [layers.slice(i, i + length)] : []));
   const savedIn = (block: readonly PlannedLayer[]) =>
     sum(block.map((layer) => layer.savedTensors * layer.outputElements));
   const largest = blocks.toSorted((a, b) => savedIn(b) - savedIn(a))[0];

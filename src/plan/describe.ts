@@ -3,6 +3,7 @@
 import { formatBytes, shortCount } from '../checks/quantities.js';
 import type { Plan } from './make-plan.js';
 import type { DescribedOverride } from './overrides.js';
+import type { Policy } from './policies.js';
 import type { DeviceBytes } from './policy-bytes.js';
 import type { Shortfall } from './shortfall.js';
 
@@ -38,7 +39,7 @@ export function verdictOf(plan: Plan): string[] {
   if (pick !== null) {
     const { count, bytes } = pick.chunks;
     return [
-      `→ ${codeOf(plan)}`,
+      `→ ${codeOf(plan, pick.policy)}`,
       ...overrides.map(
         (one) => `  override ${one.weights} (${weightsText(one.count)}): ${settingsOf(one)}`,
       ),
@@ -81,9 +82,10 @@ function closest(shortfall: Shortfall): string {
 }
 
 /** The call that trains with the pick. */
-function codeOf({ pick, inner, accumulate, overrides }: Plan): string {
-  if (pick === null) return '';
-  const { gradients, moments, slow } = pick.policy;
+function codeOf(
+  { inner, accumulate, overrides }: Plan,
+  { gradients, moments, slow }: Policy,
+): string {
   const list = (entries: readonly (string | null)[]) =>
     entries.length === 0 ? [] : [`overrides: [${entries.join(', ')}]`];
   const entry = ({ weights }: DescribedOverride, values: string) =>

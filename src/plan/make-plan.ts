@@ -127,7 +127,7 @@ function pickFastest(policies: readonly PlannedPolicy[]): PlannedPolicy | null {
 }
 
 function deepFrozen<T>(value: T): T {
-  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value;
-  for (const part of Object.values(value)) deepFrozen(part);
+  if (Object.isFrozen(value)) return value; // as null and everything that is no object are
+  for (const part of Object.values(value as object)) deepFrozen(part);
   return Object.freeze(value);
 }

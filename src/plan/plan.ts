@@ -134,8 +134,7 @@ function overridesOf(
   const overrides = checkPlanOverrides(given['overrides']);
   if (overrides.length === 0) return overrides;
   const list = given['weights'];
-  const isNamed = (weight: unknown) =>
-    typeof (weight as { name?: unknown } | null)?.name === 'string';
+  const isNamed = (weight: { readonly name?: unknown }) => typeof weight.name === 'string';
   if (list !== undefined && !(Array.isArray(list) && list.every(isNamed))) {
     throw new TypeError(
       "overrides pick weights by name, and these weights have none. Give a model, or weights: [{ name: 'dense/kernel', shape: [512, 512] }, …].",

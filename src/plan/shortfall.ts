@@ -50,6 +50,7 @@ export function shortfallOf(
   return { ...closest, remedies: remediesFor(closest.policy, training, budgets) };
 }
 
+/** `policy` does not fit. */
 function remediesFor(policy: Policy, training: Training, budgets: Budgets): Remedy[] {
   const remedies: Remedy[] = [];
   const add = (change: Remedy['change'], to: string | number, changed: Training, text: string) => {
@@ -61,7 +62,7 @@ function remediesFor(policy: Policy, training: Training, budgets: Budgets): Reme
   };
 
   const batchSize = largestBatch(policy, training, budgets);
-  if (batchSize !== null && batchSize < training.batchSize) {
+  if (batchSize !== null) {
     add('batchSize', batchSize, { ...training, batchSize }, `a batch of ${batchSize}`);
   }
   const layers = training.layers === null ? null : checkpointed(training.layers);
@@ -76,16 +77,12 @@ function remediesFor(policy: Policy, training: Training, budgets: Budgets): Reme
     add('inner', name, { ...training, rule: ruleOf(name) }, text);
   }
   const { neededDeviceBytes, hostBytes } = policyBytes(policy, training);
-  const lacks = {
-    device: neededDeviceBytes > budgets.deviceBytes,
-    host: hostBytes > budgets.hostBytes,
-  };
   const vram = `a VRAM budget of ${formatBytes(neededDeviceBytes)}`;
   const host = `a host budget of ${formatBytes(hostBytes)}`;
-  if (lacks.device) {
-    const text = lacks.host ? `${vram} and ${host}` : vram;
+  if (neededDeviceBytes > budgets.deviceBytes) {
+    const text = hostBytes > budgets.hostBytes ? `${vram} and ${host}` : vram;
     remedies.push({ change: 'vramBudget', to: neededDeviceBytes, neededDeviceBytes, text });
-  } else if (lacks.host) {
+  } else {
     remedies.push({ change: 'hostBudget', to: hostBytes, neededDeviceBytes, text: host });
   }
   return remedies;

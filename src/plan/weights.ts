@@ -27,12 +27,12 @@ export function checkWeights(weights: unknown, layers: number): PlannedWeight[] 
   if (weights.length === 0) {
     throw new RangeError('weights must hold at least one weight, got [] (array).');
   }
-  return weights.map((given: unknown, i) => checkWeight(`weights[${i}]`, given));
+  return Array.from(weights as unknown[], (given, i) => checkWeight(`weights[${i}]`, given));
 }
 
 function checkWeight(at: string, given: unknown): PlannedWeight {
-  if (typeof given === 'number' && Number.isSafeInteger(given) && given >= 1) {
-    return matrixOf(given, at);
+  if (Number.isSafeInteger(given) && (given as number) >= 1) {
+    return matrixOf(given as number, at);
   }
   const { shape, name } = (given ?? {}) as { shape?: unknown; name?: unknown };
   const isLength = (length: unknown) => Number.isSafeInteger(length) && (length as number) >= 0;

@@ -39,6 +39,21 @@ describe('activations', () => {
     expect(working(layersOf(1, 1), 65_536)).toBe(6);
     expect(working(layersOf(1, 1), 131_072)).toBe(3);
     expect(working(layersOf(2, 1), 49_152)).toBe(8);
+    // Then three of the widest, also if its neighbours are small.
+    expect(working(layersOf(1, 1), 2 ** 20)).toBe(3);
+    expect(working(layersOf(6, 6, 1, 9), 2 ** 20)).toBe(3 * 9);
+  });
+
+  test('kept: the gradients of all activations to the end, and one more of the widest', () => {
+    const layers = { inputElements: 3, layers: [layer(8, 3, 2), layer(4, 1, 1)] };
+    // Inputs and targets, 6 tensors of the loss, saved, gradients, the widest.
+    const elements = 3 + 4 + 6 * 4 + (3 * 8 + 4) + (2 * 8 + 4) + 8;
+    expect(activationBytes(layers, 5, 'keep').bytes).toBe(4 * 5 * elements);
+  });
+
+  test('of two pairs of the same size the first counts', () => {
+    // 5 and 5, not 1 and 9.
+    expect(activationBytes(layersOf(5, 5, 1, 9), 1, 'release').pooledBytes).toBe(4 * (1 + 9));
   });
 
   test('no layers: the inputs alone', () => {
@@ -58,6 +73,12 @@ describe('activations', () => {
         ({ savedTensors }) => savedTensors,
       ),
     ).toEqual([3, 3, 2, 0, 1]);
+    const second = [layer(1, 2), layer(1, 2), layer(1, 2), layer(9, 2), layer(9, 2)];
+    expect(
+      checkpointed({ inputElements: 4, layers: second })?.layers.map(
+        ({ savedTensors }) => savedTensors,
+      ),
+    ).toEqual([0, 0, 1, 2, 2]);
     expect(checkpointed({ inputElements: 4, layers })?.inputElements).toBe(4);
     // Three in blocks of two: the second block is one layer, whose output is kept anyway.
     const thin = (count: number) =>

@@ -148,7 +148,7 @@ test('weights have names, sizes, variables, and are trained or not', () => {
   const kernel = { name: 'kernel', shape: [2, 3], read: () => variable };
   const bias = { name: 'bias', shape: [null] };
   const model = { ...modelOf([]), weights: [kernel, bias], trainableWeights: [kernel] };
-  expect(readModel(model).weights).toEqual([
+  expect(readModel(model).weights).toStrictEqual([
     { name: 'kernel', shape: [2, 3], elements: 6, isTrained: true, variable },
     { name: 'bias', shape: [0], elements: 0, isTrained: false },
   ]);

@@ -1,19 +1,19 @@
-// The parts of the planner one by one: weights, policies, buses, the largest that fits, remedies.
+// The parts of the planner one by one: weights, buses, policies, overrides, bytes.
 
 import { describe, expect, test } from 'vitest';
 
 import { BUS_BYTES_PER_SECOND, checkBus } from '#src/plan/bus.js';
-import { doesFit, largestBatch, largestModel, largestThat } from '#src/plan/largest.js';
 import { makePlan } from '#src/plan/make-plan.js';
 import {
   checkExclusions,
+  checkPlanMatches,
+  checkPlanOverrides,
   describeOverrides,
   type PlanOverride,
   withOverrides,
 } from '#src/plan/overrides.js';
 import { availablePolicies, checkFixed, CHOICES, type Policy } from '#src/plan/policies.js';
 import { policyBytes, type Training } from '#src/plan/policy-bytes.js';
-import { shortfallOf } from '#src/plan/shortfall.js';
 import { ruleOf } from '#src/plan/step-bytes.js';
 import { checkWeights, equalWeights } from '#src/plan/weights.js';
 
@@ -72,6 +72,11 @@ describe('weights', () => {
     const message = /^weights\[1\] must be \{ shape: \[512, 512\] \} or a whole number of elem/;
     expect(() => checkWeights([1, given], 2)).toThrow(message);
   });
+
+  test('refused: no weights, and a hole in the list', () => {
+    expect(() => checkWeights([], 2)).toThrow('weights must hold at least one weight');
+    expect(() => checkWeights(Array(2), 2)).toThrow(/^weights\[0\] must be .*got undefined/);
+  });
 });
 
 test('buses by name, by speed, and by number', () => {
@@ -126,7 +131,22 @@ describe('overrides', () => {
         { weights: 'c', exclude: true },
         { weights: 'c', exclude: false },
       ]),
-    ).toEqual([{ moments: 'host:q8' }, { moments: 'device:q8' }, { slow: null }]);
+    ).toStrictEqual([{ moments: 'host:q8' }, { moments: 'device:q8' }, { slow: null }]);
+    // What an entry leaves open, another may set.
+    expect(
+      own([
+        { weights: 'a', moments: 'host:q8' },
+        { weights: 'a', slow: 'host:f16' },
+        { weights: 'b', slowStepSize: 0.5 },
+        { weights: 'b', slow: 'host:f16' },
+        { weights: 'c', exclude: true },
+        { weights: 'c', moments: 'device:q8' },
+      ]),
+    ).toStrictEqual([
+      { moments: 'host:q8', slow: 'host:f16' },
+      {},
+      { moments: 'device:q8', slow: null },
+    ]);
     expect(own([{ weights: 'a', exclude: false, slow: 'host:f16' }])).toEqual([
       { slow: 'host:f16' },
       {},
@@ -145,6 +165,25 @@ describe('overrides', () => {
       { weights: "'b'", exclude: true, count: 1 },
       { weights: '/[abc]/g', slow: 'host:f16', count: 2 },
     ]);
+  });
+
+  test('each has to match a weight that is trained', () => {
+    const [a, b] = weights as [(typeof weights)[0], (typeof weights)[0]];
+    const some = [a, { ...b, isTrained: false }];
+    expect(() => checkPlanMatches(some, [{ weights: 'a', exclude: true }])).not.toThrow();
+    expect(() => checkPlanMatches(some, [{ weights: 'b', exclude: true }])).toThrow(
+      expect.objectContaining({ code: 'UNMATCHED_OVERRIDE' }),
+    );
+  });
+
+  test.each([
+    [{ slow: 'host:int4' }, 'overrides[0].slow must be'],
+    [{ slowStepSize: 2 }, 'overrides[0].slowStepSize must be'],
+    [{ exclude: 5 }, 'overrides[0].exclude must be'],
+    [{ moments: 'disk' }, 'overrides[0].moments must be'],
+    [{ exclude: true, slow: 'host:f32' }, 'overrides[0] excludes its weights'],
+  ])('refused: %j', (wrong, message) => {
+    expect(() => checkPlanOverrides([{ weights: 'a', ...wrong }])).toThrow(message);
   });
 
   test('an entry that excludes its weights sets nothing else for them', () => {
@@ -177,124 +216,52 @@ describe('bytes', () => {
     expect(policyBytes(bare, six).device.staging).toBe(0);
   });
 
+  test('64 × 64 fp16 values are 8 KiB; excluded ones have none; frozen ones only their weight', () => {
+    const [square] = checkWeights([{ shape: [64, 64] }], 1) as [Training['weights'][0]];
+    const half: Policy = { ...exact, slow: 'host:f16' };
+    const of = (changed: object) =>
+      policyBytes(half, { ...training, weights: [{ ...square, ...changed }] });
+    expect(of({}).host.slowUpload).toBe(8192);
+    expect(of({}).device).toMatchObject({ weights: 16_384, gradients: 16_384 });
+    expect(of({ own: { slow: null } }).host.slowUpload).toBe(0);
+    expect(of({ own: { slow: null } }).device.gradients).toBe(16_384);
+    expect(of({ own: { slow: 'host:f32' } }).host.slowUpload).toBe(16_384);
+    expect(of({ isTrained: false }).device).toMatchObject({ weights: 16_384, gradients: 0 });
+    expect(of({ isTrained: false }).host.slowUpload).toBe(0);
+  });
+
+  test('the pool is of activations and of the step, and nobody needs it', () => {
+    const layers = {
+      inputElements: 0,
+      layers: [8, 4].map((outputElements) => ({
+        name: '',
+        outputElements,
+        savedTensors: 0,
+        gradientTensors: 0,
+      })),
+    };
+    const weights = checkWeights([1024, 2048], 1);
+    const both = { ...training, layers, weights };
+    const bytes = policyBytes({ ...exact, gradients: 'release' }, both);
+    // A gradient of 4 KiB beside one of 8; both outputs are in use.
+    expect(bytes.device.pool).toBe(4096);
+    const kept = policyBytes(exact, both);
+    expect(kept.device.pool).toBe(4 * 4);
+    expect(kept.neededDeviceBytes).toBe(kept.deviceBytes - 16);
+    const slices = {
+      ...layers,
+      layers: [...layers.layers, { ...layers.layers[0]!, outputElements: 1 }],
+    };
+    expect(
+      policyBytes({ ...exact, gradients: 'release' }, { ...both, layers: slices }).device.pool,
+    ).toBe(4096 + 4);
+  });
+
   test('activations that were measured count as given, those of layers by the batch', () => {
     const given = { ...training, givenActivationBytes: 7, batchSize: 3 };
     expect(policyBytes(exact, given).device).toMatchObject({ activations: 7, pool: 0 });
     const layers = { inputElements: 1, layers: [] };
     expect(policyBytes(exact, { ...given, layers }).device.activations).toBe(4 * 3);
-  });
-});
-
-describe('the largest that fits', () => {
-  test('is found between a number that fits and one that is too many', () => {
-    for (let limit = 0; limit < 20; limit++) {
-      const tried: number[] = [];
-      const fits = (count: number) => {
-        tried.push(count);
-        return count <= limit;
-      };
-      expect(largestThat(fits, 0, 20)).toBe(limit);
-      expect(tried.length).toBeLessThanOrEqual(5);
-      expect(tried).not.toContain(20);
-    }
-    expect(largestThat(() => true, 3, 4)).toBe(3);
-  });
-
-  test('fits: to the byte, on both sides', () => {
-    const bytes = policyBytes(exact, training);
-    const { neededDeviceBytes: deviceBytes, hostBytes } = bytes;
-    expect(doesFit(bytes, { deviceBytes, hostBytes })).toBe(true);
-    expect(doesFit(bytes, { deviceBytes: deviceBytes - 1, hostBytes })).toBe(false);
-    expect(doesFit(bytes, { deviceBytes, hostBytes: hostBytes - 1 })).toBe(false);
-  });
-
-  test('batch: 4 bytes an example beside 8 KiB of weight and gradient and 2 KiB of staging', () => {
-    const layers = { inputElements: 1, layers: [] };
-    const largest = (spare: number) => {
-      const budgets = { deviceBytes: 8192 + 2048 + spare, hostBytes: Infinity };
-      return largestBatch(exact, { ...training, layers }, budgets);
-    };
-    expect([3, 4, 7, 8, 43].map(largest)).toEqual([null, 1, 1, 2, 10]);
-    expect(largestBatch(exact, training, { deviceBytes: 1e6, hostBytes: Infinity })).toBeNull();
-  });
-
-  test('model: slow weights on the device take 8 + 4 + 16 bytes a parameter of one layer', () => {
-    const largest = (deviceBytes: number, activationBytes = 0) =>
-      largestModel(
-        bare,
-        training,
-        { deviceBytes, hostBytes: Infinity },
-        { activationBytes, layers: 1 },
-      );
-    expect([27, 28, 279, 280].map((bytes) => largest(bytes))).toEqual([0, 1, 9, 10]);
-    expect(largest(280, 28)).toBe(9);
-  });
-});
-
-describe('the shortfall', () => {
-  const short = (changed: Partial<Training>, deviceBytes: number, hostBytes = Infinity) => {
-    const own = { ...training, ...changed };
-    const plans = [bare, exact].map((policy) => ({ policy, ...policyBytes(policy, own) }));
-    return shortfallOf(plans, own, { deviceBytes, hostBytes });
-  };
-
-  test('is of the policy that lacks least, on device and host together', () => {
-    expect(short({}, 10_000)).toEqual({
-      policy: exact,
-      deviceBytes: 240, // 8,192 + 2,048 − 10,000
-      hostBytes: 0,
-      remedies: [
-        {
-          change: 'vramBudget',
-          to: 10_240,
-          neededDeviceBytes: 10_240,
-          text: 'a VRAM budget of 10 KiB',
-        },
-      ],
-    });
-    // On the host the other lacks nothing, on the device more: 28,672 − 28,000 against 8,192.
-    expect(short({}, 28_000, 0)).toMatchObject({ policy: bare, deviceBytes: 672, hostBytes: 0 });
-    expect(short({}, 10_240, 8191)?.remedies).toEqual([
-      {
-        change: 'hostBudget',
-        to: 8192,
-        neededDeviceBytes: 10_240,
-        text: 'a host budget of 8 KiB',
-      },
-    ]);
-    expect(short({}, 10_000, 8000)?.remedies[0]?.text).toBe(
-      'a VRAM budget of 10 KiB and a host budget of 8 KiB',
-    );
-    expect(shortfallOf([], training, { deviceBytes: 1, hostBytes: 1 })).toBeNull();
-  });
-
-  test('remedies come in order: a batch, checkpoints, a rule with fewer slots, a budget', () => {
-    // 9 layers of 100 elements with 3 saved tensors each: at a batch of 10, 108 KB of them.
-    const layer = { name: '', outputElements: 100, savedTensors: 3, gradientTensors: 0 };
-    const layers = { inputElements: 0, layers: Array.from({ length: 9 }, () => layer) };
-    const own = { layers, batchSize: 10, rule: ruleOf('adam') };
-    const needed = policyBytes(exact, { ...training, ...own }).neededDeviceBytes;
-    const found = short(own, needed - 1)?.remedies ?? [];
-    expect(found.map(({ change, to }) => [change, to])).toEqual([
-      ['batchSize', 9],
-      ['checkpoint', 'blocks of √layers'],
-      ['inner', 'momentum'],
-      ['inner', 'sgd'],
-      ['vramBudget', needed],
-    ]);
-    expect(found.map(({ text }) => text.replace(/ \(\S+ KiB of VRAM\)/, ''))).toEqual([
-      'a batch of 9',
-      'activation checkpointing (checkpoint()) in blocks of √layers',
-      'momentum, a rule with one slot a weight',
-      'sgd, a rule with no slot a weight',
-      expect.stringMatching(/^a VRAM budget of /),
-    ]);
-    expect(found[2]?.neededDeviceBytes).toBe(needed - 4096);
-    expect(found[3]?.neededDeviceBytes).toBe(needed - 8192);
-    // 4,097 bytes less: one slot fewer is not enough.
-    const less = short(own, needed - 4097)?.remedies.map(({ to }) => to);
-    expect(less).not.toContain('momentum');
-    expect(less).toContain('sgd');
   });
 });
 
