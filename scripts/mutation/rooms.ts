@@ -86,6 +86,7 @@ export const MUTATED = {
       'test/sync/stores.test.ts',
       'test/sync/broken-sync.test.ts',
       'test/sync/quantized-stores.test.ts',
+      'test/sync/half-stores.test.ts',
       'test/sync/store-by-place.test.ts',
     ],
   },
