@@ -233,6 +233,35 @@ describe('state without a model: exact, or an error', () => {
     expect(moments(optimizer, byLayer(model))).toEqual([0, 1, 2].map(momentumOf));
   });
 
+  test('two models of a kind, the state of the first and a step of the second: refused', async () => {
+    tf.disposeVariables();
+    const [first, second] = [makeModel([]), makeModel([], 50)];
+    const state = await train(first).getWeights();
+    const optimizer = make();
+    await optimizer.setWeights(state);
+    expect(() => optimizer.adopt(trained(second))).toThrow(/neither names nor order/);
+    expect(moments(optimizer, byLayer(first))).toEqual([NaN, NaN, NaN]);
+  });
+
+  test('two models of a kind: attach(second) gives the state of the first to the second alone', async () => {
+    tf.disposeVariables();
+    const [first, second] = [makeModel([]), makeModel([], 50)];
+    const inner = () => momentum({ learningRate: 0.25 });
+    const optimizer = lookahead(inner(), { syncPeriod: 10, slowStepSize: 0.5, workers: 0 });
+    await optimizer.step(slopes(trained(first)), false, trained(first));
+    const other = lookahead(inner(), { syncPeriod: 10, slowStepSize: 0.5, workers: 0 });
+    await other.setWeights(await optimizer.getWeights());
+    await other.attach(second);
+    const before = values(first);
+    await other.discard();
+    expect([values(first), values(second)]).toEqual([before, [1, 2, 3]]);
+    expect((await other.slowWeights()).map(({ name }) => name)).toEqual(
+      byLayer(second).map(({ name }) => name),
+    );
+    other.dispose();
+    optimizer.dispose();
+  });
+
   test('in a process that counts one layer more, equal names are other layers: refused', async () => {
     // Saved: dense 2, 3, 4 of which 2 is frozen. Now the first of the model would be dense 3.
     tf.disposeVariables();

@@ -89,8 +89,7 @@ export class Owners {
       if (entries.every((entry) => this.#byName.has(entry.name))) continue;
       const given = seen.filter((weight) => sorted.includes(weight));
       const group = { entries, saved: all, given, registered: registered.get(name) ?? [] };
-      const pairs =
-        pairsOf(group) ?? (isWhole ? pairWhole({ ...group, registered: sorted }) : null);
+      const pairs = isWhole ? pairOfModel(group) : pairsOf(group);
       if (pairs === null) throw undecided(all, given);
       for (const [entry, weight] of pairs) {
         const owner = this.#byName.get(entry.name) ?? weight;
@@ -100,7 +99,12 @@ export class Owners {
       }
     }
     const isFirst = this.#names.size === 0 && seen.length > 0;
-    if (isFirst && found.size === 0) throw undecided(this.#entries, weights);
+    // By their names all that have state are weights that are not here: of another model, or trained later.
+    const owned = this.#entries.flatMap(({ name }) => found.get(name) ?? []);
+    const isElsewhere = owned.every(
+      (owner) => found.get(owner.name) === owner && !seen.includes(owner),
+    );
+    if (isFirst && isElsewhere) throw undecided(this.#entries, weights);
     for (const [name, weight] of found) {
       this.#byName.set(name, weight);
       this.#names.set(weight, name);
@@ -159,6 +163,26 @@ function pairNameless({ saved, given, entries }: Group): Pairs | null {
   const trained = entries.map((entry) => pairs.find(([own]) => own === entry)?.[1]);
   const places = trained.map((weight) => given.indexOf(weight as tf.Variable));
   return places.some((place, i) => place < (places[i - 1] ?? -1)) ? null : pairs;
+}
+
+/** `given` are all of a model: state of other variables is not the optimizer's, whatever their names. */
+function pairOfModel(group: Group): Pairs | null {
+  const own = { ...group, registered: inGroups(group.given).values().next().value ?? [] };
+  const isOfModel = (pairs: Pairs | null) =>
+    pairs?.every(
+      ([entry, weight]) => !group.entries.includes(entry) || group.given.includes(weight),
+    );
+  const ways = [
+    () => pairsOf(group),
+    () => pairWhole(own),
+    // Another model of the same kind was there at saving, and perhaps it is this one.
+    () => pairWhole({ ...own, saved: group.entries }),
+  ];
+  for (const way of ways) {
+    const pairs = way();
+    if (pairs !== null && isOfModel(pairs)) return pairs;
+  }
+  return null;
 }
 
 /**
