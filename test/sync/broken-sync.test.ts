@@ -186,6 +186,16 @@ test('what the previous chunk left in a slot does not touch a frozen weight', as
   }
 });
 
+test('a weight that is gone is not written to', async () => {
+  const { store, a } = start();
+  a.variable.dispose();
+  const count = failing({});
+  await store.restore(() => true);
+  expect(count.pushes).toBe(1); // b has one chunk
+  store.atOnce?.restore(() => true);
+  expect(count.pushes).toBe(2);
+});
+
 describe('staging slots', () => {
   const ring = (slots: number) => new Segment([], 'f32', slots).ring;
 

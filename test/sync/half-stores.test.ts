@@ -104,6 +104,20 @@ describe('halves that cross the bus', () => {
     store.dispose();
   });
 
+  test('gone after its blend, it is not read', async () => {
+    const { store, half } = make();
+    store.take([half], 0);
+    const count = onHalves();
+    const { halves } = currentDevice();
+    const blend = (variable: tf.Variable) => variable.dispose();
+    registerEngine(tf.backend(), {
+      device: { ...currentDevice(), halves: { ...(halves as HalfTransfers), blend } },
+    });
+    await store.blend({ stepSizeOf: () => 0.5, round: 0 }).run();
+    expect(count.pulls).toBe(0);
+    store.dispose();
+  });
+
   test('frozen or gone, it is left alone', async () => {
     const { store, half } = make();
     store.take([half], 0);
