@@ -84,6 +84,8 @@ describe('into ours', () => {
 
   test('whose state which takes over', () => {
     expect(tfjsClassOf('rmsprop')).toBe('RMSProp');
+    expect(tfjsClassOf('sgd')).toBe('SGD');
+    expect(takesOver('SlowlaneSgd', 'SGD')).toBe(true);
     expect(tfjsClassOf('lion')).toBeUndefined();
     expect(takesOver('SlowlaneAdam', 'Adam')).toBe(true);
     expect(takesOver('SlowlaneAdam', 'Momentum')).toBe(false);
