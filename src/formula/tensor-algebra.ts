@@ -50,11 +50,9 @@ function assignQuantized(
       tf.tidy(() => {
         const assigned = new Set(formula.map(({ target }) => target));
         const stored = named.map(({ name, words, kind, row }) => {
-          const found = values.get(name);
-          const isKept = found === undefined || !assigned.has(name);
-          const { words: next, scales } = isKept
-            ? { words, scales: row }
-            : quantizeTensor(kind, found, update.rounding);
+          const { words: next, scales } = assigned.has(name)
+            ? quantizeTensor(kind, values.get(name) as tf.Variable, update.rounding)
+            : { words, scales: row };
           return { words, next, scales };
         });
         const scales = tf.concat(

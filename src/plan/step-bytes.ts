@@ -97,7 +97,6 @@ function needsOf(
 
 /** One buffer of bytes for each slot, and one buffer with the scales of all slots. */
 function quantizedSizes(elements: number, slots: number): number[] {
-  if (slots === 0) return [];
   const blocks = blocksOf(elements);
   return [...Array<number>(slots).fill(blocks * BLOCK), slots * blocks * FLOAT_BYTES];
 }

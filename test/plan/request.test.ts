@@ -140,6 +140,22 @@ describe('overrides', () => {
     }
   });
 
+  test('of a model have its names, and its variables for functions', () => {
+    const weights = [{ name: 'a', shape: [64, 64] }];
+    const model = { layers: [], inputs: [], weights, trainableWeights: weights };
+    for (const pattern of ['a', () => true]) {
+      const overrides = [{ weights: pattern, slow: 'host:f16' as const }];
+      const made = plan({
+        ...given,
+        vramBudget: '1MiB',
+        weights: undefined,
+        model,
+        overrides,
+      } as never);
+      expect(made.pick?.host.slowUpload).toBe(2 * 4096);
+    }
+  });
+
   test('that match no weight are an error', () => {
     const overrides = [{ weights: 'c', exclude: true }];
     expect(() => plan({ ...given, weights: named, overrides })).toThrow(
@@ -282,6 +298,9 @@ describe('a step', () => {
     expect(kept([4096, 4096], 1)).toBe(0);
     expect(kept([4096, 8192], 1)).toBe(float(4096));
     expect(kept([8192, 4096], 1)).toBe(float(4096));
+    // Quantized slots of 16,384 elements take 16 KiB, as a gradient of 4,096 does: it makes room for one of them.
+    expect(released([4096, 16_384], { moments: 'host:q8' }, 2)).toBe(2 * 16 * (256 + 4));
+    expect(step([4096, 16_384], { moments: 'host:q8' }, 1).pool).toBe(0);
     // Means of 10 and 30 elements, two each: those of 10 are left over, but for the sum that was freed.
     expect(released([10, 30], {}, 0, 2)).toBe(float(3 * 10));
     expect(released([30, 10], {}, 0, 2)).toBe(float(3 * 10));
