@@ -92,3 +92,19 @@ test('the state of a Lookahead', async () => {
   }
   await load(file, 'lookahead');
 });
+
+test('tf.train.adam: the model has to train the same weights, in the same order', async () => {
+  const [a, b] = [weight(), weight()];
+  const optimizer = tf.train.adam(0.1);
+  optimizer.minimize(() => tf.add(loss(a)(), loss(b)()), false, [a, b]);
+  const bytes = await saveTraining(optimizer, [a, b]);
+  const asWeights = (list: tf.Variable[]) => list.map((one) => ({ read: () => one }));
+  const load = (...trained: tf.Variable[]) => {
+    const model = { weights: asWeights([a, b]), trainableWeights: asWeights(trained) };
+    return loadTraining(bytes, tf.train.adam(0.1), model);
+  };
+  await load(a, b);
+  for (const trained of [[a], [b], [a, a], [b, a]]) {
+    await expect(load(...trained)).rejects.toThrow(/by the position of the weights/);
+  }
+});
