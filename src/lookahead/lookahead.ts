@@ -305,14 +305,15 @@ export class Lookahead extends StrictOptimizer {
   }
 
   /**
-   * Ends training: does the sync that is due, then fast := slow, so that the model holds the slow weights, and stops the
-   * workers. Frozen weights stay as they are. Training may continue afterwards, with a new cycle.
+   * Ends training: syncs, also in mid-cycle, so that no step is lost, then fast := slow, so that the model holds the slow
+   * weights, and stops the workers. With `adaptive()` only a sync that is due is done. Frozen weights stay as they are. Training may continue afterwards, with a new cycle.
    * @throws TypeError or RangeError if a schedule of the slow step size gives a wrong number.
    * @throws SlowlaneError those of `sync`.
    */
   finish(): Promise<void> {
     const finish = async () => {
       await this.#sync.flush('finish');
+      await this.#sync.syncLast();
       await this.#sync.restore();
       await this.#sync.stopWorkers();
     };

@@ -34,12 +34,17 @@ export class StepSizes {
     this.#default = slowStepSize;
   }
 
+  /** True with adaptive(): only the step that ends a cycle leaves them. */
+  get needsGradients(): boolean {
+    return isAdaptive(this.#default);
+  }
+
   /** For adaptive(): `compute` evaluates the loss and its gradients at `weights` as they are now. */
   keepGradientsIfNeeded(
     compute: () => { value: tf.Scalar; grads: tf.NamedTensorMap },
     weights: readonly tf.Variable[],
   ): void {
-    if (!isAdaptive(this.#default)) return;
+    if (!this.needsGradients) return;
     this.dropGradients();
     const { value, grads } = compute();
     value.dispose();
@@ -51,7 +56,7 @@ export class StepSizes {
 
   /** Refuses `call`, which would end a cycle and leave no gradient. */
   refuseEnd(call: string): void {
-    if (!isAdaptive(this.#default)) return;
+    if (!this.needsGradients) return;
     throw new SlowlaneError(
       'NO_GRADIENT',
       `${call}() would end a cycle, and adaptive() needs the gradient that the last micro-batch of it leaves behind. Take the other micro-batches, or give up these with discard().`,

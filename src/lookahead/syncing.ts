@@ -72,6 +72,11 @@ export class Syncing {
     if (this.state.cycle.hasMoved) await this.#clock.timeSync(() => this.#sync());
   }
 
+  /** The same at the end of training: without it the last steps would be lost. `adaptive()` has no gradient for them. */
+  async syncLast(): Promise<void> {
+    if (!this.state.stepSizes.needsGradients) await this.syncEarly();
+  }
+
   /** With sync: 'inline', after a step: does the sync that it has made due. */
   syncAtOnce(): void {
     if (this.#settings.sync !== 'inline' || !this.state.cycle.isDue) return;

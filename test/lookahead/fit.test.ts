@@ -2,7 +2,7 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
-import { adam, Lookahead, lookahead, sgd } from 'slowlane';
+import { adam, adaptive, Lookahead, lookahead, sgd } from 'slowlane';
 import { describe, expect, test } from 'vitest';
 
 import { noise, onEveryEngine, valuesOf } from '../engines.js';
@@ -102,6 +102,29 @@ onEveryEngine(() => {
     const { x, y } = whole();
     const fit = model.fit(x, y, { batchSize: 4, verbose: 0 });
     await expect(fit).rejects.toThrow(/callbacks: optimizer\.callbacks\(\)/);
+  });
+
+  test('finish() in mid-cycle takes the last steps in: φ = 0 − ½·(2 steps of 1), and nothing twice', async () => {
+    const x = tf.tidy(() => tf.variable(tf.zeros([1])));
+    const optimizer = lookahead(sgd({ learningRate: 1 }), { syncPeriod: 5, workers: 0 });
+    for (let i = 0; i < 2; i++) await optimizer.step(() => tf.sum(x), false, [x]);
+    await optimizer.finish();
+    expect([valuesOf(x), optimizer.stats().syncs]).toEqual([[-1], 1]);
+    await optimizer.finish();
+    expect(valuesOf(x)).toEqual([-1]);
+    for (let i = 0; i < 5; i++) await optimizer.step(() => tf.sum(x), false, [x]); // a new cycle
+    await optimizer.finish();
+    expect([valuesOf(x), optimizer.stats().syncs]).toEqual([[-3.5], 2]);
+  });
+
+  test('finish() with adaptive() has no gradient in mid-cycle, and goes back to the last sync', async () => {
+    const x = tf.tidy(() => tf.variable(tf.ones([1])));
+    const curvature = () => tf.ones([1]);
+    const slowStepSize = adaptive({ curvature });
+    const optimizer = lookahead(sgd({ learningRate: 0.5 }), { syncPeriod: 5, slowStepSize });
+    await optimizer.step(() => tf.sum(tf.square(x)), false, [x]);
+    await optimizer.finish();
+    expect([valuesOf(x), optimizer.stats().syncs]).toEqual([[1], 0]);
   });
 
   test('errors of its hooks name fit(), not the calls that they make', async () => {

@@ -39,17 +39,20 @@ export class PlainSync extends tf.Optimizer {
 
   /** The sync that is due. A program of its own loop asks for it after each step. */
   sync(): void {
-    if (this.#stepsInCycle < this.#syncPeriod) return;
+    if (this.#stepsInCycle >= this.#syncPeriod) this.#sync();
+  }
+
+  finish(): void {
+    if (this.#stepsInCycle > 0) this.#sync(); // the last steps count, too
+    this.#showSlow();
+  }
+
+  #sync(): void {
     for (const [weight, slow] of this.#slow) {
       weight.dataSync().forEach((fast, i) => {
         slow[i]! += this.#slowStepSize * (fast - slow[i]!);
       });
     }
-    this.#showSlow();
-  }
-
-  finish(): void {
-    this.sync();
     this.#showSlow();
   }
 

@@ -328,10 +328,10 @@ describeWebGPU(() => {
     const before = await optimizer.slowWeights();
     await tf.setBackend('cpu');
     expect(await optimizer.slowWeights()).toEqual(before);
-    expect(await errorOf(() => optimizer.finish())).toMatchObject({ code: 'WRONG_STATE' });
+    expect(await errorOf(() => optimizer.discard())).toMatchObject({ code: 'WRONG_STATE' });
     await expect(optimizer.getWeights()).rejects.toThrow(/broke off: .*Go back with tf.setBackend/);
     await tf.setBackend('slowlane-webgpu');
-    await optimizer.finish();
+    await optimizer.discard();
     expect([await read(weights[0] as tf.Variable)]).toEqual(
       valuesIn(before).map((values) => [...values]),
     );

@@ -65,7 +65,7 @@ async function train(
   }
   const { host, device, workers } = optimizer.stats();
   const result = { fast: weights.map(valuesOf), slow: await slowOf(optimizer) };
-  await optimizer.finish();
+  await optimizer.discard();
   expect(weights.map(valuesOf)).toEqual(result.slow);
   optimizer.dispose();
   tf.dispose(weights);

@@ -101,7 +101,7 @@ export class PlainLookahead {
   }
 
   finish(): void {
-    this.sync();
+    this.sync({ early: true });
     this.#restore();
   }
 

@@ -40,20 +40,12 @@ onEveryEngine(() => {
     expect(x).toEqual([-1]);
   });
 
-  test("'interpolate': finish() does the same", async () => {
-    const x = await resumed(
-      () => make('interpolate', 5),
-      (o) => o.finish(),
-    );
-    expect(x).toEqual([-1]);
-  });
-
-  test("'interpolate': an early sync takes the momentum half of the way", async () => {
+  test.each([
+    ['an early sync', (o: Lookahead) => o.sync({ early: true })],
+    ['finish()', (o: Lookahead) => o.finish()],
+  ] as const)("'interpolate': %s takes the momentum half of the way", async (_, call) => {
     // x = -0.5 and v = 0.5; then v = 0.5·0.5 + 1 = 1.25.
-    const x = await resumed(
-      () => make('interpolate', 5),
-      (o) => o.sync({ early: true }),
-    );
+    const x = await resumed(() => make('interpolate', 5), call);
     expect(x).toEqual([-1.75]);
   });
 
@@ -113,7 +105,7 @@ onEveryEngine(() => {
       const second = optimizer();
       await second.setWeights(await first.getWeights());
       await second.attach([x]);
-      await second.finish();
+      await second.discard();
       await second.step(slope(x), false, [x]);
       expect(valuesOf(x)).toEqual([-1]);
     },

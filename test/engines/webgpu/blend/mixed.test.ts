@@ -25,7 +25,7 @@ describeWebGPU(() => {
       for (let i = 0; i < 5; i++) await optimizer.step(loss, false, weights);
       const slow = await slowOf(optimizer);
       const fast = await Promise.all(weights.map(read));
-      await optimizer.finish();
+      await optimizer.discard();
       expect(await Promise.all(weights.map(read))).toEqual(slow);
       expect(optimizer.stats().workers).toBe('device');
       optimizer.dispose();
