@@ -29,6 +29,19 @@ export function heapOf({ wasm }: WasmBackend): WebAssembly.Memory | undefined {
   return Object.values(wasm.asm).find((value) => value instanceof WebAssembly.Memory);
 }
 
+/**
+ * Calls `fail` where the heap has no room. tfjs does not look: it takes the 0 that `_malloc` returns then for a place, and
+ * writes over what is there. Returns a function that undoes it.
+ */
+export function watchHeap({ wasm }: WasmBackend, fail: (bytes: number) => never): () => void {
+  const own = wasm._malloc;
+  wasm._malloc = (bytes) => {
+    const at = own(bytes);
+    return at === 0 && bytes > 0 ? fail(bytes) : at;
+  };
+  return () => void (wasm._malloc = own);
+}
+
 /** Where the data of a tensor begins in the heap, in bytes. It stays there until it is disposed, also when the heap grows. */
 export function positionOf(backend: WasmBackend, { dataId }: tf.TensorInfo): number {
   return backend.dataIdMap.get(dataId).memoryOffset;

@@ -35,6 +35,12 @@ export async function startCpuBackend(name: CpuBackendName): Promise<void> {
     const reason = isMissing(error, from) ? `${from} isn't installed.` : firstLine(error);
     throw new BackendLoadError(reason, `npm install ${from}`, { cause: error });
   }
+  if (tf.findBackendFactory(name) === null) {
+    throw new BackendLoadError(
+      `The backend ${name} was removed with tf.removeBackend().`,
+      'Register it again with tf.registerBackend(), or start a new process',
+    );
+  }
   // A backend that fails to start is only logged by tfjs.
   const hasStarted = await tf.setBackend(name);
   if (hasStarted && tf.getBackend() === name) return;

@@ -2,6 +2,7 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 
+import { positionOf, type WasmBackend } from '../../tfjs/wasm-backend.js';
 import {
   convFilterGradient,
   convInputGradient,
@@ -49,7 +50,7 @@ export function registerKernels(): () => void {
       ...own, // its setup too: a backend that is made anew needs it, should our kernel go before it
       kernelName,
       backendName: 'wasm',
-      kernelFunc: kernel as unknown as tf.KernelFunc,
+      kernelFunc: onHeap(kernel as unknown as tf.KernelFunc),
     });
     return { kernelName, own };
   });
@@ -58,5 +59,14 @@ export function registerKernels(): () => void {
       tf.unregisterKernel(kernelName, 'wasm');
       if (own !== undefined) tf.registerKernel(own);
     }
+  };
+}
+
+/** Inputs that are on another backend come first: the heap may grow for them, and views of it are invalid then. */
+function onHeap(kernel: tf.KernelFunc): tf.KernelFunc {
+  return (call) => {
+    const tensors = Object.values(call.inputs) as (tf.TensorInfo | null | undefined)[];
+    for (const tensor of tensors) if (tensor) positionOf(call.backend as WasmBackend, tensor);
+    return kernel(call);
   };
 }

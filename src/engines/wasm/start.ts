@@ -2,7 +2,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 
 import { SlowlaneError } from '../../checks/errors.js';
-import { isWasmBackend } from '../../tfjs/wasm-backend.js';
+import { formatBytes } from '../../checks/quantities.js';
+import { isWasmBackend, watchHeap } from '../../tfjs/wasm-backend.js';
 import { startCpuBackend } from '../portable/start.js';
 import { kernelsOn, unload } from './heap-kernels.js';
 import { registerKernels } from './kernel-set.js';
@@ -67,6 +68,7 @@ async function start(): Promise<WasmEngine> {
     throw error;
   }
   const putBack = registerKernels();
+  const unwatch = watchHeap(backend, full);
   let hasStopped = false;
   return {
     backend,
@@ -75,12 +77,21 @@ async function start(): Promise<WasmEngine> {
       hasStopped = true;
       isRunning = false;
       putBack();
+      unwatch();
       const now = tf.findBackend('wasm') as tf.KernelBackend | null; // it may have been removed, or made anew
       if (now !== null && isWasmBackend(now)) unload(now);
       // At once, since it has begun before.
       if (before && tf.getBackend() === 'wasm') void tf.setBackend(before);
     },
   };
+}
+
+function full(bytes: number): never {
+  throw new SlowlaneError(
+    'OUT_OF_MEMORY',
+    `The heap of the wasm backend, which is 4 GiB at most, has no ${formatBytes(bytes)} left. Dispose tensors, or take a smaller batch or model.`,
+    { neededBytes: bytes },
+  );
 }
 
 function notOurs(): SlowlaneError {

@@ -66,7 +66,6 @@ test('without the package it throws, and can be called again', async () => {
       code: 'ERR_MODULE_NOT_FOUND',
     });
   });
-  vi.resetModules();
   const { startWasm: startAnew } = await import('#src/engines/wasm/index.js');
   await expect(startAnew()).rejects.toMatchObject({ code: 'PACKAGE_MISSING' });
   expect(tf.getBackend()).toBe('cpu');
@@ -82,5 +81,55 @@ test('a wasm backend of another make is refused, and the previous backend is cur
   await expect(startWasm()).rejects.toMatchObject({ code: 'UNSUPPORTED' });
   expect(tf.getBackend()).toBe('cpu');
   backend.wasm.asm = asm;
+  (await startWasm()).stop();
+});
+
+test('a full heap: an error, also of tfjs’s own kernels, and every tensor stays what it was', async () => {
+  await tf.setBackend('wasm');
+  const { wasm } = tf.backend() as unknown as { wasm: { _malloc: (bytes: number) => number } };
+  const malloc = wasm._malloc;
+  wasm._malloc = (bytes) => (bytes > 2 ** 20 ? 0 : malloc(bytes)); // 0: no room
+  const engine = await startWasm();
+  const kept = tf.fill([1000], 7);
+  const [a, b] = [tf.ones([600, 1]), tf.ones([1, 600])];
+  const { numTensors } = tf.memory();
+  const full = { code: 'OUT_OF_MEMORY', details: { neededBytes: 4 * 600 * 600 } };
+  for (const large of [
+    () => tf.matMul(a, b),
+    () => tf.add(a, b),
+    () => tf.ones([600, 600]).add(1),
+  ]) {
+    expect(() => tf.tidy(large)).toThrow(expect.objectContaining(full));
+    expect(tf.memory().numTensors).toBe(numTensors);
+  }
+  expect(new Set(kept.dataSync())).toEqual(new Set([7]));
+  expect(tf.tidy(() => tf.matMul(b, a).dataSync()[0])).toBe(600);
+  engine.stop();
+  expect(wasm._malloc(2 ** 21)).toBe(0); // as it was before
+  wasm._malloc = malloc;
+  tf.dispose([kept, a, b]);
+});
+
+test('an operand comes from another backend, and the heap grows for it', async () => {
+  await tf.setBackend('cpu');
+  const a = tf.fill([3000, 3000], 2, 'int32');
+  const engine = await startWasm();
+  const b = tf.fill([3000, 1], 3, 'int32');
+  expect(
+    tf.tidy(() => tf.matMul<tf.Tensor2D>(a as tf.Tensor2D, b as tf.Tensor2D).dataSync()[2999]),
+  ).toBe(18_000);
+  engine.stop();
+  tf.dispose([a, b]);
+});
+
+test('a backend that was removed with tf.removeBackend(): the error says so', async () => {
+  (await startWasm()).stop();
+  const factory = tf.findBackendFactory('wasm');
+  tf.removeBackend('wasm');
+  await expect(startWasm()).rejects.toMatchObject({
+    code: 'PACKAGE_MISSING',
+    message: expect.stringContaining('was removed with tf.removeBackend()'),
+  });
+  tf.registerBackend('wasm', factory, 2);
   (await startWasm()).stop();
 });
