@@ -1,5 +1,5 @@
-// What a sync looks through for a NaN or an infinity before it changes anything: the fast weights, the inner state of
-// weights that take steps, and the gradients of adaptive(). One reduction a tensor, one readback for all that is on the
+// What a sync looks through for a NaN or an infinity before it changes anything: the fast weights, also the excluded ones,
+// the inner state of weights that take steps, and the gradients of adaptive(). One reduction a tensor, one readback for all that is on the
 // device; what is on the host is looked through there.
 //
 // The inner state matters beside finite weights, too: a second moment that has become infinite, because |g| > 1.8e19,
@@ -11,7 +11,7 @@ import { SlowlaneError } from '../checks/errors.js';
 import { atOnce, awaited, firstNonFinite, type Reading } from '../engines/finite.js';
 import type { InnerOptimizer, StateTensor } from '../optimizers/inner-optimizer.js';
 import type { CycleState } from './cycle-state.js';
-import { type BadValue, inGradient, inState, inWeight } from './non-finite.js';
+import { type BadValue, inExcluded, inGradient, inState, inWeight } from './non-finite.js';
 import type { Tracked } from './weights/tracking.js';
 
 export class BadValues {
@@ -61,14 +61,18 @@ export class BadValues {
     const isDue = new Set(due.map(({ variable }) => variable)); // with innerState: 'interpolate'
     const gradients = this.#state.stepSizes.gradients.map(([, gradient]) => gradient);
     const others = state.map(({ variable }) => variable).filter((variable) => !isDue.has(variable));
-    return { state, inspected: [...others, ...gradients] };
+    const { excluded } = this.#state.tracking;
+    return { state, inspected: [...excluded, ...others, ...gradients] };
   }
 
   *#named(bad: tf.Tensor, state: readonly StateTensor[]): Reading<BadValue> {
     const gradient = this.#state.stepSizes.gradients.find(([, one]) => one === bad);
     if (gradient) return inGradient(gradient[0]);
     const found = state.find(({ variable }) => variable === bad);
-    if (!found) return inWeight(bad as tf.Variable);
+    if (!found) {
+      const isExcluded = this.#state.tracking.excluded.some((weight) => weight === bad);
+      return isExcluded ? inExcluded(bad as tf.Variable) : inWeight(bad as tf.Variable);
+    }
     const { variable, weight, slots } = found;
     let row = 0;
     if (slots.length > 1) {

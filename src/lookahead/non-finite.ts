@@ -9,12 +9,18 @@ export interface BadValue {
   readonly weight: string;
   /** Of the inner state. */
   readonly slot?: string;
+  /** Its weight is excluded from Lookahead, so that there is no slow value to go back to. */
+  readonly isExcluded?: boolean;
   /** For a message. */
   readonly text: string;
 }
 
 export function inWeight({ name }: tf.Variable): BadValue {
   return { weight: name, text: `'${name}'` };
+}
+
+export function inExcluded(weight: tf.Variable): BadValue {
+  return { ...inWeight(weight), isExcluded: true };
 }
 
 export function inState(weight: string, slot: string): BadValue {

@@ -24,6 +24,12 @@ import { type LookaheadStats, SyncClock } from './stats.js';
 import { isWeight, type Tracked } from './weights/tracking.js';
 import { notCaptured, notMet, replacementsLost } from './weights/weights-changed.js';
 
+const WAY_OUT =
+  "The slow weights are as they were: await discard() to go back to them. Often the learning rate is too large, or the data hold a NaN. With nonFinite: 'restore' a sync goes back by itself, with 'skip' it is left out";
+
+const EXCLUDED =
+  'It is excluded, so there is no slow value to go back to: give it finite values, or load a saved state';
+
 export class Syncing {
   readonly state: CycleState;
   readonly #inner: InnerOptimizer;
@@ -311,12 +317,8 @@ export class Syncing {
   /** @throws SlowlaneError NON_FINITE if the option says so. */
   #policyFor(bad: BadValue): 'skip' | 'restore' {
     const { nonFinite: policy } = this.#settings;
-    if (policy === 'throw') {
-      throw nonFinite(
-        bad,
-        this.state.cycle.steps,
-        "The slow weights are as they were: discard() goes back to them, a smaller learning rate may help, and nonFinite: 'restore' or 'skip' does without this error",
-      );
+    if (policy === 'throw' || (policy === 'restore' && bad.isExcluded)) {
+      throw nonFinite(bad, this.state.cycle.steps, bad.isExcluded ? EXCLUDED : WAY_OUT);
     }
     this.#skipped++;
     return policy;

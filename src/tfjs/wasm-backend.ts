@@ -13,7 +13,7 @@ export interface WasmBackend extends tf.KernelBackend {
   /** Emscripten's module. */
   readonly wasm: {
     readonly asm: Readonly<Record<string, unknown>>;
-    _malloc(bytes: number): number;
+    _malloc: (bytes: number) => number;
     _free(at: number): void;
   };
   /** Allocates data that holds anything. */
@@ -34,7 +34,7 @@ export function heapOf({ wasm }: WasmBackend): WebAssembly.Memory | undefined {
  * writes over what is there. Returns a function that undoes it.
  */
 export function watchHeap({ wasm }: WasmBackend, fail: (bytes: number) => never): () => void {
-  const own = wasm._malloc;
+  const { _malloc: own } = wasm;
   wasm._malloc = (bytes) => {
     const at = own(bytes);
     return at === 0 && bytes > 0 ? fail(bytes) : at;

@@ -72,6 +72,39 @@ onEveryEngine(() => {
     expect(skipped).toEqual([0, 1, 1, 2, 2, 3]);
   });
 
+  test.each(
+    (['throw', 'restore'] as const).flatMap((nonFinite) =>
+      (['awaited', 'inline'] as const).map((sync) => [nonFinite, sync] as const),
+    ),
+  )(
+    "an excluded weight, '%s', %s: it has no slow value, so the error says to give it another",
+    async (nonFinite, sync) => {
+      const [x, head] = [1, 5].map((value) => tf.tidy(() => tf.variable(tf.tensor1d([value]))));
+      const weights = [x as tf.Variable, head as tf.Variable];
+      const overrides = [{ weights: head!.name, exclude: true }];
+      const options = { syncPeriod: 2, workers: 0, nonFinite, sync, overrides } as const;
+      const optimizer = lookahead(sgd({ learningRate: 1 }), options);
+      const step = (slope: number) =>
+        optimizer.step(() => tf.sum(tf.mul(tf.addN(weights), slope)), false, weights);
+      await step(1);
+      head!.assign(tf.tensor1d([NaN])); // not ours to refuse
+      await expect(step(1)).rejects.toMatchObject({
+        code: 'NON_FINITE',
+        message: expect.stringContaining('It is excluded, so there is no slow value'),
+        details: { weight: head!.name, step: 2 },
+      });
+      expect(weights.map(valuesOf)).toEqual([[-1], [NaN]]);
+      head!.assign(tf.tensor1d([7]));
+      await optimizer.sync();
+      expect(weights.map(valuesOf)).toEqual([[0], [7]]); // 1 − ½·2
+      head!.assign(tf.tensor1d([Infinity]));
+      head!.trainable = false; // it is nobody's business now
+      await optimizer.step(() => tf.sum(x as tf.Variable), false, [x as tf.Variable]);
+      await optimizer.step(() => tf.sum(x as tf.Variable), false, [x as tf.Variable]);
+      expect(valuesOf(x as tf.Variable)).toEqual([-1]);
+    },
+  );
+
   test("'restore' goes back to the slow weights with a fresh inner state", async () => {
     const { x, y, optimizer, good, bad, weights } = broken(NaN, 'restore');
     await optimizer.step(good, false, weights);

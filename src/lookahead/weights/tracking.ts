@@ -91,6 +91,12 @@ export class Tracking {
     return all.map(([variable]) => variable);
   }
 
+  /** Those of the excluded ones that are alive and not frozen. */
+  get excluded(): readonly tf.Variable[] {
+    const excluded = this.weights.filter((weight) => this.#seen.get(weight) === null);
+    return excluded.filter((weight) => !isGone(weight) && !this.#frozen.has(weight));
+  }
+
   /** The weights seen so far, and those that restored values wait for; undefined: not known yet which. */
   get holders(): readonly (tf.Variable | undefined)[] {
     return [...this.weights, ...this.#restored.owners];
