@@ -6,6 +6,7 @@ import {
   cpSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   symlinkSync,
@@ -42,6 +43,21 @@ beforeAll(() => {
   copyFileSync(entry('test/bundles/program.mjs'), program);
 });
 afterAll(() => rmSync(folder, { recursive: true }));
+
+test('declarations name no file inside of another package, which TypeScript would not find', () => {
+  const types = readdirSync(join(folder, 'node_modules/slowlane'), {
+    recursive: true,
+    encoding: 'utf8',
+  });
+  const own = types.filter((file) => file.endsWith('.d.ts'));
+  expect(own.length).toBeGreaterThan(100);
+  const wrong = own.filter((file) =>
+    /["']@tensorflow\/[\w-]+\/dist/.test(
+      readFileSync(join(folder, 'node_modules/slowlane', file), 'utf8'),
+    ),
+  );
+  expect(wrong).toEqual([]);
+});
 
 function node(...args: string[]) {
   const { status, stdout, stderr } = spawnSync(process.execPath, args, {

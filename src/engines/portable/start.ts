@@ -4,12 +4,12 @@ import * as tf from '@tensorflow/tfjs-core';
 
 import { SlowlaneError } from '../../checks/errors.js';
 
-const IMPORTS = {
+export type CpuBackendName = 'wasm' | 'cpu';
+
+const IMPORTS: Readonly<Record<CpuBackendName, () => Promise<unknown>>> = {
   wasm: () => import('@tensorflow/tfjs-backend-wasm'),
   cpu: () => import('@tensorflow/tfjs-backend-cpu'),
-} as const;
-
-export type CpuBackendName = keyof typeof IMPORTS;
+};
 
 /** A backend cannot be used. */
 export class BackendLoadError extends SlowlaneError {

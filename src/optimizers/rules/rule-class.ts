@@ -6,10 +6,11 @@ import { STEP_OPTIONS } from '../step-options.js';
 import { WeightwiseOptimizer } from '../weightwise.js';
 import { classNameOf } from './names.js';
 
+/** With a name, for declarations would name a file inside of TensorFlow.js, which its package does not export. */
+export interface RuleClass extends tf.serialization.SerializableConstructor<WeightwiseOptimizer> {}
+
 /** The class of `rule`, registered under the name by which TensorFlow.js saves and finds it. */
-export function ruleClass(
-  rule: UpdateRule,
-): tf.serialization.SerializableConstructor<WeightwiseOptimizer> {
+export function ruleClass(rule: UpdateRule): RuleClass {
   class RuleOptimizer extends WeightwiseOptimizer {
     static readonly className = classNameOf(rule.name);
 
