@@ -17,8 +17,8 @@ import { checkCounters, SyncCycle } from './cycle.js';
 import { Frozen } from './weights/frozen.js';
 import type { LookaheadSettings } from './options.js';
 import { Restored } from './weights/restored.js';
-import type { BadValue } from './non-finite.js';
-import { SkippedSyncs } from './skipped-syncs.js';
+import type { BadValue } from './non-finite/bad-value.js';
+import { SkippedSyncs } from './non-finite/skipped-syncs.js';
 import { StepSizes } from './step-sizes.js';
 import { type Tracked, Tracking } from './weights/tracking.js';
 import {

@@ -2,7 +2,7 @@
 
 import type * as tf from '@tensorflow/tfjs-core';
 
-import { SlowlaneError } from '../checks/errors.js';
+import { SlowlaneError } from '../../checks/errors.js';
 
 /** Where a NaN or an infinity was found. */
 export interface BadValue {

@@ -1,7 +1,7 @@
 // Warns when syncs are left out for ever: with nonFinite: 'skip' the fast weights and the inner state go on as they are,
 // and a NaN in them stays one.
 
-import type { BadValue } from './non-finite.js';
+import type { BadValue } from './bad-value.js';
 
 /** Skipped syncs in a row, each because of the same weight or slot, of which one warning is given. */
 export const SKIPS_TO_WARN = 3;

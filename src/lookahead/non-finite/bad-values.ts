@@ -7,12 +7,12 @@
 
 import type * as tf from '@tensorflow/tfjs-core';
 
-import { SlowlaneError } from '../checks/errors.js';
-import { atOnce, awaited, firstNonFinite, type Reading } from '../engines/finite.js';
-import type { InnerOptimizer, StateTensor } from '../optimizers/inner-optimizer.js';
-import type { CycleState } from './cycle-state.js';
-import { type BadValue, inExcluded, inGradient, inState, inWeight } from './non-finite.js';
-import type { Tracked } from './weights/tracking.js';
+import { SlowlaneError } from '../../checks/errors.js';
+import { atOnce, awaited, firstNonFinite, type Reading } from '../../engines/finite.js';
+import type { InnerOptimizer, StateTensor } from '../../optimizers/inner-optimizer.js';
+import type { CycleState } from '../cycle-state.js';
+import { type BadValue, inExcluded, inGradient, inState, inWeight } from './bad-value.js';
+import type { Tracked } from '../weights/tracking.js';
 
 export class BadValues {
   readonly #inner: InnerOptimizer;
