@@ -30,7 +30,6 @@ test.concurrent.each([
   ['sync --slow f16', "'f16'", 'host:f32, host:f16r8, host:f16'],
   ['sync --slow host:f16 --width 63', '--slow host:f16 with --width 63', 'at least --width 64'],
   ['sync --engine cpu --adapter x', '--adapter x', 'use --engine webgpu'],
-  ['sync --engine wasm --model cnn', '--engine wasm with --model cnn', 'cpu or tensorflow'],
 ])('a wrong request ends with exit code 2: slowlane bench %s', async (args, received, allowed) => {
   expectRefusal(await run(args), received, allowed);
 });
