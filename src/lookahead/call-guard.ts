@@ -46,7 +46,7 @@ export class CallGuard {
     if (this.#turns > 0) {
       throw new SlowlaneError(
         'SYNC_RUNNING',
-        `${call}() was called while something that moves weights is under way. Await what you called before it: step(), sync(), withSlowWeights(), finish() or model.fit().`,
+        `${call}() was called while something that moves or reads weights is under way. Await what you called before it, such as step(), sync(), withSlowWeights(), slowWeights(), finish() or model.fit().`,
       );
     }
     this.#assertUsable(call);

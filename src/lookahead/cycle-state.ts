@@ -116,10 +116,10 @@ export class CycleState {
    *
    * @throws SlowlaneError WEIGHTS_REPLACED if they have changed weights, SYNC_FAILED if they have frozen some of `meant`.
    */
-  assertUntouched(meant: readonly tf.Variable[] = []): void {
+  assertUntouched(meant: readonly tf.Variable[] = [], { isRest = false } = {}): void {
     if (this.#settings.replaced !== 'ignore') {
       const changed = this.#tracking.changed();
-      if (changed.length > 0) throw weightsReplaced('sync', changed);
+      if (changed.length > 0) throw weightsReplaced('sync', changed, { isRest });
     }
     const frozen = meant.find((weight) => !isGone(weight) && this.#tracking.isFrozen(weight));
     if (!frozen) return;

@@ -306,7 +306,7 @@ export class Lookahead extends StrictOptimizer {
 
   /**
    * Ends training: syncs, also in mid-cycle, so that no step is lost, then fast := slow, so that the model holds the slow
-   * weights, and stops the workers. With `adaptive()` only a sync that is due is done. Frozen weights stay as they are. Training may continue afterwards, with a new cycle.
+   * weights, and stops the workers. With `adaptive()` only a sync that is due is done, and one that `nonFinite: 'skip'` leaves out loses its steps. Frozen weights stay as they are. Training may continue afterwards, with a new cycle.
    * @throws TypeError or RangeError if a schedule of the slow step size gives a wrong number.
    * @throws SlowlaneError those of `sync`.
    */

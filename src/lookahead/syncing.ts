@@ -75,11 +75,13 @@ export class Syncing {
 
   /** Syncs in mid-cycle, if a step was taken since the last sync. */
   async syncEarly(): Promise<void> {
+    this.#assertMet();
     if (this.state.cycle.hasMoved) await this.#clock.timeSync(() => this.#sync());
   }
 
   /** The same at the end of training: without it the last steps would be lost. `adaptive()` has no gradient for them. */
   async syncLast(): Promise<void> {
+    this.#assertMet();
     if (!this.state.stepSizes.needsGradients) await this.syncEarly();
   }
 
@@ -256,7 +258,7 @@ export class Syncing {
 
   /** Blends `weights`, or what is left of them. */
   async #finishSync(blending: Blending, weights: readonly tf.Variable[]): Promise<void> {
-    this.state.assertUntouched(weights);
+    this.state.assertUntouched(weights, { isRest: true });
     const bytesMoved = await this.#writing(weights, () => blending.run());
     if (this.#settings.innerState === 'reset') {
       await this.#inner.reset(this.#inner.resetsByWeight ? weights : undefined);

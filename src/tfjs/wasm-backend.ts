@@ -13,6 +13,8 @@ export interface WasmBackend extends tf.KernelBackend {
   /** Emscripten's module. */
   readonly wasm: {
     readonly asm: Readonly<Record<string, unknown>>;
+    /** Of the build with threads, which imports its memory. */
+    readonly wasmMemory?: WebAssembly.Memory;
     _malloc: (bytes: number) => number;
     _free(at: number): void;
   };
@@ -26,7 +28,9 @@ export function isWasmBackend(backend: tf.KernelBackend): backend is WasmBackend
 
 /** The memory that is the heap, which Emscripten exports under a name of its own; undefined: it exports none. */
 export function heapOf({ wasm }: WasmBackend): WebAssembly.Memory | undefined {
-  return Object.values(wasm.asm).find((value) => value instanceof WebAssembly.Memory);
+  return (
+    wasm.wasmMemory ?? Object.values(wasm.asm).find((value) => value instanceof WebAssembly.Memory)
+  );
 }
 
 /**
@@ -34,6 +38,7 @@ export function heapOf({ wasm }: WasmBackend): WebAssembly.Memory | undefined {
  * writes over what is there. Returns a function that undoes it.
  */
 export function watchHeap({ wasm }: WasmBackend, fail: (bytes: number) => never): () => void {
+  wasm._free(wasm._malloc(1)); // Emscripten puts the real function in place of a stub at the first call
   const { _malloc: own } = wasm;
   wasm._malloc = (bytes) => {
     const at = own(bytes);

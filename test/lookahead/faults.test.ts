@@ -172,6 +172,28 @@ onEveryEngine(() => {
       },
     );
 
+    test('in a sync, and then a weight is replaced: the error names discard() alone, which helps', async () => {
+      const optimizer = make(worker);
+      const weights = SIZES.map((size) => tf.variable(noise([size], size)));
+      const loss = () => tf.addN(weights.map(halfSquare)) as tf.Scalar;
+      for (let i = 0; i < 3; i++) await optimizer.step(loss, false, weights);
+      optimizer.minimize(loss, false, weights);
+      const stop = failAt(2);
+      await expect(optimizer.sync()).rejects.toThrow('the device is gone');
+      stop();
+      tf.tidy(() => weights[0]?.assign(tf.onesLike(weights[0])));
+      for (const call of [() => optimizer.sync(), () => optimizer.resync()]) {
+        const refused = {
+          code: 'WEIGHTS_REPLACED',
+          message: expect.stringMatching(/: await discard/),
+        };
+        await expect(call()).rejects.toMatchObject(refused);
+      }
+      await optimizer.discard();
+      await optimizer.step(loss, false, weights);
+      await optimizer.finish();
+    });
+
     test.each([1, 2, 3, 4, 5, 6, 7, 8])(
       'in withSlowWeights, at move %i: the fast weights come back',
       async (n) => {

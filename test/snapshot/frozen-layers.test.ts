@@ -262,6 +262,22 @@ describe('state without a model: exact, or an error', () => {
     optimizer.dispose();
   });
 
+  test('a model of one such layer, and state of a model whose other layers were frozen: refused', async () => {
+    tf.disposeVariables();
+    const first = makeModel([0, 1]);
+    const inner = () => momentum({ learningRate: 0.25 });
+    const optimizer = lookahead(inner(), { syncPeriod: 10, workers: 0 });
+    await optimizer.step(slopes(trained(first)), false, trained(first));
+    const single = tfl.sequential({
+      layers: [tfl.layers.dense({ units: 1, inputShape: [1], useBias: false })],
+    });
+    const other = lookahead(inner(), { syncPeriod: 10, workers: 0 });
+    await other.setWeights(await optimizer.getWeights());
+    await expect(other.attach(single)).rejects.toMatchObject({ code: 'STATE_MISMATCH' });
+    other.dispose();
+    optimizer.dispose();
+  });
+
   test('in a process that counts one layer more, equal names are other layers: refused', async () => {
     // Saved: dense 2, 3, 4 of which 2 is frozen. Now the first of the model would be dense 3.
     tf.disposeVariables();

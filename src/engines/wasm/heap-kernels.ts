@@ -75,6 +75,7 @@ function load(backend: WasmBackend): Loaded {
     scratch(bytes) {
       if (bytes > size) {
         backend.wasm._free(at); // frees nothing at 0
+        at = size = 0; // there may be no room for more
         at = backend.wasm._malloc(bytes) >>> 0; // signed above 2 GiB
         size = bytes;
       }

@@ -76,12 +76,13 @@ async function start(): Promise<WasmEngine> {
       if (hasStopped) return;
       hasStopped = true;
       isRunning = false;
-      putBack();
       unwatch();
+      putBack();
       const now = tf.findBackend('wasm') as tf.KernelBackend | null; // it may have been removed, or made anew
       if (now !== null && isWasmBackend(now)) unload(now);
       // At once, since it has begun before.
-      if (before && tf.getBackend() === 'wasm') void tf.setBackend(before);
+      const isThere = before && tf.findBackendFactory(before) !== null;
+      if (isThere && tf.getBackend() === 'wasm') void tf.setBackend(before);
     },
   };
 }

@@ -194,8 +194,8 @@ function lossOf(reason: string, message: string): GpuError {
   return new GpuError(
     'lost',
     `${said} The tensors on it are gone: start again with startWebGPU(), make the model again and give it its last saved ` +
-      `state. A Lookahead whose slow weights are in host memory still has those of its last sync: await ` +
-      `optimizer.slowWeights().`,
+      `state. A Lookahead whose slow weights are in host memory still has those of its last sync, unless they were ` +
+      `on their way: await optimizer.slowWeights().`,
     { reason },
   );
 }

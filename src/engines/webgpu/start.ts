@@ -118,7 +118,8 @@ async function start(budgetBytes: number, wish: AdapterWish): Promise<WebGPUEngi
       tf.removeBackend(BACKEND_NAME);
       unregisterEngine(backend);
       // At once, since it has begun before. Without it the next op would look for tfjs's own webgpu.
-      if (isCurrent && before !== undefined) void tf.setBackend(before);
+      const isThere = before !== undefined && tf.findBackendFactory(before) !== null;
+      if (isCurrent && isThere) void tf.setBackend(before);
     },
   };
 }

@@ -11,14 +11,16 @@ export class SkippedSyncs {
   #last: string | null = null;
 
   /** A sync was left out because of `bad`. */
-  add({ text }: BadValue): void {
+  add({ text, isExcluded = false }: BadValue): void {
     this.#inARow = text === this.#last ? this.#inARow + 1 : 1;
     this.#last = text;
     if (this.#inARow !== SKIPS_TO_WARN) return;
+    const wayOut = isExcluded
+      ? 'it is excluded from Lookahead, so give it finite values, or load a saved state.'
+      : "await discard() goes back to the slow weights, and nonFinite: 'restore' does so whenever a sync finds such a value.";
     console.warn(
       `slowlane: ${text} has held a NaN or an infinity at ${SKIPS_TO_WARN} syncs in a row, so nonFinite: 'skip' has left them ` +
-        `all out, and training goes on without slow weights. It does not recover by itself: await discard() goes back to ` +
-        `the slow weights, and nonFinite: 'restore' does so whenever a sync finds such a value.`,
+        `all out, and training goes on without slow weights. It does not recover by itself: ${wayOut}`,
     );
   }
 

@@ -8,11 +8,18 @@ import type { RefusedCapture } from './captures.js';
 const MOST_SHOWN = 3;
 const STEPS = ['minimize', 'applyGradients', 'completeStep'];
 
-/** `call` was refused because of `weights`. */
-export function weightsReplaced(call: string, weights: readonly tf.Variable[]): SlowlaneError {
+/** `call` was refused because of `weights`. `isRest`: it would have done the rest of a sync, which every call but discard() does first. */
+export function weightsReplaced(
+  call: string,
+  weights: readonly tf.Variable[],
+  { isRest = false } = {},
+): SlowlaneError {
+  const wayOut = isRest
+    ? 'A sync had broken off before, and cannot go on with them: await discard() to go back to the slow weights.'
+    : "Await resync() to take the weights as they are for the slow weights too, or discard() to go back to the slow weights. With replaced: 'resync' a Lookahead does the former by itself; with 'ignore' the new values count as fast weights.";
   return replaced(
     weights,
-    `Before ${STEPS.includes(call) ? 'this step' : `${call}()`}, something else had changed ${listed(weights)}, so they do not belong to their slow weights any more. Nothing was moved. Await resync() to take the weights as they are for the slow weights too, or discard() to go back to the slow weights. With replaced: 'resync' a Lookahead does the former by itself; with 'ignore' the new values count as fast weights.`,
+    `Before ${STEPS.includes(call) ? 'this step' : `${call}()`}, something else had changed ${listed(weights)}, so they do not belong to their slow weights any more. Nothing was moved. ${wayOut}`,
   );
 }
 
@@ -49,7 +56,7 @@ export function notCaptured({ variable, isFirst }: RefusedCapture, step: number)
 export function weightsFrozen(weights: readonly tf.Variable[]): SlowlaneError {
   return new SlowlaneError(
     'WEIGHTS_FROZEN',
-    `A sync is due, and ${listed(weights)} took steps before this sync and the previous one, but at both it was frozen, so its slow value stands still. Make it trainable, await sync(), and freeze it after that.`,
+    `At this sync and the previous one ${listed(weights)} was frozen, although it took steps before each, so its slow value stands still. Nothing was moved. Make it trainable, await the same call again, and freeze it after that.`,
     { weights: weights.map(({ name }) => name) },
   );
 }

@@ -175,14 +175,20 @@ function pairOfModel(group: Group): Pairs | null {
   const ways = [
     () => pairsOf(group),
     () => pairWhole(own),
-    // Another model of the same kind was there at saving, and perhaps it is this one.
-    () => pairWhole({ ...own, saved: group.entries }),
+    // Another model of the same kind was there at saving, and it was this one.
+    () => (isOthers(group) ? pairWhole({ ...own, saved: group.entries }) : null),
   ];
   for (const way of ways) {
     const pairs = way();
     if (pairs !== null && isOfModel(pairs)) return pairs;
   }
   return null;
+}
+
+/** True if the weights that were saved without state are those that are given now. */
+function isOthers({ entries, saved, given }: Group): boolean {
+  const others = saved.filter((one) => !entries.includes(one)).map(({ name }) => name);
+  return isSame(new Set(others), new Set(given.map(({ name }) => name)));
 }
 
 /**

@@ -133,3 +133,25 @@ test('a backend that was removed with tf.removeBackend(): the error says so', as
   tf.registerBackend('wasm', factory, 2);
   (await startWasm()).stop();
 });
+
+test('a full heap in the scratch memory of a kernel: the next kernels take other memory', async () => {
+  const engine = await startWasm();
+  const { wasm } = engine.backend as unknown as { wasm: { _malloc: (bytes: number) => number } };
+  const x = tf.ones([4, 3]);
+  const square = tf.ones([64, 64]);
+  const kept = tf.fill([1000], 7);
+  const sum = () =>
+    tf.tidy(() => tf.unsortedSegmentSum(x, tf.tensor1d([0, 1, 1, 0], 'int32'), 200_000));
+  const watched = wasm._malloc;
+  wasm._malloc = (bytes) => {
+    if (bytes > 2 ** 19) throw new Error('full');
+    return watched(bytes);
+  };
+  expect(sum).toThrow('full');
+  wasm._malloc = watched;
+  const product = tf.matMul(square, square);
+  expect(new Set(product.dataSync())).toEqual(new Set([64]));
+  expect(new Set(kept.dataSync())).toEqual(new Set([7]));
+  engine.stop();
+  tf.dispose([x, square, kept, product]);
+});

@@ -39,6 +39,8 @@ export function matMul(call: Call): tf.TensorInfo {
     a.shape.slice(0, -2),
     b.shape.slice(0, -2),
   );
+  const { compiled, scratch } = kernelsOn(backend);
+  scratch(compiled.scratchBytes()); // first: it may throw
   const out = backend.makeOutput([...batch, m, n], a.dtype);
   const pairs = pairsOf(batch, a.shape, b.shape);
   if (a.dtype === 'float32' && b.dtype === 'float32') multiply(call, layout, pairs, out);

@@ -23,9 +23,9 @@ export function segmentSum({ inputs, attrs, backend }: Call): tf.TensorInfo {
   }
   const width = tf.util.sizeFromShape(row);
   return withFloats(backend, [x], (values = x) => {
-    const out = backend.makeOutput([numSegments, ...row], 'float32');
     const { compiled, scratch } = kernelsOn(backend);
-    const sums = scratch(8 * width + 4 * (numSegments + rows));
+    const sums = scratch(8 * width + 4 * (numSegments + rows)); // first: it may throw
+    const out = backend.makeOutput([numSegments, ...row], 'float32');
     compiled.segmentSum(
       positionOf(backend, values),
       positionOf(backend, segmentIds),
