@@ -51,3 +51,11 @@ export function watchHeap({ wasm }: WasmBackend, fail: (bytes: number) => never)
 export function positionOf(backend: WasmBackend, { dataId }: tf.TensorInfo): number {
   return backend.dataIdMap.get(dataId).memoryOffset;
 }
+
+/** The same of several. */
+export function positionsOf<T extends readonly tf.TensorInfo[]>(
+  backend: WasmBackend,
+  ...tensors: T
+): { [K in keyof T]: number } {
+  return tensors.map((tensor) => positionOf(backend, tensor)) as { [K in keyof T]: number };
+}

@@ -11,6 +11,9 @@ export interface KernelCall<Inputs, Attributes> {
   readonly backend: WasmBackend;
 }
 
+/** As many as T has. */
+type Infos<T extends readonly tf.TensorInfo[]> = { [K in keyof T]: tf.TensorInfo };
+
 /** Runs the kernel that is registered under this name. */
 export function run(
   backend: WasmBackend,
@@ -38,10 +41,10 @@ export function transposed(
 }
 
 /** Calls `compute` with float32 copies of the tensors that are of another dtype. */
-export function withFloats(
+export function withFloats<const T extends readonly tf.TensorInfo[]>(
   backend: WasmBackend,
-  tensors: readonly tf.TensorInfo[],
-  compute: (...floats: tf.TensorInfo[]) => tf.TensorInfo,
+  tensors: T,
+  compute: (...floats: Infos<T>) => tf.TensorInfo,
 ): tf.TensorInfo {
   return withMade(
     backend,
@@ -52,19 +55,31 @@ export function withFloats(
 }
 
 /** Calls `compute` with what `make` returns for each tensor: itself, or another that is freed then. */
-export function withMade(
+export function withMade<const T extends readonly tf.TensorInfo[]>(
   backend: WasmBackend,
-  tensors: readonly tf.TensorInfo[],
+  tensors: T,
   make: (tensor: tf.TensorInfo, index: number) => tf.TensorInfo,
-  compute: (...made: tf.TensorInfo[]) => tf.TensorInfo,
+  compute: (...made: Infos<T>) => tf.TensorInfo,
 ): tf.TensorInfo {
   const made: tf.TensorInfo[] = [];
   try {
     for (const [i, tensor] of tensors.entries()) made.push(make(tensor, i));
-    return compute(...made);
+    return compute(...(made as Infos<T>));
   } finally {
     for (const [i, tensor] of made.entries()) {
       if (tensor !== tensors[i]) backend.disposeData(tensor.dataId);
     }
   }
+}
+
+export function wrongGradient(
+  input: readonly number[],
+  filter: readonly number[],
+  expected: readonly number[],
+  dy: readonly number[],
+): RangeError {
+  return new RangeError(
+    `The gradient of a convolution of [${input.join()}] with a filter [${filter.join()}] has the shape ` +
+      `[${expected.join()}], got [${dy.join()}].`,
+  );
 }

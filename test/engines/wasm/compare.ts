@@ -2,7 +2,24 @@
 
 import '@tensorflow/tfjs-backend-cpu';
 import * as tf from '@tensorflow/tfjs-core';
-import { expect } from 'vitest';
+import fc from 'fast-check';
+import { startWasm, type WasmEngine } from 'slowlane/wasm';
+import { afterAll, beforeAll, expect } from 'vitest';
+
+/** The tests of the file that calls it run while the engine does. */
+export function onWasm(): void {
+  let engine: WasmEngine;
+  beforeAll(async () => {
+    engine = await startWasm();
+  });
+  afterAll(() => engine.stop());
+}
+
+/** The same cases on each run. */
+export const check = (property: fc.IAsyncProperty<unknown>, numRuns: number) =>
+  fc.assert(property as fc.IAsyncProperty<[unknown]>, { numRuns, seed: 7 });
+export const seed = fc.integer({ min: 1, max: 1e6 });
+export const side = (max: number) => fc.integer({ min: 1, max });
 
 /** Shape, dtype, and for int32 how many whole numbers to choose from. */
 export interface Given {

@@ -2,21 +2,11 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 import fc from 'fast-check';
-import { startWasm, type WasmEngine } from 'slowlane/wasm';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 
-import { expectAsOnCpu } from './compare.js';
+import { check, expectAsOnCpu, onWasm, seed, side } from './compare.js';
 
-let engine: WasmEngine;
-beforeAll(async () => {
-  engine = await startWasm();
-});
-afterAll(() => engine.stop());
-
-const check = (property: fc.IAsyncProperty<unknown>, numRuns: number) =>
-  fc.assert(property as fc.IAsyncProperty<[unknown]>, { numRuns, seed: 7 });
-const seed = fc.integer({ min: 1, max: 1e6 });
-const side = (max: number) => fc.integer({ min: 1, max });
+onWasm();
 
 describe('products of matrices', () => {
   const layout = fc.record({

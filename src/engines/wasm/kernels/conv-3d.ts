@@ -3,10 +3,10 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 
-import { positionOf } from '../../../tfjs/wasm-backend.js';
+import { positionsOf } from '../../../tfjs/wasm-backend.js';
 import { setGeometry } from '../geometry.js';
 import { kernelsOn } from '../heap-kernels.js';
-import { type KernelCall, withFloats } from '../kernel.js';
+import { type KernelCall, withFloats, wrongGradient } from '../kernel.js';
 
 type Info = ReturnType<typeof tf.backend_util.computeConv3DInfo>;
 type Shape = [number, number, number, number, number];
@@ -26,18 +26,18 @@ export function conv3dFilterGradient({
 >): tf.TensorInfo {
   const info = infoOf(x.shape, attrs.filterShape, attrs, dy.shape);
   const { inPlane, outPlane, filterPlane } = planesOf(info);
-  return withFloats(backend, [x, dy], (image = x, gradient = dy) => {
+  return withFloats(backend, [x, dy], (image, gradient) => {
     const { compiled, scratch } = kernelsOn(backend);
     const room = scratch(compiled.scratchBytes());
     setGeometry(backend, info);
     const out = backend.makeOutput(info.filterShape, 'float32');
     backend.typedArrayFromHeap(out).fill(0);
-    const [from, by, to] = [image, gradient, out].map((one) => positionOf(backend, one));
+    const [from, by, to] = positionsOf(backend, image, gradient, out);
     eachMeeting(info, (inAt, outAt, filterAt) => {
       compiled.convFilterGradient(
-        (from ?? 0) + 4 * inAt * inPlane,
-        (by ?? 0) + 4 * outAt * outPlane,
-        (to ?? 0) + 4 * filterAt * filterPlane,
+        from + 4 * inAt * inPlane,
+        by + 4 * outAt * outPlane,
+        to + 4 * filterAt * filterPlane,
         1,
         room,
         true,
@@ -57,18 +57,18 @@ export function conv3dInputGradient({
 >): tf.TensorInfo {
   const info = infoOf(attrs.inputShape, filter.shape, attrs, dy.shape);
   const { inPlane, outPlane, filterPlane } = planesOf(info);
-  return withFloats(backend, [dy, filter], (gradient = dy, weights = filter) => {
+  return withFloats(backend, [dy, filter], (gradient, weights) => {
     const { compiled, scratch } = kernelsOn(backend);
     const room = scratch(compiled.scratchBytes());
     setGeometry(backend, info);
     const out = backend.makeOutput(info.inShape, 'float32');
     backend.typedArrayFromHeap(out).fill(0);
-    const [from, by, to] = [gradient, weights, out].map((one) => positionOf(backend, one));
+    const [from, by, to] = positionsOf(backend, gradient, weights, out);
     eachMeeting(info, (inAt, outAt, filterAt) => {
       compiled.convInputGradient(
-        (from ?? 0) + 4 * outAt * outPlane,
-        (by ?? 0) + 4 * filterAt * filterPlane,
-        (to ?? 0) + 4 * inAt * inPlane,
+        from + 4 * outAt * outPlane,
+        by + 4 * filterAt * filterPlane,
+        to + 4 * inAt * inPlane,
         1,
         room,
         true,
@@ -110,11 +110,7 @@ function infoOf(
   dy: readonly number[],
 ): Info {
   const info = tf.backend_util.computeConv3DInfo(input as Shape, filter as Shape, strides, 1, pad);
-  if (!tf.util.arraysEqual(info.outShape, [...dy]) || filter[3] !== info.inChannels) {
-    throw new RangeError(
-      `The gradient of a convolution of [${input.join()}] with a filter [${filter.join()}] has the shape ` +
-        `[${info.outShape.join()}], got [${dy.join()}].`,
-    );
-  }
+  const fits = tf.util.arraysEqual(info.outShape, [...dy]) && filter[3] === info.inChannels;
+  if (!fits) throw wrongGradient(input, filter, info.outShape, dy);
   return info;
 }

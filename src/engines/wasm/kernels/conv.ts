@@ -2,10 +2,10 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 
-import { positionOf, type WasmBackend } from '../../../tfjs/wasm-backend.js';
+import { positionsOf, type WasmBackend } from '../../../tfjs/wasm-backend.js';
 import { type Gradient, kernelsOn } from '../heap-kernels.js';
 import { setGeometry } from '../geometry.js';
-import { type KernelCall, transposed, withFloats, withMade } from '../kernel.js';
+import { type KernelCall, transposed, withFloats, withMade, wrongGradient } from '../kernel.js';
 
 type Info = ReturnType<typeof tf.backend_util.computeConv2DInfo>;
 type Shape = [number, number, number, number];
@@ -117,20 +117,16 @@ function infoOf(
     isDepthwise,
     tf.backend_util.convertConv2DDataFormat(dataFormat),
   );
-  if (!tf.util.arraysEqual(info.outShape, [...dy]) || filter[2] !== info.inChannels) {
-    throw new RangeError(
-      `The gradient of a convolution of [${input.join()}] with a filter [${filter.join()}] has the shape ` +
-        `[${info.outShape.join()}], got [${dy.join()}].`,
-    );
-  }
+  const fits = tf.util.arraysEqual(info.outShape, [...dy]) && filter[2] === info.inChannels;
+  if (!fits) throw wrongGradient(input, filter, info.outShape, dy);
   return info;
 }
 
-function withChannelsLast(
+function withChannelsLast<const T extends readonly tf.TensorInfo[]>(
   backend: WasmBackend,
   { dataFormat }: Info,
-  tensors: readonly tf.TensorInfo[],
-  compute: (...tensors: tf.TensorInfo[]) => tf.TensorInfo,
+  tensors: T,
+  compute: (...tensors: { [K in keyof T]: tf.TensorInfo }) => tf.TensorInfo,
 ): tf.TensorInfo {
   return withFloats(backend, tensors, (...floats) =>
     withMade(
@@ -152,7 +148,6 @@ function computed(
 ): tf.TensorInfo {
   setGeometry(backend, info);
   const out = backend.makeOutput(shape, 'float32');
-  const [from, by, to] = [left, right, out].map((tensor) => positionOf(backend, tensor));
-  gradient(from ?? 0, by ?? 0, to ?? 0, info.batchSize, scratch);
+  gradient(...positionsOf(backend, left, right, out), info.batchSize, scratch);
   return out;
 }

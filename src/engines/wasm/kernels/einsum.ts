@@ -77,7 +77,7 @@ function product(
     backend,
     [a, b],
     (x, i) => (i === 0 ? reordered(backend, x, ofA, orderA) : reordered(backend, x, ofB, orderB)),
-    (x = a, y = b) =>
+    (x, y) =>
       matMul({
         inputs: {
           a: transposeA ? matrices(x, inner, left) : matrices(x, left, inner),

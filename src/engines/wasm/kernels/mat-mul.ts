@@ -3,7 +3,7 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 
-import { positionOf } from '../../../tfjs/wasm-backend.js';
+import { positionsOf } from '../../../tfjs/wasm-backend.js';
 import { kernelsOn } from '../heap-kernels.js';
 import type { KernelCall } from '../kernel.js';
 
@@ -40,10 +40,10 @@ export function matMul(call: Call): tf.TensorInfo {
     b.shape.slice(0, -2),
   );
   const { compiled, scratch } = kernelsOn(backend);
-  scratch(compiled.scratchBytes()); // first: it may throw
+  const room = scratch(compiled.scratchBytes()); // first: it may throw
   const out = backend.makeOutput([...batch, m, n], a.dtype);
   const pairs = pairsOf(batch, a.shape, b.shape);
-  if (a.dtype === 'float32' && b.dtype === 'float32') multiply(call, layout, pairs, out);
+  if (a.dtype === 'float32' && b.dtype === 'float32') multiply(call, layout, pairs, { out, room });
   else multiplyWhole(call, layout, pairs, out);
   return out;
 }
@@ -101,13 +101,10 @@ function multiply(
   { inputs: { a, b }, backend }: Call,
   { m, n, k, aRow, aColumn, bRow, bColumn }: Layout,
   pairs: readonly (readonly [number, number])[],
-  out: tf.TensorInfo,
+  { out, room }: { readonly out: tf.TensorInfo; readonly room: number },
 ): void {
-  const { compiled, scratch } = kernelsOn(backend);
-  const room = scratch(compiled.scratchBytes());
-  const atA = positionOf(backend, a);
-  const atB = positionOf(backend, b);
-  const atOut = positionOf(backend, out);
+  const { compiled } = kernelsOn(backend);
+  const [atA, atB, atOut] = positionsOf(backend, a, b, out);
   for (const [i, [ofA, ofB]] of pairs.entries()) {
     const left = atA + 4 * ofA * m * k;
     const right = atB + 4 * ofB * k * n;

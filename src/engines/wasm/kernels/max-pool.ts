@@ -3,7 +3,7 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 
-import { positionOf, type WasmBackend } from '../../../tfjs/wasm-backend.js';
+import { positionsOf, type WasmBackend } from '../../../tfjs/wasm-backend.js';
 import { setGeometry } from '../geometry.js';
 import { kernelsOn } from '../heap-kernels.js';
 import { type KernelCall, withFloats } from '../kernel.js';
@@ -23,9 +23,8 @@ interface Attributes<P extends Pool2D | Pool3D> {
   readonly dimRoundingMode?: P[5];
 }
 
-type Info =
-  | ReturnType<typeof tf.backend_util.computePool2DInfo>
-  | ReturnType<typeof tf.backend_util.computePool3DInfo>;
+type Info2D = ReturnType<typeof tf.backend_util.computePool2DInfo>;
+type Info3D = ReturnType<typeof tf.backend_util.computePool3DInfo>;
 
 /** Which of several largest values gets the gradient, as on tfjs's cpu backend. */
 const FIRST = 0;
@@ -50,50 +49,37 @@ export function maxPoolGradient({
 
 export function maxPool3dGradient({
   inputs,
-  attrs: { filterSize, strides, pad, dimRoundingMode },
+  attrs,
   backend,
 }: KernelCall<Inputs, Attributes<Pool3D>>): tf.TensorInfo {
-  const shape = inputs.input.shape as Pool3D[0];
-  const info = tf.backend_util.computePool3DInfo(
-    shape,
-    filterSize,
-    strides,
-    1,
-    pad,
-    dimRoundingMode,
-  );
+  const info = info3dOf(inputs.input, attrs);
   return gradient(backend, inputs, info, depthsOf(info));
 }
 
 export function maxPool3d({
   inputs: { x },
-  attrs: { filterSize, strides, pad, dimRoundingMode },
+  attrs,
   backend,
 }: KernelCall<{ readonly x: tf.TensorInfo }, Attributes<Pool3D>>): tf.TensorInfo {
-  const shape = x.shape as Pool3D[0];
-  const info = tf.backend_util.computePool3DInfo(
-    shape,
-    filterSize,
-    strides,
-    1,
-    pad,
-    dimRoundingMode,
-  );
-  return withFloats(backend, [x], (values = x) => {
+  const info = info3dOf(x, attrs);
+  return withFloats(backend, [x], (values) => {
     setGeometry(backend, info);
     const out = backend.makeOutput(info.outShape, 'float32');
-    kernelsOn(backend).compiled.maxPool(
-      positionOf(backend, values),
-      0,
-      positionOf(backend, out),
-      info.batchSize,
-      ...depthsOf(info),
-    );
+    const [from, to] = positionsOf(backend, values, out);
+    kernelsOn(backend).compiled.maxPool(from, 0, to, info.batchSize, ...depthsOf(info));
     return out;
   });
 }
 
-function depthsOf(info: ReturnType<typeof tf.backend_util.computePool3DInfo>): number[] {
+function info3dOf(
+  { shape }: tf.TensorInfo,
+  { filterSize, strides, pad, dimRoundingMode }: Attributes<Pool3D>,
+): Info3D {
+  const own = shape as Pool3D[0];
+  return tf.backend_util.computePool3DInfo(own, filterSize, strides, 1, pad, dimRoundingMode);
+}
+
+function depthsOf(info: Info3D): number[] {
   const { inDepth, outDepth, filterDepth, strideDepth, padInfo } = info;
   return [inDepth, outDepth, filterDepth, strideDepth, padInfo.front, LAST];
 }
@@ -101,7 +87,7 @@ function depthsOf(info: ReturnType<typeof tf.backend_util.computePool3DInfo>): n
 function gradient(
   backend: WasmBackend,
   { dy, input }: Inputs,
-  info: Info,
+  info: Info2D | Info3D,
   depths: readonly number[],
 ): tf.TensorInfo {
   if (!tf.util.arraysEqual(info.outShape, dy.shape)) {
@@ -113,7 +99,7 @@ function gradient(
   return withFloats(backend, [input, dy], (...floats) => {
     setGeometry(backend, info);
     const out = backend.makeOutput(input.shape, 'float32');
-    const positions = [...floats, out].map((tensor) => positionOf(backend, tensor));
+    const positions = positionsOf(backend, ...floats, out);
     kernelsOn(backend).compiled.maxPool(...positions, info.batchSize, ...depths);
     return out;
   });

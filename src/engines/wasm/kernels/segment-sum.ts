@@ -2,7 +2,7 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 
-import { positionOf } from '../../../tfjs/wasm-backend.js';
+import { positionsOf } from '../../../tfjs/wasm-backend.js';
 import { kernelsOn } from '../heap-kernels.js';
 import { type KernelCall, withFloats } from '../kernel.js';
 
@@ -22,14 +22,12 @@ export function segmentSum({ inputs, attrs, backend }: Call): tf.TensorInfo {
     );
   }
   const width = tf.util.sizeFromShape(row);
-  return withFloats(backend, [x], (values = x) => {
+  return withFloats(backend, [x], (values) => {
     const { compiled, scratch } = kernelsOn(backend);
     const sums = scratch(8 * width + 4 * (numSegments + rows)); // first: it may throw
     const out = backend.makeOutput([numSegments, ...row], 'float32');
     compiled.segmentSum(
-      positionOf(backend, values),
-      positionOf(backend, segmentIds),
-      positionOf(backend, out),
+      ...positionsOf(backend, values, segmentIds, out),
       rows,
       width,
       numSegments,
