@@ -25,9 +25,9 @@ export class BadValues {
 
   /** The first of what belongs to a sync of `due`, weights first. */
   async first(due: readonly Tracked[]): Promise<BadValue | null> {
-    const { inspected, state } = this.#beside(due, await stateOf(this.#inner));
-    const bad = await this.#state.tracking.store.inspect(due, inspected);
-    if (bad) return awaited(this.#named(bad, state));
+    const others = this.#others(await stateOf(this.#inner));
+    const bad = await this.#state.tracking.store.inspect(due, notAmong(due, others));
+    if (bad) return awaited(this.#named(bad, others.get(bad)));
     const found = await this.#inner.firstBadOnHost?.((weight) => this.#takesSteps(weight));
     return found ? inState(found.weight.name, found.slot) : null;
   }
@@ -36,9 +36,9 @@ export class BadValues {
   firstAtOnce(due: readonly Tracked[]): BadValue | null {
     const all = this.#inner.supportsState ? this.#inner.state() : [];
     if (all instanceof Promise) all.catch(() => undefined);
-    const { inspected, state } = this.#beside(due, all instanceof Promise ? [] : all);
-    const bad = this.#state.tracking.store.atOnce?.inspect(due, inspected) ?? null;
-    return bad && atOnce(this.#named(bad, state));
+    const others = this.#others(all instanceof Promise ? [] : all);
+    const bad = this.#state.tracking.store.atOnce?.inspect(due, notAmong(due, others)) ?? null;
+    return bad && atOnce(this.#named(bad, others.get(bad)));
   }
 
   /** True if any inner state holds one, or if reading it throws because a failing device spoilt it. */
@@ -56,23 +56,20 @@ export class BadValues {
     return !this.#state.tracking.isFrozen(weight);
   }
 
-  #beside(due: readonly Tracked[], all: readonly StateTensor[]) {
-    const state = all.filter(({ weight }) => this.#takesSteps(weight));
-    const isDue = new Set(due.map(({ variable }) => variable)); // with innerState: 'interpolate'
-    const gradients = this.#state.stepSizes.gradients.map(([, gradient]) => gradient);
-    const others = state.map(({ variable }) => variable).filter((variable) => !isDue.has(variable));
-    const { excluded } = this.#state.tracking;
-    return { state, inspected: [...excluded, ...others, ...gradients] };
+  /** What is looked through beside the weights that are due. With innerState: 'interpolate' state is due, too. */
+  #others(state: readonly StateTensor[]): ReadonlyMap<tf.Tensor, BadValue | StateTensor> {
+    const { tracking, stepSizes } = this.#state;
+    const ofSteps = state.filter(({ weight }) => this.#takesSteps(weight));
+    return new Map<tf.Tensor, BadValue | StateTensor>([
+      ...tracking.excluded.map((weight) => [weight, inExcluded(weight)] as const),
+      ...ofSteps.map((one) => [one.variable, one] as const),
+      ...stepSizes.gradients.map(([weight, gradient]) => [gradient, inGradient(weight)] as const),
+    ]);
   }
 
-  *#named(bad: tf.Tensor, state: readonly StateTensor[]): Reading<BadValue> {
-    const gradient = this.#state.stepSizes.gradients.find(([, one]) => one === bad);
-    if (gradient) return inGradient(gradient[0]);
-    const found = state.find(({ variable }) => variable === bad);
-    if (!found) {
-      const isExcluded = this.#state.tracking.excluded.some((weight) => weight === bad);
-      return isExcluded ? inExcluded(bad as tf.Variable) : inWeight(bad as tf.Variable);
-    }
+  *#named(bad: tf.Tensor, found: BadValue | StateTensor | undefined): Reading<BadValue> {
+    if (found === undefined) return inWeight(bad as tf.Variable);
+    if ('text' in found) return found;
     const { variable, weight, slots } = found;
     let row = 0;
     if (slots.length > 1) {
@@ -82,6 +79,11 @@ export class BadValues {
     }
     return inState(weight.name, slots[row] ?? '');
   }
+}
+
+function notAmong(due: readonly Tracked[], others: ReadonlyMap<tf.Tensor, unknown>): tf.Tensor[] {
+  const isDue = new Set<tf.Tensor>(due.map(({ variable }) => variable));
+  return [...others.keys()].filter((tensor) => !isDue.has(tensor));
 }
 
 /** None of an optimizer that does not list its state, or lists what nobody can tell apart. */

@@ -89,7 +89,7 @@ export class Owners {
       if (entries.every((entry) => this.#byName.has(entry.name))) continue;
       const given = seen.filter((weight) => sorted.includes(weight));
       const group = { entries, saved: all, given, registered: registered.get(name) ?? [] };
-      const pairs = isWhole ? pairOfModel(group) : pairsOf(group);
+      const pairs = isWhole ? pairOfModel(group, sorted) : pairsOf(group);
       if (pairs === null) throw undecided(all, given);
       for (const [entry, weight] of pairs) {
         const owner = this.#byName.get(entry.name) ?? weight;
@@ -166,8 +166,8 @@ function pairNameless({ saved, given, entries }: Group): Pairs | null {
 }
 
 /** `given` are all of a model: state of other variables is not the optimizer's, whatever their names. */
-function pairOfModel(group: Group): Pairs | null {
-  const own = { ...group, registered: inGroups(group.given).values().next().value ?? [] };
+function pairOfModel(group: Group, sorted: readonly tf.Variable[]): Pairs | null {
+  const own = { ...group, registered: sorted };
   const isOfModel = (pairs: Pairs | null) =>
     pairs?.every(
       ([entry, weight]) => !group.entries.includes(entry) || group.given.includes(weight),
