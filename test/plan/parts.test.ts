@@ -16,21 +16,7 @@ import { availablePolicies, checkFixed, CHOICES, type Policy } from '#src/plan/p
 import { policyBytes, type Training } from '#src/plan/policy-bytes.js';
 import { ruleOf } from '#src/plan/step-bytes.js';
 import { checkWeights, equalWeights } from '#src/plan/weights.js';
-
-const exact: Policy = { gradients: 'keep', moments: 'device:f32', slow: 'host:f32' };
-const bare: Policy = { ...exact, slow: 'device:f32' };
-
-/** One weight of 1,024 elements, 4 KiB, under sgd: 4 KiB of gradients, 4 KiB of slow weights. */
-const training: Training = {
-  weights: equalWeights(1024, 1),
-  layers: null,
-  givenActivationBytes: 0,
-  batchSize: 1,
-  accumulate: 1,
-  rule: ruleOf('sgd'),
-  syncPeriod: 5,
-  chunkBytes: 512,
-};
+import { bare, exact, training } from './small-training.js';
 
 describe('weights', () => {
   test('10 parameters in 3 layers: 4, 3 and 3; 2 in 3 are two weights', () => {

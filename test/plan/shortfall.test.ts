@@ -7,22 +7,7 @@ import type { Policy } from '#src/plan/policies.js';
 import { policyBytes, type Training } from '#src/plan/policy-bytes.js';
 import { shortfallOf } from '#src/plan/shortfall.js';
 import { ruleOf } from '#src/plan/step-bytes.js';
-import { equalWeights } from '#src/plan/weights.js';
-
-const exact: Policy = { gradients: 'keep', moments: 'device:f32', slow: 'host:f32' };
-const bare: Policy = { ...exact, slow: 'device:f32' };
-
-/** One weight of 1,024 elements, 4 KiB, under sgd: 4 KiB of gradients, 4 KiB of slow weights. */
-const training: Training = {
-  weights: equalWeights(1024, 1),
-  layers: null,
-  givenActivationBytes: 0,
-  batchSize: 1,
-  accumulate: 1,
-  rule: ruleOf('sgd'),
-  syncPeriod: 5,
-  chunkBytes: 512,
-};
+import { bare, exact, training } from './small-training.js';
 
 describe('the largest that fits', () => {
   test('is found between a number that fits and one that is too many', () => {

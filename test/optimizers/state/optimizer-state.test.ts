@@ -2,25 +2,15 @@
 
 import '@tensorflow/tfjs-backend-cpu';
 import * as tf from '@tensorflow/tfjs-core';
-import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 
-import { registerEngine, unregisterEngine } from '#src/engine/engine.js';
+import { registerEngine } from '#src/engine/engine.js';
 import { currentDevice } from '#src/engines/current-device.js';
 import { Host } from './plain-host.js';
 import { make, weight, pending, load, listed, snapshot } from './small-state.js';
+import { onCleanSlate } from './clean-slate.js';
 
-beforeAll(() => tf.setBackend('cpu'));
-let before = 0;
-beforeEach(() => {
-  tf.disposeVariables();
-  before = tf.memory().numTensors;
-});
-afterEach(() => {
-  vi.restoreAllMocks();
-  unregisterEngine(tf.backend());
-  tf.disposeVariables();
-  expect(tf.memory().numTensors).toBe(before);
-});
+const before = onCleanSlate();
 
 test('weights are seen once, in the order in which they came, and are fresh', () => {
   const state = make();
@@ -58,7 +48,7 @@ describe('leaving out', () => {
       'd/m',
       'd/v',
     ]);
-    expect(tf.memory().numTensors).toBe(before + 5 + 2 + 2);
+    expect(tf.memory().numTensors).toBe(before() + 5 + 2 + 2);
     state.adopt([c, d]);
     expect(listed(state)).toEqual([
       ['a', 1, 101, 1],

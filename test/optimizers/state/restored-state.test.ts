@@ -2,23 +2,14 @@
 
 import '@tensorflow/tfjs-backend-cpu';
 import * as tf from '@tensorflow/tfjs-core';
-import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 
 import { type OptimizerState, type PendingState } from '#src/optimizers/state/optimizer-state.js';
 import type { NamedTensor } from '#src/tfjs/named-tensor.js';
 import { make, weight, pending, arrived, load, listed, snapshot, mismatch } from './small-state.js';
+import { onCleanSlate } from './clean-slate.js';
 
-beforeAll(() => tf.setBackend('cpu'));
-let before = 0;
-beforeEach(() => {
-  tf.disposeVariables();
-  before = tf.memory().numTensors;
-});
-afterEach(() => {
-  vi.restoreAllMocks();
-  tf.disposeVariables();
-  expect(tf.memory().numTensors).toBe(before);
-});
+const before = onCleanSlate();
 
 describe('restored state', () => {
   test('waits for its weight, which takes values and steps; a new one is fresh', async () => {
@@ -31,7 +22,7 @@ describe('restored state', () => {
       ['b', 2, 102, 2],
       ['d', 0, 0.5, 0],
     ]);
-    expect(tf.memory().numTensors).toBe(before + 2 * 3 + 2 * 2); // two weights, and two that wait
+    expect(tf.memory().numTensors).toBe(before() + 2 * 3 + 2 * 2); // two weights, and two that wait
     expect(await snapshot(state)).toMatchObject({
       steps: [2, 0, 1, 3],
       tensors: [
@@ -81,7 +72,7 @@ describe('restored state', () => {
       ['c/m', 3],
       ['c/v', 103],
     ]);
-    expect(tf.memory().numTensors).toBe(before + 2);
+    expect(tf.memory().numTensors).toBe(before() + 2);
     state.dispose();
   });
 
@@ -163,7 +154,7 @@ describe('replacing all state', () => {
       ['a', 1, 101, 1],
       ['b', 0, 0.5, 0],
     ]);
-    expect(tf.memory().numTensors).toBe(before + 2 * 3 + 2);
+    expect(tf.memory().numTensors).toBe(before() + 2 * 3 + 2);
     const c = weight('c');
     state.adopt([c]);
     expect(listed(state).at(-1)).toEqual(['c', 3, 103, 3]);

@@ -2,7 +2,7 @@
 
 import { MathBackendCPU } from '@tensorflow/tfjs-backend-cpu';
 import * as tf from '@tensorflow/tfjs-core';
-import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 
 import { registerEngine } from '#src/engine/engine.js';
 import { currentDevice } from '#src/engines/current-device.js';
@@ -10,18 +10,9 @@ import { BLOCK, BLOCK_WORDS } from '#src/formula/quantization.js';
 import { WeightState } from '#src/optimizers/state/weight-state.js';
 import { valuesOf } from '../../engines.js';
 import { Host } from './plain-host.js';
+import { onCleanSlate } from './clean-slate.js';
 
-beforeAll(() => tf.setBackend('cpu'));
-let before = 0;
-beforeEach(() => {
-  tf.disposeVariables();
-  before = tf.memory().numTensors;
-});
-afterEach(() => {
-  vi.restoreAllMocks();
-  tf.disposeVariables();
-  expect(tf.memory().numTensors).toBe(before);
-});
+onCleanSlate();
 
 /** Three blocks, of which the last is not full. */
 const SIZE = 2 * BLOCK + 88;

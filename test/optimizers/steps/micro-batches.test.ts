@@ -2,28 +2,18 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 import { adagrad, momentum, sgd, type StepOptions } from 'slowlane';
-import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 
-import { registerEngine, unregisterEngine } from '#src/engine/engine.js';
+import { registerEngine } from '#src/engine/engine.js';
 import { currentDevice } from '#src/engines/current-device.js';
 import { updateWithTensors } from '#src/formula/tensor-algebra.js';
 import type { WeightUpdate } from '#src/formula/weight-update.js';
 import '../../engines.js';
 import { valuesOf } from '../../engines.js';
 import { Host } from '../state/plain-host.js';
+import { onCleanSlate } from '../state/clean-slate.js';
 
-beforeAll(() => tf.setBackend('cpu'));
-let before = 0;
-beforeEach(() => {
-  tf.disposeVariables();
-  before = tf.memory().numTensors;
-});
-afterEach(() => {
-  vi.restoreAllMocks();
-  unregisterEngine(tf.backend());
-  tf.disposeVariables();
-  expect(tf.memory().numTensors).toBe(before);
-});
+onCleanSlate();
 
 const make = (...names: string[]) =>
   names.map((name) => tf.tidy(() => tf.variable(tf.tensor1d([0]), true, name)));
