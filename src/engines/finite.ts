@@ -46,28 +46,34 @@ export function firstNonFinite<T extends tf.Tensor>(tensors: readonly T[]): Prom
  * tensor from the device and makes no temporary of a tensor's size in the usual case.
  */
 export function* nonFiniteIn<T extends tf.Tensor>(tensors: readonly T[]): Reading<T | null> {
-  if (tensors.length === 0) return null;
-  // A NaN or an infinity makes the sum non-finite. The sum of finite numbers can overflow too, hence
-  // the exact look at those that stand out.
-  const sums = tf.tidy(() => tf.stack(tensors.map((tensor) => tf.sum(tensor))));
-  const values = yield sums;
-  for (const [i, tensor] of tensors.entries()) {
-    if (Number.isFinite(values[i])) continue;
-    const exact = tf.tidy(() => tf.cast(tf.all(tf.isFinite(tensor)), 'float32'));
-    const [allFinite] = yield exact;
-    if (allFinite !== 1) return tensor;
+  for (const suspect of yield* suspectsIn(tensors)) {
+    if (!(yield* isAllFinite(suspect))) return suspect;
   }
   return null;
 }
 
-/** Returns all of `tensors` that hold a NaN or an infinity: few, as a rule. */
+/** The same of all that do. */
 export function* allNonFiniteIn<T extends tf.Tensor>(tensors: readonly T[]): Reading<readonly T[]> {
   const bad: T[] = [];
-  for (;;) {
-    const found = yield* nonFiniteIn(tensors.filter((tensor) => !bad.includes(tensor)));
-    if (found === null) return bad;
-    bad.push(found);
+  for (const suspect of yield* suspectsIn(tensors)) {
+    if (!(yield* isAllFinite(suspect))) bad.push(suspect);
   }
+  return bad;
+}
+
+/**
+ * Those whose sum is not finite. A NaN or an infinity makes it so; the sum of finite numbers can overflow too, hence the exact
+ * look at these.
+ */
+function* suspectsIn<T extends tf.Tensor>(tensors: readonly T[]): Reading<readonly T[]> {
+  if (tensors.length === 0) return [];
+  const sums = yield tf.tidy(() => tf.stack(tensors.map((tensor) => tf.sum(tensor))));
+  return tensors.filter((_, i) => !Number.isFinite(sums[i]));
+}
+
+function* isAllFinite(tensor: tf.Tensor): Reading<boolean> {
+  const [allFinite] = yield tf.tidy(() => tf.cast(tf.all(tf.isFinite(tensor)), 'float32'));
+  return allFinite === 1;
 }
 
 /**

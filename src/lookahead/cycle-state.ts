@@ -6,7 +6,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { SlowlaneError } from '../checks/errors.js';
 import { checkAllMatch } from '../checks/overrides.js';
 import { currentDevice } from '../engines/current-device.js';
-import { atOnce, firstNonFinite, nonFiniteIn } from '../engines/finite.js';
+import { allNonFiniteIn, atOnce, awaited, firstNonFinite, nonFiniteIn } from '../engines/finite.js';
 import type { InnerOptimizer } from '../optimizers/inner-optimizer.js';
 import type { SlowStore } from '../slow/slow-store.js';
 import type { OwnerMap } from '../optimizers/state/owners.js';
@@ -101,14 +101,10 @@ export class CycleState {
 
   /** Before fast := slow: loaded weights are not given up, unless they cannot be slow weights. */
   async noticeLoaded(): Promise<void> {
-    let { anew } = this.#tracking.look('ignore');
-    for (;;) {
-      const bad = await firstNonFinite(anew.map(({ variable }) => variable));
-      if (bad === null) break;
-      const weight = anew.find(({ variable }) => variable === bad)?.weight;
-      anew = anew.filter((tracked) => tracked.weight !== weight);
-    }
-    this.#tracking.captureAnew(anew);
+    const { anew } = this.#tracking.look('ignore');
+    const bad = await awaited(allNonFiniteIn(anew.map(({ variable }) => variable)));
+    const weights = anew.flatMap(({ variable, weight }) => (bad.includes(variable) ? weight : []));
+    this.#tracking.captureAnew(anew.filter(({ weight }) => !weights.includes(weight)));
   }
 
   /**
