@@ -5,7 +5,12 @@ import * as tf from '@tensorflow/tfjs-core';
 import { afterEach, describe, expect, test } from 'vitest';
 
 import { unpackFile } from '#src/snapshot/packed-tensors.js';
-import { loadTraining, saveTraining, type SavableOptimizer } from '#src/snapshot/training-state.js';
+import {
+  loadTraining,
+  saveTraining,
+  type SavableModel,
+  type SavableOptimizer,
+} from '#src/snapshot/training-state.js';
 import type { NamedTensor } from '#src/tfjs/named-tensor.js';
 
 afterEach(() => {
@@ -14,6 +19,8 @@ afterEach(() => {
 
 const variable = (name: string, ...values: number[]) =>
   tf.tidy(() => tf.variable(tf.tensor1d(values), true, name));
+
+const asWeights = (...variables: tf.Variable[]) => variables.map((read) => ({ read: () => read }));
 
 class Plain implements SavableOptimizer {
   iterations = 0;
@@ -162,8 +169,6 @@ describe('loadTraining()', () => {
         assign();
       },
     });
-    const asWeights = (...variables: tf.Variable[]) =>
-      variables.map((read) => ({ read: () => read }));
     await loadTraining(bytes, optimizer, [a, b]);
     const model = { weights: asWeights(a, b), trainableWeights: asWeights(b) };
     await loadTraining(bytes, optimizer, model);
@@ -176,6 +181,53 @@ describe('loadTraining()', () => {
       [0, known, [b]],
     ]);
     expect([...b.dataSync()]).toEqual([2]);
+  });
+
+  test('where both are models of layers that tfjs named, equal names at other places are refused', async () => {
+    const [a, b] = [variable('dense_Dense1/kernel', 1), variable('dense_Dense2/kernel', 2)];
+    const layers = [a, b].map((weight) => ({ weights: asWeights(weight) }));
+    const [model, turned] = [layers, layers.toReversed()].map((own) => {
+      return { weights: asWeights(a, b), layers: own };
+    });
+    const inLayers = await saveTraining(new Plain(), model as SavableModel);
+    const inList = await fileOf(a, b);
+    const clear = () => tf.tidy(() => [a, b].forEach((weight) => weight.assign(tf.tensor1d([9]))));
+    const values = () => [a, b].flatMap((weight) => [...weight.dataSync()]);
+    clear();
+    await expect(loadTraining(inLayers, new Plain(), turned as SavableModel)).rejects.toThrow(
+      'neither names nor order',
+    );
+    expect(values()).toEqual([9, 9]);
+    // The order of a list says nothing of layers, so the names decide.
+    for (const [bytes, into] of [
+      [inLayers, [b, a]],
+      [inList, turned],
+      [inList, [b, a]],
+    ] as [Uint8Array, SavableModel][]) {
+      clear();
+      await loadTraining(bytes, new Plain(), into);
+      expect(values()).toEqual([1, 2]);
+    }
+  });
+
+  test("tfjs's sgd has no state of weights, and of an own class of tf.Optimizer nothing is known", async () => {
+    class Own extends tf.Optimizer {
+      static readonly className = 'Own';
+      applyGradients(): void {}
+      getConfig(): tf.serialization.ConfigDict {
+        return {};
+      }
+      override getWeights = async () => [];
+      override setWeights = async () => {};
+    }
+    const a = variable('a', 1);
+    const model = { weights: asWeights(a), trainableWeights: asWeights(a) };
+    for (const optimizer of [tf.train.sgd(0.1), new Own()]) {
+      const bytes = await saveTraining(optimizer, model);
+      tf.tidy(() => a.assign(tf.tensor1d([9])));
+      await loadTraining(bytes, optimizer, model);
+      expect([...a.dataSync()]).toEqual([1]);
+    }
   });
 
   test('integers are kept too', async () => {

@@ -120,7 +120,7 @@ test.each<[string, NamedTensor[], RegExp | string]>([
   ['a flag that is none', [head, rows(0, 2), float('slow/w', 1)], 'rounded by [0, 2]'],
   ['no row for the second', [head, rows(0, 0), float('slow/a', 1), float('slow/b', 1)], '[-1, -1]'],
   ['a row too many', [head, rows(0, 0, 1, 0), float('slow/w', 1)], 'that are incomplete'],
-  ['NaN', [head, rows(0, 0), float(`slow/${long}`, NaN)], /n{80}'/],
+  ['NaN', [head, rows(0, 0), float(`slow/${long}`, NaN)], /values of 'n{80}'/],
   ['an infinity behind', [head, rows(0, 0), float('slow/w', 1, -Infinity)], "'w'"],
   ['a weight twice', [head, rows(0, 0, 1, 0), float('slow/w', 1), float('slow/w', 1)], "'w' twice"],
   ['serial 0 twice', [head, rows(0, 0, 0, 0), float('slow/a', 1), float('slow/b', 1)], "'b' twice"],
