@@ -8,7 +8,7 @@ export interface WasmBackend extends tf.KernelBackend {
   readonly dataIdMap: {
     has(dataId: object): boolean;
     /** Brings the data here first if it is on another backend. */
-    get(dataId: object): { readonly memoryOffset: number };
+    get(dataId: object): { readonly id: number; readonly memoryOffset: number };
   };
   /** Emscripten's module. */
   readonly wasm: {
@@ -17,6 +17,12 @@ export interface WasmBackend extends tf.KernelBackend {
     readonly wasmMemory?: WebAssembly.Memory;
     _malloc: (bytes: number) => number;
     _free(at: number): void;
+    /** The C++ part's list of tensors. */
+    readonly tfjs: {
+      registerTensor(id: number, size: number, memoryOffset: number): void;
+      /** Frees nothing of the heap that a tensor is in. */
+      disposeData(id: number): void;
+    };
   };
   /** Allocates data that holds anything. */
   makeOutput(shape: readonly number[], dtype: tf.DataType): tf.TensorInfo;
@@ -58,4 +64,15 @@ export function positionsOf<T extends readonly tf.TensorInfo[]>(
   ...tensors: T
 ): { [K in keyof T]: number } {
   return tensors.map((tensor) => positionOf(backend, tensor)) as { [K in keyof T]: number };
+}
+
+/**
+ * Call it after each write into the data of a tensor that is in the heap. XNNPACK keeps packed copies of weights, found by
+ * the number of their data: convolutions, prelu and tfjs's own matrix products would go on with the old values.
+ */
+export function wroteInPlace(backend: WasmBackend, { dataId, shape }: tf.TensorInfo): void {
+  const { id, memoryOffset } = backend.dataIdMap.get(dataId);
+  const size = shape.reduce((product, length) => product * length, 1);
+  backend.wasm.tfjs.disposeData(id); // drops the copies
+  backend.wasm.tfjs.registerTensor(id, size, memoryOffset);
 }
