@@ -84,6 +84,7 @@ export const MUTATED = {
     // Those left out blend whole trainings.
     tests: [
       'test/sync/stores.test.ts',
+      'test/sync/chunk-pipeline.test.ts',
       'test/sync/broken-sync.test.ts',
       'test/sync/quantized-stores.test.ts',
       'test/sync/half-stores.test.ts',

@@ -95,14 +95,15 @@ export class HostStore<W extends Storable> {
 /** Groups neighbouring chunks so that no group passes the size of a segment. */
 function intoSegments<W>(chunks: readonly Chunk<W>[]): Chunk<W>[][] {
   const groups: Chunk<W>[][] = [];
-  let bytes = Infinity;
+  let group: Chunk<W>[] | undefined;
+  let bytes = 0;
   for (const chunk of chunks) {
     const chunkBytes = chunk.length * FLOAT_BYTES;
-    if (bytes + chunkBytes > MAX_SEGMENT_BYTES) {
-      groups.push([]);
+    if (group === undefined || bytes + chunkBytes > MAX_SEGMENT_BYTES) {
+      groups.push((group = []));
       bytes = 0;
     }
-    groups.at(-1)?.push(chunk);
+    group.push(chunk);
     bytes += chunkBytes;
   }
   return groups;

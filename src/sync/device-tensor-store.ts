@@ -139,10 +139,9 @@ export class DeviceTensorStore<W extends Storable> implements SlowStore<W> {
   }
 
   #blend(item: W, stepSize: number): void {
-    const slow = this.#slow.get(item);
-    if (!slow) return;
     const { variable: fast } = item;
-    const next = tf.tidy(() => blended(slow, fast, Math.fround(stepSize)));
+    const slow = () => this.#slow.get(item) ?? tf.zerosLike(fast);
+    const next = tf.tidy(() => blended(slow(), fast, Math.fround(stepSize)));
     try {
       fast.assign(next); // first: if it throws, a run that goes on starts from the same slow weights
     } catch (cause) {
@@ -159,19 +158,17 @@ export class DeviceTensorStore<W extends Storable> implements SlowStore<W> {
   }
 }
 
-/** The largest float32. */
-const LARGEST = 2 ** 128 - 2 ** 104;
-
-/** s + a(f − s); s where f = s, which keeps −0. Of halves, because f − s itself may be larger than any float32. */
+/**
+ * s + a(f − s); s where f = s, which keeps −0. Of halves, because f − s itself may be larger than any float32. Rounding does
+ * not lead beyond f: a ≤ 1 − 2⁻²⁴ takes at least what it adds.
+ */
 function blended(s: tf.Tensor, f: tf.Tensor, a: number): tf.Tensor {
   if (a === 0) return s.clone();
   if (a === 1) return f.clone();
   const blend = tf.tidy(() => {
     const half = tf.mul(s, 0.5);
     const way = tf.tidy(() => tf.mul(tf.sub(tf.mul(f, 0.5), half), a));
-    // Rounding may lead beyond both of them.
-    const end = tf.clipByValue(tf.add(half, way), -LARGEST / 2, LARGEST / 2);
-    return tf.mul(end, 2);
+    return tf.mul(tf.add(half, way), 2);
   });
   return tf.where(tf.equal(f, s), s, blend);
 }

@@ -92,10 +92,10 @@ export class HostBlendStore<W extends Storable> implements SlowStore<W> {
       return tensor && !isGone(tensor) && !bad.includes(item.variable) ? tensor : undefined;
     };
     await awaited(this.#outgrowBeyond(this.#items(), given, largestIn));
-    for (const [chunk, part] of this.#store.places((item) => given(item) !== undefined)) {
+    for (const [chunk, part] of this.#store.places(() => true)) {
       const { segment } = chunk;
       const tensor = given(part.item);
-      if (!tensor) continue; // disposed meanwhile
+      if (!tensor) continue;
       if (segment.format === 'f32') {
         await device.pull(tensor, part.start, segment.floats(chunk, part));
         continue;
@@ -215,7 +215,6 @@ export class HostBlendStore<W extends Storable> implements SlowStore<W> {
   }
 
   #keepInF32(item: W): void {
-    if (formatOf(item) === 'f32') return;
     const values = this.read(item);
     item.isKeptInF32 = true;
     try {

@@ -10,6 +10,7 @@ import type { Device } from '#src/engine/device.js';
 import { registerEngine, unregisterEngine } from '#src/engine/engine.js';
 import { currentDevice } from '#src/engines/current-device.js';
 import { InlineBlender } from '#src/sync/blender.js';
+import { DeviceTensorStore } from '#src/sync/device-tensor-store.js';
 import { HostBlendStore } from '#src/sync/host-blend-store.js';
 import { Segment } from '#src/sync/segment.js';
 import { StoreByPlace } from '#src/sync/store-by-place.js';
@@ -184,6 +185,31 @@ test('what the previous chunk left in a slot does not touch a frozen weight', as
     ]);
     store.dispose();
   }
+});
+
+test('a weight on the device that cannot be assigned keeps its slow values, and the rest is done later', async () => {
+  const store = new DeviceTensorStore<Item>(new Clock());
+  const [a, b] = [itemOf(1, { slow: 'device:f32' }), itemOf(1, { slow: 'device:f32' })];
+  store.add([a, b]);
+  store.take([a, b]);
+  for (const item of [a, b]) assign(item, [3, 4, 5]);
+  const blending = store.blend({ stepSizeOf: () => 0.5, round: 0 });
+  const { numTensors } = tf.memory();
+  vi.spyOn(b.variable, 'assign').mockImplementationOnce(() => {
+    throw new Error('the device');
+  });
+  await expect(blending.run()).rejects.toThrow('the device');
+  expect(tf.memory().numTensors).toBe(numTensors);
+  expect([await slowOf(store, a), await slowOf(store, b)]).toEqual([
+    [2, 3, 4],
+    [1, 2, 3],
+  ]);
+  await blending.run();
+  expect([a, b].map(fastOf)).toEqual([
+    [2, 3, 4],
+    [2, 3, 4],
+  ]);
+  store.dispose();
 });
 
 test('a weight that is gone is not written to', async () => {

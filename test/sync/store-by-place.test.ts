@@ -111,6 +111,14 @@ test('waits for both, and gives both a turn', async () => {
   store.dispose();
 });
 
+test('an engine without a store of its own: the host has the slow weights', () => {
+  registerEngine(tf.backend(), { device: currentDevice() });
+  const store = new StoreByPlace<Item>(options());
+  store.add([itemOf(1)]);
+  expect([store.description, store.bytes.slow]).toEqual(['inline', 12]);
+  store.dispose();
+});
+
 test('which fp16 weights the device blends: the bytes of the largest, and the word for it', () => {
   const store = new HostBlendStore<Item>(options());
   store.add([itemOf(0, { shape: [9000], slow: 'host:f16' }), itemOf(0, { shape: [100, 100] })]);

@@ -238,6 +238,21 @@ describe.each(Object.keys(KINDS))('%s', (name) => {
     }
   });
 
+  test('never captured: a blend starts from zeros', async () => {
+    for (const atOnce of [false, true]) {
+      const store = make();
+      const a = itemOf(1, { slow });
+      store.add([a]);
+      const blending = store.blend({ stepSizeOf: () => 0.5, round: 0 });
+      await (atOnce ? blending.runAtOnce?.() : blending.run());
+      expect([fastOf(a), await slowOf(store, a)]).toEqual([
+        [0.5, 1, 1.5],
+        [0.5, 1, 1.5],
+      ]);
+      store.dispose();
+    }
+  });
+
   test('never captured: zeros on the host, and on the device nothing to restore', async () => {
     const store = make();
     const [a, gone] = [itemOf(1, { slow }), itemOf(1, { slow })];

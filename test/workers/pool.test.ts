@@ -4,10 +4,6 @@ import { join } from 'node:path';
 import { once } from 'node:events';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type Blender, InlineBlender } from '#src/sync/blender.js';
-import {
-  createBlender as createInlineOnly,
-  defaultWorkers as noWorkers,
-} from '#src/sync/no-worker-blender.js';
 import { createBlender, defaultWorkers } from '#src/sync/node/worker-blender.js';
 import { bits, blended, BLOCK_LENGTH, type Chunk, chunkOf, noise } from './chunk.js';
 import type { Fault } from './faulty/worker.js';
@@ -106,19 +102,17 @@ describe('without a fault', () => {
     expect(warn).not.toHaveBeenCalled();
   });
 
-  test('0 workers, or a browser, blend inline', async () => {
-    for (const inline of [makeBlender(0).blender, createInlineOnly({ workers: 2, timeoutMs: 1 })]) {
-      expect(inline).toBeInstanceOf(InlineBlender);
-      expect(inline.description).toBe('inline');
-      await expectBlends(inline, [1, 2]);
-      await inline.close();
-    }
+  test('0 workers blend inline', async () => {
+    const inline = makeBlender(0).blender;
+    expect(inline).toBeInstanceOf(InlineBlender);
+    expect(inline.description).toBe('inline');
+    await expectBlends(inline, [1, 2]);
+    await inline.close();
     expect(threads.started.length).toBe(0);
   });
 
-  test('at least one worker by default, none in a browser', () => {
+  test('at least one worker by default', () => {
     expect(defaultWorkers()).toBeGreaterThanOrEqual(1);
-    expect(noWorkers()).toBe(0);
   });
 });
 
