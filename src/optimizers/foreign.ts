@@ -141,7 +141,7 @@ export class ForeignInner implements InnerOptimizer {
   }
 
   meet(weights: readonly tf.Variable[], { isWhole }: { readonly isWhole: boolean }): void {
-    if (this.#weights === null) this.#restored?.owners.meet(weights, [], { isWhole });
+    this.#restored?.owners.meet(weights, [], { isWhole });
   }
 
   state(): readonly StateTensor[] | Promise<readonly StateTensor[]> {
@@ -150,8 +150,7 @@ export class ForeignInner implements InnerOptimizer {
   }
 
   #listed(entries: readonly NamedTensor[]): readonly StateTensor[] {
-    const { initialAccumulatorValue } = this.optimizer.getConfig();
-    const initial = typeof initialAccumulatorValue === 'number' ? initialAccumulatorValue : 0;
+    const initial = this.#initial;
     return this.#placed(entries)
       .filter(({ variable }) => !isGone(variable))
       .map(({ name, variable, weight }) => {
@@ -160,15 +159,19 @@ export class ForeignInner implements InnerOptimizer {
   }
 
   /** Only of all weights: Adam has one step count for all of them. */
-  async reset(weights?: readonly tf.Variable[]): Promise<void> {
-    const isKept = (weight: tf.Variable) => !weights?.includes(weight) && !isGone(weight);
-    if (weights && this.#weights?.some(isKept)) {
+  async reset(weights: readonly (tf.Variable | undefined)[] = this.#owners): Promise<void> {
+    const kept = this.#owners.filter((owner) => !weights.includes(owner));
+    if (!kept.every((owner) => owner !== undefined && isGone(owner))) {
       throw this.#unsupported(
         `cannot reset the state of only some of its weights. Use one of slowlane's own optimizers.`,
       );
     }
-    for (const { variable, initial } of await this.state()) {
-      tf.tidy(() => variable.assign(tf.fill(variable.shape, initial)));
+    for (const { name, tensor } of await this.#entries()) {
+      if (isGone(tensor)) continue;
+      if (!(tensor instanceof tf.Variable)) {
+        throw this.#unsupported(`cannot reset '${name}', which is no variable.`, { state: name });
+      }
+      tf.tidy(() => tensor.assign(tf.fill(tensor.shape, this.#initial)));
     }
     setIterations(this.optimizer, 0);
     // Without this, Adam's corrections would be those of the old step count.
@@ -209,9 +212,9 @@ export class ForeignInner implements InnerOptimizer {
     try {
       const replaced = await this.#entries();
       const { iterations, weights: saved } = await readForeign(this.optimizer, copies);
-      const owners = new Owners(saved ?? [], { known });
       const seen = (this.#weights ?? []).filter((weight) => !isGone(weight));
-      const restored = saved && saved.length > 0 ? { saved, owners } : null;
+      const restored =
+        saved && saved.length > 0 ? { saved, owners: new Owners(saved, { known }) } : null;
       const isMet = known !== undefined || seen.length > 0;
       if (restored && isMet) placesOf(restored, seen);
       const commit = async (): Promise<void> => {
@@ -222,9 +225,9 @@ export class ForeignInner implements InnerOptimizer {
         }
         tf.dispose(replaced.map(({ tensor }) => tensor).filter((tensor) => !isGone(tensor)));
         setBetaPowers(this.optimizer, this.iterations);
-        if (!restored) return;
+        if (saved === null) return; // only the optimizer knows whose it is
         this.#restored = restored;
-        this.#weights = isMet ? placesOf(restored, []) : null;
+        this.#weights = restored && isMet ? placesOf(restored, []) : null;
       };
       return { iterations, commit, dispose };
     } catch (cause) {
@@ -235,14 +238,12 @@ export class ForeignInner implements InnerOptimizer {
 
   /** Of restored state that has not met its weights, it is not known. */
   assertWithin(weights: readonly tf.Variable[]): void {
-    const restored = this.#restored?.saved.map(({ name }) => this.#restored?.owners.of(name));
-    if (this.#isStateless) return;
-    assertAmong(this.supportsState ? (this.#weights ?? restored ?? []) : [], weights);
+    if (!this.#isStateless && this.supportsState) assertAmong(this.#owners, weights);
   }
 
   /** It keeps its state by position: none can be taken out. */
   forget(weights: readonly tf.Variable[]): void {
-    if (this.#isStateless || !weights.some((weight) => this.#weights?.includes(weight))) return;
+    if (this.#isStateless || !weights.some((weight) => this.#owners.includes(weight))) return;
     throw this.#unsupported(
       `cannot forget the state of some of its weights. Use one of slowlane's own optimizers.`,
     );
@@ -275,8 +276,8 @@ export class ForeignInner implements InnerOptimizer {
   #placed(
     entries: readonly NamedTensor[],
   ): { name: string; variable: tf.Variable; weight: tf.Variable }[] {
-    const weights = this.#weights ?? (this.#restored && metPlaces(this.#restored));
-    if (weights === null || entries.length === 0) return [];
+    const weights = this.#owners;
+    if (weights.length === 0 || weights.includes(undefined)) return [];
     return entries.map(({ name, tensor }, i) => {
       const weight = weights[i % weights.length];
       const isWhole = entries.length % weights.length === 0;
@@ -320,12 +321,11 @@ export class ForeignInner implements InnerOptimizer {
 
   /** The list for each step. It may lack known weights, which keep their places, but have no new ones. */
   #places(variables: readonly tf.Variable[]): readonly tf.Variable[] {
-    const known = this.#weights;
-    if (known === null) {
+    const known = this.#weights ?? [];
+    if (known.length === 0 || this.#isStateless) {
       return this.#restored ? placesOf(this.#restored, variables) : [...new Set(variables)];
     }
-    if (this.#isStateless) return [...new Set(variables)];
-    if (known.length > 0 && known.every(isGone)) throw this.#goneState();
+    if (known.every(isGone)) throw this.#goneState();
     const fresh = variables.filter((variable) => !known.includes(variable));
     if (fresh.length === 0) return known;
     throw this.#unsupported(
@@ -334,6 +334,17 @@ export class ForeignInner implements InnerOptimizer {
         `go by variable.`,
       { known: known.map(({ name }) => name), fresh: fresh.map(({ name }) => name) },
     );
+  }
+
+  /** The weights that state belongs to, by position. Restored state may not have met its weight: undefined. */
+  get #owners(): readonly (tf.Variable | undefined)[] {
+    return this.#weights ?? (this.#restored ? ownersOf(this.#restored) : []);
+  }
+
+  /** Every element of fresh state. */
+  get #initial(): number {
+    const { initialAccumulatorValue } = this.optimizer.getConfig();
+    return typeof initialAccumulatorValue === 'number' ? initialAccumulatorValue : 0;
   }
 
   /** tf.train.sgd keeps nothing of any weight: all positions are alike. */
@@ -361,10 +372,9 @@ interface RestoredPlaces {
   readonly owners: Owners;
 }
 
-/** null: not all have met their weights yet. */
-function metPlaces({ saved, owners }: RestoredPlaces): readonly tf.Variable[] | null {
-  const met = saved.flatMap(({ name }) => owners.of(name) ?? []);
-  return met.length === saved.length ? met : null;
+/** undefined: has not met its weight yet. */
+function ownersOf({ saved, owners }: RestoredPlaces): readonly (tf.Variable | undefined)[] {
+  return saved.map(({ name }) => owners.of(name));
 }
 
 /** First those whose state was restored, in the order in which it was saved. */
@@ -373,7 +383,7 @@ function placesOf(
   variables: readonly tf.Variable[],
 ): readonly tf.Variable[] {
   owners.meet(variables);
-  const restored = saved.map(({ name }) => owners.of(name));
+  const restored = ownersOf({ saved, owners });
   const missing = saved.filter((_, i) => restored[i] === undefined);
   if (missing.length > 0) throw undecided(missing, variables);
   return [...new Set([...(restored as tf.Variable[]), ...variables])];

@@ -161,9 +161,9 @@ export const schedules = {
     checkNumber('steps', steps, POSITIVE_WHOLE);
     checkNumber('from', from);
     const then =
-      typeof options?.then === 'number'
+      typeof options.then === 'number'
         ? schedules.constant(checkNumber('then', options.then))
-        : scheduleFrom(options?.then, 'then');
+        : scheduleFrom(options.then, 'then');
     const target = then.at(0);
     const at = (iteration: number): number =>
       iteration < steps ? from + ((target - from) * iteration) / steps : then.at(iteration - steps);

@@ -1,7 +1,7 @@
 // The optimizers of tf.train inside ours: which of their state is whose, and what they cannot do.
 
 import * as tf from '@tensorflow/tfjs-core';
-import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 
 import { asInner, type ForeignInner } from '#src/optimizers/foreign.js';
 import '../engines.js';
@@ -44,6 +44,24 @@ describe('the second moment', () => {
     expect(await optimizer.secondMoment(weight('c'))).toBeNull();
   });
 
+  test('after a reset there is none: 0 of 0 squares', async () => {
+    const a = weight('a');
+    const optimizer = inner(tf.train.adagrad(0.1));
+    step(optimizer, a);
+    await optimizer.reset();
+    expect(await optimizer.secondMoment(a)).toBeNull();
+  });
+
+  test('to find it makes no tensor', async () => {
+    const a = weight('a');
+    const optimizer = inner(tf.train.adam(0.1));
+    step(optimizer, a);
+    const making = vi.spyOn(tf.engine(), 'makeTensor');
+    await optimizer.secondMoment(a);
+    expect(making).not.toHaveBeenCalled();
+    making.mockRestore();
+  });
+
   test('others have none', async () => {
     const a = weight('a');
     const optimizer = inner(tf.train.momentum(0.1, 0.9));
@@ -56,6 +74,7 @@ describe('a step', () => {
   test('with a list moves these alone, and returns the loss if it is asked to', () => {
     const [a, b] = [weight('a'), weight('b')];
     const optimizer = inner(tf.train.sgd(0.5));
+    expect(optimizer.moved).toEqual([]);
     const { numTensors } = tf.memory();
     expect(optimizer.minimize(loss([a, b]), false, [a])).toBeNull();
     expect(tf.memory().numTensors).toBe(numTensors);
@@ -64,6 +83,34 @@ describe('a step', () => {
     const cost = optimizer.minimize(loss([a, b]), true, [b]) as tf.Scalar;
     expect(valuesOf(cost)).toEqual([0.625]); // ½ (¼ + 1)
     cost.dispose();
+  });
+
+  test('returns no loss by default', () => {
+    expect(inner(tf.train.sgd(0.5)).minimize(loss([weight('a')]))).toBeNull();
+  });
+
+  test('with a list computes the gradients of these alone', () => {
+    const [a, b] = [weight('a'), weight('b')];
+    let computed = 0;
+    const same = tf.customGrad((x) => ({
+      value: tf.mul(x as tf.Tensor, 1),
+      gradFunc: (dy: tf.Tensor) => {
+        computed += 1;
+        return dy;
+      },
+    }));
+    const optimizer = inner(tf.train.sgd(0.5));
+    optimizer.minimize(() => tf.sum(tf.add(a, same(b))), false, [a]);
+    expect([computed, ...valuesOf(a), ...valuesOf(b)]).toEqual([0, 0.5, 1]);
+  });
+
+  test('without any weight fixes no list', () => {
+    const a = weight('a');
+    const optimizer = inner(tf.train.momentum(1, 0.5));
+    optimizer.adopt([]);
+    optimizer.applyGradients({});
+    step(optimizer, a);
+    expect(valuesOf(a)).toEqual([0]);
   });
 
   test('that is stopped before it begins leaves nothing', () => {
@@ -100,11 +147,16 @@ describe('a step', () => {
     expect(valuesOf(other)).toEqual([1]);
   });
 
-  test('of weights that are all disposed is refused; of some that are, goes on', () => {
+  test('of weights that are all disposed is refused; of some that are, goes on', async () => {
     const [a, b] = [weight('a'), weight('b')];
     const optimizer = inner(tf.train.momentum(0.1, 0.9));
     step(optimizer, a, b);
+    b.dispose();
+    step(optimizer, a);
+    // 1 − 0.1·1, then 0.9 − 0.1·(0.9·1 + 0.9)
+    expect(valuesOf(a)[0]).toBeCloseTo(0.72, 6);
     tf.disposeVariables();
+    expect(await optimizer.state()).toEqual([]);
     const c = weight('c');
     expect(() => step(optimizer, c)).toThrow(/made for weights that are disposed/);
   });
@@ -117,7 +169,11 @@ describe('a step', () => {
     expect(() => step(optimizer, ...many(9))).toThrow(
       expect.objectContaining({
         message: expect.stringMatching(/none for \[w90,.* w97, … 9 in all\]\./) as string,
-        details: expect.objectContaining({ known: ['a'], optimizer: 'Momentum' }) as object,
+        details: {
+          known: ['a'],
+          fresh: [0, 1, 2, 3, 4, 5, 6, 7, 8].map((i) => `w9${i}`),
+          optimizer: 'Momentum',
+        },
       }),
     );
   });
@@ -127,6 +183,7 @@ describe('state by position', () => {
   test('is reset of all weights, or of none', async () => {
     const [a, b] = [weight('a'), weight('b')];
     const optimizer = inner(tf.train.momentum(0.1, 0.9));
+    expect(optimizer.resetsByWeight).toBe(false);
     await optimizer.reset([a]); // nothing was seen
     step(optimizer, a, b);
     await expect(optimizer.reset([a])).rejects.toThrow(refused);
@@ -208,6 +265,37 @@ describe('state by position', () => {
     );
     plain.dispose();
   });
+
+  test('of a class of others is listed without its step count, and reset if it is variables', async () => {
+    const [a, s] = [weight('a', [1, 2]), weight('s', [3, 4])];
+    let count = tf.scalar(1, 'int32');
+    const state: tf.Tensor[] = [s];
+    class Custom extends tf.SGDOptimizer {
+      override getClassName(): string {
+        return 'Custom';
+      }
+      override getWeights(): Promise<{ name: string; tensor: tf.Tensor }[]> {
+        count = tf.scalar(1, 'int32');
+        return Promise.resolve([
+          { name: 'iter', tensor: count },
+          ...state.map((tensor) => ({ name: 'a/s', tensor })),
+        ]);
+      }
+    }
+    count.dispose();
+    const optimizer = inner(new Custom(0.1));
+    step(optimizer, a);
+    expect((await optimizer.state()).map(({ variable }) => variable)).toEqual([s]);
+    expect(count.isDisposed).toBe(true);
+    await optimizer.reset();
+    expect([...valuesOf(s), optimizer.iterations]).toEqual([0, 0, 0]);
+    state[0] = tf.tensor1d([3, 4]);
+    await expect(optimizer.reset()).rejects.toMatchObject({
+      code: 'UNSUPPORTED_INNER',
+      details: { state: 'a/s' },
+    });
+    state[0].dispose();
+  });
 });
 
 describe('restored state', () => {
@@ -232,6 +320,11 @@ describe('restored state', () => {
     optimizer.meet([a], { isWhole: false });
     expect(await optimizer.state()).toEqual([]); // not of all
     expect(() => step(optimizer, a)).toThrow(/1 weights \('b' \[1\]\), 1 are to be trained/);
+    optimizer.meet([b], { isWhole: false });
+    expect(await momenta(optimizer)).toEqual([
+      ['a', 1],
+      ['b', 2],
+    ]);
     optimizer.adopt([b, c, a]);
     optimizer.meet([c], { isWhole: false }); // decided
     expect(() => optimizer.adopt([weight('d')])).toThrow(refused);
@@ -298,6 +391,118 @@ describe('restored state', () => {
     for (const name of ['x', 'y']) tf.engine().registeredVariables[name]?.dispose();
     await optimizer.setWeights(file);
     optimizer.adopt([b, a]);
+    expect(await momenta(optimizer)).toEqual([
+      ['a', 1],
+      ['b', 2],
+    ]);
+    tf.dispose(file.map(({ tensor }) => tensor));
+  });
+
+  test('is of its weights as soon as it has met them: none can be reset or forgotten alone', async () => {
+    const [a, b] = [weight('a', [1]), weight('b', [2])];
+    const file = await train(a, b);
+    const optimizer = make();
+    await optimizer.setWeights(file);
+    await expect(optimizer.reset([a])).rejects.toThrow(refused); // nobody knows whose
+    optimizer.meet([a, b], { isWhole: false });
+    await expect(optimizer.reset([a])).rejects.toThrow(refused);
+    expect(() => optimizer.forget([a])).toThrow(refused);
+    expect(await momenta(optimizer)).toEqual([
+      ['a', 1],
+      ['b', 2],
+    ]);
+    tf.dispose(file.map(({ tensor }) => tensor));
+  });
+
+  test('is reset before it has met its weights, too', async () => {
+    const [a, b] = [weight('a', [1]), weight('b', [2])];
+    const file = await train(a, b);
+    const optimizer = make();
+    await optimizer.setWeights(file);
+    await optimizer.reset();
+    optimizer.meet([a, b], { isWhole: false });
+    expect(await momenta(optimizer)).toEqual([
+      ['a', 0],
+      ['b', 0],
+    ]);
+    tf.dispose(file.map(({ tensor }) => tensor));
+  });
+
+  test('of a whole model is matched by its order, whatever else there is', async () => {
+    // The second model has the numbers that tfjs counted on to.
+    const [a, b] = [weight('dense_Dense1/kernel'), weight('dense_Dense2/kernel', [2])];
+    const file = await train(a, b);
+    const [c, d] = [weight('dense_Dense3/kernel'), weight('dense_Dense4/kernel')];
+    weight('dense_Dense5/kernel'); // of neither
+    const optimizer = make();
+    await optimizer.setWeights(file);
+    expect(() => optimizer.meet([c, d], { isWhole: false })).toThrow(
+      expect.objectContaining({ code: 'STATE_MISMATCH' }),
+    );
+    optimizer.meet([c, d], { isWhole: true });
+    expect(await momenta(optimizer)).toEqual([
+      [c.name, 1],
+      [d.name, 2],
+    ]);
+    tf.dispose(file.map(({ tensor }) => tensor));
+  });
+
+  test('of which all owners are known has places for these alone', async () => {
+    const [a, b] = [weight('a', [1]), weight('b', [2])];
+    const file = await train(a, b);
+    const optimizer = make();
+    const known = new Map([
+      ['a', a],
+      ['b', b],
+    ]);
+    await (await optimizer.prepare(file, known)).commit();
+    expect(() => optimizer.adopt([a, b, weight('c')])).toThrow(refused);
+    tf.dispose(file.map(({ tensor }) => tensor));
+  });
+
+  test('none, into one that has trained: it begins anew, with any weights', async () => {
+    const optimizer = make();
+    step(optimizer, weight('a'));
+    await optimizer.setWeights(await make().getWeights());
+    expect(await optimizer.state()).toEqual([]);
+    step(optimizer, weight('b', [2]));
+    expect(await momenta(optimizer)).toEqual([['b', 2]]);
+  });
+
+  test('none, over some that waits for its weights: there is nothing to wait for', async () => {
+    const file = await train(weight('a', [1]), weight('b', [2]));
+    const optimizer = make();
+    await optimizer.setWeights(file);
+    await optimizer.setWeights(await make().getWeights());
+    step(optimizer, weight('c', [3]));
+    expect(await momenta(optimizer)).toEqual([['c', 3]]);
+    tf.dispose(file.map(({ tensor }) => tensor));
+  });
+
+  test('frees nothing of others that have taken a name of old state', async () => {
+    const file = await train(weight('a', [1]), weight('b', [2]));
+    const optimizer = make();
+    step(optimizer, weight('x'), weight('y'));
+    const [old = ''] = (await optimizer.state()).map(({ variable }) => variable.name);
+    tf.disposeVariables();
+    const own = weight(old);
+    await optimizer.setWeights(file);
+    expect(tf.engine().registeredVariables[old]).toBe(own);
+    tf.dispose(file.map(({ tensor }) => tensor));
+  });
+
+  test('of a class of others: only the optimizer knows whose it is', async () => {
+    class Custom extends tf.MomentumOptimizer {
+      override getClassName(): string {
+        return 'Custom';
+      }
+    }
+    const [a, b] = [weight('a', [1]), weight('b', [2])];
+    const optimizer = inner(new Custom(0, 0.5));
+    step(optimizer, a, b);
+    const file = await saved(optimizer);
+    step(optimizer, a, b);
+    await optimizer.setWeights(file);
     expect(await momenta(optimizer)).toEqual([
       ['a', 1],
       ['b', 2],

@@ -27,6 +27,7 @@ onEveryEngine(() => {
       'must be one of slowlane\'s (sgd(), adam() …) or a tf.Optimizer (tf.train.…), got "adam" (string).',
     );
     expect(() => asInner(null as never)).toThrow('got null.');
+    expect(() => asInner(undefined as never)).toThrow('got undefined.');
   });
 
   test('slots: every group of TensorFlow.js, each with its weight', async () => {
@@ -39,6 +40,7 @@ onEveryEngine(() => {
     const slots = await inner.state();
     expect(tf.memory().numTensors).toBe(tensors);
     expect(slots.map((slot) => slot.weight)).toEqual([a, b, a, b]);
+    expect(slots.map((slot) => slot.slots)).toEqual([['m'], ['m'], ['v'], ['v']]);
     expect(slots.map((slot) => slot.variable.shape)).toEqual([[2], [1], [2], [1]]);
     expect(valuesOf(slots[1]?.variable as tf.Tensor)[0]).toBeCloseTo(0.3, 6); // (1 − β₁)·3
     const moment = await inner.secondMoment(b);
@@ -169,6 +171,14 @@ onEveryEngine(() => {
     expect(valuesOf(b)).toEqual(valuesOf(a));
   });
 
+  test('dispose() reaches the optimizer once', () => {
+    const optimizer = new Halving();
+    const inner = asInner(optimizer);
+    inner.dispose();
+    inner.dispose();
+    expect(optimizer.disposals).toBe(1);
+  });
+
   test('dispose frees everything, also what Momentum forgets, and may be called twice', () => {
     for (const make of [
       () => tf.train.momentum(0.1, 0.9),
@@ -216,6 +226,10 @@ onEveryEngine(() => {
 
 class Halving extends tf.Optimizer {
   static readonly className = 'Halving';
+  disposals = 0;
+  override dispose(): void {
+    this.disposals += 1;
+  }
   override applyGradients(
     gradients: tf.NamedTensorMap | { name: string; tensor: tf.Tensor }[],
   ): void {

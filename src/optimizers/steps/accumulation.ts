@@ -21,8 +21,10 @@ export interface Share {
 }
 
 export interface Accumulation {
-  /** The last micro-batch runs all of it, the others all but the weight's assignment. */
+  /** Of the last micro-batch. */
   readonly formula: readonly Assignment[];
+  /** Of the others: all but the weight's assignment. */
+  readonly stateFormula: readonly Assignment[];
   /** The numbers of one micro-batch, from those of the whole step. */
   readonly scalars: (step: Scalars, share: Share) => Scalars;
 }
@@ -30,15 +32,20 @@ export interface Accumulation {
 /** null: the rule needs the mean of all gradients. */
 export function accumulationOf(rule: UpdateRule, constants: RuleConstants): Accumulation | null {
   const formula = rule.formula(constants);
+  const stateFormula = formula.filter(({ target }) => target !== 'weight');
   switch (rule.name) {
     case 'adam':
     case 'adamw':
-      return { formula, scalars: adamShare };
+      return { formula, stateFormula, scalars: adamShare };
     case 'momentum': {
       // Nesterov's weight needs the gradient beside m.
       if (constants['nesterov'] === true) return null;
       const weight = formula.filter(({ target }) => target === 'weight');
-      return { formula: [MOMENTUM, ...weight], scalars: momentumShare };
+      return {
+        formula: [MOMENTUM, ...weight],
+        stateFormula: [MOMENTUM],
+        scalars: momentumShare,
+      };
     }
     default:
       return null;

@@ -23,11 +23,9 @@ export class GradientMeans {
     if (mean !== share) share.dispose();
   }
 
-  /** Stays ours. */
+  /** Of one of `weights`; stays ours. */
   of(weight: tf.Variable): tf.Tensor {
-    const mean = this.#means.get(weight);
-    if (mean === undefined) throw new Error(`'${weight.name}' has no gradient.`);
-    return mean;
+    return this.#means.get(weight) as tf.Tensor;
   }
 
   drop(weight: tf.Variable): void {

@@ -5,7 +5,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { SlowlaneError } from '../../checks/errors.js';
 import { type Clip, type Clipping, clipFor, disposeClip } from '../../formula/clipping.js';
-import type { Assignment, RuleConstants, UpdateRule } from '../../formula/update-rule.js';
+import type { RuleConstants, UpdateRule } from '../../formula/update-rule.js';
 import { isGone } from '../../tfjs/variables.js';
 import { type Accumulation, accumulationOf } from './accumulation.js';
 import { GradientMeans } from './gradient-means.js';
@@ -22,8 +22,6 @@ export class MicroBatches implements Batches {
   readonly #of: number;
   /** null: gradients are averaged first. */
   readonly #accumulation: Accumulation | null;
-  /** Of `#accumulation`, without the weight's assignment. */
-  readonly #stateFormula: readonly Assignment[];
   readonly #means = new GradientMeans();
   /** Weights whose state took a gradient of this step and that have not moved yet. */
   readonly #open = new Set<tf.Variable>();
@@ -43,8 +41,6 @@ export class MicroBatches implements Batches {
     this.#clipping = clipping;
     this.#of = accumulate;
     this.#accumulation = clipping.by === 'nothing' ? accumulationOf(rule, constants) : null;
-    this.#stateFormula =
-      this.#accumulation?.formula.filter(({ target }) => target !== 'weight') ?? [];
   }
 
   get taken(): number {
@@ -162,11 +158,11 @@ export class MicroBatches implements Batches {
   }
 
   #intoState(given: Gradient, { learningRate, clip, isLast }: MicroBatch): void {
-    const { formula, scalars } = this.#accumulation as Accumulation;
+    const { formula, stateFormula, scalars } = this.#accumulation as Accumulation;
     const state = this.#updates.stateOf(given.weight);
     const share = { isFirst: !this.#open.has(given.weight), of: this.#of };
     const numbers = scalars(this.#updates.scalarsOf(state, learningRate), share);
-    this.#updates.run(given, clip, isLast ? formula : this.#stateFormula, numbers);
+    this.#updates.run(given, clip, isLast ? formula : stateFormula, numbers);
     if (isLast) this.#open.delete(given.weight);
     else this.#open.add(given.weight);
   }

@@ -114,8 +114,8 @@ export class WeightSteps {
 
   /** Completes the step with the micro-batches taken so far. @returns false if there were none. */
   complete(learningRate: number): boolean {
-    if (!this.isOpen) return false;
-    return this.#run(this.#micro?.waiting ?? 0, { learningRate, given: [], endsStep: true });
+    if (!this.#micro?.isOpen) return false;
+    return this.#run(this.#micro.waiting, { learningRate, given: [], endsStep: true });
   }
 
   /** Gives up what was taken: the next micro-batch is the first of a step. */
