@@ -34,7 +34,8 @@ test('warmup climbs in a line to the first value of what follows, which then beg
     0, 2, 4, 6, 8, 8, 4, 2,
   ]);
   expect([0, 1, 2].map(schedules.warmup({ steps: 2, from: 4, then: 8 }).at)).toEqual([4, 6, 8]);
-  expect(schedules.warmup({ steps: 10, from: 0.1, then: 0.3 }).at(10)).toBe(0.3); // not 0.1 + 0.2
+  // Not 0.1 + 3 · (0.5 − 0.1) / 3, which is 0.5000000000000001.
+  expect(schedules.warmup({ steps: 3, from: 0.1, then: 0.5 }).at(3)).toBe(0.5);
 });
 
 test('a schedule survives JSON', () => {

@@ -202,6 +202,12 @@ test('a method that has the name of an option takes functions alone', () => {
   expect(() => Object.assign(optimizer, { sync: 'inline' })).toThrow(/give it to lookahead\(\)/);
   Object.assign(optimizer, { sync });
   expect(Reflect.get(optimizer, 'sync')).toBe(sync);
+  // Like any property: it can be set again, and taken back.
+  const again = async () => undefined;
+  Object.assign(optimizer, { sync: again });
+  expect(Reflect.get(optimizer, 'sync')).toBe(again);
+  Reflect.deleteProperty(optimizer, 'sync');
+  expect(Reflect.get(optimizer, 'sync')).not.toBe(again);
   optimizer.dispose();
 });
 

@@ -85,7 +85,10 @@ describe('a step', () => {
 
   test('keeps the class and the code of a SlowlaneError, and takes any value', () => {
     const memory = new SlowlaneError('OUT_OF_MEMORY', 'full');
-    expect(stepFailed(memory, { of: 3, moved: some(1) })).toMatchObject({ code: 'OUT_OF_MEMORY' });
+    expect(stepFailed(memory, { of: 3, moved: some(1) })).toMatchObject({
+      code: 'OUT_OF_MEMORY',
+      details: { changed: 1, of: 3 },
+    });
     expect(stepFailed('text', { of: 3, moved: some(1) })).toMatchObject({
       message: expect.stringMatching(/no harm\. text$/) as string,
       cause: 'text',
