@@ -213,8 +213,7 @@ export class ForeignInner implements InnerOptimizer {
       const replaced = await this.#entries();
       const { iterations, weights: saved } = await readForeign(this.optimizer, copies);
       const seen = (this.#weights ?? []).filter((weight) => !isGone(weight));
-      const restored =
-        saved && saved.length > 0 ? { saved, owners: new Owners(saved, { known }) } : null;
+      const restored = saved && { saved, owners: new Owners(saved, { known }) };
       const isMet = known !== undefined || seen.length > 0;
       if (restored && isMet) placesOf(restored, seen);
       const commit = async (): Promise<void> => {

@@ -436,7 +436,7 @@ export abstract class WeightwiseOptimizer extends StrictOptimizer implements Inn
     const prepared = await this.prepare(state, known);
     if (this.#phase === 'restoring') assign();
     prepared.commit();
-    if (this.#phase === 'disposed') this.#checkReady();
+    this.#checkReady();
   }
 
   /**

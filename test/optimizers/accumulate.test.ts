@@ -48,6 +48,10 @@ function difference(a: tf.Tensor, b: tf.Tensor): number {
   return tf.tidy(() => tf.max(tf.abs(tf.sub(a, b))).dataSync()[0] ?? NaN);
 }
 
+test('without micro-batches no step is ever open', () => {
+  expect([sgd().completeStep(), sgd().isAccumulating]).toEqual([false, false]);
+});
+
 test('the option is checked', () => {
   expect(() => adam({ accumulate: 0 })).toThrow(/accumulate must be a whole number.*got 0/);
   expect(() => adam({ accumulate: 2.5 })).toThrow(RangeError);

@@ -104,6 +104,20 @@ describe('a step', () => {
     expect([computed, ...valuesOf(a), ...valuesOf(b)]).toEqual([0, 0.5, 1]);
   });
 
+  test('moves weights in the order of its list, and passes over names without a gradient', () => {
+    const [one, two] = [weight('1'), weight('2')];
+    const optimizer = inner(tf.train.momentum(1, 0.5));
+    step(optimizer, two, one);
+    expect(optimizer.moved).toEqual([two, one]);
+    const gradient = tf.tensor1d([1]);
+    optimizer.applyGradients([
+      { name: '1', tensor: gradient },
+      { name: 'no weight', tensor: null },
+    ]);
+    expect(valuesOf(one)).toEqual([-1.5]); // 0 − (½·1 + 1)
+    gradient.dispose();
+  });
+
   test('without any weight fixes no list', () => {
     const a = weight('a');
     const optimizer = inner(tf.train.momentum(1, 0.5));
@@ -196,6 +210,10 @@ describe('state by position', () => {
     b.dispose();
     await optimizer.reset([a]);
     expect((await values())[0]).toBe(0);
+    tf.disposeVariables();
+    const { numTensors } = tf.memory();
+    await optimizer.reset();
+    expect(tf.memory().numTensors).toBe(numTensors);
   });
 
   test('of one weight cannot be forgotten; of others there is nothing to forget', () => {
@@ -284,6 +302,7 @@ describe('state by position', () => {
     }
     count.dispose();
     const optimizer = inner(new Custom(0.1));
+    expect(await optimizer.state()).toEqual([]); // of weights that nobody knows yet
     step(optimizer, a);
     expect((await optimizer.state()).map(({ variable }) => variable)).toEqual([s]);
     expect(count.isDisposed).toBe(true);

@@ -3,6 +3,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, test } from 'vitest';
 import { adamw, lion } from '#src/optimizers/index.js';
+import { lionRule } from '#src/optimizers/rules/lion.js';
 import type { WeightwiseOptimizer } from '#src/optimizers/weightwise.js';
 import { onEveryEngine, valuesOf } from '../engines.js';
 
@@ -41,6 +42,20 @@ function decayFound(make: Make, learningRate: number, weightDecay: number): numb
   const mean = decayed.reduce((sum, value, i) => sum + (without[i] ?? NaN) - value, 0) / SIZE;
   return mean / (1 - (1 - learningRate * weightDecay) ** STEPS);
 }
+
+test('lion takes a small decay every n-th step, n times as large', () => {
+  /** In units of 2⁻¹⁸, the least that is taken: the shares of steps 1 to 8. */
+  const shares = (weightDecay: number) =>
+    [1, 2, 3, 4, 5, 6, 7, 8].map(
+      (step) =>
+        lionRule.scalars({ beta1: 0.9, beta2: 0.99, weightDecay }, 1, step).decayShare * 2 ** 18,
+    );
+  expect(shares(3 * 2 ** -18)).toEqual([3, 3, 3, 3, 3, 3, 3, 3]);
+  expect(shares(2 ** -18)).toEqual([1, 1, 1, 1, 1, 1, 1, 1]);
+  expect(shares(2 ** -20)).toEqual([0, 0, 0, 1, 0, 0, 0, 1]);
+  expect(shares(3 * 2 ** -20)).toEqual([0, 1.5, 0, 1.5, 0, 1.5, 0, 1.5]);
+  expect(shares(0)).toEqual([0, 0, 0, 0, 0, 0, 0, 0]);
+});
 
 onEveryEngine(() => {
   // At 1e-9 the decay of all steps is 5 units in the last place, each weight is uncertain by 7 and their mean by 0.1.

@@ -69,8 +69,7 @@ const LEAST_DECAY = 2 ** -18;
  * large, n a power of two: every move of Lion is γ, so a decay of one unit or two would be rounded alike in each step.
  */
 function decayAt(step: number, share: number): number {
-  if (share >= LEAST_DECAY) return share;
-  const every = 2 ** Math.ceil(Math.log2(LEAST_DECAY / share));
+  const every = 2 ** Math.max(0, Math.ceil(Math.log2(LEAST_DECAY / share)));
   return step % every === 0 ? every * share : 0; // of no share: every Infinity steps
 }
 
