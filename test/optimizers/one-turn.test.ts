@@ -70,7 +70,7 @@ describe('loading()', () => {
   test('assigns the weights before the state is in place, once', async () => {
     const { state, known } = await saved();
     const optimizer = momentum();
-    const assign = vi.fn(() => expect(optimizer.iterations).toBe(0));
+    const assign = vi.fn<() => void>(() => expect(optimizer.iterations).toBe(0));
     await optimizer.loading(state, known, assign);
     expect(assign).toHaveBeenCalledOnce();
     expect(optimizer.iterations).toBe(1);
@@ -80,7 +80,7 @@ describe('loading()', () => {
   test('into one that is disposed meanwhile assigns nothing, and says so', async () => {
     const { state, known } = await saved();
     const optimizer = momentum();
-    const assign = vi.fn();
+    const assign = vi.fn<() => void>();
     const loading = optimizer.loading(state, known, assign);
     optimizer.dispose();
     await expect(loading).rejects.toMatchObject({ code: 'DISPOSED' });

@@ -3,8 +3,8 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { ForeignInner, asInner } from '#src/optimizers/foreign.js';
 import { adam } from '#src/optimizers/index.js';
 import type { InnerOptimizer } from '#src/optimizers/inner-optimizer.js';
-import golden from '../golden.json' with { type: 'json' };
-import { halfSquare, onEveryEngine, valuesOf } from '../engines.js';
+import golden from '../../golden.json' with { type: 'json' };
+import { halfSquare, onEveryEngine, valuesOf } from '../../engines.js';
 
 onEveryEngine(() => {
   let before = 0;
