@@ -87,8 +87,7 @@ export function checkStepSize(name: string, value: unknown): SlowStepSize {
 }
 
 /** α of the given sync. @throws RangeError if a schedule gives a number outside of [0, 1]. */
-export function stepSizeAt(stepSize: number | StepSizeSchedule, syncIndex: number): number {
-  if (typeof stepSize === 'number') return stepSize;
+export function stepSizeAt(stepSize: StepSizeSchedule, syncIndex: number): number {
   const value = typeof stepSize === 'function' ? stepSize(syncIndex) : stepSize.at(syncIndex);
   return checkNumber(`slowStepSize at sync ${syncIndex}`, value, { min: 0, max: 1 });
 }

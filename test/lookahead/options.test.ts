@@ -23,6 +23,8 @@ const wrong: [unknown, string][] = [
   [{ slowStepSize: NaN }, 'got NaN.'],
   [{ slowStepSize: Infinity }, 'got Infinity.'],
   [{ slowStepSize: '0.5' }, 'got "0.5" (string).'],
+  [{ slowStepSize: null }, 'got null.'],
+  [{ slowStepSize: { at: 5 } }, 'got {"at":5} (object).'],
   [
     { innerState: 'keep' },
     "innerState must be 'maintain', 'interpolate' or 'reset', got \"keep\" (string).",
@@ -48,7 +50,17 @@ const wrong: [unknown, string][] = [
   [{ workers: -1 }, 'workers must be a whole number ≥ 0'],
   [{ workers: 1.5 }, 'got 1.5.'],
   [{ chunkBytes: 6 }, 'chunkBytes must be a multiple of 4 (bytes of a float32), got 6.'],
-  [{ workerTimeoutMs: 0 }, 'workerTimeoutMs must be a finite number ≥ 1'],
+  [{ chunkBytes: 0 }, 'chunkBytes must be a whole number ≥ 4 and ≤ 268435456, got 0.'],
+  [{ chunkBytes: 4.5 }, 'chunkBytes must be a whole number'],
+  [{ chunkBytes: 2 ** 28 + 4 }, 'got 268435460.'],
+  [{ workerTimeoutMs: 0 }, 'workerTimeoutMs must be a finite number ≥ 1 and ≤ 2147483647, got 0.'],
+  [{ workerTimeoutMs: 2 ** 31 }, 'got 2147483648.'],
+  [{ syncPeriod: 2 ** 31 }, 'got 2147483648.'],
+  [{ workers: 257 }, 'workers must be a whole number ≥ 0 and ≤ 256, got 257.'],
+  [{ vramBudget: 'auto', batchSize: 1.5 }, 'batchSize must be a whole number ≥ 1'],
+  [{ vramBudget: 'auto', batchSize: 2 ** 31 }, 'got 2147483648.'],
+  [{ hostBudget: 1024 }, 'hostBudget is for the plan that vramBudget asks for, and there is none.'],
+  [{ activationBytes: 1024 }, 'activationBytes is for the plan'],
   [{ exclude: 'a' }, "lookahead() has no option 'exclude'"],
   [{ overrides: [{ weights: 'a', exclude: 1 }] }, 'overrides[0].exclude must be true or false'],
   [
@@ -69,6 +81,22 @@ const wrong: [unknown, string][] = [
 
 test.each(wrong)('%o is refused', (options, message) => {
   expect(() => lookahead(sgd({ learningRate: 0.1 }), options as LookaheadOptions)).toThrow(message);
+});
+
+test('the largest values are allowed', () => {
+  const most = 2 ** 31 - 1;
+  const options = { syncPeriod: most, workers: 256, chunkBytes: 2 ** 28, workerTimeoutMs: most };
+  const plan = { vramBudget: '4GiB', batchSize: most, activationBytes: 1024 };
+  const all = { ...options, ...plan };
+  expect(lookahead(adam(), all).getConfig()).toMatchObject({ ...all, vramBudget: 2 ** 32 });
+});
+
+test('an inner optimizer of a class that is not known here is refused by its name', () => {
+  const config = lookahead(adam()).getConfig();
+  const unknown = { ...config, inner: { className: 'Unknown', config: {} } };
+  expect(() => Lookahead.fromConfig(Lookahead as never, unknown)).toThrow(
+    expect.objectContaining({ code: 'STATE_MISMATCH', details: { className: 'Unknown' } }),
+  );
 });
 
 test('every default is in the config, and a config makes an equal Lookahead', () => {

@@ -4,7 +4,12 @@ import * as tf from '@tensorflow/tfjs-core';
 import { adam, adaptive, lookahead, rmsprop, schedules, sgd } from 'slowlane';
 import { describe, expect, test } from 'vitest';
 
-import { adaptiveStepSize } from '#src/lookahead/step-size.js';
+import {
+  adaptiveStepSize,
+  checkCurvature,
+  stepSizeConfig,
+  stepSizeFrom,
+} from '#src/lookahead/step-size.js';
 
 import golden from '../golden.json' with { type: 'json' };
 import { halfSquare, noise, onEveryEngine, valuesOf } from '../engines.js';
@@ -20,10 +25,43 @@ test('Proposition 1 for one number: r = −0.5, k = 1 gives 2/3; r = 0.9, k = 5 
   expect(best(0.9, 5)).toBe(1);
   expect(best(-0.99, 1, 0.6)).toBe(0.6);
   expect(adaptiveStepSize(1, 0, 0.1)).toBe(1); // nothing moved
+  expect(adaptiveStepSize(-1, 0, 0.1)).toBe(1);
+  expect(adaptiveStepSize(1, -2, 0.1)).toBe(1); // no minimum: not 1 − ½
+  expect(() => adaptiveStepSize(1, Infinity, 0.1)).toThrow(/dᵀÂd is Infinity/);
   expect(() => adaptiveStepSize(NaN, 1, 0.1)).toThrow(/gᵀd is NaN/);
 });
 
+test('as JSON and back: a number, a schedule and adaptive() without a function', () => {
+  const schedule = schedules.cosine({ initial: 0.8, decaySteps: 10, final: 0.5 });
+  for (const stepSize of [0.25, schedule, adaptive({ min: 0.3 })]) {
+    const saved = JSON.parse(JSON.stringify(stepSizeConfig(stepSize))) as never;
+    const loaded = stepSizeFrom(saved);
+    expect(stepSizeConfig(loaded)).toEqual(stepSizeConfig(stepSize));
+    expect(typeof loaded).toBe(typeof stepSize);
+  }
+  expect(stepSizeFrom(stepSizeConfig(adaptive({ min: 0.3 })))).toEqual(adaptive({ min: 0.3 }));
+  const found = stepSizeFrom(stepSizeConfig(schedule)) as typeof schedule;
+  expect([0, 5, 10].map(found.at)).toEqual([0, 5, 10].map(schedule.at));
+  const refused = expect.objectContaining({ code: 'NOT_SERIALIZABLE' });
+  const functions = [adaptive({ curvature: (w) => w }), () => 0.5, { at: () => 0.5 }];
+  for (const stepSize of functions) expect(() => stepSizeConfig(stepSize)).toThrow(refused);
+});
+
 onEveryEngine(() => {
+  test('a curvature has the shape of its weight, and is float32', () => {
+    const weight = tf.tidy(() => tf.variable(tf.zeros([2, 3]), true, 'w'));
+    const given =
+      (shape: number[], dtype: 'float32' | 'int32' = 'float32') =>
+      () =>
+        tf.tidy(() => checkCurvature(tf.zeros(shape, dtype), weight));
+    expect(given([2, 3])).not.toThrow();
+    expect(given([3, 2])).toThrow(
+      "curvature of 'w' must be float32 of shape [2, 3], got float32 of shape [3, 2].",
+    );
+    expect(given([2, 3], 'int32')).toThrow('got int32 of shape [2, 3].');
+    weight.dispose();
+  });
+
   test('a schedule is asked with the sync index: α = 1, ½, ¼ of −2 each cycle', async () => {
     const x = tf.variable(tf.tensor1d([0]));
     const asked: number[] = [];
