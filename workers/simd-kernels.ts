@@ -1,7 +1,8 @@
 /**
  * Starts the WebAssembly kernels on a memory, and falls back to the plain loops where that fails.
  */
-import { sharedKernels, unsharedKernels } from './kernels-wasm.js';
+import type { QuantizedFormat } from './codecs/value-format.js';
+import { sharedModules, unsharedModules } from './kernels-wasm.js';
 import { type BlendKernels, plainKernels } from './plain-kernels.js';
 
 /**
@@ -12,46 +13,46 @@ export function isShared(memory: WebAssembly.Memory): boolean {
   return typeof SharedArrayBuffer !== 'undefined' && memory.buffer instanceof SharedArrayBuffer;
 }
 
-// A module says whether the memory it imports is shared, hence two builds; each is compiled once
-// per thread.
-let sharedModule: WebAssembly.Module | undefined;
-let unsharedModule: WebAssembly.Module | undefined;
+// A module says whether the memory it imports is shared, hence two builds of each. They are compiled once per thread,
+// those of a format when it is first met.
+type Modules = Record<keyof typeof sharedModules, string>;
+const compiled = new Map<string, WebAssembly.Module>();
 
 /** The SIMD kernels on this memory. Throws where the engine has no WebAssembly SIMD. */
 export function simdKernels(memory: WebAssembly.Memory): BlendKernels {
-  const module = isShared(memory)
-    ? (sharedModule ??= compile(sharedKernels))
-    : (unsharedModule ??= compile(unsharedKernels));
-  // The casts name what workers/assembly exports. Positions above 2 GiB need no care: at the call WebAssembly
-  // takes a number modulo 2^32.
-  const kernels = new WebAssembly.Instance(module, { env: { memory } }).exports;
-  const packs = kernels as unknown as Record<`pack${Suffix}`, PackKernel>;
-  const unpacks = kernels as unknown as Record<`unpack${Suffix}`, UnpackKernel>;
+  const modules: Modules = isShared(memory) ? sharedModules : unsharedModules;
+  const start = (name: keyof Modules) =>
+    new WebAssembly.Instance(compile(modules[name]), { env: { memory } }).exports;
+  const codecs: Partial<Record<QuantizedFormat, CodecKernels>> = {};
+  const codecOf = (format: QuantizedFormat): CodecKernels =>
+    // The casts name what workers/assembly exports. Positions above 2 GiB need no care: at the call WebAssembly
+    // takes a number modulo 2^32.
+    (codecs[format] ??= start(format) as unknown as CodecKernels);
+  const { blend, copy } = start('blend');
   return {
-    blend: kernels['blend'] as BlendKernels['blend'],
-    copy: kernels['copy'] as BlendKernels['copy'],
+    blend: blend as BlendKernels['blend'],
+    copy: copy as BlendKernels['copy'],
     dequantize(format, fromByte, toByte, length) {
-      unpacks[`unpack${SUFFIXES[format]}`](fromByte, toByte, length);
+      codecOf(format).unpack(fromByte, toByte, length);
     },
     quantize(format, fromByte, toByte, length, start, { item, round }) {
-      packs[`pack${SUFFIXES[format]}`](fromByte, toByte, length, start, item, round);
+      codecOf(format).pack(fromByte, toByte, length, start, item, round);
     },
   };
 }
 
-/** In the names of the functions of workers/assembly/codecs.ts. */
-const SUFFIXES = { f16r8: 'F16r8', f16: 'F16', bf16: 'Bf16', int8: 'Int8' } as const;
-
-type Suffix = (typeof SUFFIXES)[keyof typeof SUFFIXES];
-type UnpackKernel = (fromByte: number, toByte: number, length: number) => void;
-type PackKernel = (
-  fromByte: number,
-  toByte: number,
-  length: number,
-  start: number,
-  item: number,
-  round: number,
-) => void;
+/** What each of workers/assembly/codecs exports. */
+interface CodecKernels {
+  unpack(fromByte: number, toByte: number, length: number): void;
+  pack(
+    fromByte: number,
+    toByte: number,
+    length: number,
+    start: number,
+    item: number,
+    round: number,
+  ): void;
+}
 
 const kernelsByMemory = new WeakMap<WebAssembly.Memory, BlendKernels>();
 
@@ -70,6 +71,11 @@ export function kernelsFor(memory: WebAssembly.Memory): BlendKernels {
 }
 
 function compile(base64: string): WebAssembly.Module {
-  // Under 4 KiB: small enough to be compiled synchronously on a browser's main thread too.
-  return new WebAssembly.Module(Uint8Array.from(atob(base64), (char) => char.charCodeAt(0)));
+  let module = compiled.get(base64);
+  if (module === undefined) {
+    // At most 4 KiB each: small enough to be compiled synchronously on a browser's main thread too.
+    module = new WebAssembly.Module(Uint8Array.from(atob(base64), (char) => char.charCodeAt(0)));
+    compiled.set(base64, module);
+  }
+  return module;
 }

@@ -40,5 +40,3 @@ export function blend(s: usize, f: usize, out: usize, n: u32, a: f64): void {
 export function copy(from: usize, to: usize, n: u32): void {
   memory.copy(to, from, n << 2);
 }
-
-export * from './codecs';

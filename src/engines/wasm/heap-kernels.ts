@@ -2,7 +2,7 @@
 
 import { SlowlaneError } from '../../checks/errors.js';
 import { heapOf, type WasmBackend } from '../../tfjs/wasm-backend.js';
-import { sharedKernels, unsharedKernels } from './kernels-wasm.js';
+import { sharedModules, unsharedModules } from './kernels-wasm.js';
 
 /** What assembly/kernels.ts exports: its files say what each takes. */
 interface Compiled {
@@ -88,7 +88,7 @@ function load(backend: WasmBackend): Loaded {
 function compile(memory: WebAssembly.Memory): Compiled {
   const isShared =
     typeof SharedArrayBuffer !== 'undefined' && memory.buffer instanceof SharedArrayBuffer;
-  const bytes = atob(isShared ? sharedKernels : unsharedKernels);
+  const bytes = atob((isShared ? sharedModules : unsharedModules).kernels);
   try {
     const module = new WebAssembly.Module(Uint8Array.from(bytes, (byte) => byte.charCodeAt(0)));
     const { exports } = new WebAssembly.Instance(module, { env: { memory } });
