@@ -14,6 +14,8 @@ interface Compiled {
   readonly depthwiseFilterGradient: Gradient;
   readonly depthwiseInputGradient: Gradient;
   readonly maxPool: (...sizes: readonly number[]) => void;
+  readonly clip: (...positionsAndLimits: readonly number[]) => void;
+  readonly sign: (...positionsAndSize: readonly number[]) => void;
   readonly segmentSum: (...sizes: readonly number[]) => void;
 }
 

@@ -11,6 +11,7 @@ import {
 } from './kernels/conv.js';
 import { conv3dFilterGradient, conv3dInputGradient } from './kernels/conv-3d.js';
 import { einsum } from './kernels/einsum.js';
+import { clipByValue, sign } from './kernels/elementwise.js';
 import { fusedMatMul } from './kernels/fused-mat-mul.js';
 import { matMul } from './kernels/mat-mul.js';
 import { maxPool3d, maxPool3dGradient, maxPoolGradient } from './kernels/max-pool.js';
@@ -24,6 +25,7 @@ const KERNELS = {
   _FusedMatMul: fusedMatMul,
   Conv2DBackpropInput: convInputGradient,
   // Wrong in it:
+  ClipByValue: clipByValue,
   Conv3DBackpropFilterV2: conv3dFilterGradient,
   Conv3DBackpropInputV2: conv3dInputGradient,
   Dilation2D: refused('dilation2d'),
@@ -33,6 +35,7 @@ const KERNELS = {
   MaxPool3DGrad: maxPool3dGradient,
   MaxPoolGrad: maxPoolGradient,
   MaxPoolWithArgmax: refused('maxPoolWithArgmax'),
+  Sign: sign,
   // Missing in it:
   Conv2DBackpropFilter: convFilterGradient,
   DepthwiseConv2dNativeBackpropFilter: depthwiseFilterGradient,

@@ -1,7 +1,8 @@
-// Products of matrices and gradients of convolutions in the heap of tfjs's wasm backend, as AssemblyScript.
+// Products of matrices, gradients of convolutions and more in the heap of tfjs's wasm backend, as AssemblyScript.
 // `npm run kernels` compiles this folder into ../kernels-wasm.ts. Positions are in bytes, steps and sizes in elements.
 
 export { depthwiseFilterGradient, depthwiseInputGradient } from './depthwise';
+export { clip, sign } from './elements';
 export { geometry } from './geometry';
 export { maxPool } from './pooling';
 export { convFilterGradient, convInputGradient, matMul, scratchBytes } from './product';
