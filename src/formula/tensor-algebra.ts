@@ -9,15 +9,21 @@ import { checkExactIntegers, dequantizeTensor, quantizeTensor } from './quantize
 import type { QuantizedState, WeightUpdate } from './weight-update.js';
 
 export function updateWithTensors(update: WeightUpdate): void {
-  const clipped = clipGradient(update.gradient, update.clip);
-  if (clipped !== null && update.takesGradient) update.gradient.dispose();
-  const gradient = clipped ?? update.gradient;
+  const made = clipGradient(update.gradient, update.clip) ?? copyIfWritten(update);
+  if (made !== null && update.takesGradient) update.gradient.dispose();
+  const gradient = made ?? update.gradient;
   try {
     if (update.quantized === null) assignAll(update, update.state, gradient, update.tears);
     else assignQuantized(update, update.quantized, gradient);
   } finally {
-    if (clipped !== null || update.takesGradient) gradient.dispose();
+    if (made !== null || update.takesGradient) gradient.dispose();
   }
+}
+
+/** A variable that is its own gradient would have its new values while the formula still reads the gradient. */
+function copyIfWritten({ gradient, weight, state }: WeightUpdate): tf.Tensor | null {
+  const isWritten = [weight, ...state.values()].some((variable) => variable === gradient);
+  return isWritten ? tf.clone(gradient) : null;
 }
 
 /** Dequantizes the state for the time of the update; quantizes again what the formula assigned. */

@@ -111,6 +111,23 @@ onEveryEngine(() => {
     });
   });
 
+  test('a weight that is its own gradient is read before it is written', () => {
+    const weight = variable([3, 4]);
+    const m = variable([1, 1]);
+    const before = tf.memory().numTensors;
+    const keeps: Assignment<'m', never> = {
+      target: 'm',
+      value: (x, o) => o.add(x.m, x.gradient),
+    };
+    const state = new Map([['m', m]]);
+    updateWithTensors(updateOf({ weight, gradient: weight, state, formula: [descend, keeps] }));
+    expect([valuesOf(weight), valuesOf(m)]).toEqual([
+      [0, 0],
+      [4, 5], // 1 + 3, 1 + 4
+    ]);
+    expect(tf.memory().numTensors).toBe(before);
+  });
+
   test('a failing formula disposes the gradient that it took, and no other', () => {
     for (const takesGradient of [false, true]) {
       const weight = variable([1]);
