@@ -8,6 +8,7 @@ import type { Device } from '#src/engine/device.js';
 import { currentDevice } from '#src/engines/current-device.js';
 
 import { onEveryEngine, valuesOf } from '../engines.js';
+import { onWasm } from './wasm/compare.js';
 import { describeWebGPU, start } from './webgpu/engine.js';
 
 /** A view in the middle of shared memory, as the store gives them. */
@@ -140,6 +141,10 @@ const contract = () => {
 };
 
 onEveryEngine(contract);
+describe('on wasm with startWasm()', () => {
+  onWasm();
+  contract();
+});
 describeWebGPU(() => {
   beforeEach(() => start());
   contract();

@@ -7,7 +7,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 
 import type { Device } from '../../engine/device.js';
-import { isWasmBackend } from '../../tfjs/wasm-backend.js';
+import { isWasmBackend, type WasmBackend } from '../../tfjs/wasm-backend.js';
 import { WholeWriter } from './whole-writer.js';
 
 const write = () => new WholeWriter();
@@ -27,6 +27,8 @@ export const cpuDevice: Device = {
  * The device of tfjs's wasm backend, whose one WebAssembly heap is read through views; null if `backend` is another. A
  * view is valid only until the heap grows, so each call makes a new one.
  */
+export function wasmDevice(backend: WasmBackend): Device;
+export function wasmDevice(backend: tf.KernelBackend): Device | null;
 export function wasmDevice(backend: tf.KernelBackend): Device | null {
   if (!isWasmBackend(backend)) return null;
   return {

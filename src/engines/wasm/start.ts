@@ -3,10 +3,13 @@ import * as tf from '@tensorflow/tfjs-core';
 
 import { SlowlaneError } from '../../checks/errors.js';
 import { formatBytes } from '../../checks/quantities.js';
+import { registerEngine, unregisterEngine } from '../../engine/engine.js';
 import { isWasmBackend, watchHeap } from '../../tfjs/wasm-backend.js';
+import { wasmDevice } from '../portable/devices.js';
 import { startCpuBackend } from '../portable/start.js';
 import { kernelsOn, unload } from './heap-kernels.js';
 import { registerKernels } from './kernel-set.js';
+import { inPlaceUpdates } from './update/update-in-place.js';
 
 /** The running engine. */
 export interface WasmEngine {
@@ -24,7 +27,7 @@ let isRunning = false;
 
 /**
  * Makes WebAssembly the backend of TensorFlow.js, with matrix products that are fast in backward passes too, and with the
- * kernels that training convolutions, embeddings and einsum needs.
+ * kernels that training convolutions, embeddings and einsum needs. The optimizers of slowlane update weights in place there.
  *
  * In a browser call `setWasmPaths()` of `@tensorflow/tfjs-backend-wasm` first if its `.wasm` files are not beside the page.
  *
@@ -69,6 +72,7 @@ async function start(): Promise<WasmEngine> {
   }
   const putBack = registerKernels();
   const unwatch = watchHeap(backend, full);
+  registerEngine(backend, { device: wasmDevice(backend), update: inPlaceUpdates(backend) });
   let hasStopped = false;
   return {
     backend,
@@ -76,6 +80,7 @@ async function start(): Promise<WasmEngine> {
       if (hasStopped) return;
       hasStopped = true;
       isRunning = false;
+      unregisterEngine(backend);
       unwatch();
       putBack();
       const now = tf.findBackend('wasm') as tf.KernelBackend | null; // it may have been removed, or made anew
