@@ -129,7 +129,7 @@ export default function blendInWorker(job: BlendJob): void {
   blendChunk(job, kernelsFor(last.memory));
 }
 
-/** A run that is not empty, and where it lies within the chunk. */
+/** A run, and where it lies within the chunk. */
 interface Piece {
   readonly run: BlendRun;
   readonly at: number;
@@ -141,7 +141,6 @@ function piecesOf({ runs, quantization }: BlendJob): Piece[] {
   const pieces: Piece[] = [];
   let at = 0;
   for (const run of runs) {
-    if (run.length === 0) continue;
     at = run.at ?? at;
     pieces.push({ run, at, end: at + run.length });
     at += Math.ceil(run.length / group) * group;
@@ -166,8 +165,8 @@ function compute(job: BlendJob, kernels: BlendKernels, piece: Piece, start: numb
     kernels.dequantize(job.quantization.format, quantizedByte(job, from), out, length);
     slow = out;
   }
-  if (stepSize !== 0) kernels.blend(slow, fast, out, length, stepSize);
-  else if (slow !== out) kernels.copy(slow, out, length);
+  if (stepSize === 0) kernels.copy(slow, out, length);
+  else kernels.blend(slow, fast, out, length, stepSize);
 }
 
 /** slow ← scratch, rounded if it is quantized, for the elements of `piece` from `start` to `end`. */

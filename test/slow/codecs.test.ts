@@ -9,8 +9,6 @@ import {
   residualOffset,
   roundHalfResidual,
 } from '#workers/codecs/half-residual.js';
-import { halfValue } from '#workers/codecs/half.js';
-import { drawBits } from '#workers/codecs/random-bits.js';
 import { fitsIn, GROUPS, type QuantizedFormat, storedBytes } from '#workers/codecs/value-format.js';
 
 const FORMATS: readonly QuantizedFormat[] = ['f16r8', 'f16', 'bf16', 'int8'];
@@ -18,7 +16,6 @@ const DRAWS = [0, 0x1fff, 0x3fff, 0xffff, 0x1234_5678, 0xffff_ffff];
 
 const floatOf = (bits: number) => new Float32Array(Uint32Array.of(bits).buffer)[0] as number;
 const bitsOf = (x: number) => new Uint32Array(Float32Array.of(x).buffer)[0] as number;
-const valueOf = (both: number) => halfResidualValue(both & 0xffff, (both << 8) >> 24);
 
 function quantized(
   format: QuantizedFormat,
@@ -102,26 +99,6 @@ describe('fp16 with a residual', () => {
     }
   });
 
-  test('the residual is within a 254th of a place of the value, for all mantissas of some exponents', () => {
-    const bits = new Uint32Array(1);
-    const view = new Float32Array(bits.buffer);
-    for (const exponent of [112, 127]) {
-      for (let mantissa = 0; mantissa < 2 ** 23; mantissa += exponent === 127 ? 1 : 7) {
-        bits[0] = (exponent << 23) | mantissa;
-        const x = view[0] as number;
-        const stored = roundHalfResidual(x, Math.imul(mantissa, 0x9e37_79b1));
-        const half = halfValue(stored & 0xffff);
-        // Of the nearest fp16, which just below 2 is 2; and 2⁻²⁴ is the smallest place there is.
-        const place = exponent === 112 ? 2 ** -24 : x > 2 - 2 ** -11 ? 2 ** -9 : 2 ** -10;
-        const error = Math.abs(valueOf(stored) - x);
-        // The unit is 32 or 33 float32 steps.
-        if (error > (place * 33) / 8192) throw new Error(`${x} became ${valueOf(stored)}`);
-        if (Math.abs(x - half) > place * (1 / 2 + 33 / 8192))
-          throw new Error(`${x} is far from ${half}`);
-      }
-    }
-  });
-
   test('127 units are half a place: 4096 float32 steps', () => {
     expect([0, 1, -1, 126, 127, -127].map(residualOffset)).toEqual([0, 32, -32, 4064, 4096, -4096]);
     expect(halfResidualValue(0x3c00, 127)).toBe(1 + 2 ** -11);
@@ -155,6 +132,25 @@ describe('int8', () => {
     expect(Math.abs((back[768] as number) - 1)).toBeLessThanOrEqual(2 / 127);
   });
 
+  test('in a block whose largest is hardly normal, zeros and subnormals are 0, and 2⁻¹²⁶ is not', () => {
+    const tiny = 2 ** -126;
+    const back = (...values: number[]) => [
+      ...dequantized('int8', quantized('int8', Float32Array.from(values)), values.length),
+    ];
+    expect(back(tiny, 0, tiny / 2)).toEqual([tiny, 0, 0]);
+    expect(back(2 ** -110, 0, tiny / 2)).toEqual([2 ** -110, 0, 0]);
+    // Half of the largest lies between 63 and 64 of 127 steps.
+    const [, half = 0] = back(2 * tiny, tiny);
+    expect(Math.abs(half / tiny - 1)).toBeLessThan(1 / 63);
+  });
+
+  test('2²³ times below the largest, one draw of 16384 is a step; 2²⁴ times, none', () => {
+    const one = bitsOf(1);
+    expect([0, 1].map((r) => roundInt8(2 ** -23, one, r))).toEqual([1, 0]);
+    expect([0, 1].map((r) => roundInt8(-(2 ** -23), one, r))).toEqual([-1, -0]);
+    expect(roundInt8(2 ** -24, one, 0)).toBe(0);
+  });
+
   test('a block’s steps are a 127th of its largest, whatever the other blocks hold', () => {
     const values = waves(1024);
     values[700] = 1e6;
@@ -169,37 +165,6 @@ describe('int8', () => {
     expect(back[700]).toBe(1e6);
   });
 });
-
-test.each(FORMATS)(
-  '%s: the mean of 100,000 roundings is the value, within 3 standard errors',
-  (format) => {
-    const { elements } = GROUPS[format];
-    const random = new Uint32Array(4);
-    for (const x of [0.1, -3.14159, 1.0004, 1e-5, -6.1e-5, 3e-6, 1234.567].map(Math.fround)) {
-      const block = new Float32Array(elements).fill(x / 7);
-      const largest = Math.fround(x * 1.3);
-      let [sum, squares] = [0, 0];
-      const draws = 100_000;
-      for (let i = 0; i < draws; i++) {
-        if (i % 4 === 0) drawBits(i / 4, { item: 3, round: 7 }, random);
-        const r = random[i % 4] as number;
-        let back: number;
-        if (format === 'f16r8') back = valueOf(roundHalfResidual(x, r));
-        else if (format === 'bf16') back = brainHalfValue(roundBrainHalf(x, r));
-        else if (format === 'int8') {
-          const bits = bitsOf(Math.abs(largest));
-          back = int8Value(roundInt8(x, bits, r), bits);
-        } else {
-          block[0] = x;
-          back = dequantized(format, quantized(format, block, i * 4), 1)[0] as number;
-        }
-        sum += back - x;
-        squares += (back - x) ** 2;
-      }
-      expect(Math.abs(sum / draws)).toBeLessThanOrEqual(3 * Math.sqrt(squares / draws / draws));
-    }
-  },
-);
 
 describe.each(FORMATS)('%s', (format) => {
   test('where a variable is cut does not matter, and rounds draw differently', () => {

@@ -1,7 +1,10 @@
+import { MessageChannel, receiveMessageOnPort } from 'node:worker_threads';
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
-import {
+import { describe, expect, test, vi } from 'vitest';
+import blendInWorker, {
+  beginChunk,
   BLOCK_BYTES,
+  type BlendJob,
   blendChunk,
   STAGING_BYTES_ABOVE_CHUNK,
   stagingParts,
@@ -140,6 +143,42 @@ describe.each(kinds)('%s', (_name, make) => {
     expect(bits(slow)).toEqual(bits(blended(s, f, runs)));
     expect(bits(fast)).toEqual(bits(slow));
   });
+});
+
+test('a run that ends with its block has no part in the next one', () => {
+  const runs = [0.5, 0.25].map((stepSize) => ({ length: BLOCK_LENGTH, stepSize }));
+  const zeros = new Float32Array(2 * BLOCK_LENGTH);
+  const { job } = chunkOf(zeros, zeros, runs);
+  const kernels = simdKernels(job.memory);
+  const [blend, copy] = [vi.spyOn(kernels, 'blend'), vi.spyOn(kernels, 'copy')];
+  blendChunk(job, kernels);
+  expect(blend.mock.calls.map(([, , , count, stepSize]) => [count, stepSize])).toEqual([
+    [BLOCK_LENGTH, 0.5],
+    [BLOCK_LENGTH, 0.25],
+  ]);
+  expect(copy).toHaveBeenCalledTimes(4); // each block to slow, and to fast
+});
+
+test('a thread starts its kernels once for all clones of a memory, and anew for another one', () => {
+  const instances = vi.spyOn(WebAssembly, 'Instance');
+  const { port1, port2 } = new MessageChannel();
+  const cloned = (job: BlendJob): BlendJob => {
+    port1.postMessage(job);
+    return (receiveMessageOnPort(port2) as { message: BlendJob }).message;
+  };
+  const started = [3, 5].map((value) => {
+    const { job, slow, fast } = chunkOf([0], [2 * value], [{ length: 1, stepSize: 0.5 }]);
+    blendInWorker(cloned(job));
+    expect(slow[0]).toBe(value); // 0 + ½ · 2 · value
+    fast[0] = 3 * value;
+    beginChunk(job);
+    blendInWorker(cloned(job));
+    expect(slow[0]).toBe(2 * value); // value + ½ · (3 · value − value)
+    return instances.mock.calls.length;
+  });
+  expect(started).toEqual([1, 2]);
+  port1.close();
+  instances.mockRestore();
 });
 
 test('a chunk that is done is not blended a second time', () => {

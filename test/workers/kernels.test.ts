@@ -1,7 +1,7 @@
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { type BlendKernels, blendPlain, plainKernels } from '#workers/plain-kernels.js';
-import { kernelsFor, simdKernels } from '#workers/simd-kernels.js';
+import { isShared, kernelsFor, simdKernels } from '#workers/simd-kernels.js';
 import { bits } from './chunk.js';
 
 const stepSizes = [0, 1, 0.5, 0.8, 1 / 3, 1e-3];
@@ -128,6 +128,14 @@ describe.each([
     grown.copy(80000, 90000, 3);
     expect([...new Float32Array(small.memory.buffer, 90000, 3)]).toEqual([1, 2, 3]);
   });
+});
+
+test('shared is what other threads can see, and nothing where there is no shared memory', () => {
+  expect([true, false].map((shared) => isShared(bench(shared).memory))).toEqual([true, false]);
+  const { memory } = bench(false);
+  vi.stubGlobal('SharedArrayBuffer', undefined);
+  expect(isShared(memory)).toBe(false);
+  vi.unstubAllGlobals();
 });
 
 test('kernels are started once per memory', () => {

@@ -19,10 +19,7 @@ function mantissaOf(magnitude: number): number {
 /** The bits of the largest magnitude among `values`; 0 if it is subnormal, since a device may flush that. */
 export function largestBits(values: Float32Array): number {
   let largest = 0;
-  for (let i = 0; i < values.length; i++) {
-    const magnitude = Math.abs(values[i]!);
-    if (magnitude > largest) largest = magnitude;
-  }
+  for (let i = 0; i < values.length; i++) largest = Math.max(largest, Math.abs(values[i]!));
   value[0] = largest;
   return bits[0]! < 0x80_0000 ? 0 : bits[0]!;
 }
@@ -34,14 +31,13 @@ export function roundInt8(x: number, largest: number, r: number): number {
   const magnitude = all & 0x7fff_ffff;
   const shift = (largest >>> 23) - (magnitude >>> 23);
   // What lies 2²⁴ times below the largest is less than a 10,000th of a step.
-  if (largest === 0 || magnitude < 0x80_0000 || shift > 23) return 0;
+  if (magnitude < 0x80_0000 || shift > 23) return 0;
   const top = mantissaOf(largest);
   const whole = mantissaOf(magnitude) >>> shift;
   let q = ((whole * 127) / top) | 0;
-  if (gridOf(q + 1, top) <= whole) q++;
   const below = gridOf(q, top);
   const gap = gridOf(q + 1, top) - below;
-  if ((r & 0x3fff) * gap < (whole - below) * 16384) q++;
+  if ((r & 0x3fff) * gap < (whole - below) * 16384) q++; // where whole is on the grid above, always
   return all >>> 31 === 0 ? q : -q;
 }
 
@@ -51,7 +47,6 @@ function gridOf(q: number, top: number): number {
 }
 
 export function int8Value(q: number, largest: number): number {
-  if (largest === 0) return 0;
   bits[0] = largest & 0x7f80_0000;
   const x = gridOf(Math.abs(q), mantissaOf(largest)) * 2 ** -23 * value[0]!;
   return q < 0 ? -x : x;
