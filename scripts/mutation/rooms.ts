@@ -103,7 +103,38 @@ export const MUTATED = {
     tests: ['test/workers/pool.test.ts', 'test/workers/shared-threads.test.ts'],
     threads: true,
   },
-  lookahead: mirrored('lookahead'),
+  lookahead: {
+    sources: ['src/lookahead/**/*.ts'],
+    // What an optimizer of TensorFlow.js has to do, and what is saved, is tested elsewhere.
+    tests: [
+      'test/lookahead/**/*.test.ts',
+      'test/optimizers/settable.test.ts',
+      'test/optimizers/callbacks.test.ts',
+      'test/optimizers/state/forget.test.ts',
+      'test/snapshot/one-turn.test.ts',
+      'test/snapshot/training-state.test.ts',
+    ],
+    // Whole trainings.
+    without: [
+      'test/lookahead/mnist.test.ts',
+      'test/lookahead/theory.test.ts',
+      'test/lookahead/budget-fit.test.ts',
+      'test/lookahead/precision/training.test.ts',
+      'test/lookahead/precision/precision.test.ts',
+    ],
+    first: [
+      'test/lookahead/cycle.test.ts',
+      'test/lookahead/call-guard.test.ts',
+      'test/lookahead/stats.test.ts',
+      'test/lookahead/options.test.ts',
+      'test/lookahead/auto-plan.test.ts',
+      'test/lookahead/weights/small-parts.test.ts',
+      'test/lookahead/weights/captures.test.ts',
+      'test/lookahead/weights/kept.test.ts',
+      'test/lookahead/wrong-arguments.test.ts',
+      'test/lookahead/order-of-calls.test.ts',
+    ],
+  },
 } as const satisfies Record<string, MutatedRoom>;
 
 export type RoomName = keyof typeof MUTATED;

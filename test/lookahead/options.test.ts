@@ -143,6 +143,7 @@ onEveryEngine(() => {
     expect(lookahead(adam())).toBeInstanceOf(tf.Optimizer);
     expect(lookahead(adam())).toBeInstanceOf(Lookahead);
     expect(adam()).not.toBeInstanceOf(Lookahead);
+    expect(null).not.toBeInstanceOf(Lookahead);
     expect(tf.train.sgd(0.1)).not.toBeInstanceOf(Lookahead);
   });
 

@@ -190,7 +190,7 @@ export class Tracking {
   /** Slow := fast for what `look` gave, by the `capture` or `take` that follows. */
   captureAnew(anew: readonly Tracked[]): void {
     for (const { variable } of anew) this.#captures.add(variable);
-    for (const { weight } of anew.filter(isWeight)) this.#known.learn(weight);
+    for (const { weight } of anew) this.#known.learn(weight);
   }
 
   /** Weights that would miss a second sync in a row because they are frozen, although they took steps before each. */
@@ -240,9 +240,8 @@ export class Tracking {
   /** The same, with one of our own inner optimizers. */
   addSlotsAtOnce(): void {
     if (this.#settings.innerState !== 'interpolate') return;
-    const state = this.#inner.state();
-    if (state instanceof Promise) throw new Error('This state has to be awaited.');
-    this.#addSlots(state);
+    // Those whose state has to be awaited are refused with sync: 'inline' (check-inner.ts).
+    this.#addSlots(this.#inner.state() as readonly StateTensor[]);
   }
 
   #addSlots(state: readonly StateTensor[]): void {
@@ -364,7 +363,7 @@ export class Tracking {
   /** Makes room for the slow values of `added`, which are zero until `capture` or `write`. */
   #register(added: readonly Tracked[]): void {
     this.store.add(added);
-    if (added.length > 0) this.#devices.note();
+    this.#devices.note();
     for (const tracked of added) this.#seen.set(tracked.variable, tracked);
   }
 
