@@ -128,6 +128,8 @@ export const MUTATED = {
       'test/lookahead/stats.test.ts',
       'test/lookahead/options.test.ts',
       'test/lookahead/auto-plan.test.ts',
+      'test/lookahead/bad-values.test.ts',
+      'test/lookahead/whole-model.test.ts',
       'test/lookahead/weights/small-parts.test.ts',
       'test/lookahead/weights/captures.test.ts',
       'test/lookahead/weights/kept.test.ts',
