@@ -119,6 +119,52 @@ export function blendChunk(job: BlendJob, kernels: BlendKernels = kernelsFor(job
   }
 }
 
+/**
+ * The same bits without marks, and with fewer copies: for the thread that owns the memory, which does not outlive itself.
+ * It cannot go on with what `blendChunk` has begun.
+ */
+export function blendAtOnce(job: BlendJob, kernels: BlendKernels = kernelsFor(job.memory)): void {
+  for (const piece of piecesOf(job)) {
+    for (let start = piece.at; start < piece.end; start += BLOCK_LENGTH) {
+      const length = Math.min(BLOCK_LENGTH, piece.end - start);
+      if (job.quantization === undefined) blendFloats(job, kernels, piece, start, length);
+      else blendQuantized(job, kernels, piece, start, length);
+    }
+  }
+}
+
+function blendFloats(
+  { slowByte, fastByte }: BlendJob,
+  kernels: BlendKernels,
+  { run: { stepSize } }: Piece,
+  start: number,
+  length: number,
+): void {
+  const [slow, fast] = [slowByte + start * 4, fastByte + start * 4];
+  if (stepSize === 1) kernels.copy(fast, slow, length);
+  else {
+    if (stepSize !== 0) kernels.blend(slow, fast, slow, length, stepSize);
+    kernels.copy(slow, fast, length);
+  }
+}
+
+function blendQuantized(
+  job: BlendJob,
+  kernels: BlendKernels,
+  piece: Piece,
+  start: number,
+  length: number,
+): void {
+  const { stepSize } = piece.run;
+  const fast = job.fastByte + start * 4;
+  const slow = stepSize === 0 ? fast : job.scratchByte;
+  if (stepSize !== 1) {
+    kernels.dequantize(job.quantization!.format, quantizedByte(job, start), slow, length);
+    if (stepSize !== 0) kernels.blend(slow, fast, fast, length, stepSize);
+  }
+  quantize(job, kernels, piece, start, length, fast);
+}
+
 // Each job brings a new clone of its memory, and kernels would have to start for each, so a thread keeps the last
 // clone. It keeps only one, because a clone keeps the memory of its store alive.
 let last: { readonly id: number; readonly memory: WebAssembly.Memory } | undefined;
@@ -176,19 +222,21 @@ function store(job: BlendJob, kernels: BlendKernels, piece: Piece, start: number
   const scratch = job.scratchByte + (from - start) * 4;
   if (job.quantization === undefined) {
     kernels.copy(scratch, job.slowByte + from * 4, length);
-    return;
-  }
-  const { format, round } = job.quantization;
-  const { item = 0, start: first = 0 } = piece.run;
+  } else quantize(job, kernels, piece, from, length, scratch);
+}
+
+/** slow ← the floats at `values`, rounded, for `length` elements of `piece` from element `from` of the chunk on. */
+function quantize(
+  job: BlendJob,
+  kernels: BlendKernels,
+  { run: { item = 0, start = 0 }, at }: Piece,
+  from: number,
+  length: number,
+  values: number,
+): void {
+  const { format, round } = job.quantization!;
   const draw = { item, round };
-  kernels.quantize(
-    format,
-    scratch,
-    quantizedByte(job, from),
-    length,
-    first + from - piece.at,
-    draw,
-  );
+  kernels.quantize(format, values, quantizedByte(job, from), length, start + from - at, draw);
 }
 
 /** The first byte of the group that begins with element `at` of the chunk. */

@@ -17,6 +17,12 @@ export interface Device {
   /** `pull` is done when it returns. Absent: await it. */
   readonly pullsAtOnce?: true;
 
+  /** Tensors are memory of the host, and are written in place: small transfers stay in the caches of a processor. */
+  readonly isHostMemory?: true;
+
+  /** False if an element of `tensor` (float32) is a NaN or an infinity; known when it returns. Absent: tensor operations. */
+  isFinite?(tensor: tf.Tensor): boolean;
+
   /** Begins to replace the values of variables. At most one writer is open at a time. */
   write(): DeviceWriter;
 
@@ -43,8 +49,8 @@ export interface DeviceWriter {
   /**
    * Replaces the elements of `variable` from `start` on by `from`, which is copied before the call
    * returns. The parts of one variable come in order and without gaps, from 0 to its size; the variable
-   * has its new value once the last part was given, and until then either the old or a partly new one. A variable
-   * whose last part never comes stays as it is.
+   * has its new value once the last part was given, and until then, or if that never comes, either the old or a partly
+   * new one.
    */
   push(variable: tf.Variable, start: number, from: Float32Array): void | Promise<void>;
 }

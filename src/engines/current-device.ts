@@ -3,6 +3,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 
 import type { Device } from '../engine/device.js';
+import { isWasmBackend } from '../tfjs/wasm-backend.js';
 import { engineOf } from '../engine/engine.js';
 import { cpuDevice, genericDevice, wasmDevice } from './portable/devices.js';
 
@@ -12,6 +13,8 @@ import { cpuDevice, genericDevice, wasmDevice } from './portable/devices.js';
  */
 export function currentDevice(): Device {
   const backend = tf.backend();
-  const own = tf.getBackend() === 'cpu' ? cpuDevice : wasmDevice(backend);
-  return engineOf(backend)?.device ?? own ?? genericDevice;
+  const own = engineOf(backend)?.device;
+  if (own) return own;
+  if (isWasmBackend(backend)) return wasmDevice(backend);
+  return tf.getBackend() === 'cpu' ? cpuDevice : genericDevice;
 }

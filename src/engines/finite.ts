@@ -3,6 +3,8 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 
+import { currentDevice } from './current-device.js';
+
 /**
  * Work that reads from the device: it yields a tensor, gives it away with that, and is resumed with its values. Written
  * once for those who wait (`awaited`) and those who cannot (`atOnce`).
@@ -67,6 +69,8 @@ export function* allNonFiniteIn<T extends tf.Tensor>(tensors: readonly T[]): Rea
  */
 function* suspectsIn<T extends tf.Tensor>(tensors: readonly T[]): Reading<readonly T[]> {
   if (tensors.length === 0) return [];
+  const device = currentDevice();
+  if (device.isFinite) return tensors.filter((tensor) => !device.isFinite?.(tensor));
   const sums = yield tf.tidy(() => tf.stack(tensors.map((tensor) => tf.sum(tensor))));
   return tensors.filter((_, i) => !Number.isFinite(sums[i]));
 }

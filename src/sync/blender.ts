@@ -8,6 +8,8 @@ export interface Blender {
    * the blender; if it rejects, the same job may be given again and goes on where it stopped.
    */
   blend(job: BlendJob): Promise<void>;
+  /** Whether a chunk of so many weights is blended on the caller's thread. */
+  runsInline(weights: number): boolean;
   /**
    * Waits for the chunks under way, then stops the threads that no other blender has used since. The blender may be
    * used again: it starts them anew.
@@ -38,6 +40,10 @@ export class InlineBlender implements Blender {
 
   async blend(job: BlendJob): Promise<void> {
     blendChunk(job);
+  }
+
+  runsInline(): boolean {
+    return true;
   }
 
   async close(): Promise<void> {}

@@ -7,7 +7,7 @@
 // `run` may be called again after the device failed. It does not blend a chunk twice: it pushes the stored
 // result, which is rounded, so the fast weights lose what rounding took.
 
-import { beginChunk, blendChunk, type BlendRun } from '../../workers/blend.js';
+import { beginChunk, blendAtOnce, type BlendRun } from '../../workers/blend.js';
 import type { Device, DeviceWriter } from '../engine/device.js';
 import type { StoredChunk } from './chunk-memory.js';
 import type { Blender } from './blender.js';
@@ -71,8 +71,7 @@ export class Sync<W extends Storable> {
             void device.pull(item.variable, start, staging.subarray(offset, offset + count));
           }
           const job = segment.job(stored, slot, this.#runs(stored), this.#options.round);
-          beginChunk(job);
-          blendChunk(job);
+          blendAtOnce(job);
           this.#blended.add(stored);
         }
         for (const { item, start, offset, length: count } of parts) {

@@ -31,6 +31,8 @@ import { Sync } from './chunk-pipeline.js';
 
 const FLOAT_BYTES = 4;
 const HALF_BYTES = 2;
+/** A chunk whose fast and slow weights stay in a processor's second cache on their way. */
+const CACHED_BYTES = 2 ** 16;
 
 export interface HostBlendOptions extends HostStoreOptions {
   readonly blender: Blender;
@@ -43,7 +45,12 @@ export class HostBlendStore<W extends Storable> implements SlowStore<W> {
   readonly #clock: StoreClock;
 
   constructor(options: HostBlendOptions) {
-    this.#store = new HostStore(options);
+    const { chunkBytes } = options;
+    const isNear = currentDevice().isHostMemory === true;
+    this.#store = new HostStore({
+      ...options,
+      chunkBytes: isNear ? Math.min(chunkBytes, CACHED_BYTES) : chunkBytes,
+    });
     this.#blender = options.blender;
     this.#clock = options.clock;
   }
@@ -157,8 +164,10 @@ export class HostBlendStore<W extends Storable> implements SlowStore<W> {
       run: async () => {
         // Not twice: what is pushed again is rounded, and the fast weights keep what rounding takes.
         if (bytes !== null) return bytes;
-        const [blender, clock] = [this.#blender, this.#clock];
-        await sync.run({ device: currentDevice(), blender, clock });
+        const [blender, clock, device] = [this.#blender, this.#clock, currentDevice()];
+        if (device.pullsAtOnce && floats.every(({ length }) => blender.runsInline(length))) {
+          await clock.time('blend', () => sync.runAtOnce(device));
+        } else await sync.run({ device, blender, clock });
         await halfSync?.run(clock);
         bytes = FLOAT_BYTES * elementsOf(floats, isDue) + HALF_BYTES * elementsOf(halved, isDue);
         return bytes;

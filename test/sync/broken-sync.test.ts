@@ -27,6 +27,9 @@ afterEach(() => {
 class LateBlender extends InlineBlender {
   jobs = 0;
   failAt = 0;
+  override runsInline(): boolean {
+    return false;
+  }
   override async blend(job: BlendJob): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 0));
     this.jobs += 1;

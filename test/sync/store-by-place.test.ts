@@ -1,6 +1,7 @@
 // Slow weights in two places: each call reaches the store that has the weight, and both.
 
 import '@tensorflow/tfjs-backend-cpu';
+import '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
 import { afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 
@@ -150,6 +151,25 @@ test('staging memory: a slot of the longest chunk, and 4 KiB for the kernel', ()
   store.dispose();
 });
 
+test('on wasm a chunk is 64 KiB at most, and is written to where the weight is', async () => {
+  await tf.setBackend('wasm');
+  const blender = new InlineBlender();
+  const store = new HostBlendStore<Item>({ ...options(), blender, slots: 1 });
+  const item = itemOf(1, { shape: [1 << 16] });
+  store.add([item]);
+  expect(store.bytes.staging).toBeLessThan(2 ** 16 + 4096 + 256);
+  store.take([item], 0);
+  assign(item, Array(1 << 16).fill(9));
+  const before = { dataId: item.variable.dataId, ...tf.memory() };
+  expect(await store.blend({ stepSizeOf: () => 0.5, round: 0 }).run()).toBe(2 ** 18);
+  expect(item.variable.dataId).toBe(before.dataId);
+  expect(tf.memory().numBytes).toBe(before.numBytes);
+  const slow = await slowOf(store, item);
+  expect([fastOf(item)[65_535], slow[65_535]]).toEqual([32_772.5, 32_772.5]); // half-way from 65,536 to 9
+  store.dispose();
+  await tf.setBackend('cpu');
+});
+
 test('3 GiB are two memories, neither above 2 GiB but for its staging', () => {
   const pages: number[] = [];
   vi.stubGlobal('WebAssembly', {
@@ -170,6 +190,9 @@ test('3 GiB are two memories, neither above 2 GiB but for its staging', () => {
 test('memory is shared where the platform shares it, and not where it does not', async () => {
   const memories: WebAssembly.Memory[] = [];
   class Watching extends InlineBlender {
+    override runsInline(): boolean {
+      return false;
+    }
     override async blend(job: Parameters<InlineBlender['blend']>[0]): Promise<void> {
       memories.push(job.memory);
       return super.blend(job);

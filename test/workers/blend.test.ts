@@ -5,6 +5,7 @@ import blendInWorker, {
   beginChunk,
   BLOCK_BYTES,
   type BlendJob,
+  blendAtOnce,
   blendChunk,
   STAGING_BYTES_ABOVE_CHUNK,
   stagingParts,
@@ -82,11 +83,13 @@ describe.each(kinds)('%s', (_name, make) => {
           const total = runs.reduce((sum, run) => sum + run.length, 0);
           const s = noise(total, seed);
           const f = noise(total, seed + 0.5);
-          const { job, slow, fast } = chunkOf(s, f, runs, { shared });
-          blendChunk(job, make(job.memory));
           const want = blended(s, f, runs);
-          expect(Buffer.compare(bytes(slow), bytes(want))).toBe(0);
-          expect(Buffer.compare(bytes(fast), bytes(want))).toBe(0);
+          for (const blend of [blendChunk, blendAtOnce]) {
+            const { job, slow, fast } = chunkOf(s, f, runs, { shared });
+            blend(job, make(job.memory));
+            expect(Buffer.compare(bytes(slow), bytes(want))).toBe(0);
+            expect(Buffer.compare(bytes(fast), bytes(want))).toBe(0);
+          }
         }),
       );
     },

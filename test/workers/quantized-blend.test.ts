@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import {
   beginChunk,
+  blendAtOnce,
   blendChunk,
   type BlendJob,
   type BlendRun,
@@ -83,14 +84,17 @@ function fastOf(format: QuantizedFormat, { fast }: QuantizedChunk): number[][] {
 }
 
 describe.each(FORMATS)('%s', (format) => {
-  test('slow: the rounded blend, fast: the blend, in every run', () => {
+  test.each([
+    ['plain loops, block by block', plainKernels, blendChunk],
+    ['SIMD, block by block', simdKernels, blendChunk],
+    ['plain loops, at once', plainKernels, blendAtOnce],
+    ['SIMD, at once', simdKernels, blendAtOnce],
+  ])('slow: the rounded blend, fast: the blend, in every run (%s)', (_, make, blend) => {
     const want = expected(format);
-    for (const make of [plainKernels, simdKernels]) {
-      const chunk = quantizedChunk(format);
-      blendChunk(chunk.job, make(chunk.job.memory));
-      expect(want.slow.equals(chunk.slow)).toBe(true);
-      expect(fastOf(format, chunk)).toEqual(want.fast);
-    }
+    const chunk = quantizedChunk(format);
+    blend(chunk.job, make(chunk.job.memory));
+    expect(want.slow.equals(chunk.slow)).toBe(true);
+    expect(fastOf(format, chunk)).toEqual(want.fast);
   });
 
   test('stopped at any stage and run again, a chunk ends with the same bits', () => {
@@ -108,11 +112,14 @@ describe.each(FORMATS)('%s', (format) => {
     expect(stages).toBeGreaterThan(30);
   });
 
-  test('α = 0 leaves what is stored, to the bit, and fast has it', () => {
+  test.each([
+    ['block by block', blendChunk],
+    ['at once', blendAtOnce],
+  ])('α = 0 leaves what is stored, to the bit, and fast has it (%s)', (_, blend) => {
     const chunk = quantizedChunk(format);
     const before = Buffer.from(chunk.slow);
     const runs = RUNS.map((run) => ({ ...run, stepSize: 0 }));
-    blendChunk({ ...chunk.job, runs });
+    blend({ ...chunk.job, runs });
     expect(before.equals(chunk.slow)).toBe(true);
     const first = new Float32Array(8);
     CODECS[format].decode(chunk.slow, first);

@@ -1,13 +1,12 @@
 // Fast weights on tfjs's own backends.
 //
-// None of them writes in place. The cpu backend keeps the very array that `tf.tensor(array)` was given, which may be
-// the caller's. On wasm XNNPACK keeps copies of matrices, found by the number of the tensor's data, so a matMul would
-// go on with the old values. New values go into new data, which no kernel has seen.
+// The cpu backend keeps the very array that `tf.tensor(array)` was given, and gives it to whoever reads a tensor: new
+// values go into a new array, which nobody has seen. The heap of wasm is written in place.
 
 import * as tf from '@tensorflow/tfjs-core';
 
 import type { Device } from '../../engine/device.js';
-import { isWasmBackend, type WasmBackend } from '../../tfjs/wasm-backend.js';
+import { positionOf, type WasmBackend, wroteInPlace } from '../../tfjs/wasm-backend.js';
 import { WholeWriter } from './whole-writer.js';
 
 const write = () => new WholeWriter();
@@ -24,13 +23,10 @@ export const cpuDevice: Device = {
 };
 
 /**
- * The device of tfjs's wasm backend, whose one WebAssembly heap is read through views; null if `backend` is another. A
- * view is valid only until the heap grows, so each call makes a new one.
+ * The device of tfjs's wasm backend, whose one WebAssembly heap is read and written through views. A view is valid only
+ * until the heap grows, so each call makes a new one.
  */
-export function wasmDevice(backend: WasmBackend): Device;
-export function wasmDevice(backend: tf.KernelBackend): Device | null;
-export function wasmDevice(backend: tf.KernelBackend): Device | null {
-  if (!isWasmBackend(backend)) return null;
+export function wasmDevice(backend: WasmBackend): Device {
   return {
     pull(tensor, start, into) {
       // A tensor made on another backend has not moved here yet.
@@ -38,8 +34,22 @@ export function wasmDevice(backend: tf.KernelBackend): Device | null {
       into.set(backend.typedArrayFromHeap(tensor).subarray(start, start + into.length));
     },
     pullsAtOnce: true,
-    write,
+    isHostMemory: true,
+    write: () => ({
+      push(variable, start, from) {
+        makeOwn(backend, variable);
+        backend.typedArrayFromHeap(variable).set(from, start);
+        wroteInPlace(backend, variable);
+      },
+    }),
   };
+}
+
+/** Afterwards the data of `variable` are in the heap, and no other tensor shares them. */
+function makeOwn(backend: WasmBackend, variable: tf.Variable): void {
+  positionOf(backend, variable); // brings them here
+  if (backend.refCount(variable.dataId) === 1) return;
+  tf.tidy(() => variable.assign(tf.clone(variable))); // on this backend a copy
 }
 
 /**

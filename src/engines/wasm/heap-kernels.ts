@@ -7,6 +7,8 @@ import { sharedModules, unsharedModules } from './kernels-wasm.js';
 /** What assembly/kernels.ts exports: its files say what each takes. */
 interface Compiled {
   readonly scratchBytes: () => number;
+  /** Not 0 if all are. */
+  readonly allFinite: (x: number, size: number) => number;
   readonly geometry: (...sizes: readonly number[]) => void;
   readonly matMul: (...sizes: readonly number[]) => void;
   readonly convFilterGradient: Gradient;

@@ -5,8 +5,8 @@ import { SlowlaneError } from '../../checks/errors.js';
 import { formatBytes } from '../../checks/quantities.js';
 import { registerEngine, unregisterEngine } from '../../engine/engine.js';
 import { isWasmBackend, watchHeap } from '../../tfjs/wasm-backend.js';
-import { wasmDevice } from '../portable/devices.js';
 import { startCpuBackend } from '../portable/start.js';
+import { heapDevice } from './heap-device.js';
 import { kernelsOn, unload } from './heap-kernels.js';
 import { registerKernels } from './kernel-set.js';
 import { inPlaceUpdates } from './update/update-in-place.js';
@@ -72,7 +72,7 @@ async function start(): Promise<WasmEngine> {
   }
   const putBack = registerKernels();
   const unwatch = watchHeap(backend, full);
-  registerEngine(backend, { device: wasmDevice(backend), update: inPlaceUpdates(backend) });
+  registerEngine(backend, { device: heapDevice(backend), update: inPlaceUpdates(backend) });
   let hasStopped = false;
   return {
     backend,

@@ -55,6 +55,10 @@ class WorkerBlender implements Blender {
     return this.workers === 1 ? '1 worker' : `${this.workers} workers`;
   }
 
+  runsInline(weights: number): boolean {
+    return this.#inlineForGood || weights < this.#smallest;
+  }
+
   blend(job: BlendJob): Promise<void> {
     const done = this.#blend(job);
     const forget = () => void this.#underWay.delete(done);
@@ -69,7 +73,7 @@ class WorkerBlender implements Blender {
   }
 
   async #blend(job: BlendJob): Promise<void> {
-    if (isShared(job.memory) && weightsOf(job) >= this.#smallest && (await this.#inThread(job))) {
+    if (isShared(job.memory) && !this.runsInline(weightsOf(job)) && (await this.#inThread(job))) {
       this.#blended.inThreads = true;
     } else {
       this.#blended.inline = true;
