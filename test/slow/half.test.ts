@@ -39,6 +39,11 @@ describe('fp16', () => {
   });
 });
 
+test('2⁻¹²⁶ is one place of 2⁻²⁴ by the smallest of 2²⁴ draws, and a subnormal float32 never', () => {
+  expect([2 ** -126, 2 ** -127].map((x) => roundHalf(x, 0))).toEqual([1, 0]);
+  expect(roundHalf(2 ** -126, 256)).toBe(0);
+});
+
 describe('random bits', () => {
   /** pcg4d as in the paper, with integers of any size. */
   function pcg4d(given: readonly bigint[]): number[] {

@@ -29,8 +29,8 @@ export function roundHalfResidual(x: number, r: number): number {
   /** From the fp16 to the value, in 128ths of a float32 step of the fp16. */
   let rest: number;
   if (magnitude < 0x3880_0000) {
-    // Below 2⁻¹⁴ a place is 2⁻²⁴, and a 128th of its steps 2⁻⁴⁴. A subnormal float32 is zero: see half.ts.
-    const fixed = magnitude < 0x80_0000 ? 0 : Math.floor(Math.abs(value[0]) * 2 ** 44);
+    // Below 2⁻¹⁴ a place is 2⁻²⁴, and a 128th of its steps 2⁻⁴⁴. What is smaller is zero, a subnormal float32 too.
+    const fixed = Math.floor(Math.abs(value[0]) * 2 ** 44);
     half = (fixed + 0x7_ffff) >>> 20; // halfway stays below, at q = 127
     rest = fixed - (half << 20);
   } else {
