@@ -100,7 +100,12 @@ export const MUTATED = {
   },
   threads: {
     sources: ['src/sync/node/*.ts'],
-    tests: ['test/workers/pool.test.ts', 'test/workers/shared-threads.test.ts'],
+    tests: [
+      'test/workers/worker-files.test.ts',
+      'test/workers/shared-threads.test.ts',
+      'test/workers/pool.test.ts',
+    ],
+    first: ['test/workers/worker-files.test.ts', 'test/workers/shared-threads.test.ts'],
     threads: true,
   },
   lookahead: {
