@@ -16,7 +16,7 @@ export interface WasmBackend extends tf.KernelBackend {
     /** Of the build with threads, which imports its memory. */
     readonly wasmMemory?: WebAssembly.Memory;
     _malloc: (bytes: number) => number;
-    _free(at: number): void;
+    _free: (at: number) => void;
     /** The C++ part's list of tensors. */
     readonly tfjs: {
       registerTensor(id: number, size: number, memoryOffset: number): void;
