@@ -8,7 +8,7 @@ const SUMMAND: u32 = 1013904223;
 const W: u32 = 0x736c6f77 * FACTOR + SUMMAND;
 
 export class Draws {
-  /** Bits of the elements 0 … 3, 4 … 7, 8 … 11 and 12 … 15. Globals, since a function returns only one vector. */
+  /** What was drawn. Globals, since a function returns only one vector. */
   static a: v128 = i32x4.splat(0);
   static b: v128 = i32x4.splat(0);
   static c: v128 = i32x4.splat(0);
@@ -20,9 +20,21 @@ export class Draws {
     return number * FACTOR + SUMMAND;
   }
 
-  /** For the 16 elements from 4·block on. Lane l belongs to block + l, until the transposition at the end. */
+  /** Of the 16 elements from 4·block on, a word each: four elements in each of a, b, c and d. */
   @inline
-  static draw(block: u32, yKey: u32, zKey: u32): void {
+  static words(block: u32, yKey: u32, zKey: u32): void {
+    Draws.draw(block, yKey, zKey, false);
+  }
+
+  /** The lower 16 bits of those: of the first eight elements in a, of the others in b. */
+  @inline
+  static halves(block: u32, yKey: u32, zKey: u32): void {
+    Draws.draw(block, yKey, zKey, true);
+  }
+
+  /** Lane l of x, y, z and w belongs to block + l, until the transposition at the end. */
+  @inline
+  private static draw(block: u32, yKey: u32, zKey: u32, asHalves: bool): void {
     const lanes = i32x4(0, FACTOR, 2 * FACTOR, 3 * FACTOR);
     const z0 = i32x4.splat(zKey);
     let x = i32x4.add(
@@ -40,6 +52,14 @@ export class Draws {
     y = i32x4.add(y, i32x4.mul(z, x));
     z = i32x4.add(z, i32x4.mul(x, y));
     w = i32x4.add(w, i32x4.mul(y, z));
+    if (asHalves) {
+      const lower = i32x4.splat(0xffff);
+      const xy = v128.or(v128.and(x, lower), i32x4.shl(y, 16));
+      const zw = v128.or(v128.and(z, lower), i32x4.shl(w, 16));
+      Draws.a = v128.shuffle<i32>(xy, zw, 0, 4, 1, 5);
+      Draws.b = v128.shuffle<i32>(xy, zw, 2, 6, 3, 7);
+      return;
+    }
     const xy = v128.shuffle<i32>(x, y, 0, 4, 1, 5);
     const zw = v128.shuffle<i32>(z, w, 0, 4, 1, 5);
     Draws.a = v128.shuffle<i64>(xy, zw, 0, 2);

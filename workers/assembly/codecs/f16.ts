@@ -58,7 +58,7 @@ export function pack(from: usize, to: usize, n: u32, start: u32, item: u32, roun
   const z = Draws.key(round);
   let i: u32 = 0;
   for (; i + 16 <= n; i += 16) {
-    Draws.draw((start + i) >>> 2, y, z);
+    Draws.words((start + i) >>> 2, y, z);
     const v0 = v128.load(from);
     const v1 = v128.load(from, 16);
     const v2 = v128.load(from, 32);
@@ -85,7 +85,7 @@ export function pack(from: usize, to: usize, n: u32, start: u32, item: u32, roun
     to += 32;
   }
   if (i == n) return;
-  Draws.draw((start + i) >>> 2, y, z);
+  Draws.words((start + i) >>> 2, y, z);
   for (; i < n; i += 4) {
     const v = n - i >= 4 ? v128.load(from) : loadEnd(from, n - i);
     const m = Half.magnitude(v);

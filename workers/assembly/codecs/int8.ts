@@ -82,7 +82,7 @@ function packBlock(from: usize, to: usize, n: u32, largest: u32, block: u32, y: 
   const least = i32x4.splat(0x800000);
   let i: u32 = 0;
   for (; i + 4 <= n; i += 4) {
-    if ((i & 12) == 0) Draws.draw(block + (i >>> 2), y, z);
+    if ((i & 12) == 0) Draws.words(block + (i >>> 2), y, z);
     else Draws.shift();
     const v = v128.load(from);
     let m = v128.and(v, i32x4.splat(0x7fffffff));
@@ -94,7 +94,7 @@ function packBlock(from: usize, to: usize, n: u32, largest: u32, block: u32, y: 
     to += 4;
   }
   if (i == n) return;
-  Draws.draw(block + (i >>> 2), y, z);
+  Draws.words(block + (i >>> 2), y, z);
   const v = loadEnd(from, n - i);
   let m = v128.and(v, i32x4.splat(0x7fffffff));
   m = v128.and(m, i32x4.ge_s(m, i32x4.splat(0x800000)));
