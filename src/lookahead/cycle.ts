@@ -82,7 +82,7 @@ export class SyncCycle {
 
 /** @throws SlowlaneError STATE_MISMATCH if this is not what `SyncCycle.save` gave. */
 export function checkCounters(saved: readonly number[]): void {
-  const [steps = -1, period = 1, begin = steps] = saved;
+  const [steps = 0, period = 1, begin = steps] = saved;
   const isFit =
     (saved.length === 1 || saved.length === 4) &&
     saved.every((value) => Number.isInteger(value) && value >= 0) &&

@@ -222,7 +222,7 @@ export class Syncing {
     // Everything that can refuse the sync comes first: until the weights are moved, nothing has changed.
     if (!(await this.#clock.time('check', () => this.#mayBlend(due)))) return;
     const blending = this.#blendingOf(await stepSizes.of(due, store, cycle.syncs));
-    const weights = due.filter(isWeight).map(({ weight }) => weight);
+    const weights = due.map(({ weight }) => weight);
     this.state.assertUntouched(weights);
     await this.#guard.attempt(() => this.#finishSync(blending, weights));
   }
@@ -237,7 +237,7 @@ export class Syncing {
     const bad = this.#badValues.firstAtOnce(due);
     if (bad) return this.#skipAtOnce(bad);
     const blending = this.#blendingOf(stepSizes.decided(due, cycle.syncs, NaN));
-    const weights = due.filter(isWeight).map(({ weight }) => weight);
+    const weights = due.map(({ weight }) => weight);
     const blend = () => {
       try {
         this.#bytesMoved += blending.runAtOnce?.() ?? 0;

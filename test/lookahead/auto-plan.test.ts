@@ -20,13 +20,14 @@ const weightOf = (name: string, size = KIB) =>
   tf.tidy(() => tf.variable(tf.zeros([size]), true, name));
 const settingsOf = (options: LookaheadOptions = {}) =>
   checkLookaheadOptions({ vramBudget: '1MiB', ...options });
-/** What is planned for `source`. */
+/** What is planned for `source`, by one policy alone, so that it is quick. */
 function planned(
   source: Parameters<AutoPlan['make']>[0],
   options?: LookaheadOptions,
   hints?: PlanHints,
 ) {
-  const auto = new AutoPlan(adam(), settingsOf(options));
+  const inner = adam({ gradients: 'keep', moments: 'device:f32' });
+  const auto = new AutoPlan(inner, settingsOf({ slow: 'host:f32', ...options }));
   auto.make(source, hints);
   return auto.plan;
 }

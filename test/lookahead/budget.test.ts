@@ -273,6 +273,7 @@ onEveryEngine(() => {
       const others = makeWeights();
       const restored = lookahead(adam(), twice(kib));
       await loadTraining(bytes, restored, others);
+      expect(restored.plan?.parameters).toBe(2 * 64 * 64); // it decides where slow weights go
       expect(await trained(restored, others, 3)).toEqual(expected);
       expect(restored.plan?.pick?.policy).toEqual(optimizer.plan?.pick?.policy);
     });

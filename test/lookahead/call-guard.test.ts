@@ -70,6 +70,12 @@ describe('what broke off', () => {
     expect(() => guard.assertFree('minimize')).not.toThrow();
   });
 
+  test('stays, also if the turn in which it broke off takes it for no error', async () => {
+    const guard = make();
+    await guard.turn('discard', () => guard.attempt(breaks).catch(() => undefined));
+    expect(() => guard.assertFree('minimize')).toThrow(refused('SYNC_FAILED'));
+  });
+
   test('is replaced by a turn that succeeds, and stays if that one fails', async () => {
     const guard = make();
     await expect(guard.turn('sync', () => guard.attempt(breaks))).rejects.toBe(broken);
@@ -206,8 +212,10 @@ describe('dispose()', () => {
       expect(again).not.toHaveBeenCalled();
     });
     const late = other.turn('sync', nothing);
+    const look = other.look('slowWeights', nothing);
     await turn;
     await expect(late).rejects.toThrow(refused('DISPOSED'));
+    await expect(look).rejects.toThrow(refused('DISPOSED'));
     expect(again).toHaveBeenCalledOnce();
   });
 

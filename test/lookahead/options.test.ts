@@ -1,8 +1,16 @@
 // Options are checked when given, with what was wrong, what was received and what is allowed.
 
 import * as tf from '@tensorflow/tfjs-core';
-import { adam, adaptive, Lookahead, lookahead, type LookaheadOptions, sgd } from 'slowlane';
-import { expect, test } from 'vitest';
+import {
+  adam,
+  adaptive,
+  Lookahead,
+  lookahead,
+  type LookaheadOptions,
+  momentum,
+  sgd,
+} from 'slowlane';
+import { beforeAll, describe, expect, test } from 'vitest';
 
 import { onEveryEngine } from '../engines.js';
 
@@ -136,6 +144,63 @@ test('a Lookahead inside a Lookahead is refused, and stays usable', () => {
   expect(() => lookahead(inner)).toThrow(TypeError);
   expect(() => lookahead(inner)).toThrow(/inside another one is not supported.*syncPeriod/);
   expect(inner.iterations).toBe(0);
+});
+
+describe('what an inner optimizer cannot do is refused when it is given', () => {
+  beforeAll(() => tf.setBackend('cpu'));
+  const excluded = [{ weights: 'a', exclude: true }];
+  const other = [{ weights: 'a', slowStepSize: 1 }];
+  const curved = adaptive({ curvature: (weight) => weight });
+  test.each<[string, () => tf.Optimizer, LookaheadOptions]>([
+    ['a budget for tf.train', () => tf.train.adam(), { vramBudget: '1GiB' }],
+    ['reset without state', () => tf.train.adamax(), { innerState: 'reset' }],
+    ['interpolation of bytes', () => adam({ moments: 'device:q8' }), { innerState: 'interpolate' }],
+    ['restoring without state', () => tf.train.adamax(), { nonFinite: 'restore' }],
+    [
+      'reset beside excluded weights',
+      () => tf.train.adam(),
+      { innerState: 'reset', overrides: excluded },
+    ],
+    ['inline, adaptive', () => adam(), { sync: 'inline', slowStepSize: curved }],
+    ['inline, reset of tf.train', () => tf.train.adam(), { sync: 'inline', innerState: 'reset' }],
+    [
+      'inline, restoring of tf.train',
+      () => tf.train.adam(),
+      { sync: 'inline', nonFinite: 'restore' },
+    ],
+    ['adaptive beside bytes', () => adam({ moments: 'device:q8' }), { slowStepSize: adaptive() }],
+    ['adaptive without a moment', () => momentum(), { slowStepSize: adaptive() }],
+  ])('%s', (_, make, options) => {
+    const inner = make();
+    expect(() => lookahead(inner, options)).toThrow(
+      expect.objectContaining({
+        code: 'UNSUPPORTED_INNER',
+        details: { optimizer: inner.getClassName() },
+      }),
+    );
+  });
+
+  test.each<[string, () => tf.Optimizer, LookaheadOptions]>([
+    ['a budget for ours', () => adam(), { vramBudget: '1GiB' }],
+    ['maintained without state', () => tf.train.adamax(), { nonFinite: 'skip' }],
+    ['reset of bytes', () => adam({ moments: 'device:q8' }), { innerState: 'reset' }],
+    ['interpolation of float32', () => adam(), { innerState: 'interpolate' }],
+    ['restoring of tf.train', () => tf.train.adam(), { nonFinite: 'restore' }],
+    ['maintained beside excluded weights', () => tf.train.adam(), { overrides: excluded }],
+    ['reset beside others', () => tf.train.adam(), { innerState: 'reset', overrides: other }],
+    ['reset of ours', () => adam(), { innerState: 'reset', overrides: excluded }],
+    ['inline, maintained, of tf.train', () => tf.train.adam(), { sync: 'inline' }],
+    ['inline, reset of ours', () => adam(), { sync: 'inline', innerState: 'reset' }],
+    ['adaptive with a curvature', () => momentum(), { slowStepSize: curved }],
+    [
+      'adaptive with a curvature beside bytes',
+      () => adam({ moments: 'device:q8' }),
+      { slowStepSize: curved },
+    ],
+    ['adaptive', () => tf.train.adam(), { slowStepSize: adaptive() }],
+  ])('not %s', (_, make, options) => {
+    expect(() => lookahead(make(), options)).not.toThrow();
+  });
 });
 
 onEveryEngine(() => {

@@ -2,8 +2,11 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
-import { adam, lookahead, momentum, sgd } from 'slowlane';
-import { expect, test } from 'vitest';
+import { adam, adaptive, lookahead, momentum, sgd, type SlowStepSize } from 'slowlane';
+import { describe, expect, test } from 'vitest';
+
+import { checkModel } from '#src/lookahead/layers-model.js';
+import type { LookaheadSettings } from '#src/lookahead/options.js';
 
 import '../engines.js';
 import { slowOf, valuesOf } from '../engines.js';
@@ -23,6 +26,7 @@ const loss = (weights: readonly tf.Variable[]) => () =>
 test.each([
   ['ours', () => momentum({ learningRate: 1 })],
   ['tf.train.momentum', () => tf.train.momentum(1, 0.9)],
+  ['one without state', () => sgd({ learningRate: 1 })],
 ])(
   'restored values, of the inner state too, where numbers decide nothing: %s',
   async (_, inner) => {
@@ -60,6 +64,105 @@ test('entries of overrides are compared with all weights of a model, frozen ones
   for (const each of [optimizer, other, model]) each.dispose();
 });
 
+test('what is no model and no list of variables is refused by what it holds', async () => {
+  const optimizer = lookahead(sgd());
+  const attached = (source: unknown) => optimizer.attach(source as never);
+  const takes = 'attach() takes a LayersModel or an array of variables';
+  await expect(attached(null)).rejects.toThrow(`${takes}, got null.`);
+  await expect(attached({ trainableWeights: 3 })).rejects.toThrow(`${takes}, got 3.`);
+  for (const weight of [null, {}, { read: () => undefined }]) {
+    const model = { trainableWeights: [weight] };
+    await expect(attached(model)).rejects.toThrow(`${takes}; weight 0 is undefined.`);
+  }
+  optimizer.dispose();
+});
+
+test('fit() with adaptive() and metrics is refused, because tfjs would count them twice', () => {
+  const [optimizer, other] = [sgd(), sgd()];
+  const model = (...metricsNames: string[]) =>
+    ({ optimizer, metricsNames }) as unknown as tfl.LayersModel;
+  const check = (given: tfl.LayersModel, slowStepSize: SlowStepSize, of = optimizer) =>
+    checkModel(given, of, { slowStepSize } as LookaheadSettings);
+  expect(() => check(model('loss'), 0.5, other)).toThrow('belong to another optimizer');
+  expect(() => check(model('loss', 'acc'), 0.5)).not.toThrow();
+  expect(() => check(model('loss', 'a_loss'), adaptive())).not.toThrow();
+  expect(() => check(model('loss', 'a_loss', 'acc', 'mse'), adaptive())).toThrow(
+    expect.objectContaining({
+      code: 'UNSUPPORTED_INNER',
+      details: { metrics: ['acc', 'mse'] },
+      message: expect.stringContaining('with metrics (acc, mse)') as string,
+    }),
+  );
+});
+
+describe('completeStep()', () => {
+  const weightOf = () => tf.tidy(() => tf.variable(tf.tensor1d([2]), true, 'w'));
+
+  test('without an open step does nothing, whatever the end of a cycle would need', () => {
+    const slowStepSize = adaptive({ curvature: (weight) => tf.onesLike(weight) });
+    const weight = weightOf();
+    const optimizer = lookahead(sgd({ accumulate: 2 }), {
+      slowStepSize,
+      syncPeriod: 1,
+      workers: 0,
+    });
+    expect(optimizer.completeStep()).toBe(false);
+    optimizer.minimize(loss([weight]), false, [weight]);
+    // Now it would end the cycle, and leave no gradient.
+    expect(() => optimizer.completeStep()).toThrow(
+      expect.objectContaining({ code: 'NO_GRADIENT' }),
+    );
+    optimizer.dispose();
+  });
+
+  test('of one of tf.train there is none', () => {
+    const optimizer = lookahead(tf.train.sgd(1), { workers: 0 });
+    expect(optimizer.completeStep()).toBe(false);
+    optimizer.dispose();
+  });
+
+  test('counts as one step, and what it writes is its own', async () => {
+    const weight = weightOf();
+    const options = { syncPeriod: 1, slowStepSize: 0.5, workers: 0 };
+    const optimizer = lookahead(sgd({ learningRate: 1, accumulate: 2 }), options);
+    optimizer.minimize(loss([weight]), false, [weight]);
+    expect([optimizer.iterations, optimizer.completeStep(), optimizer.iterations]).toEqual([
+      0,
+      true,
+      1,
+    ]);
+    expect(valuesOf(weight)).toEqual([1.5]);
+    await optimizer.sync();
+    expect(valuesOf(weight)).toEqual([1.75]);
+    optimizer.dispose();
+  });
+});
+
+test('a function of overrides that answers neither true nor false is an error at the sync too', async () => {
+  const weight = tf.tidy(() => tf.variable(tf.tensor1d([2]), true, 'w'));
+  const overrides = [
+    { weights: 'w', slowStepSize: 1 },
+    { weights: () => 5 as never, slowStepSize: 1 }, // asked only where the first does not match
+  ];
+  const optimizer = lookahead(sgd(), { overrides, syncPeriod: 1, workers: 0 });
+  await expect(optimizer.step(loss([weight]), false, [weight])).rejects.toMatchObject({
+    cause: expect.any(TypeError) as unknown,
+  });
+  optimizer.dispose();
+});
+
+test('counters without a cycle beside slow weights are no state', async () => {
+  const weight = tf.tidy(() => tf.variable(tf.tensor1d([2]), true, 'w'));
+  const optimizer = lookahead(sgd(), { workers: 0 });
+  await optimizer.step(loss([weight]), false, [weight]);
+  const saved = await optimizer.getWeights();
+  const one = tf.tensor1d([2, 1, 1], 'int32'); // the version, the inner steps and the steps
+  const torn = saved.map((entry, i) => (i === 0 ? { ...entry, tensor: one } : entry));
+  await expect(optimizer.setWeights(torn)).rejects.toThrow('has slow weights but no cycle: [1]');
+  one.dispose();
+  optimizer.dispose();
+});
+
 test('weights that are given to a step are captured before the loss is computed; it returns no loss by default', async () => {
   const weight = tf.tidy(() => tf.variable(tf.tensor1d([2]), true, 'w'));
   const optimizer = lookahead(sgd({ learningRate: 1 }), { workers: 0 });
@@ -72,6 +175,16 @@ test('weights that are given to a step are captured before the loss is computed;
   expect(seen).toEqual([4]);
   expect(optimizer.minimize(noting, undefined, [weight])).toBeNull();
   expect(valuesOf(weight)).toEqual([0]);
+  optimizer.dispose();
+});
+
+test('a sync inline counts the bytes that it has moved', () => {
+  const weight = tf.tidy(() => tf.variable(tf.ones([8]), true, 'w'));
+  const optimizer = lookahead(sgd(), { sync: 'inline', syncPeriod: 1, workers: 0 });
+  for (const bytes of [4 * 8, 2 * 4 * 8]) {
+    optimizer.minimize(loss([weight]), false, [weight]);
+    expect(optimizer.stats()).toMatchObject({ bytesPulled: bytes, bytesPushed: bytes });
+  }
   optimizer.dispose();
 });
 
