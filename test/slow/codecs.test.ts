@@ -17,6 +17,8 @@ const DRAWS = [0, 0x1fff, 0x3fff, 0xffff, 0x1234_5678, 0xffff_ffff];
 const floatOf = (bits: number) => new Float32Array(Uint32Array.of(bits).buffer)[0] as number;
 const bitsOf = (x: number) => new Uint32Array(Float32Array.of(x).buffer)[0] as number;
 
+const valueOf = (both: number) => halfResidualValue(both & 0xffff, (both << 8) >> 24);
+
 function quantized(
   format: QuantizedFormat,
   values: Float32Array,
@@ -99,6 +101,26 @@ describe('fp16 with a residual', () => {
           throw new Error(`${half} ${q} does not stay`);
       }
     }
+  });
+
+  test('under 2⁻¹⁴, where a value lies between the steps of float32: the largest draw leads down, the smallest up', () => {
+    const unit = 33 * 2 ** -37;
+    for (let k = 3 * 2 ** 20; k < 4 * 2 ** 20; k += 37) {
+      const x = k * 2 ** -44;
+      const [below, above] = [0xffff, 0].map((r) => valueOf(roundHalfResidual(x, r))) as [
+        number,
+        number,
+      ];
+      if (below > x || above < x || above - below > unit)
+        throw new Error(`${k}: ${below} ${above}`);
+    }
+  });
+
+  test('64 units down from a power of two are 126 up from the fp16 below, which is the name', () => {
+    const x = 2 - 4095 * 2 ** -23; // between −64 and −63 units
+    expect(roundHalfResidual(x, 0xffff)).toBe(0x3fff | (126 << 16));
+    expect(roundHalfResidual(x, 0)).toBe(0x4000 | ((-63 & 0xff) << 16));
+    expect(halfResidualValue(0x3fff, 126)).toBe(halfResidualValue(0x4000, -64));
   });
 
   test('127 units are half a place: 4096 float32 steps', () => {
