@@ -48,12 +48,14 @@ async function keptOf(tracking: Tracking, tracked: Tracked): Promise<Float32Arra
   return tracking.isCaptured(tracked) ? tracking.store.kept(tracked) : null;
 }
 
+const OF_DEVICES: readonly string[] = ['DEVICE_LOST', 'DEVICE_FAILED'];
+
 /** null, and `causes` has why, if the device was lost with the result, or did not return it. */
 async function orNoted<T>(causes: SlowlaneError[], work: () => Promise<T>): Promise<T | null> {
   try {
     return await work();
   } catch (cause) {
-    const isDevices = cause instanceof SlowlaneError && /^DEVICE_(LOST|FAILED)$/.test(cause.code);
+    const isDevices = cause instanceof SlowlaneError && OF_DEVICES.includes(cause.code);
     if (!isDevices) throw cause;
     causes.push(cause);
     return null;

@@ -42,7 +42,7 @@ export class Restored {
 
   /** Finds the weights whose values wait among `weights`, which are all that there are. */
   meet(weights: readonly tf.Variable[], how: { readonly isWhole?: boolean } = {}): void {
-    if (this.#waiting.length > 0) this.#owners.meet(weights, [], how);
+    this.#owners.meet(weights, [], how);
   }
 
   /** Values of these weights' slot (null: of the weights themselves), where some wait. They wait until `forget`. */
@@ -94,7 +94,7 @@ export class Restored {
     slot: number | null,
   ): ReadonlyMap<tf.Variable, SavedSlow> {
     if (this.#waiting.length === 0) return new Map();
-    if (weights.length + beside.length > 0) this.#owners.meet(weights, beside);
+    this.#owners.meet(weights, beside);
     return new Map(
       weights.flatMap((weight): [tf.Variable, SavedSlow][] => {
         const name = this.#owners.nameOf(weight);

@@ -111,12 +111,21 @@ describe('what a weight holds', () => {
     expect(cycle(true, false)).toBe(true);
   });
 
+  test('a sync that it misses without a step does not count', () => {
+    const { weight, known } = started();
+    known.syncPassed(weight, false);
+    known.stepping(weight);
+    expect(known.standsStill(weight)).toBe(false);
+  });
+
   test('goes with it to other memory', () => {
     const { frozen, weight, known } = started();
     known.stepping(weight);
     const next = new KnownData(frozen);
     next.goOn(weight, known);
-    next.goOn(make('b'), known);
+    const other = make('b');
+    next.goOn(other, known); // nobody knows it
+    expect(next.look(other)).toBe('none');
     assign(weight, 2);
     expect(next.look(weight)).toBe('replaced');
     next.learn(weight);
