@@ -1,17 +1,19 @@
-// Writes weights whole, by tensor operations alone: parts are assembled on the host.
+// Writes weights whole: parts are assembled on the host.
 
 import * as tf from '@tensorflow/tfjs-core';
 
 import type { DeviceWriter } from '../../engine/device.js';
 
+/** Gives a variable new values. May keep the array. */
+export type Replace = (variable: tf.Variable, values: Float32Array) => void;
+
 export class WholeWriter implements DeviceWriter {
-  readonly #replaced: (variable: tf.Variable) => void;
+  readonly #replace: Replace;
   /** The variable that is being assembled: parts come variable by variable. */
   #open: { variable: tf.Variable; values: Float32Array } | null = null;
 
-  /** `replaced` is called once a variable has its new value. */
-  constructor(replaced: (variable: tf.Variable) => void = () => undefined) {
-    this.#replaced = replaced;
+  constructor(replace: Replace = replaceByTensor) {
+    this.#replace = replace;
   }
 
   push(variable: tf.Variable, start: number, from: Float32Array): void {
@@ -22,12 +24,16 @@ export class WholeWriter implements DeviceWriter {
     values.set(from, start);
     if (start + from.length < variable.size) return;
     this.#open = null;
-    const value = tf.tensor(values, variable.shape, 'float32');
-    try {
-      variable.assign(value);
-    } finally {
-      value.dispose();
-    }
-    this.#replaced(variable);
+    this.#replace(variable, values);
+  }
+}
+
+/** By tensor operations alone. */
+function replaceByTensor(variable: tf.Variable, values: Float32Array): void {
+  const value = tf.tensor(values, variable.shape, 'float32');
+  try {
+    variable.assign(value);
+  } finally {
+    value.dispose();
   }
 }

@@ -46,6 +46,11 @@ export class Ops {
     return this.#binding.createTensor([], this.#binding.TF_FLOAT, Float32Array.of(value));
   }
 
+  /** The same values in memory of their own. */
+  copy(tensor: number): number {
+    return this.one('Snapshot', [this.#type], [tensor]);
+  }
+
   product(a: number, b: number): number {
     return this.one('Mul', [this.#type], [a, b]);
   }
