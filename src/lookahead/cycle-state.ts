@@ -161,7 +161,7 @@ export class CycleState {
     try {
       if (this.#inner.completeStep?.() !== true) return false;
     } finally {
-      if (isOpen) this.#tracking.wrote();
+      this.#tracking.wrote();
     }
     this.stepped();
     return true;

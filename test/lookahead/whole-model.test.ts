@@ -98,7 +98,7 @@ test('fit() with adaptive() and metrics is refused, because tfjs would count the
 describe('completeStep()', () => {
   const weightOf = () => tf.tidy(() => tf.variable(tf.tensor1d([2]), true, 'w'));
 
-  test('without an open step does nothing, whatever the end of a cycle would need', () => {
+  test('without an open step does nothing, whatever the end of a cycle would need', async () => {
     const slowStepSize = adaptive({ curvature: (weight) => tf.onesLike(weight) });
     const weight = weightOf();
     const optimizer = lookahead(sgd({ accumulate: 2 }), {
@@ -106,6 +106,7 @@ describe('completeStep()', () => {
       syncPeriod: 1,
       workers: 0,
     });
+    await optimizer.attach([weight]);
     expect(optimizer.completeStep()).toBe(false);
     optimizer.minimize(loss([weight]), false, [weight]);
     // Now it would end the cycle, and leave no gradient.
@@ -118,6 +119,19 @@ describe('completeStep()', () => {
   test('of one of tf.train there is none', () => {
     const optimizer = lookahead(tf.train.sgd(1), { workers: 0 });
     expect(optimizer.completeStep()).toBe(false);
+    optimizer.dispose();
+  });
+
+  test('takes a weight that was replaced in the step before it moves', async () => {
+    const weight = weightOf();
+    const inner = sgd({ learningRate: 1, accumulate: 2 });
+    const optimizer = lookahead(inner, { replaced: 'resync', workers: 0 });
+    optimizer.minimize(loss([weight]), false, [weight]);
+    tf.tidy(() => weight.assign(tf.tensor1d([10])));
+    optimizer.completeStep();
+    expect(valuesOf(weight)).toEqual([9.5]);
+    await optimizer.discard();
+    expect(valuesOf(weight)).toEqual([10]);
     optimizer.dispose();
   });
 
