@@ -1,13 +1,15 @@
 // Other files for the threads to run: what counts as a bundle, how often one is tried, and what a thread inherits.
 
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import os, { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 
 import type { Blender, BlenderOptions } from '#src/sync/blender.js';
+import { Threads } from '#src/sync/node/threads.js';
 import { createBlender, defaultWorkers } from '#src/sync/node/worker-blender.js';
 import { type Chunk, chunkOf } from './chunk.js';
 import { recordThreads, type ThreadRecord } from './threads.js';
@@ -127,4 +129,50 @@ test('without `warn` the console says it once for all blenders, and another reas
     expect.stringContaining('one.js'),
     expect.stringContaining('two.js'),
   ]);
+});
+
+describe('a thread that answers in time is not taken for one that hangs', () => {
+  /** The thread has started, which may take longer. */
+  const started = async () => {
+    const file = worker('export default () => {};');
+    await make(file).blend(chunk().job);
+    return make(file, { timeoutMs: 500 });
+  };
+
+  test('however long it is idle afterwards', async () => {
+    const blender = await started();
+    await blender.blend(chunk().job);
+    await new Promise((next) => setTimeout(next, 700));
+    await blender.blend(chunk().job);
+    expect(threads.started.length).toBe(1);
+  });
+
+  test('even if its answer waits until this thread has time', async () => {
+    const blender = await started();
+    const second = blender.blend(chunk().job);
+    await new Promise((next) => setImmediate(next)); // the chunk is on its way
+    const busyUntil = performance.now() + 700;
+    while (performance.now() < busyUntil);
+    await second;
+    await blender.blend(chunk().job);
+    expect(threads.started.length).toBe(1);
+  });
+});
+
+test('of two idle threads the older one stops alone, and the other one is lent again', async () => {
+  const all = new Threads(worker('export default () => {};'), 400);
+  const borrower = { workers: 2 };
+  const [older, newer] = [await all.lend(borrower), await all.lend(borrower)];
+  const gone = once(threads.started[0]!, 'exit');
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  all.giveBack(borrower, older);
+  vi.advanceTimersByTime(250);
+  all.giveBack(borrower, newer);
+  vi.advanceTimersByTime(200);
+  vi.useRealTimers();
+  await gone;
+  expect(await all.lend(borrower)).toBe(newer);
+  expect(threads.started.length).toBe(2);
+  all.giveBack(borrower, newer);
+  await all.release(borrower);
 });
