@@ -9,7 +9,7 @@ import { checkModel } from '#src/lookahead/layers-model.js';
 import type { LookaheadSettings } from '#src/lookahead/options.js';
 
 import '../engines.js';
-import { slowOf, valuesOf } from '../engines.js';
+import { halfSquare, slowOf, valuesOf } from '../engines.js';
 import { onCleanSlate } from '../optimizers/state/clean-slate.js';
 
 onCleanSlate();
@@ -93,6 +93,40 @@ test('fit() with adaptive() and metrics is refused, because tfjs would count the
       message: expect.stringContaining('with metrics (acc, mse)') as string,
     }),
   );
+});
+
+// From 1 to −½ with gradient x: d = 1½ and g = −½, so α = 1 − ¾ / 2¼ = ⅔ and x = 1 − ⅔ · 1½ = 0.
+describe('adaptive() decides by the weights that it is for alone', () => {
+  const options = { syncPeriod: 1, workers: 0 };
+
+  test('not by one with a step size of its own, nor by one that the loss does not reach', async () => {
+    const [x, y] = ['x', 'y', 'unreached'].map((name) =>
+      tf.tidy(() => tf.variable(tf.tensor1d([1]), true, name)),
+    ) as [tf.Variable, tf.Variable];
+    const curvature = (weight: tf.Variable) => tf.onesLike(weight);
+    const optimizer = lookahead(sgd({ learningRate: 1.5 }), {
+      ...options,
+      slowStepSize: adaptive({ curvature }),
+      overrides: [{ weights: 'y', slowStepSize: 1 }],
+    });
+    const ofBoth = () => tf.add<tf.Scalar>(halfSquare(x), tf.mul<tf.Scalar>(halfSquare(y), 4));
+    await optimizer.step(ofBoth);
+    expect(valuesOf(x)[0]).toBeCloseTo(0, 6);
+    expect(valuesOf(y)).toEqual([-5]); // 1 − 1½ · 4
+    const { numTensors } = tf.memory();
+    await optimizer.step(ofBoth);
+    expect(tf.memory().numTensors).toBe(numTensors);
+    optimizer.dispose();
+  });
+
+  test('by the unbiased second moment: of adam, half of g² after a step with β₂ = ½, times 2', async () => {
+    const x = tf.tidy(() => tf.variable(tf.tensor1d([1]), true, 'x'));
+    const inner = adam({ learningRate: 1.5, beta1: 0, beta2: 0.5 });
+    const optimizer = lookahead(inner, { ...options, slowStepSize: adaptive() });
+    await optimizer.step(() => halfSquare(x), false, [x]);
+    expect(valuesOf(x)[0]).toBeCloseTo(0, 5);
+    optimizer.dispose();
+  });
 });
 
 describe('completeStep()', () => {
