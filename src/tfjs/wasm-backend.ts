@@ -1,6 +1,6 @@
 // The part of tfjs-backend-wasm 4.22 that is used beyond its public types.
 
-import type * as tf from '@tensorflow/tfjs-core';
+import * as tf from '@tensorflow/tfjs-core';
 
 export interface WasmBackend extends tf.KernelBackend {
   /** A view of the tensor's values, valid until the heap grows. */
@@ -64,6 +64,14 @@ export function positionsOf<T extends readonly tf.TensorInfo[]>(
   ...tensors: T
 ): { [K in keyof T]: number } {
   return tensors.map((tensor) => positionOf(backend, tensor)) as { [K in keyof T]: number };
+}
+
+/** The same values in data of their own, which a clone may share; the caller's. */
+export function copyOf(backend: WasmBackend, tensor: tf.Tensor): tf.Tensor {
+  positionOf(backend, tensor); // brings them here
+  const info = backend.makeOutput(tensor.shape, tensor.dtype);
+  backend.typedArrayFromHeap(info).set(backend.typedArrayFromHeap(tensor));
+  return tf.engine().makeTensorFromTensorInfo(info, backend);
 }
 
 /**

@@ -6,7 +6,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 
 import type { Device } from '../../engine/device.js';
-import { positionOf, type WasmBackend, wroteInPlace } from '../../tfjs/wasm-backend.js';
+import { copyOf, positionOf, type WasmBackend, wroteInPlace } from '../../tfjs/wasm-backend.js';
 import { WholeWriter } from './whole-writer.js';
 
 const write = () => new WholeWriter();
@@ -49,7 +49,7 @@ export function wasmDevice(backend: WasmBackend): Device {
 function makeOwn(backend: WasmBackend, variable: tf.Variable): void {
   positionOf(backend, variable); // brings them here
   if (backend.refCount(variable.dataId) === 1) return;
-  tf.tidy(() => variable.assign(tf.clone(variable))); // on this backend a copy
+  tf.tidy(() => variable.assign(copyOf(backend, variable)));
 }
 
 /**

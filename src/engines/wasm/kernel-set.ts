@@ -13,6 +13,7 @@ import { conv3dFilterGradient, conv3dInputGradient } from './kernels/conv-3d.js'
 import { einsum } from './kernels/einsum.js';
 import { clipByValue, sign } from './kernels/elementwise.js';
 import { fusedMatMul } from './kernels/fused-mat-mul.js';
+import { identity } from './kernels/identity.js';
 import { matMul } from './kernels/mat-mul.js';
 import { maxPool3d, maxPool3dGradient, maxPoolGradient } from './kernels/max-pool.js';
 import { refused } from './kernels/refused.js';
@@ -24,6 +25,7 @@ const KERNELS = {
   BatchMatMul: matMul,
   _FusedMatMul: fusedMatMul,
   Conv2DBackpropInput: convInputGradient,
+  Identity: identity, // copies
   // Wrong in it:
   ClipByValue: clipByValue,
   Conv3DBackpropFilterV2: conv3dFilterGradient,
