@@ -20,8 +20,11 @@ export interface Device {
   /** Tensors are memory of the host, and are written in place: small transfers stay in the caches of a processor. */
   readonly isHostMemory?: true;
 
-  /** False if an element of `tensor` (float32) is a NaN or an infinity; known when it returns. Absent: tensor operations. */
-  isFinite?(tensor: tf.Tensor): boolean;
+  /**
+   * False if an element of `tensor` (float32) is beyond ±`largest`, a finite float32, or a NaN; known when it returns.
+   * Absent: tensor operations.
+   */
+  isWithin?(tensor: tf.Tensor, largest: number): boolean;
 
   /** Begins to replace the values of variables. At most one writer is open at a time. */
   write(): DeviceWriter;

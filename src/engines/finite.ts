@@ -3,6 +3,7 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 
+import { largestIn } from '../../workers/codecs/value-format.js';
 import { currentDevice } from './current-device.js';
 
 /**
@@ -70,7 +71,8 @@ export function* allNonFiniteIn<T extends tf.Tensor>(tensors: readonly T[]): Rea
 function* suspectsIn<T extends tf.Tensor>(tensors: readonly T[]): Reading<readonly T[]> {
   if (tensors.length === 0) return [];
   const device = currentDevice();
-  if (device.isFinite) return tensors.filter((tensor) => !device.isFinite?.(tensor));
+  if (device.isWithin)
+    return tensors.filter((tensor) => !device.isWithin?.(tensor, largestIn('f32')));
   const sums = yield tf.tidy(() => tf.stack(tensors.map((tensor) => tf.sum(tensor))));
   return tensors.filter((_, i) => !Number.isFinite(sums[i]));
 }
@@ -82,13 +84,15 @@ function* isAllFinite(tensor: tf.Tensor): Reading<boolean> {
 
 /**
  * For each of `tensors` whether all its elements are within ±`largest`; a NaN is not. Reads one number per
- * tensor from the device.
+ * tensor from the device at most.
  */
 export function* areWithin(
   tensors: readonly tf.Tensor[],
   largest: number,
 ): Reading<readonly boolean[]> {
   if (tensors.length === 0) return [];
+  const device = currentDevice();
+  if (device.isWithin) return tensors.map((tensor) => device.isWithin?.(tensor, largest) === true);
   const within = (tensor: tf.Tensor) =>
     tf.tidy(() => tf.cast(tf.all(tf.lessEqual(tf.abs(tensor), largest)), 'float32'));
   const answers = yield tf.tidy(() => tf.stack(tensors.map(within)));

@@ -8,7 +8,8 @@ import { kernelsOn } from './heap-kernels.js';
 export function heapDevice(backend: WasmBackend): Device {
   return {
     ...wasmDevice(backend),
-    isFinite: (tensor) =>
-      kernelsOn(backend).compiled.allFinite(positionOf(backend, tensor), tensor.size) !== 0,
+    isWithin: (tensor, largest) =>
+      kernelsOn(backend).compiled.allWithin(positionOf(backend, tensor), tensor.size, largest) !==
+      0,
   };
 }

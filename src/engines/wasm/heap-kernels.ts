@@ -8,7 +8,7 @@ import { sharedModules, unsharedModules } from './kernels-wasm.js';
 interface Compiled {
   readonly scratchBytes: () => number;
   /** Not 0 if all are. */
-  readonly allFinite: (x: number, size: number) => number;
+  readonly allWithin: (x: number, size: number, largest: number) => number;
   readonly geometry: (...sizes: readonly number[]) => void;
   readonly matMul: (...sizes: readonly number[]) => void;
   readonly convFilterGradient: Gradient;

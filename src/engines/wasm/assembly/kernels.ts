@@ -3,7 +3,7 @@
 
 export { depthwiseFilterGradient, depthwiseInputGradient } from './depthwise';
 export { clip, sign } from './elements';
-export { allFinite } from './finite';
+export { allWithin } from './within';
 export { geometry } from './geometry';
 export { maxPool } from './pooling';
 export { convFilterGradient, convInputGradient, matMul, scratchBytes } from './product';
