@@ -159,6 +159,7 @@ describe('a step', () => {
     tf.disposeVariables();
     expect(await optimizer.state()).toEqual([]);
     const c = weight('c');
+    expect(() => step(optimizer, c)).toThrow(refused);
     expect(() => step(optimizer, c)).toThrow(/made for weights that are disposed/);
   });
 
