@@ -68,7 +68,8 @@ export interface LookaheadOptions {
   overrides?: readonly WeightOverride[];
   /**
    * Worker threads that blend for it at a time; 0: none, blend on the caller's thread. Default: cores − 1, at least 1.
-   * All Lookaheads of a process share its threads. Chunks of fewer than 65,536 weights need none.
+   * All Lookaheads of a process share its threads. Chunks of fewer than 65,536 weights need none, nor do larger
+   * ones whose blend takes no longer than a message to a thread and back, which is measured once.
    */
   workers?: number;
   /** Bytes that a sync moves at a time; a multiple of 4. Default 4 MiB. */

@@ -28,7 +28,7 @@ export interface BlenderOptions {
    * The module that each thread runs; its default export takes a `BlendJob`. Default: `workers/blend`.
    */
   readonly workerFile?: URL;
-  /** Chunks of fewer weights are blended on the caller's thread. Default: 65,536; 0 with a `workerFile`. */
+  /** Chunks of fewer weights are blended on the caller's thread. Default: what is measured; 0 with a `workerFile`. */
   readonly smallestForThreads?: number;
   /** Told once, when threads are given up for good. Default: `console.warn`, once for each message. */
   readonly warn?: (message: string) => void;

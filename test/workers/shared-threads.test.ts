@@ -133,16 +133,19 @@ test('threads that nobody needs stop by themselves', async () => {
   await all.release(borrower);
 });
 
-test('chunks of fewer than 65,536 weights start no thread, and one of 65,536 does', async () => {
+test('chunks of fewer than 65,536 weights start no thread, and one of 4 Mi does; what lies between is measured', async () => {
   const blender = createBlender({ workers: 2, timeoutMs: 20_000 });
   expect(blender.description).toBe('2 workers');
   await expectBlends(blender, [1, 2]);
   expect(blender.description).toBe('inline');
   expect(threads.started.length).toBe(0);
-  const large = new Float32Array(2 ** 16);
-  await blender.blend(chunkOf(large, large, [{ length: 2 ** 16, stepSize: 0.5 }]).job);
+  const large = new Float32Array(2 ** 22);
+  await blender.blend(chunkOf(large, large, [{ length: 2 ** 22, stepSize: 0.5 }]).job);
   expect(blender.description).toBe('2 workers');
   expect(threads.started.length).toBe(1);
+  const here = [2 ** 16 - 1, 2 ** 16, 2 ** 20, 2 ** 22].filter((size) => blender.runsInline(size));
+  expect(here).toContain(2 ** 16 - 1);
+  expect(here).not.toContain(2 ** 22);
   await blender.close();
 });
 

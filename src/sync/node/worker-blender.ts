@@ -9,13 +9,11 @@ import { isShared } from '../../../workers/simd-kernels.js';
 import { type Blender, type BlenderOptions, InlineBlender } from '../blender.js';
 import type { BlendThread } from './blend-thread.js';
 import { type Threads, threadsOf } from './threads.js';
+import { measureOn, smallestForThreads } from './worth-a-thread.js';
 import { blendWorker, BundledError, isBundled } from './worker-file.js';
 
 /** Threads that may fail one after the other, no chunk succeeding in between. */
 const MAX_RECOVERIES = 3;
-
-/** A chunk of fewer weights takes about as long as handing it to a thread. */
-const SMALLEST_FOR_THREADS = 2 ** 16;
 
 const BUNDLED = 'bundled: keep piscina and slowlane external';
 
@@ -32,7 +30,8 @@ export function createBlender(options: BlenderOptions): Blender {
 class WorkerBlender implements Blender {
   readonly workers: number;
   readonly #options: BlenderOptions;
-  readonly #smallest: number;
+  /** null: what is measured. */
+  readonly #smallest: number | null;
   readonly #threads: Threads | undefined;
   readonly #underWay = new Set<Promise<void>>();
   #failuresInARow = 0;
@@ -44,7 +43,7 @@ class WorkerBlender implements Blender {
     const { workers, workerFile, smallestForThreads } = options;
     this.#options = options;
     this.workers = workers;
-    this.#smallest = smallestForThreads ?? (workerFile === undefined ? SMALLEST_FOR_THREADS : 0);
+    this.#smallest = smallestForThreads ?? (workerFile === undefined ? null : 0);
     const file = workerFile ?? blendWorker();
     this.#threads = file && threadsOf(file);
   }
@@ -56,7 +55,7 @@ class WorkerBlender implements Blender {
   }
 
   runsInline(weights: number): boolean {
-    return this.#inlineForGood || weights < this.#smallest;
+    return this.#inlineForGood || weights < (this.#smallest ?? smallestForThreads());
   }
 
   blend(job: BlendJob): Promise<void> {
@@ -90,6 +89,7 @@ class WorkerBlender implements Blender {
       if (thread === undefined) return false;
       try {
         await thread.run(job, this.#options.timeoutMs);
+        if (this.#smallest === null) await measureOn(thread, this.#options.timeoutMs);
         this.#failuresInARow = 0;
         return true;
       } catch (cause) {
