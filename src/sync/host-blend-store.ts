@@ -98,7 +98,7 @@ export class HostBlendStore<W extends Storable> implements SlowStore<W> {
       const tensor = source.get(item.variable);
       return tensor && !isGone(tensor) && !bad.includes(item.variable) ? tensor : undefined;
     };
-    await awaited(this.#outgrowBeyond(this.#items(), given, largestIn));
+    this.#outgrow(await awaited(this.#fitting(this.#items(), given, largestIn)));
     for (const [chunk, part] of this.#store.places(() => true)) {
       const { segment } = chunk;
       const tensor = given(part.item);
@@ -140,12 +140,15 @@ export class HostBlendStore<W extends Storable> implements SlowStore<W> {
   }
 
   *#inspecting(items: readonly W[], beside: readonly tf.Tensor[]): Reading<tf.Tensor | null> {
-    const bad = yield* nonFiniteIn([...items.map(({ variable }) => variable), ...beside]);
-    if (bad) return bad;
     // What is finite has a place in every other format.
     const limitOf = (format: ValueFormat) =>
       largestIn(format) === LARGEST_HALF ? LARGEST_HALF : null;
-    yield* this.#outgrowBeyond(items, ({ variable }) => variable, limitOf);
+    const fits = yield* this.#fitting(items, ({ variable }) => variable, limitOf);
+    // What fits is finite, and is not looked at twice.
+    const open = items.filter((item) => fits.get(item) !== true);
+    const bad = yield* nonFiniteIn([...open.map(({ variable }) => variable), ...beside]);
+    if (bad) return bad;
+    this.#outgrow(fits);
     return null;
   }
 
@@ -235,12 +238,12 @@ export class HostBlendStore<W extends Storable> implements SlowStore<W> {
     this.write(item, values);
   }
 
-  /** Keeps those of `items` in float32 that have a value beyond the limit of their format. */
-  *#outgrowBeyond(
+  /** For each of `items` whose format has a limit, whether all its values are within that. */
+  *#fitting(
     items: readonly W[],
     tensorOf: (item: W) => tf.Tensor | undefined,
     limitOf: (format: ValueFormat) => number | null,
-  ): Reading<void> {
+  ): Reading<ReadonlyMap<W, boolean>> {
     const byLimit = new Map<number, { item: W; tensor: tf.Tensor }[]>();
     for (const item of items) {
       const [tensor, format] = [tensorOf(item), formatOf(item)];
@@ -248,13 +251,20 @@ export class HostBlendStore<W extends Storable> implements SlowStore<W> {
       if (!tensor || limit === null) continue;
       byLimit.set(limit, [...(byLimit.get(limit) ?? []), { item, tensor }]);
     }
+    const fits = new Map<W, boolean>();
     for (const [limit, those] of byLimit) {
       const within = yield* areWithin(
         those.map(({ tensor }) => tensor),
         limit,
       );
-      for (const [i, { item }] of those.entries()) if (!within[i]) this.#keepInF32(item);
+      for (const [i, { item }] of those.entries()) fits.set(item, within[i] === true);
     }
+    return fits;
+  }
+
+  /** Keeps those in float32 that do not fit. */
+  #outgrow(fits: ReadonlyMap<W, boolean>): void {
+    for (const [item, isFitting] of fits) if (!isFitting) this.#keepInF32(item);
   }
 }
 
