@@ -18,6 +18,8 @@ export interface HostStoreOptions {
   readonly chunkBytes: number;
   /** Staging slots of a segment, at most: chunks that can be on their way at a time. */
   readonly slots: number;
+  /** False: no thread blends them. Default: one may. */
+  readonly isForThreads?: boolean;
 }
 
 const FLOAT_BYTES = 4;
@@ -84,7 +86,9 @@ export class HostStore<W extends Storable> {
       const chunkGroups = Math.floor(this.#options.chunkBytes / FLOAT_BYTES / group);
       const laidOut = layOut(those, Math.max(1, chunkGroups) * group, group);
       for (const chunks of intoSegments(laidOut)) {
-        const segment = new Segment(chunks, format, Math.min(this.#options.slots, chunks.length));
+        const { slots, isForThreads = true } = this.#options;
+        const ring = { slots: Math.min(slots, chunks.length), isForThreads };
+        const segment = new Segment(chunks, format, ring);
         made.push(...chunks.map((chunk) => ({ ...chunk, segment })));
       }
     }

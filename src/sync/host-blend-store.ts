@@ -49,7 +49,7 @@ export class HostBlendStore<W extends Storable> implements SlowStore<W> {
     const isNear = currentDevice().isHostMemory === true;
     this.#store = new HostStore({
       ...options,
-      chunkBytes: isNear ? Math.min(chunkBytes, CACHED_BYTES) : chunkBytes,
+      ...(isNear && { chunkBytes: Math.min(chunkBytes, CACHED_BYTES), isForThreads: false }),
     });
     this.#blender = options.blender;
     this.#clock = options.clock;

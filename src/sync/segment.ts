@@ -61,7 +61,11 @@ export class Segment {
   readonly #stagingBytes: number;
 
   /** `chunks` are neighbours in the layout. */
-  constructor(chunks: readonly Chunk<unknown>[], format: ValueFormat, slots: number) {
+  constructor(
+    chunks: readonly Chunk<unknown>[],
+    format: ValueFormat,
+    { slots, isForThreads }: { readonly slots: number; readonly isForThreads: boolean },
+  ) {
     const elements = chunks.reduce((sum, { length }) => sum + length, 0);
     const longest = chunks.reduce((most, { length }) => Math.max(most, length), 0);
     this.format = format;
@@ -72,7 +76,7 @@ export class Segment {
     this.#slotBytes = aligned(this.#stagingBytes + STAGING_BYTES_ABOVE_CHUNK);
     this.ring = new Ring(slots);
     this.bytes = this.#slotsByte + slots * this.#slotBytes;
-    this.#memory = allocate(Math.ceil(this.bytes / PAGE_BYTES));
+    this.#memory = allocate(Math.ceil(this.bytes / PAGE_BYTES), isForThreads);
   }
 
   /** The slow values of a part: a view or a copy, for the moment only, not to be written. */
@@ -131,11 +135,11 @@ function aligned(bytes: number): number {
   return Math.ceil(bytes / ALIGN_BYTES) * ALIGN_BYTES;
 }
 
-/** Shared where the platform has shared memory, so that workers can reach it. */
-function allocate(pages: number): WebAssembly.Memory {
+/** `isForThreads`: shared, where the platform has shared memory. Copies to and from that are slower: word by word. */
+function allocate(pages: number, isForThreads: boolean): WebAssembly.Memory {
   const size = { initial: pages, maximum: pages };
   try {
-    if (typeof SharedArrayBuffer !== 'undefined') {
+    if (isForThreads && typeof SharedArrayBuffer !== 'undefined') {
       return new WebAssembly.Memory({ ...size, shared: true });
     }
     return new WebAssembly.Memory(size);

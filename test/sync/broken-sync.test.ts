@@ -226,7 +226,7 @@ test('a weight that is gone is not written to', async () => {
 });
 
 describe('staging slots', () => {
-  const ring = (slots: number) => new Segment([], 'f32', slots).ring;
+  const ring = (slots: number) => new Segment([], 'f32', { slots, isForThreads: true }).ring;
 
   test('are lent first come, first served', async () => {
     const two = ring(2);

@@ -22,6 +22,9 @@ afterEach(() => unregisterEngine(tf.backend()));
 /** Remembers its jobs. */
 class Watching extends InlineBlender {
   readonly jobs: BlendJob[] = [];
+  override runsInline(): boolean {
+    return false;
+  }
   override async blend(job: BlendJob): Promise<void> {
     this.jobs.push(job);
     return super.blend(job);
@@ -115,7 +118,7 @@ test('a second memory begins with the first element of its chunks', () => {
   const part = { item: null, start: 0, offset: 0, length: 2 };
   // Behind 2 GiB of float32.
   const chunks = [0, 2].map((at) => ({ offset: 2 ** 29 + at, length: 2, parts: [part] }));
-  const segment = new Segment(chunks, 'f32', 1);
+  const segment = new Segment(chunks, 'f32', { slots: 1, isForThreads: true });
   expect(segment.bytes).toBeLessThan(8192);
   for (const [i, chunk] of chunks.entries()) {
     segment.write(chunk, part, Float32Array.of(i, i + 0.5), { item: 0, round: 0 });
