@@ -3,9 +3,10 @@
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
 import { adam, adaptive, lookahead, type LookaheadOptions, momentum, sgd } from 'slowlane';
-import { afterEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, describe, expect, test } from 'vitest';
 
 import { halfSquare, noise, onEveryEngine, read, slowOf, valuesOf } from '../engines.js';
+import { failToWrite } from '../failing-device.js';
 
 /** As tf.data makes it, which is no dependency of ours. */
 function oneBatch(xs: tf.Tensor, ys: tf.Tensor): never {
@@ -163,14 +164,9 @@ onEveryEngine(() => {
       optimizer.minimize(loss, false, x);
       const second = () => optimizer.minimize(loss, false, x);
       if (isFailing) {
-        const failing = vi.spyOn(x[1] as tf.Variable, 'assign');
-        failing.mockImplementationOnce(function (this: tf.Variable, value) {
-          failing.mockImplementationOnce(() => {
-            throw new Error('the device failed');
-          });
-          tf.Variable.prototype.assign.call(this, value); // the step's own
-        });
+        const putBack = failToWrite(x[1] as tf.Variable);
         expect(second).toThrow('the device failed');
+        putBack();
         expect(() => optimizer.minimize(loss, false, x)).toThrow(/sync\(\)/);
         await optimizer.sync();
       } else second();

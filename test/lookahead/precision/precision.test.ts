@@ -17,8 +17,6 @@ import {
 } from 'slowlane';
 import { describe, expect, test } from 'vitest';
 
-import { engineOf, registerEngine, unregisterEngine } from '#src/engine/engine.js';
-import { currentDevice } from '#src/engines/current-device.js';
 import { checkLookaheadOptions } from '#src/lookahead/options.js';
 import { CODECS } from '#workers/codecs/codec.js';
 import { type QuantizedFormat, storedBytes } from '#workers/codecs/value-format.js';
@@ -26,23 +24,8 @@ import { type QuantizedFormat, storedBytes } from '#workers/codecs/value-format.
 import { entry } from '../../built.js';
 import { halfSquare, noise, onEveryEngine, slowOf, valuesOf } from '../../engines.js';
 import { trainShapes } from '../train-shapes.js';
+import { failToWrite } from '../../failing-device.js';
 import type { Fault } from '../../workers/faulty/worker.js';
-
-/** The device of this engine fails to write `variable`, until the function that it returns is called. */
-function failAt(variable: tf.Variable): () => void {
-  const [backend, device] = [tf.backend(), currentDevice()];
-  const before = engineOf(backend);
-  const write = () => {
-    const writer = device.write();
-    const push: typeof writer.push = (pushed, ...rest) => {
-      if (pushed === variable) throw new Error('the device failed');
-      return writer.push(pushed, ...rest);
-    };
-    return { push };
-  };
-  registerEngine(backend, { ...before, device: { ...device, write } });
-  return () => (before ? registerEngine(backend, before) : unregisterEngine(backend));
-}
 
 const FORMATS: readonly QuantizedFormat[] = ['f16r8', 'f16', 'bf16', 'int8'];
 const placed = (format: QuantizedFormat) => `host:${format}` as SlowFormat;
@@ -157,7 +140,7 @@ onEveryEngine(() => {
       const loss = () => tf.addN(weights.map(halfSquare)) as tf.Scalar;
       optimizer.minimize(loss, false, weights);
       if (isFailing) {
-        const putBack = failAt(weights[1] as tf.Variable);
+        const putBack = failToWrite(weights[1] as tf.Variable);
         await expect(optimizer.sync()).rejects.toThrow('the device failed');
         putBack();
       }

@@ -3,9 +3,10 @@
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
 import { adam, lookahead, momentum, sgd } from 'slowlane';
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 
 import { noise, onEveryEngine, slowOf, valuesOf } from '../../engines.js';
+import { failToWrite } from '../../failing-device.js';
 
 onEveryEngine(() => {
   const slope = (...x: tf.Variable[]) => tf.addN(x.map((w) => tf.sum(w))) as tf.Scalar;
@@ -264,10 +265,9 @@ onEveryEngine(() => {
     test('after a sync that broke off nothing of it goes on over them', async () => {
       const { x, optimizer } = await stepped();
       optimizer.minimize(() => slope(x), false, [x]);
-      vi.spyOn(x, 'assign').mockImplementationOnce(() => {
-        throw new Error('the device failed');
-      });
+      const putBack = failToWrite(x);
       await expect(optimizer.sync()).rejects.toThrow('the device failed');
+      putBack();
       assign(x, 100);
       await expect(optimizer.sync()).rejects.toMatchObject({ code: 'WEIGHTS_REPLACED' });
       await expect(optimizer.finish()).rejects.toMatchObject({ code: 'WEIGHTS_REPLACED' });
@@ -279,10 +279,9 @@ onEveryEngine(() => {
     test('a freeze while a sync is broken off is refused until it is over', async () => {
       const { x, optimizer } = await stepped();
       optimizer.minimize(() => slope(x), false, [x]);
-      vi.spyOn(x, 'assign').mockImplementationOnce(() => {
-        throw new Error('the device failed');
-      });
+      const putBack = failToWrite(x);
       await expect(optimizer.sync()).rejects.toThrow('the device failed');
+      putBack();
       x.trainable = false;
       await expect(optimizer.sync()).rejects.toThrow(/was frozen before a sync/);
       expect(valuesOf(x)).toEqual([-2]);
