@@ -13,3 +13,17 @@ export function countWrite(variable: tf.Variable): void {
 export function writesTo(variable: tf.Variable): number {
   return writes.get(variable) ?? 0;
 }
+
+/** What a variable holds: the same as long as nobody has written it. */
+export interface Contents {
+  readonly dataId: object;
+  readonly writes: number;
+}
+
+export function contentsOf(variable: tf.Variable): Contents {
+  return { dataId: variable.dataId, writes: writesTo(variable) };
+}
+
+export function stillHolds(variable: tf.Variable, { dataId, writes }: Contents): boolean {
+  return variable.dataId === dataId && writesTo(variable) === writes;
+}

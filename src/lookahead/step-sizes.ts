@@ -6,6 +6,7 @@ import { keep } from '@tensorflow/tfjs-core';
 
 import { currentDevice } from '../engines/current-device.js';
 import { SlowlaneError } from '../checks/errors.js';
+import { type Contents, contentsOf, stillHolds } from '../engine/writes.js';
 import type { InnerOptimizer, SecondMoment } from '../optimizers/inner-optimizer.js';
 import type { SlowParts, SlowStore } from '../slow/slow-store.js';
 import {
@@ -26,8 +27,8 @@ export class StepSizes {
   readonly #default: SlowStepSize;
   /** By the weight's name. */
   #gradients: ReadonlyMap<string, tf.Tensor> | null = null;
-  /** The data that weights held when the gradients were computed. */
-  #dataThen: ReadonlyMap<tf.Variable, object> = new Map();
+  /** What weights held when the gradients were computed. */
+  #heldThen: ReadonlyMap<tf.Variable, Contents> = new Map();
 
   constructor(inner: InnerOptimizer, slowStepSize: SlowStepSize) {
     this.#inner = inner;
@@ -51,7 +52,7 @@ export class StepSizes {
     const gradients = Object.entries(grads).filter(([, gradient]) => gradient);
     for (const [, gradient] of gradients) keep(gradient);
     this.#gradients = new Map(gradients);
-    this.#dataThen = new Map(weights.map((weight) => [weight, weight.dataId]));
+    this.#heldThen = new Map(weights.map((weight) => [weight, contentsOf(weight)]));
   }
 
   /** Refuses `call`, which would end a cycle and leave no gradient. */
@@ -66,7 +67,7 @@ export class StepSizes {
   dropGradients(): void {
     for (const gradient of this.#gradients?.values() ?? []) gradient.dispose();
     this.#gradients = null;
-    this.#dataThen = new Map();
+    this.#heldThen = new Map();
   }
 
   /** Those that are kept, by the names of their weights. */
@@ -122,9 +123,9 @@ export class StepSizes {
         'adaptive() needs the gradient at the fast weights, which only the minimize() or step() that ends a cycle leaves behind. Call discard() or resync() to begin a new cycle.',
       );
     }
-    const isChanged = ([weight, data]: [tf.Variable, object]) =>
-      !isGone(weight) && weight.dataId !== data;
-    const changed = [...this.#dataThen].find(isChanged);
+    const isChanged = ([weight, held]: [tf.Variable, Contents]) =>
+      !isGone(weight) && !stillHolds(weight, held);
+    const changed = [...this.#heldThen].find(isChanged);
     if (changed) {
       throw new SlowlaneError(
         'NO_GRADIENT',

@@ -2,7 +2,7 @@
 
 import type * as tf from '@tensorflow/tfjs-core';
 
-import { countWrite, writesTo } from '../../engine/writes.js';
+import { contentsOf, countWrite, stillHolds } from '../../engine/writes.js';
 import type { Frozen } from './frozen.js';
 
 /** What others did to a weight since our last write. */
@@ -104,12 +104,6 @@ export class KnownData {
   /** True if `weight` holds what we left in it. */
   isAsLeft(weight: tf.Variable): boolean {
     const known = this.#known.get(weight);
-    if (!known) return true;
-    const { dataId, writes } = contentsOf(weight);
-    return known.dataId === dataId && known.writes === writes;
+    return known === undefined || stillHolds(weight, known);
   }
-}
-
-function contentsOf(weight: tf.Variable): { dataId: object; writes: number } {
-  return { dataId: weight.dataId, writes: writesTo(weight) };
 }

@@ -2,7 +2,7 @@
 
 import '@tensorflow/tfjs-backend-cpu';
 import * as tf from '@tensorflow/tfjs';
-import { adam, lookahead, sgd } from 'slowlane';
+import { adam, adaptive, lookahead, sgd } from 'slowlane';
 import { startWasm, type WasmEngine } from 'slowlane/wasm';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
@@ -285,6 +285,24 @@ test('after stop() and on a backend that is made anew, updates are right too', a
   engine = await startWasm();
   step(weight);
   expect(valuesOf(weight)).toEqual([0.125, 0.25]);
+});
+
+test('adaptive() sees a weight that another optimizer has written where it is', async () => {
+  const weight = variable(4);
+  const slowStepSize = adaptive({ curvature: () => tf.tensor1d([2]) });
+  const optimizer = lookahead(sgd({ learningRate: 0.5 }), {
+    slowStepSize,
+    syncPeriod: 1,
+    replaced: 'ignore',
+  });
+  const { dataId } = weight;
+  optimizer.minimize(() => halfSquare(weight), false, [weight]);
+  sgd({ learningRate: 0.5 }).minimize(() => halfSquare(weight), false, [weight]);
+  expect(weight.dataId).toBe(dataId);
+  await expect(optimizer.sync()).rejects.toMatchObject({ code: 'NO_GRADIENT' });
+  await optimizer.resync();
+  expect(valuesOf(weight)).toEqual([1]); // 4 → 2 → 1
+  optimizer.dispose();
 });
 
 describe.each([
