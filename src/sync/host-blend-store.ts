@@ -32,7 +32,7 @@ import { Sync } from './chunk-pipeline.js';
 const FLOAT_BYTES = 4;
 const HALF_BYTES = 2;
 /** A chunk whose fast and slow weights stay in a processor's second cache on their way. */
-const CACHED_BYTES = 2 ** 16;
+const CACHED_BYTES = 2 ** 17;
 
 export interface HostBlendOptions extends HostStoreOptions {
   readonly blender: Blender;

@@ -151,13 +151,13 @@ test('staging memory: a slot of the longest chunk, and 4 KiB for the kernel', ()
   store.dispose();
 });
 
-test('on wasm a chunk is 64 KiB at most, and is written to where the weight is', async () => {
+test('on wasm a chunk is 128 KiB at most, and is written to where the weight is', async () => {
   await tf.setBackend('wasm');
   const blender = new InlineBlender();
   const store = new HostBlendStore<Item>({ ...options(), blender, slots: 1 });
   const item = itemOf(1, { shape: [1 << 16] });
   store.add([item]);
-  expect(store.bytes.staging).toBeLessThan(2 ** 16 + 4096 + 256);
+  expect(store.bytes.staging).toBeLessThan(2 ** 17 + 4096 + 256);
   store.take([item], 0);
   assign(item, Array(1 << 16).fill(9));
   const before = { dataId: item.variable.dataId, ...tf.memory() };
