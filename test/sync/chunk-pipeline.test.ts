@@ -13,7 +13,7 @@ import { InlineBlender } from '#src/sync/blender.js';
 import { HostBlendStore } from '#src/sync/host-blend-store.js';
 import { createBlender, defaultWorkers } from '#src/sync/no-worker-blender.js';
 import { Segment } from '#src/sync/segment.js';
-import { Clock, type Item, itemOf } from './store-items.js';
+import { assign, Clock, type Item, itemOf } from './store-items.js';
 
 beforeAll(() => tf.setBackend('cpu'));
 beforeEach(() => tf.disposeVariables());
@@ -81,6 +81,122 @@ test('of weights that are rounded each is a run of its own', async () => {
 
 test('a chunk in which nothing is due is not blended', async () => {
   expect(await jobsOf({ sizes: [2, 2, 2], chunkBytes: 8 }, [0.5, null, 0.5])).toHaveLength(2);
+});
+
+/** Blends here what is shorter than `threads` elements. */
+class Sorting extends Watching {
+  threads = 0;
+  override runsInline(weights = 0): boolean {
+    return weights < this.threads;
+  }
+}
+
+test.each([
+  ['chunks of 1 and 2 elements, all short enough: this thread blends them in one go', 3, 0],
+  ['the second is too long: both go through the blender', 2, 2],
+])('%s', async (_, threads, jobs) => {
+  const blender = new Sorting();
+  blender.threads = threads;
+  const clock = new Clock();
+  const store = new HostBlendStore<Item>({ chunkBytes: 8, slots: 2, blender, clock });
+  const items = [itemOf(1, { shape: [1] }), itemOf(1, { shape: [2] })];
+  store.add(items);
+  store.take(items, 0);
+  await store.blend({ stepSizeOf: () => 0.5, round: 0 }).run();
+  expect(blender.jobs).toHaveLength(jobs);
+  expect(clock.phases.filter((phase) => phase === 'blend')).not.toHaveLength(0);
+  store.dispose();
+});
+
+test('a blender without threads blends here', async () => {
+  const blender = new InlineBlender();
+  expect(blender.runsInline()).toBe(true);
+  const blend = vi.spyOn(blender, 'blend');
+  const store = new HostBlendStore<Item>({ chunkBytes: 8, slots: 2, blender, clock: new Clock() });
+  const item = itemOf(1);
+  store.add([item]);
+  await store.blend({ stepSizeOf: () => 0.5, round: 0 }).run();
+  expect(blend).not.toHaveBeenCalled();
+  store.dispose();
+});
+
+test('in one go, a frozen weight is neither read nor written', async () => {
+  const blender = new InlineBlender();
+  const store = new HostBlendStore<Item>({ chunkBytes: 64, slots: 1, blender, clock: new Clock() });
+  const [moving, frozen] = [itemOf(1), itemOf(5)];
+  store.add([moving, frozen]);
+  const device = currentDevice();
+  const touched: [string, tf.Tensor][] = [];
+  registerEngine(tf.backend(), {
+    device: {
+      ...device,
+      pull(tensor, ...rest) {
+        touched.push(['pull', tensor]);
+        return device.pull(tensor, ...rest);
+      },
+      write() {
+        const writer = device.write();
+        return {
+          push(variable, ...rest) {
+            touched.push(['push', variable]);
+            return writer.push(variable, ...rest);
+          },
+        };
+      },
+    },
+  });
+  const stepSizeOf = (item: Item) => (item === moving ? 0.5 : null);
+  await store.blend({ stepSizeOf, round: 0 }).run();
+  expect(touched).toEqual([
+    ['pull', moving.variable],
+    ['push', moving.variable],
+  ]);
+  expect([...moving.variable.dataSync()]).toEqual([0.5, 1, 1.5]);
+  expect([...frozen.variable.dataSync()]).toEqual([5, 6, 7]);
+  store.dispose();
+});
+
+test('where the device is host memory, slow weights are not shared, whatever the platform has', async () => {
+  const device = currentDevice();
+  const targets: ArrayBufferLike[] = [];
+  const pull: typeof device.pull = (tensor, start, into) => {
+    targets.push(into.buffer);
+    return device.pull(tensor, start, into);
+  };
+  registerEngine(tf.backend(), { device: { ...device, isHostMemory: true, pull } });
+  const blender = new InlineBlender();
+  const store = new HostBlendStore<Item>({ chunkBytes: 8, slots: 1, blender, clock: new Clock() });
+  const item = itemOf(1, { shape: [2] });
+  store.add([item]);
+  await store.capture(new Map([[item.variable, item.variable]]), 0);
+  expect(targets.map((buffer) => buffer instanceof SharedArrayBuffer)).toEqual([false]);
+  store.dispose();
+});
+
+test('weights of fp16 are looked through once if they fit, and a NaN or an infinity in them is found', async () => {
+  const blender = new InlineBlender();
+  const store = new HostBlendStore<Item>({
+    chunkBytes: 2 ** 20,
+    slots: 1,
+    blender,
+    clock: new Clock(),
+  });
+  const items = [1, 2].map(() => itemOf(1, { shape: [64, 64], slow: 'host:f16' }));
+  store.add(items);
+  const kernels = vi.spyOn(tf.engine(), 'runKernel');
+  expect(await store.inspect(items, [])).toBeNull();
+  expect(kernels.mock.calls.map(([name]) => name)).not.toContain('Sum');
+  kernels.mockRestore();
+  const second = items[1] as Item;
+  for (const value of [NaN, Infinity]) {
+    assign(second, Array<number>(4096).fill(value));
+    expect(await store.inspect(items, [])).toBe(second.variable);
+    expect(second.isKeptInF32).toBe(false);
+  }
+  assign(second, Array<number>(4096).fill(70_000));
+  expect(await store.inspect(items, [])).toBeNull();
+  expect(items.map(({ isKeptInF32 }) => isKeptInF32)).toEqual([false, true]);
+  store.dispose();
 });
 
 test('float32 is captured straight into its place, and compared with no limit', async () => {
