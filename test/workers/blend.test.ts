@@ -42,6 +42,20 @@ test('each run has its own step size, also within one block, and runs may be emp
   expect([...fast]).toEqual([1, 4, 4, 0]);
 });
 
+test.each([
+  ['block by block', blendChunk],
+  ['at once', blendAtOnce],
+])('α = 1 takes the fast weight itself, and α = 0 leaves −0 as it is (%s)', (_, blend) => {
+  const runs = [
+    { length: 1, stepSize: 1 },
+    { length: 1, stepSize: 0 },
+  ];
+  const { job, slow, fast } = chunkOf([1e30, -0], [1, 5], runs);
+  blend(job);
+  expect([...slow]).toEqual([1, -0]); // 10³⁰ + (1 − 10³⁰) would be 0, and −0 + 0 · 5 is 0
+  expect([...fast]).toEqual([1, -0]);
+});
+
 test.each([[[]], [[{ length: 0, stepSize: 0.5 }]]])(
   'a chunk without weights (%j) is done at once',
   (runs) => {

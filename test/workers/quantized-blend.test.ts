@@ -126,3 +126,14 @@ describe.each(FORMATS)('%s', (format) => {
     expect(bits(chunk.fast.subarray(0, 8))).toEqual(bits(first));
   });
 });
+
+test.each([
+  ['block by block', blendChunk],
+  ['at once', blendAtOnce],
+])('α = 1 takes the fast weights themselves, far as the slow ones are (%s)', (_, blend) => {
+  const { job, slow, fast } = quantizedChunk('bf16');
+  CODECS.bf16.encode(new Float32Array(300).fill(1e30), slow, 0, { item: 0, round: 1 });
+  fast.fill(1);
+  blend({ ...job, runs: [{ length: 300, stepSize: 1, item: 6, start: 0 }] });
+  expect(new Set(fast.subarray(0, 300))).toEqual(new Set([1]));
+});
