@@ -69,10 +69,10 @@ export interface LookaheadOptions {
   /**
    * Worker threads that blend for it at a time; 0: none, blend on the caller's thread. Default: cores − 1, at least 1.
    * All Lookaheads of a process share its threads. Chunks of fewer than 65,536 weights need none, nor do larger
-   * ones whose blend takes no longer than a message to a thread and back, which is measured once.
+   * ones whose blend takes no longer than a message to a thread and back, which is measured once. On wasm none does.
    */
   workers?: number;
-  /** Bytes that a sync moves at a time; a multiple of 4. Default 4 MiB. */
+  /** Bytes that a sync moves at a time; a multiple of 4. Default 4 MiB; on wasm 128 KiB at most. */
   chunkBytes?: number;
   /** After how many milliseconds a worker that has not finished its chunk counts as hung. Default 30,000. */
   workerTimeoutMs?: number;

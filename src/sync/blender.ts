@@ -1,5 +1,5 @@
 /** Who runs blends: the contract, and the one that runs them on the caller's own thread. */
-import { type BlendJob, blendChunk } from '../../workers/blend.js';
+import { blendAtOnce, type BlendJob, blendChunk } from '../../workers/blend.js';
 
 export interface Blender {
   /**
@@ -8,6 +8,8 @@ export interface Blender {
    * the blender; if it rejects, the same job may be given again and goes on where it stopped.
    */
   blend(job: BlendJob): Promise<void>;
+  /** The same on the caller's thread, done when it returns. Not for a chunk that `blend` has begun. */
+  blendAtOnce(job: BlendJob): void;
   /** Whether a chunk of so many weights is blended on the caller's thread. */
   runsInline(weights: number): boolean;
   /**
@@ -40,6 +42,10 @@ export class InlineBlender implements Blender {
 
   async blend(job: BlendJob): Promise<void> {
     blendChunk(job);
+  }
+
+  blendAtOnce(job: BlendJob): void {
+    blendAtOnce(job);
   }
 
   runsInline(): boolean {

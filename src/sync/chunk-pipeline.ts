@@ -7,12 +7,12 @@
 // `run` may be called again after the device failed. It does not blend a chunk twice: it pushes the stored
 // result, which is rounded, so the fast weights lose what rounding took.
 
-import { beginChunk, blendAtOnce, type BlendRun } from '../../workers/blend.js';
+import { beginChunk, type BlendRun } from '../../workers/blend.js';
 import type { Device, DeviceWriter } from '../engine/device.js';
 import type { StoredChunk } from './chunk-memory.js';
 import type { Blender } from './blender.js';
 import { isGone } from '../tfjs/variables.js';
-import type { BlendOptions, Storable, StoreClock } from '../slow/slow-store.js';
+import type { BlendOptions, Storable, StoreClock, StorePhase } from '../slow/slow-store.js';
 
 export interface SyncTools {
   readonly device: Device;
@@ -56,8 +56,13 @@ export class Sync<W extends Storable> {
   }
 
   /** The same on this thread, for a device that answers at once: chunk by chunk, the same bits. */
-  runAtOnce(device: Device): void {
+  runAtOnce({ device, blender, clock }: SyncTools): void {
     const writer = device.write();
+    const timed = (phase: StorePhase, work: () => void) => {
+      const start = performance.now();
+      work();
+      clock.add(phase, performance.now() - start);
+    };
     for (const stored of this.#chunks) {
       const { segment, length, parts } = stored;
       const slot = segment.ring.acquireAtOnce();
@@ -66,18 +71,22 @@ export class Sync<W extends Storable> {
         if (this.#blended.has(stored)) {
           for (const part of parts) staging.set(segment.values(stored, part), part.offset);
         } else {
-          for (const { item, start, offset, length: count } of parts) {
-            if (!this.#isMeant(item)) continue;
-            void device.pull(item.variable, start, staging.subarray(offset, offset + count));
-          }
+          timed('pull', () => {
+            for (const { item, start, offset, length: count } of parts) {
+              if (!this.#isMeant(item)) continue;
+              void device.pull(item.variable, start, staging.subarray(offset, offset + count));
+            }
+          });
           const job = segment.job(stored, slot, this.#runs(stored), this.#options.round);
-          blendAtOnce(job);
+          timed('blend', () => blender.blendAtOnce(job));
           this.#blended.add(stored);
         }
-        for (const { item, start, offset, length: count } of parts) {
-          if (!this.#isMeant(item)) continue;
-          void writer.push(item.variable, start, staging.subarray(offset, offset + count));
-        }
+        timed('push', () => {
+          for (const { item, start, offset, length: count } of parts) {
+            if (!this.#isMeant(item)) continue;
+            void writer.push(item.variable, start, staging.subarray(offset, offset + count));
+          }
+        });
       } finally {
         segment.ring.release(slot);
       }

@@ -140,8 +140,9 @@ export class DeviceTensorStore<W extends Storable> implements SlowStore<W> {
 
   #blend(item: W, stepSize: number): void {
     const { variable: fast } = item;
-    const slow = () => this.#slow.get(item) ?? tf.zerosLike(fast);
-    const next = tf.tidy(() => blended(slow(), fast, Math.fround(stepSize)));
+    const slow = this.#slow.get(item);
+    if (slow === undefined) return; // gone meanwhile
+    const next = tf.tidy(() => blended(slow ?? tf.zerosLike(fast), fast, Math.fround(stepSize)));
     try {
       fast.assign(next); // first: if it throws, a run that goes on starts from the same slow weights
     } catch (cause) {

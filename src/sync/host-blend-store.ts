@@ -27,7 +27,7 @@ import {
 } from '../slow/slow-store.js';
 import type { Blender } from './blender.js';
 import { HalfSync } from './half-sync.js';
-import { Sync } from './chunk-pipeline.js';
+import { Sync, type SyncTools } from './chunk-pipeline.js';
 
 const FLOAT_BYTES = 4;
 const HALF_BYTES = 2;
@@ -167,17 +167,18 @@ export class HostBlendStore<W extends Storable> implements SlowStore<W> {
       run: async () => {
         // Not twice: what is pushed again is rounded, and the fast weights keep what rounding takes.
         if (bytes !== null) return bytes;
-        const [blender, clock, device] = [this.#blender, this.#clock, currentDevice()];
+        const tools = this.#tools();
+        const { device, blender, clock } = tools;
         if (device.pullsAtOnce && floats.every(({ length }) => blender.runsInline(length))) {
-          await clock.time('blend', () => sync.runAtOnce(device));
-        } else await sync.run({ device, blender, clock });
+          sync.runAtOnce(tools);
+        } else await sync.run(tools);
         await halfSync?.run(clock);
         bytes = FLOAT_BYTES * elementsOf(floats, isDue) + HALF_BYTES * elementsOf(halved, isDue);
         return bytes;
       },
       runAtOnce: () => {
         if (bytes === null) {
-          sync.runAtOnce(currentDevice());
+          sync.runAtOnce(this.#tools());
           bytes = FLOAT_BYTES * elementsOf(floats, isDue);
         }
         return bytes;
@@ -212,6 +213,10 @@ export class HostBlendStore<W extends Storable> implements SlowStore<W> {
 
   dispose(): void {
     this.#store.prune(() => false);
+  }
+
+  #tools(): SyncTools {
+    return { device: currentDevice(), blender: this.#blender, clock: this.#clock };
   }
 
   #items(): W[] {

@@ -215,6 +215,24 @@ test('a weight on the device that cannot be assigned keeps its slow values, and 
   store.dispose();
 });
 
+test('a store on the device that is disposed in mid-sync leaves the rest as it is, and holds nothing', async () => {
+  const { numTensors } = tf.memory();
+  const store = new DeviceTensorStore<Item>(new Clock());
+  const items = [itemOf(1, { slow: 'device:f32' }), itemOf(1, { slow: 'device:f32' })];
+  store.add(items);
+  store.take(items);
+  for (const item of items) assign(item, [3, 4, 5]);
+  const done = store.blend({ stepSizeOf: () => 0.5, round: 0 }).run();
+  store.dispose();
+  await done;
+  expect(items.map(fastOf)).toEqual([
+    [2, 3, 4],
+    [3, 4, 5],
+  ]);
+  for (const { variable } of items) variable.dispose();
+  expect(tf.memory().numTensors).toBe(numTensors);
+});
+
 test('a weight that is gone is not written to', async () => {
   const { store, a } = start();
   a.variable.dispose();

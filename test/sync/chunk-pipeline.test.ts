@@ -104,19 +104,21 @@ test.each([
   store.take(items, 0);
   await store.blend({ stepSizeOf: () => 0.5, round: 0 }).run();
   expect(blender.jobs).toHaveLength(jobs);
-  expect(clock.phases.filter((phase) => phase === 'blend')).not.toHaveLength(0);
+  const times = (phase: string) => clock.phases.filter((each) => each === phase).length;
+  expect([times('pull'), times('push')]).toEqual([2, 2]);
+  expect(times('blend')).toBeGreaterThanOrEqual(2);
   store.dispose();
 });
 
 test('a blender without threads blends here', async () => {
   const blender = new InlineBlender();
   expect(blender.runsInline()).toBe(true);
-  const blend = vi.spyOn(blender, 'blend');
+  const [blend, atOnce] = [vi.spyOn(blender, 'blend'), vi.spyOn(blender, 'blendAtOnce')];
   const store = new HostBlendStore<Item>({ chunkBytes: 8, slots: 2, blender, clock: new Clock() });
   const item = itemOf(1);
   store.add([item]);
   await store.blend({ stepSizeOf: () => 0.5, round: 0 }).run();
-  expect(blend).not.toHaveBeenCalled();
+  expect([blend, atOnce].map(({ mock }) => mock.calls.length)).toEqual([0, 2]);
   store.dispose();
 });
 

@@ -43,5 +43,7 @@ export class Clock implements StoreClock {
     return work();
   }
 
-  add(): void {}
+  add(phase: string): void {
+    this.phases.push(phase);
+  }
 }

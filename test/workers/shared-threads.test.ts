@@ -133,6 +133,15 @@ test('threads that nobody needs stop by themselves', async () => {
   await all.release(borrower);
 });
 
+test('what is blended at once is blended inline, and says so', async () => {
+  const blender = createBlender({ workers: 2, timeoutMs: 20_000 });
+  const { job, slow } = chunkOf([0], [4], [{ length: 1, stepSize: 0.5 }]);
+  blender.blendAtOnce(job);
+  expect([...slow]).toEqual([2]);
+  expect(blender.description).toBe('inline');
+  await blender.close();
+});
+
 test('chunks of fewer than 65,536 weights start no thread, and one of 4 Mi does; what lies between is measured', async () => {
   const blender = createBlender({ workers: 2, timeoutMs: 20_000 });
   expect(blender.description).toBe('2 workers');

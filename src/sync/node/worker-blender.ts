@@ -4,7 +4,7 @@
  */
 import { availableParallelism } from 'node:os';
 
-import { type BlendJob, blendChunk } from '../../../workers/blend.js';
+import { blendAtOnce, type BlendJob, blendChunk } from '../../../workers/blend.js';
 import { isShared } from '../../../workers/simd-kernels.js';
 import { type Blender, type BlenderOptions, InlineBlender } from '../blender.js';
 import type { BlendThread } from './blend-thread.js';
@@ -52,6 +52,11 @@ class WorkerBlender implements Blender {
     const { inline, inThreads } = this.#blended;
     if (this.#inlineForGood || (inline && !inThreads)) return 'inline';
     return this.workers === 1 ? '1 worker' : `${this.workers} workers`;
+  }
+
+  blendAtOnce(job: BlendJob): void {
+    this.#blended.inline = true;
+    blendAtOnce(job);
   }
 
   runsInline(weights: number): boolean {
