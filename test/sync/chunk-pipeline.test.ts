@@ -102,11 +102,13 @@ test.each([
   const items = [itemOf(1, { shape: [1] }), itemOf(1, { shape: [2] })];
   store.add(items);
   store.take(items, 0);
+  const start = performance.now();
   await store.blend({ stepSizeOf: () => 0.5, round: 0 }).run();
   expect(blender.jobs).toHaveLength(jobs);
   const times = (phase: string) => clock.phases.filter((each) => each === phase).length;
   expect([times('pull'), times('push')]).toEqual([2, 2]);
   expect(times('blend')).toBeGreaterThanOrEqual(2);
+  expect(clock.ms).toBeLessThanOrEqual(performance.now() - start);
   store.dispose();
 });
 
@@ -122,8 +124,11 @@ test('a blender without threads blends here', async () => {
   store.dispose();
 });
 
-test('in one go, a frozen weight is neither read nor written', async () => {
-  const blender = new InlineBlender();
+test.each([
+  ['in one go', InlineBlender],
+  ['chunk by chunk', Watching],
+])('%s, a frozen weight is neither read nor written', async (_, Chosen) => {
+  const blender = new Chosen();
   const store = new HostBlendStore<Item>({ chunkBytes: 64, slots: 1, blender, clock: new Clock() });
   const [moving, frozen] = [itemOf(1), itemOf(5)];
   store.add([moving, frozen]);

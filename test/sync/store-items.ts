@@ -43,7 +43,11 @@ export class Clock implements StoreClock {
     return work();
   }
 
-  add(phase: string): void {
+  /** Of what was timed by `add`. */
+  ms = 0;
+
+  add(phase: string, elapsedMs: number): void {
     this.phases.push(phase);
+    this.ms += elapsedMs;
   }
 }
