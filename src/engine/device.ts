@@ -24,7 +24,7 @@ export interface Device {
    * False if an element of `tensor` (float32) is beyond ±`largest`, a finite float32, or a NaN; known when it returns.
    * Absent: tensor operations.
    */
-  isWithin?(tensor: tf.Tensor, largest: number): boolean;
+  readonly isWithin?: (tensor: tf.Tensor, largest: number) => boolean;
 
   /** Begins to replace the values of variables. At most one writer is open at a time. */
   write(): DeviceWriter;

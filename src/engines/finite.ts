@@ -70,9 +70,8 @@ export function* allNonFiniteIn<T extends tf.Tensor>(tensors: readonly T[]): Rea
  */
 function* suspectsIn<T extends tf.Tensor>(tensors: readonly T[]): Reading<readonly T[]> {
   if (tensors.length === 0) return [];
-  const device = currentDevice();
-  if (device.isWithin)
-    return tensors.filter((tensor) => !device.isWithin?.(tensor, largestIn('f32')));
+  const { isWithin } = currentDevice();
+  if (isWithin) return tensors.filter((tensor) => !isWithin(tensor, largestIn('f32')));
   const sums = yield tf.tidy(() => tf.stack(tensors.map((tensor) => tf.sum(tensor))));
   return tensors.filter((_, i) => !Number.isFinite(sums[i]));
 }
@@ -91,8 +90,8 @@ export function* areWithin(
   largest: number,
 ): Reading<readonly boolean[]> {
   if (tensors.length === 0) return [];
-  const device = currentDevice();
-  if (device.isWithin) return tensors.map((tensor) => device.isWithin?.(tensor, largest) === true);
+  const { isWithin } = currentDevice();
+  if (isWithin) return tensors.map((tensor) => isWithin(tensor, largest));
   const within = (tensor: tf.Tensor) =>
     tf.tidy(() => tf.cast(tf.all(tf.lessEqual(tf.abs(tensor), largest)), 'float32'));
   const answers = yield tf.tidy(() => tf.stack(tensors.map(within)));

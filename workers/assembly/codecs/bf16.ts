@@ -2,6 +2,7 @@
 // from, to: byte positions; n: weights; start: the first element within its variable; item, round: the draw.
 import { Draws } from './draws';
 import { loadEnd, storeEnd16, storeEnd32 } from './ends';
+import { Signed } from './signed';
 
 class BrainHalf {
   /** Magnitudes. The shift is unsigned: a sum of 2³¹ and more is one of NaN. */
@@ -11,13 +12,10 @@ class BrainHalf {
     return i32x4.shr_u(i32x4.add(m, v128.and(r, i32x4.splat(0xffff))), 16);
   }
 
-  /** Eight: the magnitudes in a and b, with the signs of v and w. */
+  /** Eight: the magnitudes in a and b, at most the largest, with the signs of v and w. */
   @inline
   static join(a: v128, b: v128, v: v128, w: v128): v128 {
-    const halves = i16x8.min_u(i16x8.narrow_i32x4_u(a, b), i16x8.splat(0x7f7f));
-    // The nearest whole number of 16 bits to the bits of a negative float32 is −2¹⁵.
-    const signs = v128.and(i16x8.narrow_i32x4_s(v, w), i16x8.splat(-32768));
-    return v128.or(halves, signs);
+    return Signed.join(a, b, v, w, 0x7f7f);
   }
 }
 

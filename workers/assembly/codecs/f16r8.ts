@@ -2,6 +2,7 @@
 // from, to: byte positions; n: weights; start: the first element within its variable; item, round: the draw.
 import { Draws } from './draws';
 import { loadEnd, storeEnd16, storeEnd32, storeEnd8 } from './ends';
+import { Signed } from './signed';
 
 class Residual {
   /**
@@ -70,7 +71,7 @@ class Residual {
   static store(to: usize, half: v128, residual: v128, v: v128, w: v128): void {
     const isAbove = i16x8.gt_s(residual, i16x8.splat(127)); // −1 where it is true
     // The nearest whole number of 16 bits to the bits of a negative float32 is −2¹⁵.
-    const sign = v128.and(i16x8.narrow_i32x4_s(v, w), i16x8.splat(-32768));
+    const sign = Signed.signs(v, w);
     const halves = v128.or(i16x8.sub(half, isAbove), sign);
     // 254 less, of which bytes keep 2 more.
     const q = i16x8.add(residual, v128.and(isAbove, i16x8.splat(2)));
