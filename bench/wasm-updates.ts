@@ -8,6 +8,7 @@ import { framed } from '../src/cli/terminal/table.js';
 import { type Engine, engineOf, registerEngine, unregisterEngine } from '../src/engine/engine.js';
 import { startWasm } from '../src/engines/wasm/index.js';
 import { UNWATCHED } from '../src/measure/devices/devices.js';
+import { heapPeak } from '../src/measure/meters/heap-peak.js';
 import { PlainDevice } from '../src/measure/devices/plain-device.js';
 import { spreadOf } from '../src/measure/times/statistics.js';
 import { makeWorkload } from '../src/measure/workloads/make-workload.js';
@@ -102,25 +103,11 @@ function timeOf(work: () => void): number {
 }
 
 /** The peak in the second run of `work`, of the bytes of all tensors and of what kernels allocate beside them. */
-function peakOf({ wasm }: WasmBackend, work: () => void): number {
-  const { _malloc: malloc, _free: free } = wasm;
-  const sizes = new Map<number, number>();
-  let [now, peak] = [0, 0];
-  wasm._malloc = (bytes) => {
-    const at = malloc(bytes);
-    sizes.set(at >>> 0, bytes);
-    now += bytes;
-    peak = Math.max(peak, now);
-    return at;
-  };
-  wasm._free = (at) => {
-    now -= sizes.get(at >>> 0) ?? 0;
-    sizes.delete(at >>> 0);
-    free(at);
-  };
+function peakOf(backend: WasmBackend, work: () => void): number {
+  const peak = heapPeak(backend);
   work(); // makes the moments; from now on the size of all that may be freed is known
-  now = peak = tf.memory().numBytes;
+  peak.restart(tf.memory().numBytes);
   work();
-  Object.assign(wasm, { _malloc: malloc, _free: free });
-  return peak;
+  peak.stop();
+  return peak.bytes;
 }

@@ -5,29 +5,14 @@ import * as tf from '@tensorflow/tfjs';
 import { startWasm } from 'slowlane/wasm';
 import { expect, test } from 'vitest';
 
-/** Peak of the bytes that kernels of JavaScript allocate; XNNPACK's own allocations are not among them. */
+import { heapPeak } from '#src/measure/meters/heap-peak.js';
+import type { WasmBackend } from '#src/tfjs/wasm-backend.js';
+
 function peakOf(work: () => void): number {
-  const { wasm } = tf.backend() as unknown as {
-    wasm: { _malloc: (bytes: number) => number; _free: (at: number) => void };
-  };
-  const { _malloc, _free } = wasm;
-  const sizes = new Map<number, number>();
-  let [now, peak] = [0, 0];
-  wasm._malloc = (bytes) => {
-    const at = _malloc(bytes);
-    sizes.set(at >>> 0, bytes);
-    now += bytes;
-    peak = Math.max(peak, now);
-    return at;
-  };
-  wasm._free = (at) => {
-    now -= sizes.get(at >>> 0) ?? 0;
-    sizes.delete(at >>> 0);
-    _free(at);
-  };
+  const peak = heapPeak(tf.backend() as WasmBackend);
   work();
-  Object.assign(wasm, { _malloc, _free });
-  return peak;
+  peak.stop();
+  return peak.bytes;
 }
 
 test('a step takes at most one operand more than with tfjs’s kernels: 300 × 400 numbers', async () => {
