@@ -6,6 +6,7 @@ import { Worker } from 'node:worker_threads';
 
 import type { ChosenAdapter } from '../../engines/webgpu/adapters.js';
 import { requestDevice } from '../../engines/webgpu/adapters.js';
+import { mapped, workDone } from '../../engines/webgpu/waiting.js';
 import { findAdapters } from './list-adapters.js';
 import type { SpeedReport } from './report.js';
 
@@ -75,10 +76,10 @@ async function measureDevice({ adapter, software }: ChosenAdapter): Promise<Spee
     const encoder = device.createCommandEncoder();
     encoder.copyBufferToBuffer(from, 0, to, 0, bytes);
     device.queue.submit([encoder.finish()]);
-    return device.queue.onSubmittedWorkDone();
+    return workDone(device);
   };
   const upload = await best(bytes, async () => {
-    await up.mapAsync(GPUMapMode.WRITE);
+    await mapped(device, up, GPUMapMode.WRITE);
     new Uint8Array(up.getMappedRange()).set(host);
     up.unmap();
     await copied(up, there);
@@ -86,7 +87,7 @@ async function measureDevice({ adapter, software }: ChosenAdapter): Promise<Spee
   host.fill(0);
   const download = await best(bytes, async () => {
     await copied(there, down);
-    await down.mapAsync(GPUMapMode.READ);
+    await mapped(device, down, GPUMapMode.READ);
     host.set(new Uint8Array(down.getMappedRange()));
     down.unmap();
   });

@@ -23,6 +23,7 @@ import { breakDown, type DeviceMemory, type Holdings } from './memory/breakdown.
 import { BufferPool } from './memory/buffer-pool.js';
 import type { Label, LabellingBackend } from './memory/label.js';
 import { uploadValues } from './memory/upload-values.js';
+import { mapped } from './waiting.js';
 
 /** Freed buffers that this many steps did not use are destroyed. */
 const IDLE_STEPS = 2;
@@ -187,7 +188,7 @@ export class BudgetedBackend extends WebGPUBackend implements GuardedBackend, La
     try {
       encoderForCopies(this.parts).copyBufferToBuffer(buffer, 0, staging, 0, size);
       this.submitQueue();
-      await this.errors.orLost(staging.mapAsync(GPUMapMode.READ));
+      await this.errors.orLost(mapped(this.device, staging, GPUMapMode.READ));
       const values = staging.getMappedRange().slice(0);
       staging.unmap();
       return values;

@@ -6,6 +6,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { type ChosenAdapter, chooseAdapter, requestDevice } from '../../engines/webgpu/adapters.js';
 import { startWebGPU, type WebGPUEngine } from '../../engines/webgpu/start.js';
 import { type WebGPUBackendParts, webgpuParts } from '../../tfjs/webgpu-backend.js';
+import { workDone } from '../../engines/webgpu/waiting.js';
 import { defineNavigatorGpu, openNodeGpu } from '../../engines/webgpu/node-gpu.js';
 
 /** What a workload is made on, and trains on. */
@@ -44,7 +45,7 @@ export class BareDevice {
   /** Resolves when the GPU has done all it was given; throws the first error since the last call. */
   async finished(): Promise<void> {
     this.flush();
-    await this.device.queue.onSubmittedWorkDone();
+    await workDone(this.device);
     const [error] = this.#errors.splice(0);
     if (error !== undefined) throw error;
   }

@@ -1,6 +1,7 @@
 // What the bus can do: bytes from pinned host memory to the device and back into pinned host memory, piece
 // by piece, by the GPU's own copies alone. Nothing on the main thread touches them: the floor of any sync.
 
+import { mapped } from '../../engines/webgpu/waiting.js';
 import { STAGING_PIECES } from '../../slow/quantized-layout.js';
 import type { BareDevice } from '../devices/devices.js';
 
@@ -67,7 +68,7 @@ class PieceBuffers {
   /** Memory that nobody has written may have no pages yet. */
   async touch(): Promise<void> {
     for (const { up } of this.#pieces) {
-      await up.mapAsync(GPUMapMode.WRITE);
+      await mapped(this.#device, up, GPUMapMode.WRITE);
       new Uint8Array(up.getMappedRange()).fill(MARK);
       up.unmap();
     }
@@ -85,7 +86,7 @@ class PieceBuffers {
   /** Copies that did not happen would be the fastest. */
   async checkArrived(): Promise<void> {
     for (const { down } of this.#pieces) {
-      await down.mapAsync(GPUMapMode.READ);
+      await mapped(this.#device, down, GPUMapMode.READ);
       const bytes = new Uint8Array(down.getMappedRange());
       const hasArrived = bytes[0] === MARK && bytes.at(-1) === MARK;
       down.unmap();

@@ -39,14 +39,14 @@ test('moments that do not come back reject with it, too', async () => {
   await expect(readback.run(given)).rejects.toMatchObject(failure);
 });
 
-test('each mapAsync of the engine goes one of these two ways', () => {
+test('each mapping of the engine goes one of these two ways', () => {
   const folder = entry('src/engines/webgpu');
   const calls = readdirSync(folder, { recursive: true, encoding: 'utf8' })
     .filter((file) => file.endsWith('.ts'))
     .flatMap((file) =>
       readFileSync(join(folder, file), 'utf8')
         .split('\n')
-        .filter((line) => line.includes('.mapAsync(') && !line.includes('errors.orLost('))
+        .filter((line) => line.includes('GPUMapMode.') && !line.includes('errors.orLost('))
         .map(() => file),
     );
   // MappedPair.map(), which Readback calls: upload and download.

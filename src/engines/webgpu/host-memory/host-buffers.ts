@@ -3,6 +3,7 @@
 
 import { SlowlaneError } from '../../../checks/errors.js';
 import { formatBytes } from '../../../checks/quantities.js';
+import { mapped } from '../waiting.js';
 
 /** Something that has bytes in these buffers. */
 export interface Rescuable {
@@ -43,6 +44,11 @@ export class HostBuffers {
     }
     this.#bytes += size;
     return buffer;
+  }
+
+  /** Maps a buffer that the device has. Resolves when the device is done with it. */
+  map(buffer: GPUBuffer, mode: number): Promise<void> {
+    return mapped(this.#device, buffer, mode);
   }
 
   destroy(buffer: GPUBuffer): void {

@@ -11,6 +11,7 @@ export class MappedPair {
   readonly bytes: number;
   readonly upload: GPUBuffer;
   readonly download: GPUBuffer;
+  readonly #buffers: HostBuffers;
   /** Null while the device has the buffer. */
   #writable: Uint8Array | null;
   #readable: Uint8Array | null;
@@ -20,6 +21,7 @@ export class MappedPair {
   constructor(bytes: number, buffers: HostBuffers) {
     const { MAP_READ, MAP_WRITE, COPY_SRC, COPY_DST } = GPUBufferUsage;
     this.bytes = bytes;
+    this.#buffers = buffers;
     this.upload = buffers.create(bytes, MAP_WRITE | COPY_SRC);
     try {
       this.download = buffers.create(bytes, MAP_READ | COPY_DST);
@@ -87,8 +89,8 @@ export class MappedPair {
   /** Maps the buffers that were handed over. Resolves once the device has finished with them. */
   async map(): Promise<void> {
     const maps: Promise<void>[] = [];
-    if (this.#writable === null) maps.push(this.upload.mapAsync(GPUMapMode.WRITE));
-    if (this.#readable === null) maps.push(this.download.mapAsync(GPUMapMode.READ));
+    if (this.#writable === null) maps.push(this.#buffers.map(this.upload, GPUMapMode.WRITE));
+    if (this.#readable === null) maps.push(this.#buffers.map(this.download, GPUMapMode.READ));
     await Promise.all(maps);
     this.#writable ??= new Uint8Array(this.upload.getMappedRange());
     this.#readable ??= new Uint8Array(this.download.getMappedRange());

@@ -73,10 +73,10 @@ export class TakenValues<K> {
   async read(key: K): Promise<Float32Array> {
     const taken = this.#taken.get(key) as Taken;
     if (taken.values === null) {
-      const { errors } = this.#backend;
+      const { errors, hostBuffers } = this.#backend;
       await taken.copied;
       await errors.judged(taken.source);
-      await errors.orLost(taken.download.mapAsync(GPUMapMode.READ));
+      await errors.orLost(hostBuffers.map(taken.download, GPUMapMode.READ));
       taken.values = new Float32Array(taken.download.getMappedRange());
     }
     return taken.values;
