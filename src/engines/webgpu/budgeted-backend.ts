@@ -21,6 +21,7 @@ import { type GuardedBackend, type Journal, noteReferences } from './guarded-ker
 import { HostBuffers } from './host-memory/host-buffers.js';
 import { breakDown, type DeviceMemory, type Holdings } from './memory/breakdown.js';
 import { BufferPool } from './memory/buffer-pool.js';
+import type { DeviceBytes } from './memory/device-bytes.js';
 import type { Label, LabellingBackend } from './memory/label.js';
 import { uploadValues } from './memory/upload-values.js';
 import { mapped } from './waiting.js';
@@ -44,6 +45,7 @@ export class BudgetedBackend extends WebGPUBackend implements GuardedBackend, La
   /** This backend with tfjs's private parts. */
   readonly parts = webgpuParts(this);
   /** By variable, which keeps its label when it is assigned a new value; by data for other tensors. */
+  readonly #deviceBytes: DeviceBytes;
   readonly #labels = new WeakMap<object, Label>();
   /** The data that the program being recorded writes. */
   #programOutput: object | null = null;
@@ -51,16 +53,23 @@ export class BudgetedBackend extends WebGPUBackend implements GuardedBackend, La
   #submissions = 0;
   #isStopped = false;
 
-  constructor(device: GPUDevice, adapterInfo: GPUAdapterInfo, budgetBytes: number) {
+  constructor(
+    device: GPUDevice,
+    adapterInfo: GPUAdapterInfo,
+    budgetBytes: number,
+    deviceBytes: DeviceBytes,
+  ) {
     super(device, adapterInfo);
     checkEngineState();
     this.budgetBytes = budgetBytes;
+    this.#deviceBytes = deviceBytes;
     this.hostBuffers = new HostBuffers(device);
     this.errors = new DeviceErrors(device);
     this.#prepareForDestroy();
     this.pool = new BufferPool({
       device,
       budgetBytes,
+      deviceBytes,
       flush: () => this.flush(),
       isPending: (bytes) => isPending(this.parts, bytes),
       currentCategory: () =>
@@ -75,8 +84,10 @@ export class BudgetedBackend extends WebGPUBackend implements GuardedBackend, La
 
   /** Bytes of all buffers now and at most, and what they are for. */
   deviceMemory(): DeviceMemory {
+    const { bytes } = this.#deviceBytes;
     return {
-      allocatedBytes: this.pool.numBytesAllocated + this.textureManager.numBytesAllocated,
+      allocatedBytes: bytes + this.textureManager.numBytesAllocated,
+      addedBytes: bytes - this.pool.numBytesAllocated,
       usedBytes: this.pool.numBytesUsed + this.textureManager.numBytesUsed,
       peakBytes: this.pool.peakBytes,
       budgetBytes: this.budgetBytes,

@@ -190,7 +190,12 @@ function lossOf(reason: string, message: string): GpuError {
     stopped: 'The WebGPU engine was stopped.',
     destroyed: 'The GPU device was destroyed.',
   };
-  const said = why[reason as keyof typeof why] ?? `The GPU device was lost: ${message}.`;
+  const isFull = message.includes('TOO_MANY_OBJECTS');
+  const said =
+    why[reason as keyof typeof why] ??
+    (isFull
+      ? `The GPU's driver allows no more allocations, and each buffer is one. Use startWebGPU({ subAllocate: true }).`
+      : `The GPU device was lost: ${message}.`);
   return new GpuError(
     'lost',
     `${said} The tensors on it are gone: start again with startWebGPU(), make the model again and give it its last saved ` +

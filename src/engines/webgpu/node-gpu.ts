@@ -18,32 +18,39 @@ export interface NodeGpu {
   gpuNamed(name: string): GPU;
 }
 
-let opened: Promise<NodeGpu> | undefined;
+/**
+ * With this each buffer is an allocation of its own, of the bytes that were asked for. Otherwise Dawn rounds buffers under
+ * 4 MiB up to a power of two, places them in heaps of 8 MiB and never gives a heap back.
+ */
+const EACH_BUFFER_APART = 'enable-dawn-features=disable_resource_suballocation';
+
+const opened = new Map<boolean, Promise<NodeGpu>>();
 
 /** Loads Dawn and defines WebGPU's globals. Throws PACKAGE_MISSING if the package is missing. */
-export async function openNodeGpu(): Promise<NodeGpu> {
+export async function openNodeGpu(subAllocate = false): Promise<NodeGpu> {
   // Once in a process and never let go: a GPU object that is collected takes the process down if any of
   // its devices still has something to report.
-  opened ??= open();
+  const opening = opened.get(subAllocate) ?? open(subAllocate ? [] : [EACH_BUFFER_APART]);
+  opened.set(subAllocate, opening);
   try {
-    return await opened;
+    return await opening;
   } catch (error) {
-    opened = undefined;
+    opened.delete(subAllocate);
     throw error;
   }
 }
 
-async function open(): Promise<NodeGpu> {
+async function open(flags: readonly string[]): Promise<NodeGpu> {
   const { create, globals } = await importDawn();
   for (const [name, value] of Object.entries(Object.getOwnPropertyDescriptors(globals))) {
     if (!(name in globalThis)) Object.defineProperty(globalThis, name, value);
   }
   const known = new Map<string, GPU>();
   return {
-    gpu: create([]),
+    gpu: create([...flags]),
     names: () => namesOf(create),
     gpuNamed(name) {
-      const gpu = known.get(name) ?? create([`adapter=${name}`]);
+      const gpu = known.get(name) ?? create([...flags, `adapter=${name}`]);
       known.set(name, gpu);
       return gpu;
     },

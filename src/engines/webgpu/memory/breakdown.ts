@@ -7,8 +7,13 @@ import type { Label } from './label.js';
 
 /** Memory of the device, in bytes. */
 export interface DeviceMemory {
-  /** Requested from the device and not given back; never more than the budget. */
+  /** Taken from the device and not given back; never more than the budget. */
   readonly allocatedBytes: number;
+  /**
+   * What of `allocatedBytes` nobody asked for: the device rounds buffers under 4 MiB up, and keeps their heaps. 0 in Node without
+   * `subAllocate`.
+   */
+  readonly addedBytes: number;
   /** Without the free buffers of the pool. */
   readonly usedBytes: number;
   /** The most that was allocated at one time. */
@@ -20,7 +25,7 @@ export interface DeviceMemory {
    * a GPU without its own memory it is the same memory.
    */
   readonly hostBytes: number;
-  /** Adds up to `allocatedBytes`. */
+  /** Adds up to `allocatedBytes` without `addedBytes`. */
   readonly by: Breakdown;
 }
 

@@ -2,18 +2,21 @@
 //
 // Takes the place of tfjs's BufferManager, which never destroys a buffer. Two promises: the sum of all
 // buffers, free ones and host-mappable ones included, never passes the budget; and a buffer that the last
-// steps did not use is destroyed. The bytes are those asked for: what the driver adds is not seen, and a
+// steps did not use is destroyed. The budget counts what the device takes for a buffer, as device-bytes.ts knows it; a
 // destroyed buffer is the driver's until commands already submitted are done with it.
 
 import { GpuError } from '../gpu-error.js';
 import type { BufferManagerLike } from '../../../tfjs/webgpu-backend.js';
 import type { Breakdown, Category, Place } from '../../../engine/categories.js';
+import type { DeviceBytes } from './device-bytes.js';
 import { VramBudgetError } from './vram-budget-error.js';
 
 export interface PoolOwner {
   readonly device: GPUDevice;
   /** Infinity for none. */
   readonly budgetBytes: number;
+  /** What the device takes for the buffers of this pool. */
+  readonly deviceBytes: DeviceBytes;
   /** Submits the recorded commands, which frees disposed data that they use. */
   flush(): void;
   /** True if disposed data with a buffer of this size waits for the next submission. */
@@ -65,8 +68,9 @@ export class BufferPool implements BufferManagerLike {
   #tick = 0;
   #isDisposed = false;
   numBytesUsed = 0;
+  /** As they were asked for. */
   numBytesAllocated = 0;
-  /** The highest `numBytesAllocated` so far. */
+  /** The most that the device took so far. */
   peakBytes = 0;
   watcher: PoolWatcher = NO_WATCHER;
 
@@ -99,7 +103,7 @@ export class BufferPool implements BufferManagerLike {
     }
     if (buffer === undefined) {
       this.#checkLimits(size, usage);
-      this.makeRoom(size);
+      this.makeRoom(size, usage);
       // Making room may have freed one that fits.
       buffer = reuse ? this.#takeFree(key) : undefined;
     }
@@ -145,13 +149,15 @@ export class BufferPool implements BufferManagerLike {
     this.watcher.moved(buffer, before, category);
   }
 
-  /** Makes `bytes` fit under the budget: submits, then destroys free buffers. Throws if it cannot. */
-  makeRoom(bytes: number): void {
-    if (this.#fits(bytes)) return;
+  /** Makes a buffer fit under the budget: submits, then destroys free buffers. Throws if it cannot. */
+  makeRoom(size: number, usage: GPUBufferUsageFlags): void {
+    const { budgetBytes, deviceBytes } = this.#owner;
+    const takenBytes = () => deviceBytes.with(size, usage) + this.#owner.otherBytes();
+    if (takenBytes() <= budgetBytes) return;
     this.#owner.flush();
-    this.#destroyFree(() => !this.#fits(bytes));
-    if (this.#fits(bytes)) return;
-    throw new VramBudgetError(bytes, this.#owner.budgetBytes, this.#owner.breakdown());
+    this.#destroyFree(() => takenBytes() > budgetBytes);
+    if (takenBytes() <= budgetBytes) return;
+    throw new VramBudgetError(size, budgetBytes, takenBytes(), this.#owner.breakdown());
   }
 
   /** A new step, or the like. Destroys the free buffers that none of the last `ticks` ones used. */
@@ -191,11 +197,6 @@ export class BufferPool implements BufferManagerLike {
     this.numBytesAllocated = 0;
   }
 
-  #fits(bytes: number): boolean {
-    const { budgetBytes } = this.#owner;
-    return this.numBytesAllocated + this.#owner.otherBytes() + bytes <= budgetBytes;
-  }
-
   #takeFree(key: string): GPUBuffer | undefined {
     const buffer = this.#free.get(key)?.pop()?.buffer;
     if (buffer !== undefined) this.#numFree -= 1;
@@ -222,6 +223,7 @@ export class BufferPool implements BufferManagerLike {
   #destroy(buffer: GPUBuffer, from: Category): void {
     buffer.destroy();
     this.numBytesAllocated -= buffer.size;
+    this.#owner.deviceBytes.destroyed(buffer.size, buffer.usage);
     this.watcher.moved(buffer, from, 'free');
   }
 
@@ -245,8 +247,10 @@ export class BufferPool implements BufferManagerLike {
         this.#destroyFree((free) => free.buffer === buffer);
         this.#owner.report(this.#noMemory(size, error));
       });
+    const { deviceBytes } = this.#owner;
     this.numBytesAllocated += size;
-    this.peakBytes = Math.max(this.peakBytes, this.numBytesAllocated + this.#owner.otherBytes());
+    deviceBytes.made(size, usage);
+    this.peakBytes = Math.max(this.peakBytes, deviceBytes.bytes + this.#owner.otherBytes());
     return buffer;
   }
 

@@ -29,23 +29,31 @@ export class VramBudgetError extends SlowlaneError {
   readonly usedBytes: number;
   /** The same by category. */
   readonly breakdown: Breakdown;
+  /** What the device takes beside that, because it rounds small buffers; 0 in Node. */
+  readonly addedBytes: number;
 
-  constructor(neededBytes: number, budgetBytes: number, breakdown: Breakdown) {
+  /** `enoughBytes`: what the device would have taken, this allocation included. */
+  constructor(neededBytes: number, budgetBytes: number, enoughBytes: number, breakdown: Breakdown) {
     const usedBytes = CATEGORIES.reduce((sum, category) => sum + breakdown[category], 0);
     const parts = CATEGORIES.map((category) => `${category} ${formatBytes(breakdown[category])}`);
-    const enoughBytes = usedBytes + neededBytes;
+    const addedBytes = enoughBytes - usedBytes - neededBytes;
+    const added =
+      addedBytes === 0
+        ? ''
+        : `, and small buffers take ${formatBytes(addedBytes)} more on this device`;
     const largest = CATEGORIES.toSorted((a, b) => breakdown[b] - breakdown[a])[0] ?? 'activations';
     super(
       'OVER_BUDGET',
       `A tensor of ${formatBytes(neededBytes)} would pass the VRAM budget of ${formatBytes(budgetBytes)}: ` +
-        `${formatBytes(usedBytes)} are in use (${parts.join(', ')}). ` +
+        `${formatBytes(usedBytes)} are in use (${parts.join(', ')})${added}. ` +
         `Use ${REMEDIES[largest]}, or a larger vramBudget: this tensor takes ${formatBytes(enoughBytes - budgetBytes)} ` +
         `more, and what comes after it may take more still.`,
-      { neededBytes, budgetBytes, usedBytes, breakdown, largest },
+      { neededBytes, budgetBytes, usedBytes, addedBytes, breakdown, largest },
     );
     this.neededBytes = neededBytes;
     this.budgetBytes = budgetBytes;
     this.usedBytes = usedBytes;
     this.breakdown = breakdown;
+    this.addedBytes = addedBytes;
   }
 }

@@ -32,9 +32,9 @@ async function withoutRoom<T>(backend: BudgetedBackend, bytes: number, work: () 
   backend.pool.trim();
   const { pool } = backend;
   const make = pool.makeRoom.bind(pool);
-  pool.makeRoom = (size) => {
+  pool.makeRoom = (size, usage) => {
     if (size >= bytes) throw new RangeError('no room');
-    make(size);
+    make(size, usage);
   };
   try {
     return await work();
