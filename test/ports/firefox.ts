@@ -1,0 +1,98 @@
+// A page in Firefox as Debian has it, without a driver for browsers: the page sends its answer to this process.
+
+import { execFileSync, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+/** Firefox's settings: WebGPU is on for any driver, and nothing is asked of other machines. */
+const SETTINGS = {
+  'dom.webgpu.enabled': true,
+  'dom.webgpu.workers.enabled': true,
+  'gfx.webgpu.ignore-blocklist': true,
+  'gfx.webrender.all': true,
+  'app.update.enabled': false,
+  'browser.aboutwelcome.enabled': false,
+  'browser.shell.checkDefaultBrowser': false,
+  'datareporting.policy.dataSubmissionEnabled': false,
+  'network.captive-portal-service.enabled': false,
+  'network.connectivity-service.enabled': false,
+  'toolkit.telemetry.server': '',
+};
+
+/** The command, or null where there is none. */
+export function firefoxCommand(): string | null {
+  const names = [process.env['FIREFOX'], 'firefox-esr', 'firefox'];
+  for (const name of names) {
+    if (name === undefined) continue;
+    try {
+      execFileSync(name, ['--version'], { stdio: 'ignore' });
+      return name;
+    } catch {
+      // not there
+    }
+  }
+  return null;
+}
+
+export function firefoxVersion(command: string): string {
+  return execFileSync(command, ['--version'], { encoding: 'utf8' }).trim();
+}
+
+/**
+ * Opens `url` and resolves with what the page posts as JSON to the address in its query's `answer`. `environment`
+ * names the Vulkan driver. Rejects after `limitMs`.
+ */
+export async function inFirefox<T>(
+  command: string,
+  url: string,
+  environment: NodeJS.ProcessEnv,
+  limitMs: number,
+): Promise<T> {
+  const profile = mkdtempSync(join(tmpdir(), 'slowlane-firefox-'));
+  const lines = Object.entries(SETTINGS).map(
+    ([name, value]) => `user_pref(${JSON.stringify(name)}, ${JSON.stringify(value)});\n`,
+  );
+  writeFileSync(join(profile, 'user.js'), lines.join(''));
+  let answered: (value: T) => void = () => {};
+  let failed: (error: Error) => void = () => {};
+  const answer = new Promise<T>((resolve, reject) => {
+    answered = resolve;
+    failed = reject;
+  });
+  const server = createServer((request, response) => {
+    const parts: Buffer[] = [];
+    request.on('data', (part: Buffer) => parts.push(part));
+    request.on('end', () => {
+      response.end();
+      answered(JSON.parse(Buffer.concat(parts).toString()) as T);
+    });
+  });
+  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
+  const { port } = server.address() as AddressInfo;
+  const target = new URL(url);
+  target.searchParams.set('answer', `http://127.0.0.1:${port}/`);
+  const firefox = spawn(command, ['--headless', '--no-remote', '--profile', profile, target.href], {
+    env: { ...process.env, ...environment },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  let said = '';
+  firefox.stderr.on('data', (text: Buffer) => (said = `${said}${text.toString()}`.slice(-2000)));
+  const fail = (why: string) => failed(new Error(`Firefox ${why}: ${said}`));
+  firefox.on('exit', (code) => fail(`ended with ${code}`));
+  const limit = setTimeout(() => fail(`gave no answer in ${limitMs / 1000} s`), limitMs);
+  try {
+    return await answer;
+  } finally {
+    clearTimeout(limit);
+    const isOver = new Promise((over) => firefox.once('exit', over));
+    if (firefox.exitCode === null) {
+      firefox.kill();
+      await isOver;
+    }
+    server.close();
+    rmSync(profile, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
+  }
+}
