@@ -1,4 +1,4 @@
-// WebGPU in Node: the npm package `webgpu` (Dawn). Nothing here is used where `navigator.gpu` exists.
+// WebGPU from the npm package `webgpu` (Dawn), for runtimes that have none that works.
 
 import { SlowlaneError } from '../../checks/errors.js';
 
@@ -43,7 +43,8 @@ export async function openNodeGpu(subAllocate = false): Promise<NodeGpu> {
 async function open(flags: readonly string[]): Promise<NodeGpu> {
   const { create, globals } = await importDawn();
   for (const [name, value] of Object.entries(Object.getOwnPropertyDescriptors(globals))) {
-    if (!(name in globalThis)) Object.defineProperty(globalThis, name, value);
+    // In place of the runtime's, whose classes are not those of Dawn's objects.
+    Object.defineProperty(globalThis, name, { ...value, configurable: true });
   }
   const known = new Map<string, GPU>();
   return {

@@ -1,5 +1,5 @@
 /**
- * Starts the WebGPU engine: in a browser as it is, in Node through the package `webgpu`.
+ * Starts the WebGPU engine: with the WebGPU of a browser, Deno or Electron, in Node and Bun with the package `webgpu`.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { SlowlaneError } from '../../checks/errors.js';
@@ -14,6 +14,7 @@ import { registerGuardedKernels } from './guarded-kernels.js';
 import type { BudgetedBackend } from './budgeted-backend.js';
 import { DeviceBlendStore } from './blend/device-blend-store.js';
 import { HostMoments } from './host-memory/host-moments.js';
+import { openGpu } from './open-gpu.js';
 import { PoolMeter } from './memory/pool-meter.js';
 import { inPlaceUpdates } from './update/update-in-place.js';
 
@@ -34,7 +35,7 @@ export interface WebGPUOptions {
   /** Use a software adapter, with a warning, if there is no GPU. Default true. */
   readonly allowSoftware?: boolean;
   /**
-   * Node only. Places buffers under 4 MiB together in heaps of 8 MiB, as browsers do: up to twice their bytes, which are counted,
+   * With the package `webgpu` only. Places buffers under 4 MiB together in heaps of 8 MiB, as browsers do: up to twice their bytes, which are counted,
    * but few allocations. For drivers that allow 4,096 allocations, and models with more tensors. Default false.
    */
   readonly subAllocate?: boolean;
@@ -103,11 +104,9 @@ export async function startWebGPU(options?: WebGPUOptions): Promise<WebGPUEngine
 
 async function start({ budgetBytes, wish, subAllocate }: Checked): Promise<WebGPUEngine> {
   const before = backendInUse();
-  const inNode = hasBrowserGpu() ? null : await importNode();
-  const node = (await inNode?.openNodeGpu(subAllocate)) ?? null;
-  const gpu = node?.gpu ?? navigator.gpu;
+  const { gpu, node, define } = await openGpu(subAllocate);
   const chosen = await chooseAdapter(gpu, node, wish);
-  inNode?.defineNavigatorGpu(chosen.gpu);
+  define(chosen.gpu);
   const { adapter, name, software } = chosen;
   if (software) warnOnce(name);
   const device = await requestDevice(adapter);
@@ -174,26 +173,6 @@ function checkOptions(given: unknown): Checked {
 /** The backend that is in use; else the one that needs no time to begin, if it is there. */
 function backendInUse(): string | undefined {
   return tf.getBackend() || (tf.findBackendFactory('cpu') === null ? undefined : 'cpu');
-}
-
-function hasBrowserGpu(): boolean {
-  return !isNode() && 'navigator' in globalThis && 'gpu' in navigator;
-}
-
-function isNode(): boolean {
-  const { process } = globalThis as { process?: { versions?: { node?: string } } };
-  return process?.versions?.node !== undefined;
-}
-
-async function importNode(): Promise<typeof import('./node-gpu.js')> {
-  if (!isNode()) {
-    throw new SlowlaneError(
-      'UNSUPPORTED',
-      `This browser has no WebGPU on this page (navigator.gpu). Use a current Chrome, Edge, Safari or ` +
-        `Firefox, and a secure page (https or localhost).`,
-    );
-  }
-  return import('./node-gpu.js');
 }
 
 async function register(

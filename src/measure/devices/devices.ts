@@ -7,7 +7,7 @@ import { type ChosenAdapter, chooseAdapter, requestDevice } from '../../engines/
 import { startWebGPU, type WebGPUEngine } from '../../engines/webgpu/start.js';
 import { type WebGPUBackendParts, webgpuParts } from '../../tfjs/webgpu-backend.js';
 import { workDone } from '../../engines/webgpu/waiting.js';
-import { defineNavigatorGpu, openNodeGpu } from '../../engines/webgpu/node-gpu.js';
+import { openGpu } from '../../engines/webgpu/open-gpu.js';
 
 /** What a workload is made on, and trains on. */
 export interface TrainingDevice {
@@ -118,12 +118,12 @@ export async function openBare(adapter: string | undefined, watcher: Watcher): P
 }
 
 export async function findAdapter(adapter: string | undefined): Promise<ChosenAdapter> {
-  const node = await openNodeGpu();
-  const chosen = await chooseAdapter(node.gpu, node, {
+  const { gpu, node, define } = await openGpu();
+  const chosen = await chooseAdapter(gpu, node, {
     adapter,
     powerPreference: 'high-performance',
     allowSoftware: true,
   });
-  defineNavigatorGpu(chosen.gpu);
+  define(chosen.gpu);
   return chosen;
 }

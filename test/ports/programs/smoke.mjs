@@ -1,0 +1,70 @@
+// Trains some steps with the built slowlane (npm run build) on the WebGPU of this runtime, saves, resumes, and says what it found.
+//   node test/ports/programs/smoke.mjs | bun test/ports/programs/smoke.mjs | deno run -A test/ports/programs/smoke.mjs
+// `--package`: with the npm package `webgpu`, also where the runtime has a WebGPU of its own. Exit code 0: all is well.
+
+import * as tf from '@tensorflow/tfjs-core';
+import '@tensorflow/tfjs-layers'; // registers the gradients of tfjs-core's ops
+
+const { adam, loadTraining, lookahead, saveTraining } = await import('../../../dist/src/index.js');
+const { startWebGPU } = await import('../../../dist/src/engines/webgpu/index.js');
+const { thisRuntime } = await import('../../../dist/src/checks/runtime.js');
+
+const isPackage = process.argv.includes('--package');
+// As somebody's own property it is not the runtime's.
+if (isPackage) Object.defineProperty(navigator, 'gpu', { value: undefined, configurable: true });
+const gpu = await startWebGPU();
+const isOwn = !Object.hasOwn(navigator, 'gpu');
+const { name, version } = thisRuntime();
+console.log(`${name} ${version}, WebGPU ${isOwn ? 'of the runtime' : 'of the package webgpu'}`);
+console.log(`adapter ${gpu.adapter.name}`);
+
+const POLICIES = [
+  { slow: 'host:f32', moments: 'host:f32' },
+  { slow: 'host:f16', moments: 'host:q8' },
+  { slow: 'device:f32', moments: 'device:q8' },
+];
+
+function problem() {
+  const w = tf.tidy(() => tf.variable(tf.randomNormal([64, 64], 0, 1, 'float32', 1)));
+  return { w, loss: () => tf.tidy(() => tf.mean(tf.square(w))) };
+}
+
+async function train({ optimizer, w, loss }, steps) {
+  const losses = [];
+  for (let i = 0; i < steps; i++) {
+    const value = await optimizer.step(loss, true, [w]);
+    losses.push((await value.data())[0]);
+    value.dispose();
+  }
+  return losses;
+}
+
+const make = ({ slow, moments }) =>
+  lookahead(adam({ learningRate: 0.01, moments }), { syncPeriod: 3, slow });
+
+for (const policy of POLICIES) {
+  const whole = { optimizer: make(policy), ...problem() };
+  const losses = await train(whole, 6);
+  if (!(losses.at(-1) < losses[0]))
+    throw new Error(`The loss does not fall: ${losses.join(', ')}.`);
+  const weights = await whole.w.data();
+  // The same in two halves.
+  const first = { optimizer: make(policy), ...problem() };
+  await train(first, 3);
+  const bytes = await saveTraining(first.optimizer, [first.w]);
+  const second = { optimizer: make(policy), ...problem() };
+  await loadTraining(bytes, second.optimizer, [second.w]);
+  await train(second, 3);
+  const resumed = await second.w.data();
+  const differ = weights.filter((value, i) => !Object.is(value, resumed[i])).length;
+  if (differ > 0) throw new Error(`${differ} weights differ after save() and load().`);
+  for (const { optimizer, w } of [whole, first, second]) {
+    optimizer.dispose();
+    w.dispose();
+  }
+  console.log(`slow ${policy.slow}, moments ${policy.moments}: trains, resumes to the bit`);
+}
+const { maxStorageBufferBindingSize: most } = gpu.limits;
+console.log(`a binding up to ${most / 2 ** 20} MiB`);
+gpu.stop();
+console.log('all is well');
