@@ -118,7 +118,7 @@ export function encoderOf(backend: WebGPUBackendParts): GPUCommandEncoder {
 /** The buffer with the data of a tensor, if it has one on this device. Brings no data here. */
 export function bufferOf(backend: WebGPUBackendParts, dataId: object): GPUBuffer | undefined {
   const { resource } = backend.tensorMap.has(dataId) ? backend.tensorMap.get(dataId) : {};
-  return resource instanceof GPUBuffer ? resource : undefined;
+  return isBuffer(resource) ? resource : undefined;
 }
 
 /** The tensor of data that `makeTensorInfo` made; the caller's, or its tidy's. */
@@ -142,4 +142,14 @@ export function watchRecorded(backend: WebGPUBackendParts, named: (dataId: objec
     named(dataId);
     return add(dataId);
   };
+}
+
+/**
+ * Not a texture and not missing. Asked of its members, because Deno has a class GPUBuffer of its own beside that of the
+ * package `webgpu`.
+ */
+export function isBuffer(
+  resource: GPUBuffer | GPUTexture | null | undefined,
+): resource is GPUBuffer {
+  return resource != null && 'mapState' in resource;
 }

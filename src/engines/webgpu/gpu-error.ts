@@ -49,7 +49,7 @@ export class GpuError extends SlowlaneError {
 export function fromDevice(error: GPUError): GpuError {
   const { message } = error;
   const cause = { cause: error };
-  if (error instanceof GPUOutOfMemoryError) {
+  if (isNamed(error, 'GPUOutOfMemoryError')) {
     return new GpuError(
       'out-of-memory',
       `The GPU is out of memory. Use a smaller batch, or a vramBudget below what other programs leave ` +
@@ -58,7 +58,12 @@ export function fromDevice(error: GPUError): GpuError {
       cause,
     );
   }
-  const kind = error instanceof GPUValidationError ? 'validation' : 'internal';
+  const kind = isNamed(error, 'GPUValidationError') ? 'validation' : 'internal';
   const what = kind === 'validation' ? 'The GPU refused a command' : 'The GPU driver failed';
   return new GpuError(kind, `${what}; results since then are not used. ${message}`, {}, cause);
+}
+
+/** Not instanceof: Deno has classes of these names beside those of the package `webgpu`. */
+function isNamed(error: GPUError, name: string): boolean {
+  return error.constructor.name === name;
 }

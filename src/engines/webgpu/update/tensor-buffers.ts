@@ -12,6 +12,7 @@ import { allVariables } from '../../../tfjs/variables.js';
 import { isLabelling } from '../memory/label.js';
 import {
   encoderForCopies,
+  isBuffer,
   tensorOf,
   type WebGPUBackendParts,
 } from '../../../tfjs/webgpu-backend.js';
@@ -28,7 +29,7 @@ export class TensorBuffers {
     // First, for it brings data of another backend here.
     const data = this.#backend.tensorMap.get(tensor.dataId);
     this.#backend.uploadToGPU(tensor.dataId);
-    if (data.resource instanceof GPUBuffer) return data.resource;
+    if (isBuffer(data.resource)) return data.resource;
     throw new Error('The WebGPU backend has no buffer of this tensor.');
   }
 
