@@ -28,8 +28,8 @@ export default defineConfig({
   },
   test: {
     include: ['test/**/*.test.ts'],
-    // test/engines/tensorflow needs libtensorflow, which not every machine has: npm run test:tensorflow.
-    exclude: [...configDefaults.exclude, 'test/engines/tensorflow/**'],
+    // These need what not every machine has: npm run test:tensorflow, npm run test:ports.
+    exclude: [...configDefaults.exclude, 'test/engines/tensorflow/**', 'test/ports/**'],
     pool: 'forks',
     maxWorkers: 2,
     // Worker threads inherit these, so that a worker written in TypeScript starts from the sources.
