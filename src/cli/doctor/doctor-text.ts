@@ -13,7 +13,7 @@ const USUAL_COLUMNS = 80;
 /** As wide as `columns` at most, where the words allow it. */
 export function doctorText(report: DoctorReport, columns = USUAL_COLUMNS): string {
   const sections: readonly (readonly [title: string, lines: readonly Line[]])[] = [
-    [`slowlane ${report.slowlane}, Node ${report.node}, ${report.system}`, hostLines(report)],
+    [`slowlane ${report.slowlane}, ${report.runtime}, ${report.system}`, hostLines(report)],
     ['Packages', packageLines(report)],
     ['Engines, each tried with two steps', engineLines(report)],
     ['WebGPU adapters', adapterLines(report)],
@@ -116,7 +116,7 @@ function stateOf({ version, libtensorflow, libraries, problem }: TensorflowRepor
   return `${version}, libtensorflow ${library}${problem === null ? '' : `; ${problem}`}`;
 }
 
-function speedLines({ speeds }: DoctorReport, columns: number): string[] {
+function speedLines({ speeds, gpuWaitMs }: DoctorReport, columns: number): string[] {
   const isMarked = speeds.some(({ software }) => software);
   const rows = speeds.map(({ what, gbPerSecond, software, bytes }) => [
     what,
@@ -125,7 +125,9 @@ function speedLines({ speeds }: DoctorReport, columns: number): string[] {
     ...(isMarked ? [software ? 'software: no GPU in it' : ''] : []),
   ]);
   const head = ['best of a few', 'GB/s', 'at a time', ...(isMarked ? [''] : [])];
-  return rows.length === 0 ? ['  none measured'] : tableText(head, rows, columns);
+  const table = rows.length === 0 ? ['  none measured'] : tableText(head, rows, columns);
+  if (gpuWaitMs === null) return table;
+  return [...table, `  a wait for the GPU takes ${significant(gpuWaitMs)} ms`];
 }
 
 function verdictLines({ trains, pick, findings }: DoctorReport): string[] {

@@ -3,6 +3,7 @@
 
 import { fileURLToPath } from 'node:url';
 
+import { type Runtime, thisRuntime } from '../../checks/runtime.js';
 import { runCell } from '../../measure/process/run-cell.js';
 import type { ModelName } from '../../models/names.js';
 import { EXIT } from '../terminal/cli-error.js';
@@ -33,7 +34,7 @@ export async function doctor({ json, timeout }: DoctorRequest, version: string):
     const report = await examine({
       probe: probeStarter(1000 * timeout, interrupt.signal),
       slowlane: version,
-      node: process.versions.node,
+      runtime: thisRuntime(),
       system: `${process.platform} ${process.arch}`,
     });
     print(json ? JSON.stringify(report, null, 2) : doctorText(report, process.stdout.columns));
@@ -95,11 +96,11 @@ const MODELS = { plain: 'mlp', convolutional: 'cnn' } as const satisfies Record<
 export interface Doctor {
   readonly probe: StartProbe;
   readonly slowlane: string;
-  readonly node: string;
+  readonly runtime: Runtime;
   readonly system: string;
 }
 
-export async function examine({ probe, slowlane, node, system }: Doctor): Promise<DoctorReport> {
+export async function examine({ probe, slowlane, runtime, system }: Doctor): Promise<DoctorReport> {
   const failures: { probe: string; reason: string }[] = [];
   const ask = async <Name extends keyof ProbeRequests>(
     name: Name,
@@ -131,6 +132,7 @@ export async function examine({ probe, slowlane, node, system }: Doctor): Promis
   // Last, so that nothing else runs meanwhile.
   const ofHost = await ask('host speeds', null);
   const ofDevice = adapters?.length ? await ask('device speeds', null) : null;
+  const wait = adapters?.length ? await ask('GPU wait', null) : null;
   const report: DoctorReport = {
     schema: DOCTOR_SCHEMA,
     schemaVersion: DOCTOR_SCHEMA_VERSION,
@@ -138,7 +140,7 @@ export async function examine({ probe, slowlane, node, system }: Doctor): Promis
     pick: { engine, forConvolutions },
     findings: [],
     slowlane,
-    node,
+    runtime: `${runtime.name} ${runtime.version}`,
     system,
     host: host.result,
     packages: packages.result,
@@ -149,6 +151,7 @@ export async function examine({ probe, slowlane, node, system }: Doctor): Promis
     gpus: mergedGpus(nvidia.result, onBus.result),
     tensorflow: tensorflow.result,
     speeds: [...(ofHost.result ?? []), ...(ofDevice?.result ?? [])],
+    gpuWaitMs: wait?.result ?? null,
     failures,
   };
   return { ...report, findings: findingsOf(report) };

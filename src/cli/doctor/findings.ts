@@ -41,8 +41,8 @@ function onTraining({ engines, trains, pick }: DoctorReport): Finding[] {
 }
 
 function onGpu(facts: DoctorReport): Finding[] {
-  const { adapters, gpus, engines, packages, failures } = facts;
-  if (WEBGPU_PACKAGES.some((name) => isMissing(packages, name))) return []; // reported with the packages
+  const { adapters, gpus, engines, failures } = facts;
+  if (missingForWebgpu(facts).length > 0) return []; // reported with the packages
   if (adapters === null) {
     const reason = failures.find(({ probe }) => probe === 'adapters')?.reason ?? null;
     const what = `WebGPU could not be asked for its adapters: ${sentence(reason)}`;
@@ -76,6 +76,10 @@ function onGpu(facts: DoctorReport): Finding[] {
 const DRIVER_REMEDY =
   "Install its driver and the Vulkan loader (libvulkan1); in a container mount the host's driver " +
   '(with NVIDIA: --gpus all and NVIDIA_DRIVER_CAPABILITIES=all)';
+/** Dawn's words for a driver without something that WebGPU needs. */
+const LACKS = /\brequired\b|\bis not supported\b|\btoo old\b/;
+const UPDATE_DRIVER =
+  'Update the driver of the GPU (on Linux without one: Mesa, mesa-vulkan-drivers)';
 const NO_GPU_REMEDY =
   'If the machine has one: install its driver, and give it to the virtual machine or container ' +
   '(docker run --gpus all). Without one, training runs on the CPU';
@@ -98,12 +102,20 @@ function onVulkan({ vulkan, adapters, adapterMessages, gpus }: DoctorReport): Fi
   }
   const isEmpty = adapters?.length === 0;
   if (!isEmpty || found.length > 0 || adapterMessages.length === 0) return found;
-  const said = adapterMessages.slice(0, 2).join('; ');
+  const said = adapterMessages
+    .slice(0, 2)
+    .map((line) => line.replace(/^[-\s]+/, '').replace(/[.;\s]+$/, ''))
+    .join('; ');
+  if (adapterMessages.some((line) => LACKS.test(line))) {
+    const what = `WebGPU refuses the Vulkan driver that is here, because it is too old: ${said}.`;
+    return [warning(what, UPDATE_DRIVER)];
+  }
   return [warning(`Vulkan finds no driver that works: ${said}.`, 'Install the driver of the GPU')];
 }
 
-function onPackages({ packages, gpus }: DoctorReport): Finding[] {
-  const missing = WEBGPU_PACKAGES.filter((name) => isMissing(packages, name));
+function onPackages(facts: DoctorReport): Finding[] {
+  const { packages, gpus } = facts;
+  const missing = missingForWebgpu(facts);
   const found: Finding[] = [];
   if (missing.length > 0) {
     const what = `${missing.join(' and ')} ${missing.length > 1 ? 'are' : 'is'} not installed: no WebGPU, so no GPU.`;
@@ -147,6 +159,12 @@ function onFailures({ failures }: DoctorReport): Finding[] {
     .map(({ probe, reason }) =>
       note(`Unknown, because the probe '${probe}' failed: ${sentence(reason)}`, null),
     );
+}
+
+/** The package `webgpu` is not needed where the runtime has a WebGPU of its own, as Deno does. */
+function missingForWebgpu({ packages, adapters }: DoctorReport): string[] {
+  const missing = WEBGPU_PACKAGES.filter((name) => isMissing(packages, name));
+  return adapters === null ? missing : missing.filter((name) => name !== 'webgpu');
 }
 
 function isMissing(packages: DoctorReport['packages'], name: string): boolean {

@@ -3,7 +3,7 @@
 
 export const DOCTOR_SCHEMA = 'slowlane-doctor';
 /** Rises when a name changes or is removed. */
-export const DOCTOR_SCHEMA_VERSION = 1;
+export const DOCTOR_SCHEMA_VERSION = 2;
 
 export interface DoctorReport {
   readonly schema: typeof DOCTOR_SCHEMA;
@@ -14,7 +14,8 @@ export interface DoctorReport {
   readonly trains: boolean;
   readonly pick: Pick;
   readonly findings: readonly Finding[];
-  readonly node: string;
+  /** The JavaScript runtime and its version: `Node 22.20.0`, `Deno 2.9.6`. */
+  readonly runtime: string;
   readonly system: string;
   readonly host: HostReport | null;
   readonly packages: readonly PackageReport[] | null;
@@ -29,6 +30,8 @@ export interface DoctorReport {
   readonly gpus: readonly GpuReport[] | null;
   readonly tensorflow: readonly TensorflowReport[] | null;
   readonly speeds: readonly SpeedReport[];
+  /** Milliseconds until a copy on an idle device is back, the median. null: unknown. */
+  readonly gpuWaitMs: number | null;
   /** Probes that failed. */
   readonly failures: readonly { readonly probe: string; readonly reason: string }[];
 }

@@ -16,10 +16,14 @@ const DEVICE_BYTES = 32 * MIB;
 /** For one kind of copy. */
 const BUDGET_MS = 300;
 const MOST_ROUNDS = 20;
+/** Odd, because the median of them counts. */
+const WAITS = 15;
+const WAIT_BYTES = 256;
 
 /** The other end; as text, since a thread can't start with a file of TypeScript's in Node 20. */
 const ECHO = `
-  const { parentPort, workerData: { there, back } } = require('node:worker_threads');
+  const { parentPort, workerData } = require('node:worker_threads');
+  const [there, back] = workerData.map((memory) => new Uint8Array(memory));
   parentPort.on('message', () => {
     back.set(there);
     parentPort.postMessage('copied');
@@ -40,9 +44,13 @@ export async function hostSpeeds(): Promise<SpeedReport[]> {
 
 /** Into shared memory, a copy within it by the worker, and out: each byte goes there and comes back. */
 async function sharedMemorySpeed(from: Uint8Array, into: Uint8Array): Promise<number> {
-  const there = new Uint8Array(new SharedArrayBuffer(HOST_BYTES)).fill(1);
-  const back = new Uint8Array(new SharedArrayBuffer(HOST_BYTES)).fill(1);
-  const worker = new Worker(ECHO, { eval: true, workerData: { there, back } });
+  // The bare memory: Deno copies the bytes of a view in workerData, one by one, which takes minutes.
+  const workerData = [new SharedArrayBuffer(HOST_BYTES), new SharedArrayBuffer(HOST_BYTES)];
+  const [there, back] = workerData.map((memory) => new Uint8Array(memory).fill(1)) as [
+    Uint8Array,
+    Uint8Array,
+  ];
+  const worker = new Worker(ECHO, { eval: true, workerData });
   try {
     return await best(2 * HOST_BYTES, async () => {
       there.set(from);
@@ -59,9 +67,36 @@ async function sharedMemorySpeed(from: Uint8Array, into: Uint8Array): Promise<nu
 
 /** On the adapter that an engine would take. */
 export async function deviceSpeeds(): Promise<SpeedReport[]> {
-  const adapters = [...(await findAdapters()).values()];
-  const chosen = adapters.find(({ software }) => !software) ?? adapters[0];
+  const chosen = await chooseOne();
   return chosen === undefined ? [] : measureDevice(chosen);
+}
+
+async function chooseOne(): Promise<ChosenAdapter | undefined> {
+  const adapters = [...(await findAdapters()).values()];
+  return adapters.find(({ software }) => !software) ?? adapters[0];
+}
+
+/** Milliseconds until a few bytes are back from an idle device, which each read of a loss waits for: the median. */
+export async function gpuWait(): Promise<number | null> {
+  const chosen = await chooseOne();
+  if (chosen === undefined) return null;
+  const device = await requestDevice(chosen.adapter);
+  const { MAP_READ, COPY_SRC, COPY_DST } = GPUBufferUsage;
+  const there = device.createBuffer({ size: WAIT_BYTES, usage: COPY_SRC | COPY_DST });
+  const down = device.createBuffer({ size: WAIT_BYTES, usage: MAP_READ | COPY_DST });
+  const waits: number[] = [];
+  while (waits.length < WAITS) {
+    await workDone(device);
+    const start = performance.now();
+    const encoder = device.createCommandEncoder();
+    encoder.copyBufferToBuffer(there, 0, down, 0, WAIT_BYTES);
+    device.queue.submit([encoder.finish()]);
+    await mapped(device, down, GPUMapMode.READ);
+    waits.push(performance.now() - start);
+    down.unmap();
+  }
+  device.destroy();
+  return waits.toSorted((a, b) => a - b)[(WAITS - 1) / 2] ?? null;
 }
 
 async function measureDevice({ adapter, software }: ChosenAdapter): Promise<SpeedReport[]> {

@@ -53,7 +53,7 @@ describe.skipIf(!hasSwiftShader)('slowlane doctor', () => {
 
   test('with SwiftShader: its adapter, marked as software, which auto leaves alone', async () => {
     const report = await reportIn(swiftShaderEnvironment());
-    expect(report).toMatchObject({ schema: 'slowlane-doctor', schemaVersion: 1, failures: [] });
+    expect(report).toMatchObject({ schema: 'slowlane-doctor', schemaVersion: 2, failures: [] });
     expect(report.adapters).toEqual([
       expect.objectContaining({
         name: expect.stringContaining('swiftshader'),
@@ -72,6 +72,7 @@ describe.skipIf(!hasSwiftShader)('slowlane doctor', () => {
       ['download from the device', true],
     ]);
     for (const { gbPerSecond } of report.speeds) expect(gbPerSecond).toBeGreaterThan(0);
+    expect(report.gpuWaitMs).toBeGreaterThan(0);
     expect(report.findings[0]?.what).toContain('which is software');
   });
 

@@ -62,6 +62,7 @@ const USUAL: Answers = {
   adapters: [],
   'host speeds': [{ what: 'copy', gbPerSecond: 10, software: false, bytes: 2 ** 20 }],
   'device speeds': [{ what: 'upload', gbPerSecond: 3, software: true, bytes: 2 ** 20 }],
+  'GPU wait': 0.125,
 };
 
 function reportOn({ trains, output = '', ...answers }: MadeUp): Promise<DoctorReport> {
@@ -80,7 +81,7 @@ function reportOn({ trains, output = '', ...answers }: MadeUp): Promise<DoctorRe
   return examine({
     probe: probe as StartProbe,
     slowlane: '0.1.0',
-    node: '20.20.2',
+    runtime: { name: 'Deno', version: '2.9.6', hasPackages: true },
     system: 'linux x64',
   });
 }
@@ -104,6 +105,8 @@ describe('the verdict', () => {
     expect(report).toMatchObject({ trains: true, pick: { engine: 'webgpu' }, findings: [] });
     const text = doctorText(report);
     expect(text).toContain('memory 8 GiB, free 4 GiB');
+    expect(text).toContain('\n  a wait for the GPU takes 0.125 ms\n');
+    expect(text).toMatch(/^slowlane 0\.1\.0, Deno 2\.9\.6, linux x64\n/);
     expect(text).toContain('--engine auto takes webgpu.');
   });
 
@@ -156,6 +159,40 @@ describe('the verdict', () => {
     ]);
   });
 
+  test('says to update a driver that WebGPU refuses, and joins what was said', async () => {
+    const report = await reportOn({
+      trains: ['wasm', 'cpu'],
+      output:
+        'Warning: Vulkan shaderUniform*ArrayDynamicIndexing required.\n    at Initialize (x:1)\n' +
+        ' - While initializing the adapter of "llvmpipe".\n',
+    });
+    expect(said(report)[0]).toBe(
+      'warning: WebGPU refuses the Vulkan driver that is here, because it is too old: Vulkan ' +
+        'shaderUniform*ArrayDynamicIndexing required; While initializing the adapter of "llvmpipe". → Update the ' +
+        'driver of the GPU (on Linux without one: Mesa, mesa-vulkan-drivers)',
+    );
+  });
+
+  test('says to install a driver where WebGPU finds none that works', async () => {
+    const output = 'Warning: vkEnumeratePhysicalDevices: VK_ERROR_INITIALIZATION_FAILED\n';
+    const report = await reportOn({ trains: ['wasm', 'cpu'], output });
+    expect(said(report)[0]).toBe(
+      'warning: Vulkan finds no driver that works: vkEnumeratePhysicalDevices: VK_ERROR_INITIALIZATION_FAILED. → ' +
+        'Install the driver of the GPU',
+    );
+  });
+
+  test("does not miss the package webgpu where the runtime's own finds adapters", async () => {
+    const own = packages.map((one) => (one.name === 'webgpu' ? { ...one, version: null } : one));
+    expect(own).toContainEqual({ name: 'webgpu', version: null });
+    const report = await reportOn({
+      trains: ['webgpu', 'wasm', 'cpu'],
+      adapters: [CARD],
+      packages: own,
+    });
+    expect(report.findings).toEqual([]);
+  });
+
   test('tells what to install for WebGPU, and versions that do not fit together', async () => {
     const report = await reportOn({
       trains: ['wasm', 'cpu'],
@@ -197,7 +234,7 @@ test('probes that fail cost their own lines: the report is whole, and says which
   });
   expect(report).toMatchObject({ trains: true, host: null, adapters: null, gpus: null });
   expect(report.failures.map(({ probe }) => probe).toSorted()).toEqual(
-    names.filter((name) => name !== 'device speeds').toSorted(), // without adapters not asked
+    names.filter((name) => name !== 'device speeds' && name !== 'GPU wait').toSorted(), // without adapters not asked
   );
   const text = doctorText(report);
   expect(text).toContain("Unknown, because the probe 'host' failed: crashed: signal SIGSEGV.");

@@ -67,4 +67,14 @@ for (const policy of POLICIES) {
 const { maxStorageBufferBindingSize: most } = gpu.limits;
 console.log(`a binding up to ${most / 2 ** 20} MiB`);
 gpu.stop();
+// The doctor's copies to a worker: they end.
+const { hostSpeeds } = await import('../../../dist/src/cli/doctor/speeds.js');
+const limit = setTimeout(() => {
+  console.error('hostSpeeds() hangs.');
+  process.exit(1);
+}, 30_000);
+for (const { what, gbPerSecond } of await hostSpeeds()) {
+  console.log(`${what}: ${gbPerSecond.toFixed(1)} GB/s`);
+}
+clearTimeout(limit);
 console.log('all is well');
