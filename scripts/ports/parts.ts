@@ -27,6 +27,7 @@ const [SWIFTSHADER, LAVAPIPE] = ['swiftshader', 'lavapipe'] as const;
 export const PARTS: readonly Part[] = [
   { name: 'driver', run: countAtTheDriver },
   { name: 'lavapipe', run: suitesOnLavapipe },
+  { name: 'sloppy', run: () => [vitest('vitest.ports.config.ts', { SLOWLANE_PORTS: 'sloppy' })] },
   { name: 'naga', run: validateShaders },
   { name: 'node', run: (cache) => smoke(cache, process.execPath, []) },
   { name: 'bun', run: (cache) => smoke(cache, runtime(cache, 'bun'), []) },
