@@ -114,16 +114,20 @@ function runtime(cache: string, name: 'bun' | 'deno'): string {
   return command;
 }
 
-/** The program of the built package, with npm's `webgpu`. */
+/** The programs of the built package, with the runtime's WebGPU and with npm's `webgpu`. */
 function smoke(_: string, command: string, args: readonly string[]): string[] {
   const env = driverEnvironment(SWIFTSHADER);
   const said = must(command, [...args, 'test/ports/smoke.mjs'], env);
+  for (const options of [[], ['--default-limits'], ['--package']]) {
+    must(command, [...args, 'test/ports/runtimes.mjs', ...options], env);
+  }
   const [version = ''] = must(command, ['--version']).split('\n');
   return [version, said.trim().split('\n').at(-1) ?? ''];
 }
 
 function firefoxPage(): string[] {
   if (firefoxCommand() === null) throw new NotHere('Firefox is not installed (firefox-esr).');
+  must(process.execPath, ['--import', 'tsx', 'test/ports/browsers.ts', 'firefox'], process.env);
   const program = ['--import', 'tsx', 'test/ports/firefox-smoke.ts'];
   return must(process.execPath, program, driverEnvironment(SWIFTSHADER)).trim().split('\n');
 }

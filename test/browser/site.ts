@@ -28,8 +28,12 @@ export interface Site {
   close(): Promise<void>;
 }
 
-/** Builds the page in `folder` and serves it, with its own configuration if it has one. */
-export async function openSite(folder: string, configFile: string | false): Promise<Site> {
+/** Builds the page in `folder` and serves it with `headers`, with its own configuration if it has one. */
+export async function openSite(
+  folder: string,
+  configFile: string | false,
+  headers: Record<string, string> = {},
+): Promise<Site> {
   const page = entry(folder);
   const outDir = mkdtempSync(join(tmpdir(), 'slowlane-site-'));
   // dist/ alone finds its own through package.json's imports, as an installed package does.
@@ -41,13 +45,14 @@ export async function openSite(folder: string, configFile: string | false): Prom
       configFile: configFile === false ? false : join(page, configFile),
       resolve: { alias: isMapped ? TARGET : [...TARGET, NO_WORKERS] },
       build: { outDir, emptyOutDir: true },
+      worker: { format: 'es' },
       logLevel: 'error',
     })) as Rolldown.RolldownOutput;
     const server = await preview({
       root: page,
       configFile: false,
       build: { outDir },
-      preview: { host: '127.0.0.1', port: 0 },
+      preview: { host: '127.0.0.1', port: 0, headers },
       logLevel: 'error',
     });
     const { port } = server.httpServer.address() as AddressInfo;

@@ -42,10 +42,51 @@ export function firefoxVersion(command: string): string {
 }
 
 /**
- * Opens `url` and resolves with what the page posts as JSON to the address in its query's `answer`. `environment`
- * names the Vulkan driver. Rejects after `limitMs`.
+ * `open` opens the address that it gets and resolves to what closes it. Resolves with what the page posts as JSON to the
+ * address in its query's `answer`; rejects after `limitMs`, or when `fail` is called.
  */
-export async function inFirefox<T>(
+export async function withAnswer<T>(
+  url: string,
+  limitMs: number,
+  name: string,
+  open: (target: string, fail: (why: string) => void) => Promise<() => Promise<void>>,
+): Promise<T> {
+  let answered: (value: T) => void = () => {};
+  let failed: (error: Error) => void = () => {};
+  const answer = new Promise<T>((resolve, reject) => {
+    answered = resolve;
+    failed = reject;
+  });
+  answer.catch(() => undefined); // heard below, also if it fails while the page is opened
+  const server = createServer((request, response) => {
+    const parts: Buffer[] = [];
+    request.on('data', (part: Buffer) => parts.push(part));
+    request.on('end', () => {
+      // Isolated pages, too, may post to another port.
+      response.setHeader('Cross-Origin-Resource-Policy', 'cross-origin').end();
+      answered(JSON.parse(Buffer.concat(parts).toString()) as T);
+    });
+  });
+  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
+  const { port } = server.address() as AddressInfo;
+  const target = new URL(url);
+  target.searchParams.set('answer', `http://127.0.0.1:${port}/`);
+  const fail = (why: string) => failed(new Error(`${name} ${why}`));
+  const limit = setTimeout(() => fail(`gave no answer in ${limitMs / 1000} s`), limitMs);
+  let close: (() => Promise<void>) | undefined;
+  try {
+    close = await open(target.href, fail);
+    return await answer;
+  } finally {
+    clearTimeout(limit);
+    await close?.();
+    server.close();
+    server.closeAllConnections();
+  }
+}
+
+/** The answer of the page at `url` in Firefox. `environment` names the Vulkan driver. */
+export function inFirefox<T>(
   command: string,
   url: string,
   environment: NodeJS.ProcessEnv,
@@ -56,43 +97,19 @@ export async function inFirefox<T>(
     ([name, value]) => `user_pref(${JSON.stringify(name)}, ${JSON.stringify(value)});\n`,
   );
   writeFileSync(join(profile, 'user.js'), lines.join(''));
-  let answered: (value: T) => void = () => {};
-  let failed: (error: Error) => void = () => {};
-  const answer = new Promise<T>((resolve, reject) => {
-    answered = resolve;
-    failed = reject;
-  });
-  const server = createServer((request, response) => {
-    const parts: Buffer[] = [];
-    request.on('data', (part: Buffer) => parts.push(part));
-    request.on('end', () => {
-      response.end();
-      answered(JSON.parse(Buffer.concat(parts).toString()) as T);
+  return withAnswer<T>(url, limitMs, 'Firefox', (target, fail) => {
+    const firefox = spawn(command, ['--headless', '--no-remote', '--profile', profile, target], {
+      env: { ...process.env, ...environment },
+      stdio: ['ignore', 'ignore', 'pipe'],
     });
-  });
-  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
-  const { port } = server.address() as AddressInfo;
-  const target = new URL(url);
-  target.searchParams.set('answer', `http://127.0.0.1:${port}/`);
-  const firefox = spawn(command, ['--headless', '--no-remote', '--profile', profile, target.href], {
-    env: { ...process.env, ...environment },
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
-  let said = '';
-  firefox.stderr.on('data', (text: Buffer) => (said = `${said}${text.toString()}`.slice(-2000)));
-  const fail = (why: string) => failed(new Error(`Firefox ${why}: ${said}`));
-  firefox.on('exit', (code) => fail(`ended with ${code}`));
-  const limit = setTimeout(() => fail(`gave no answer in ${limitMs / 1000} s`), limitMs);
-  try {
-    return await answer;
-  } finally {
-    clearTimeout(limit);
-    const isOver = new Promise((over) => firefox.once('exit', over));
-    if (firefox.exitCode === null) {
+    let said = '';
+    firefox.stderr.on('data', (text: Buffer) => (said = `${said}${text.toString()}`.slice(-2000)));
+    const isOver = new Promise<void>((over) => firefox.once('exit', () => over()));
+    firefox.once('exit', (code) => fail(`ended with ${code}: ${said}`));
+    return Promise.resolve(async () => {
       firefox.kill();
       await isOver;
-    }
-    server.close();
-    rmSync(profile, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
-  }
+      rmSync(profile, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
+    });
+  });
 }

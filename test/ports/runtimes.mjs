@@ -1,17 +1,27 @@
 // Trains some steps with the built slowlane (npm run build) on the WebGPU of this runtime, saves, resumes, and says what it found.
-//   node test/ports/programs/smoke.mjs | bun test/ports/programs/smoke.mjs | deno run -A test/ports/programs/smoke.mjs
+//   node test/ports/runtimes.mjs | bun test/ports/runtimes.mjs | deno run -A test/ports/runtimes.mjs
+// `--default-limits`: with WebGPU's default limits, and a weight that is as large as a binding may be.
 // `--package`: with the npm package `webgpu`, also where the runtime has a WebGPU of its own. Exit code 0: all is well.
 
 import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-layers'; // registers the gradients of tfjs-core's ops
 
-const { adam, loadTraining, lookahead, saveTraining } = await import('../../../dist/src/index.js');
-const { startWebGPU } = await import('../../../dist/src/engines/webgpu/index.js');
-const { thisRuntime } = await import('../../../dist/src/checks/runtime.js');
+const { adam, loadTraining, lookahead, saveTraining, sgd } =
+  await import('../../dist/src/index.js');
+const { startWebGPU } = await import('../../dist/src/engines/webgpu/index.js');
+const { thisRuntime } = await import('../../dist/src/checks/runtime.js');
 
 const isPackage = process.argv.includes('--package');
 // As somebody's own property it is not the runtime's.
 if (isPackage) Object.defineProperty(navigator, 'gpu', { value: undefined, configurable: true });
+const hasDefaultLimits = process.argv.includes('--default-limits');
+if (hasDefaultLimits) {
+  (await startWebGPU()).stop(); // where the package is used, it defines the class
+  const requestDevice = Reflect.get(GPUAdapter.prototype, 'requestDevice');
+  GPUAdapter.prototype.requestDevice = function withDefaults(wanted) {
+    return requestDevice.call(this, { ...wanted, requiredLimits: {} });
+  };
+}
 const gpu = await startWebGPU();
 const isOwn = !Object.hasOwn(navigator, 'gpu');
 const { name, version } = thisRuntime();
@@ -66,9 +76,25 @@ for (const policy of POLICIES) {
 }
 const { maxStorageBufferBindingSize: most } = gpu.limits;
 console.log(`a binding up to ${most / 2 ** 20} MiB`);
+if (hasDefaultLimits) {
+  const columns = 1024;
+  const rows = most / 4 / columns;
+  for (const more of [0, 1]) {
+    const w = tf.tidy(() => tf.variable(tf.zeros([rows + more, columns])));
+    const optimizer = lookahead(sgd({ learningRate: 0.1 }), { syncPeriod: 1 });
+    const said = await train({ optimizer, w, loss: () => tf.tidy(() => tf.sum(w)) }, 1).then(
+      () => 'trains',
+      (error) => error.name,
+    );
+    console.log(`a weight of a binding and ${more} rows: ${said}`);
+    if (said !== (more === 0 ? 'trains' : 'GpuLimitError')) process.exitCode = 1;
+    if (more === 0) w.dispose(); // the other one cannot be used
+    if (more === 0) optimizer.dispose();
+  }
+}
 gpu.stop();
 // The doctor's copies to a worker: they end.
-const { hostSpeeds } = await import('../../../dist/src/cli/doctor/speeds.js');
+const { hostSpeeds } = await import('../../dist/src/cli/doctor/speeds.js');
 const limit = setTimeout(() => {
   console.error('hostSpeeds() hangs.');
   process.exit(1);
@@ -77,4 +103,4 @@ for (const { what, gbPerSecond } of await hostSpeeds()) {
   console.log(`${what}: ${gbPerSecond.toFixed(1)} GB/s`);
 }
 clearTimeout(limit);
-console.log('all is well');
+console.log(process.exitCode === 1 ? 'something is wrong' : 'all is well');
