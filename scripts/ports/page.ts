@@ -31,11 +31,11 @@ ${rows.join('\n')}
 
 ## Where slow weights and moments are
 
-Bytes in device memory of a second model beside a first: 8 weights of 1 MiB, \`slow: 'host:f32'\`, \`moments: 'host:f32'\`, under a Vulkan layer
-that shows the driver as a card ([counting-layer.c](counting-layer.c)).
+Bytes in device memory of a second model beside a first: 8 weights of 1 MiB, \`slow: 'host:f32'\`, under a Vulkan layer that shows
+the driver as a card ([counting-layer.c](counting-layer.c)). What is there of slow weights is the ring that they pass through: 1 MiB.
 
-| driver | policy | VRAM | host heap | BAR | slow weights and moments in VRAM |
-| ------ | ------ | ---- | --------- | --- | -------------------------------- |
+| driver | moments | VRAM | host heap | BAR | slow weights and moments in VRAM |
+| ------ | ------- | ---- | --------- | --- | -------------------------------- |
 ${measured.map(slowRow).join('\n')}
 `;
 }
@@ -48,7 +48,7 @@ function slowRow(row: Record<string, unknown>): string {
   };
   const cells = [
     row['driver'],
-    row['policy'],
+    row['moments'],
     `${vramMiB / 1024} GiB`,
     `${hostMiB / 1024} GiB`,
     bar,

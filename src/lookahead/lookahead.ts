@@ -352,12 +352,13 @@ export class Lookahead extends StrictOptimizer {
    * Copies of the slow weights: of each weight those that it had after its last sync. They are plain arrays, so
    * they need no backend, and they are yours. Where slow weights are in host memory (each `slow` but `'device:f32'`) this
    * works when the device is lost, its engine was stopped or another backend is the current one. It is allowed at any time:
-   * in mid-cycle, inside `withSlowWeights`, and after a sync broke off, where weights that it blended have their new values.
+   * in mid-cycle, inside `withSlowWeights`, and after a sync broke off, where what it blended has its new values: weights, or
+   * pieces of one.
    *
    * The list has the order in which weights were first seen; `attach(model)` sees them in that of `model.trainableWeights`.
    * Excluded and disposed weights are not in it. Values that were loaded and wait for their weights come last.
    * @throws SlowlaneError DEVICE_LOST or DEVICE_FAILED if slow weights went with the device: all with `'device:f32'`, and those
-   * that were on their way at that moment, in a sync or before the first step. `details.lostWeights` names them, and
+   * that were on their way at that moment, before the first step. `details.lostWeights` names them, and
    * `details.slowWeights` has the others. NON_FINITE, OUT_OF_MEMORY or WRONG_STATE if weights have to be captured first, and cannot;
    * DISPOSED.
    * @example

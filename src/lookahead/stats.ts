@@ -15,16 +15,16 @@ export interface SyncTimes {
   /** Milliseconds of looking for non-finite weights. A device that runs behind finishes its steps first. */
   readonly check: number;
   /**
-   * Milliseconds of waiting for slow weights that were still in transfer from the previous sync (device blends).
+   * Milliseconds of waiting for slow weights in transfer: those of the previous sync, and pieces of this one (device blends).
    */
   readonly wait: number;
   /** Milliseconds of copying from the device. */
   readonly pull: number;
   /** Milliseconds of waiting for blends, or of recording them where the device blends. */
   readonly blend: number;
-  /** Milliseconds of copying to the device. */
+  /** Milliseconds of copying to the device, or to where it copies from. */
   readonly push: number;
-  /** Milliseconds of copying downloaded slow weights on the host between syncs (device blends). Not in `total`. */
+  /** Milliseconds of copying downloaded slow weights on the host, beside the sync and the steps (device blends). Not in `total`. */
   readonly readback: number;
 }
 

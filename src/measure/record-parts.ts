@@ -106,7 +106,7 @@ export const PEAK_BYTES = {
     'All buffers on the device, free ones and those for transfers included; null without WebGPU.',
   ),
   hostBytes: count(
-    "Slow weights and offloaded moments in host memory that the device can reach; without WebGPU the slow weights of slowlane's Lookahead and its staging buffers, which no other meter counts.",
+    "Slow weights and offloaded moments in host memory, and the buffers that they pass through; without WebGPU the slow weights of slowlane's Lookahead and its staging buffers, which no other meter counts.",
   ),
   peakRssBytes: count(
     'Highest resident memory of the whole process, with Node, TensorFlow.js and the driver.',

@@ -42,10 +42,10 @@ export interface DeviceBytes {
 
 /** Bytes of host memory. They add up to `hostBytes`. */
 export interface HostBytes {
-  /** The upload buffers of slow weights, which hold them between syncs. */
-  readonly slowUpload: number;
-  /** Their download buffers, of the same size. */
-  readonly slowDownload: number;
+  /** Slow weights as they are stored. */
+  readonly slow: number;
+  /** The few buffers that the device reaches and that slow weights pass through. */
+  readonly staging: number;
   /** Offloaded moments: their upload and download buffers. */
   readonly moments: number;
 }
@@ -110,8 +110,8 @@ export function policyBytes(policy: Policy, training: Training): PolicyBytes {
   };
   const deviceBytes = sum(Object.values(device));
   const host: HostBytes = {
-    slowUpload: piecesBytes,
-    slowDownload: piecesBytes,
+    slow: piecesBytes,
+    staging: 2 * stagingBytesOf(pieces), // one up and one down for each on the device
     moments: step.hostMoments,
   };
   const bytesPerStep = step.busPerStep;

@@ -119,7 +119,7 @@ describe('what is planned', () => {
       { weights: "'b'", count: 1, slowStepSize: 0.25 },
       { weights: '/a|b/', count: 2, exclude: false, slow: 'host:int8' },
     ]);
-    expect(plan?.pick?.host).toMatchObject({ slowUpload: 2 * 4 * KIB });
+    expect(plan?.pick?.host).toMatchObject({ slow: 2 * 4 * KIB });
   });
 });
 

@@ -20,7 +20,7 @@ const pickOf = (policy: Policy, count = 2): PlannedPolicy => ({
   device: { weights: 4 * KIB, gradients: 0, moments: 8 * KIB, staging: 1, activations: 0, pool: 0 },
   deviceBytes: 12 * KIB + 1,
   neededDeviceBytes: 12 * KIB + 1,
-  host: { slowUpload: KIB, slowDownload: KIB, moments: 0 },
+  host: { slow: KIB, staging: KIB, moments: 0 },
   hostBytes: 2 * KIB,
   bus: { bytesPerStep: 0, bytesPerSync: 2 * KIB, meanBytesPerStep: 512 },
   chunks: { count, bytes: KIB },

@@ -102,7 +102,7 @@ test('frozen weights take their bytes, and no gradient, moment or slow weight', 
     gradients: 4 * 16,
     moments: 8 * 16,
   });
-  expect(one?.host.slowUpload).toBe(256); // 64 bytes, aligned
+  expect(one?.host.slow).toBe(256); // 64 bytes, aligned
 });
 
 describe('activations', () => {

@@ -28,20 +28,20 @@ function planned(overrides: readonly PlanOverride[], options: Partial<PlanOption
 
 test('slow: one of three in fp16 takes half a MiB up and down, the others 1 MiB each', () => {
   const { host, bus } = planned([{ weights: 'embedding', slow: 'host:f16' }]);
-  expect(host.slowUpload).toBe(2.5 * MIB);
+  expect(host.slow).toBe(2.5 * MIB);
   expect(bus.bytesPerSync).toBe(2 * 2.5 * MIB);
 });
 
 test('slow: one of three on the device takes 1 MiB there, and five tensors for its blend', () => {
   const { device, host } = planned([{ weights: /^embedding/, slow: 'device:f32' }]);
   expect(device.weights).toBe((3 + 1) * MIB);
-  expect(host.slowUpload).toBe(2 * MIB);
+  expect(host.slow).toBe(2 * MIB);
   expect(device.staging).toBe((5 - 1) * MIB); // the freed gradient is one of the five
 });
 
 test('exclude: no slow values, but a gradient and moments', () => {
   const { device, host } = planned([{ weights: 'embedding', exclude: true }]);
-  expect(host.slowUpload).toBe(2 * MIB);
+  expect(host.slow).toBe(2 * MIB);
   expect(device).toMatchObject({ weights: 3 * MIB, gradients: MIB, moments: 2 * 3 * MIB });
 });
 
@@ -64,7 +64,7 @@ test('the bytes of a mixed policy are the sum of its parts', () => {
     of.reduce((total, one) => total + pick(one), 0);
   expect(mixed.device.weights).toBe(sum(({ device }) => device.weights));
   expect(mixed.device.moments).toBe(sum(({ device }) => device.moments));
-  expect(mixed.hostBytes).toBe(sum(({ hostBytes }) => hostBytes, parts.slice(0, 2)));
+  expect(mixed.host.slow).toBe(sum(({ host }) => host.slow, parts.slice(0, 2)));
   expect(mixed.device.gradients).toBe(MIB); // released: one at a time
 });
 
@@ -75,7 +75,7 @@ test('the first entry that sets moments counts, and the first that sets anything
     { weights: 'embedding', exclude: true },
   ]);
   expect(device.moments).toBe(2 * Q8 + 2 * 2 * MIB);
-  expect(host.slowUpload).toBe(1.5 * MIB);
+  expect(host.slow).toBe(1.5 * MIB);
 });
 
 test('the plan chooses for the other weights, and says the call and what it overrides', () => {
@@ -119,7 +119,7 @@ test('a model has names, and variables for functions; weights that are not train
   const request = { model, vramBudget: '1GiB', slow: 'host:f32' } as const;
   const isWide = ({ shape }: tf.Variable) => shape[1] === 512; // 8 × 512
   const [one] = plan({ ...request, overrides: [{ weights: isWide, slow: 'host:f16' }] }).policies;
-  expect(one?.host.slowUpload).toBe(256 + 2 * 8 * 512); // 128 bytes of the embedding, aligned
+  expect(one?.host.slow).toBe(256 + 2 * 8 * 512); // 128 bytes of the embedding, aligned
   frozen.trainable = false;
   const unmatched = () => plan({ ...request, overrides: [{ weights: 'words', exclude: true }] });
   expect(unmatched).toThrow("matches no weight: 'words' fits none of 1 names");

@@ -188,7 +188,7 @@ describe('bytes', () => {
   test('slow weights of 4 KiB cross the bus in 8 pieces of 512 bytes, both ways, every 5 steps', () => {
     const { host, bus, chunks, device } = policyBytes(exact, training);
     expect(chunks).toEqual({ count: 8, bytes: 512 });
-    expect(host).toEqual({ slowUpload: 4096, slowDownload: 4096, moments: 0 });
+    expect(host).toEqual({ slow: 4096, staging: 2 * 4 * 512, moments: 0 });
     expect(bus).toEqual({ bytesPerStep: 0, bytesPerSync: 8192, meanBytesPerStep: 8192 / 5 });
     expect(device.staging).toBe(4 * 512);
   });
@@ -207,13 +207,13 @@ describe('bytes', () => {
     const half: Policy = { ...exact, slow: 'host:f16' };
     const of = (changed: object) =>
       policyBytes(half, { ...training, weights: [{ ...square, ...changed }] });
-    expect(of({}).host.slowUpload).toBe(8192);
+    expect(of({}).host.slow).toBe(8192);
     expect(of({}).device).toMatchObject({ weights: 16_384, gradients: 16_384 });
-    expect(of({ own: { slow: null } }).host.slowUpload).toBe(0);
+    expect(of({ own: { slow: null } }).host.slow).toBe(0);
     expect(of({ own: { slow: null } }).device.gradients).toBe(16_384);
-    expect(of({ own: { slow: 'host:f32' } }).host.slowUpload).toBe(16_384);
+    expect(of({ own: { slow: 'host:f32' } }).host.slow).toBe(16_384);
     expect(of({ isTrained: false }).device).toMatchObject({ weights: 16_384, gradients: 0 });
-    expect(of({ isTrained: false }).host.slowUpload).toBe(0);
+    expect(of({ isTrained: false }).host.slow).toBe(0);
   });
 
   test('the pool is of activations and of the step, and nobody needs it', () => {

@@ -72,10 +72,11 @@ describe('bytes', () => {
   test.each([
     ['host:f32', 16],
     ['host:f16', 8],
-  ] as const)('slow %s: %d MiB up and as many down, on the host and over the bus', (slow, mib) => {
+  ] as const)('slow %s: %d MiB on the host; over the bus as many up, and down', (slow, mib) => {
     const { host, hostBytes, bus } = planned({ slow, syncPeriod: 4 });
-    expect(host).toEqual({ slowUpload: mib * MIB, slowDownload: mib * MIB, moments: 0 });
-    expect(hostBytes).toBe(2 * mib * MIB);
+    // On the host once, and four pieces of 256 KiB that go up and come down.
+    expect(host).toEqual({ slow: mib * MIB, staging: 2 * MIB, moments: 0 });
+    expect(hostBytes).toBe((mib + 2) * MIB);
     expect(bus).toEqual({
       bytesPerStep: 0,
       bytesPerSync: 2 * mib * MIB,
@@ -86,7 +87,7 @@ describe('bytes', () => {
   test('slow weights of biases stay float32', () => {
     const weights = [{ shape: [64, 64] }, { shape: [64] }];
     // 4,096 × 2 + 64 × 4
-    expect(planned({ slow: 'host:f16', weights }).host.slowUpload).toBe(8448);
+    expect(planned({ slow: 'host:f16', weights }).host.slow).toBe(8448);
   });
 
   test('a piece is a quarter of the staging, and not more than chunkBytes', () => {
@@ -121,8 +122,8 @@ describe('the choice', () => {
     expect(pick?.policy.slow).toBe('host:f32');
   });
 
-  test('a host budget counts: 32 MiB for float32, 16 for fp16', () => {
-    const request = { weights: WEIGHTS, vramBudget: '1GiB', hostBudget: '20MiB' };
+  test('a host budget counts: 18 MiB for float32, 10 for fp16', () => {
+    const request = { weights: WEIGHTS, vramBudget: '1GiB', hostBudget: '17MiB' };
     const { policies } = plan({ ...request, moments: 'device:f32' });
     for (const { policy, fits } of policies) {
       if (policy.slow === 'host:f32') expect(fits).toBe(false);
@@ -183,11 +184,11 @@ describe('nothing fits', () => {
 
   test('missing on the host alone, and on both sides', () => {
     const host = plan({ weights: WEIGHTS, vramBudget: '1GiB', hostBudget: '1MiB', ...fixed });
-    expect(host.shortfall).toMatchObject({ deviceBytes: 0, hostBytes: 31 * MIB });
-    expect(host.shortfall?.remedies.map(({ text }) => text)).toEqual(['a host budget of 32 MiB']);
+    expect(host.shortfall).toMatchObject({ deviceBytes: 0, hostBytes: 17 * MIB });
+    expect(host.shortfall?.remedies.map(({ text }) => text)).toEqual(['a host budget of 18 MiB']);
     const both = plan({ weights: WEIGHTS, vramBudget: '1MiB', hostBudget: '1MiB', ...fixed });
     expect(both.shortfall?.remedies.map(({ text }) => text)).toEqual([
-      'a VRAM budget of 65 MiB and a host budget of 32 MiB',
+      'a VRAM budget of 65 MiB and a host budget of 18 MiB',
     ]);
   });
 });

@@ -114,7 +114,7 @@ describe('overrides', () => {
     const overrides = [{ weights: 'a', slow: 'host:f16' as const }];
     const made = plan({ ...given, vramBudget: '1MiB', weights: named, overrides });
     expect(made.overrides).toEqual([{ weights: "'a'", slow: 'host:f16', count: 1 }]);
-    expect(made.pick?.host.slowUpload).toBe((2 + 4) * 4096);
+    expect(made.pick?.host.slow).toBe((2 + 4) * 4096);
     for (const weights of [
       '8k',
       8192,
@@ -152,7 +152,7 @@ describe('overrides', () => {
         model,
         overrides,
       } as never);
-      expect(made.pick?.host.slowUpload).toBe(2 * 4096);
+      expect(made.pick?.host.slow).toBe(2 * 4096);
     }
   });
 

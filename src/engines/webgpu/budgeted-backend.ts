@@ -263,10 +263,7 @@ export class BudgetedBackend extends WebGPUBackend implements GuardedBackend, La
     this.device.destroy();
   }
 
-  /**
-   * `device.destroy()` takes mapped memory away at once, and what the device has of it; a device that is lost otherwise
-   * leaves mapped memory to the host. So no call may use the device any more, it gives back what it has, and then ends.
-   */
+  /** No call may use a device that is to be destroyed, but what it has of the slow weights comes back first. */
   #prepareForDestroy(): void {
     const { device } = this;
     const destroy = device.destroy.bind(device);
@@ -275,13 +272,9 @@ export class BudgetedBackend extends WebGPUBackend implements GuardedBackend, La
       if (isEnding) return;
       isEnding = true;
       this.errors.lose('destroyed');
-      const end = () => {
-        this.hostBuffers.rescue();
-        destroy();
-      };
       const back = this.hostBuffers.allBack();
-      if (back === null) end();
-      else void back.then(end);
+      if (back === null) destroy();
+      else void back.then(destroy);
     };
   }
 

@@ -65,6 +65,11 @@ export class DeviceErrors {
     return this.#loss;
   }
 
+  /** True once the device does nothing any more. One that will be destroyed still ends what it has begun. */
+  get isGone(): boolean {
+    return this.#isGone;
+  }
+
   /** Throws if the device is lost. */
   throwIfLost(): void {
     if (this.#loss) throw this.#loss;
@@ -199,8 +204,8 @@ function lossOf(reason: string, message: string): GpuError {
   return new GpuError(
     'lost',
     `${said} The tensors on it are gone: start again with startWebGPU(), make the model again and give it its last saved ` +
-      `state. A Lookahead whose slow weights are in host memory still has those of its last sync, unless they were ` +
-      `on their way: await optimizer.slowWeights().`,
+      `state. A Lookahead whose slow weights are in host memory still has those of its last sync: ` +
+      `await optimizer.slowWeights().`,
     { reason },
   );
 }

@@ -31,7 +31,7 @@ describe('a plan', () => {
     expect(stdout).toContain('350M parameters, adam, batch 32, a sync every 5 steps');
     expect(stdout).toMatch(/│ → │ keep +│ device:f32 │ +5.23 GiB │ +yes │/);
     expect(stdout).toMatch(/│ {3}│ release +│ device:f32 │ +4.01 GiB │ +yes │/);
-    expect(stdout).toMatch(/│ → │ host:f16 +│ +1.3 GiB │/);
+    expect(stdout).toMatch(/│ → │ host:f16 +│ +700 MiB │/);
     expect(stdout).toContain('→ lookahead(adam(), { slow: ');
     expect(stdout).not.toContain('ms/step');
   });
@@ -120,7 +120,7 @@ test('--override: the planned bytes follow it, and the call has it', async () =>
     { weights: '/first\\/kernel/', count: 1, slow: 'host:f16', moments: 'device:q8' },
   ]);
   // Kernels of 64 × 64, one of them in fp16, and two biases of 64.
-  expect(pick?.host.slowUpload).toBe(64 * 64 * (2 + 4) + 2 * 256);
+  expect(pick?.host.slow).toBe(64 * 64 * (2 + 4) + 2 * 256);
   const misspelt = ['--override', 'frist:exclude'];
   const refused = await slowlane(['plan', '--model', path, ...options, ...misspelt]);
   expectRefusal(refused, '/frist/ fits none of 4 names', "The nearest are 'first/kernel'");

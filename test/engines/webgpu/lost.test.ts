@@ -54,12 +54,10 @@ describeWebGPU(() => {
       const step = stepOf(optimizer, weights);
       for (let i = 0; i < 3; i++) await step();
       const before = await optimizer.slowWeights();
-      const { hostBytes } = backend.deviceMemory();
       lose(backend);
       expect(await optimizer.slowWeights()).toEqual(before);
       stop(); // destroys the device now, if it was not
       expect(await optimizer.slowWeights()).toEqual(before);
-      expect(backend.hostBuffers.bytes).toBe(hostBytes / 2); // one buffer of each pair, as plain memory
       optimizer.dispose();
       expect(backend.hostBuffers.bytes).toBe(0);
     });
@@ -195,19 +193,16 @@ describeWebGPU(() => {
     }
   });
 
-  test('lost without a warning while a sync has them: an error with the names, never zeros', async () => {
+  test('lost without a warning while a sync has them: the slow weights before that sync', async () => {
     const { backend } = await start();
     const weights = [variable([65, 65], 1)];
     const optimizer = lookahead(sgd({ learningRate: 0.1 }), { syncPeriod: 2 });
     const step = stepOf(optimizer, weights);
     for (let i = 0; i < 3; i++) await step();
+    const before = await optimizer.slowWeights();
     loseInMove(backend, () => GPUDevice.prototype.destroy.call(backend.device));
     await step().catch(() => {});
-    expect(await errorOf(() => optimizer.slowWeights())).toMatchObject({
-      code: 'DEVICE_LOST',
-      message: expect.stringContaining('slow weights of 1 of 1 weights'),
-      details: { lostWeights: [weights[0]?.name], slowWeights: [] },
-    });
+    expect(await optimizer.slowWeights()).toEqual(before);
     optimizer.dispose();
     expect(backend.hostBuffers.bytes).toBe(0);
   });

@@ -7,7 +7,9 @@ import { expect, test } from 'vitest';
 import { SlowlaneError } from 'slowlane';
 import { DeviceErrors } from '#src/engines/webgpu/device-errors.js';
 import type { MappedPair } from '#src/engines/webgpu/host-memory/mapped-pair.js';
-import { Readback } from '#src/engines/webgpu/host-memory/readback.js';
+import { Background } from '#src/engines/webgpu/host-memory/background.js';
+import { copyBack } from '#src/engines/webgpu/host-memory/readback.js';
+import { Slices } from '#src/engines/webgpu/host-memory/slices.js';
 import { entry } from '../../built.js';
 
 const device = {
@@ -33,10 +35,13 @@ test('a read of a tensor or of a copy rejects with DEVICE_FAILED', async () => {
 });
 
 test('moments that do not come back reject with it, too', async () => {
-  const readback = new Readback(new DeviceErrors(device), { took: () => {}, over: () => {} });
-  const piece = { map: () => Promise.reject(refusal) } as unknown as MappedPair;
-  const given = { pieces: [piece], submitted: Promise.resolve(), downloads: true };
-  await expect(readback.run(given)).rejects.toMatchObject(failure);
+  const pair = { map: () => Promise.reject(refusal) } as unknown as MappedPair;
+  const host = {
+    errors: new DeviceErrors(device),
+    slices: Slices.beside(),
+    background: new Background(),
+  };
+  await expect(copyBack([pair], Promise.resolve(), host)).rejects.toMatchObject(failure);
 });
 
 test('each mapping of the engine goes one of these two ways', () => {
@@ -49,7 +54,7 @@ test('each mapping of the engine goes one of these two ways', () => {
         .filter((line) => line.includes('GPUMapMode.') && !line.includes('errors.orLost('))
         .map(() => file),
     );
-  // MappedPair.map(), which Readback calls: upload and download.
+  // MappedPair.map(), whose callers name the error: upload and download.
   const pair = join('host-memory', 'mapped-pair.ts');
   expect(calls).toEqual([pair, pair]);
 });

@@ -39,7 +39,9 @@ const TRAINED = {
   peakBytes: count(
     'All buffers on the device, free ones and those for transfers included, of the largest stack.',
   ),
-  hostBytes: count('Host memory that the device can reach: slow weights, and offloaded moments.'),
+  hostBytes: count(
+    'Host memory of slow weights and offloaded moments, and of the buffers that they pass through.',
+  ),
   losses: list(Type.Number(), 'Before each step of the largest stack.'),
 };
 export type Trained = Described<TObject<typeof TRAINED>>;

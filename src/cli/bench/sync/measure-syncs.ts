@@ -22,7 +22,7 @@ export async function measureSyncs(request: SyncRequest): Promise<SyncMeasured> 
   const { syncPeriod, repeats } = request;
   const device = await openDevice(request, RELEASING, UNWATCHED);
   const workload = await makeWorkload(device, request);
-  const pieces = device instanceof OurDevice ? uploadsOf(device) : null;
+  const pieces = device instanceof OurDevice ? piecesOf(device) : null;
   const { slow } = request;
   const stepper = await startPolicy(
     workload,
@@ -47,13 +47,13 @@ export async function measureSyncs(request: SyncRequest): Promise<SyncMeasured> 
 }
 
 /** Bytes of each piece of slow weights, as the engine makes them from now on. */
-function uploadsOf({ engine }: OurDevice): readonly number[] {
+function piecesOf({ engine }: OurDevice): readonly number[] {
   const { hostBuffers } = engine.backend;
-  const create = hostBuffers.create.bind(hostBuffers);
+  const create = hostBuffers.createPlain.bind(hostBuffers);
   const pieces: number[] = [];
-  hostBuffers.create = (size, usage) => {
-    if ((usage & GPUBufferUsage.MAP_WRITE) !== 0) pieces.push(size);
-    return create(size, usage);
+  hostBuffers.createPlain = (size) => {
+    pieces.push(size);
+    return create(size);
   };
   return pieces;
 }

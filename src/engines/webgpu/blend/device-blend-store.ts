@@ -1,16 +1,18 @@
 // Slow weights that the host stores, quantized, and the device blends.
 //
-// A sync only records commands: for each piece copy up → blend and quantize in place → copy down, through a few staging
-// buffers. Afterwards, while training goes on, the host copies each piece from its download to its upload buffer (the
-// readback). The next sync, a save and a restore wait for it.
+// They are in plain memory, so the device reaches none of it, and a device that is lost takes none of it along. A sync carries
+// piece after piece through a small ring of mapped pairs: up → blend and quantize in place → down. It ends when the last
+// piece is submitted; what is still on its way then comes back while training goes on (the readback). The next sync, a save and
+// a restore wait for it.
 //
-// The upload buffers keep the previous slow weights until it is known that the device did not fail.
+// A piece keeps its previous slow weights until it is known that the device did not fail.
 
 import type * as tf from '@tensorflow/tfjs-core';
 
 import { fitsIn, largestIn } from '../../../../workers/codecs/value-format.js';
 import {
   layOutQuantized,
+  STAGING_PIECES,
   stagedPieceBytes,
   stagingBytesOf,
 } from '../../../slow/quantized-layout.js';
@@ -29,25 +31,27 @@ import { LargestMagnitudes } from './largest.js';
 import { SlowlaneError } from '../../../checks/errors.js';
 import { nonFiniteAt } from '../../../checks/finite-values.js';
 import type { BudgetedBackend } from '../budgeted-backend.js';
-import type { Rescuable } from '../host-memory/host-buffers.js';
-import { type HandedOver, Readback } from '../host-memory/readback.js';
+import { Background } from '../host-memory/background.js';
+import type { Returning } from '../host-memory/host-buffers.js';
 import { TakenValues } from '../host-memory/taken-values.js';
+import { TransferRing } from '../host-memory/transfer-ring.js';
 import { HostPiece } from './host-piece.js';
-import { type Command, notReturned, PieceMover } from './piece-mover.js';
+import { type Command, type Move, PieceMover } from './piece-mover.js';
 import { TensorBuffers } from '../update/tensor-buffers.js';
 import { checkCurrent } from '../check-current.js';
 
 /** Bits of infinity; above are the NaNs. */
 const INFINITY_BITS = 0x7f80_0000;
 
-export class DeviceBlendStore<W extends Storable> implements SlowStore<W>, Rescuable {
+export class DeviceBlendStore<W extends Storable> implements SlowStore<W>, Returning {
   readonly description = 'device';
   readonly #backend: BudgetedBackend;
   readonly #options: StoreOptions;
   readonly #buffers: TensorBuffers;
   readonly #mover: PieceMover<W>;
   readonly #largest: LargestMagnitudes;
-  readonly #readback: Readback<HostPiece<W>>;
+  readonly #background: Background;
+  readonly #ring: TransferRing;
   readonly #taken: TakenValues<W>;
   /** The rounds of what was taken and is not captured yet. */
   readonly #rounds = new Map<W, number>();
@@ -57,35 +61,47 @@ export class DeviceBlendStore<W extends Storable> implements SlowStore<W>, Rescu
     this.#backend = backend;
     this.#options = options;
     this.#buffers = new TensorBuffers(backend.parts);
-    this.#mover = new PieceMover(backend, this.#buffers);
     this.#largest = new LargestMagnitudes(backend, this.#buffers);
     this.#taken = new TakenValues(backend, this.#buffers);
-    this.#readback = new Readback(backend.errors, {
-      took: (elapsedMs) => options.clock.add('readback', elapsedMs),
-      // Pieces whose weights were disposed during the readback can go now.
-      over: () => this.prune(({ variable }) => !isGone(variable)),
+    // Pieces whose weights were disposed during the readback can go now.
+    this.#background = new Background(() => this.prune(({ variable }) => !isGone(variable)));
+    this.#ring = new TransferRing(backend.hostBuffers, backend.errors);
+    this.#mover = new PieceMover({
+      backend,
+      buffers: this.#buffers,
+      ring: this.#ring,
+      clock: options.clock,
+      background: this.#background,
     });
     backend.hostBuffers.watch(this);
   }
 
   get bytes(): StoreBytes {
     const slow = this.#pieces.reduce((sum, { bytes }) => sum + bytes, 0);
-    return { slow, staging: slow, device: stagingBytesOf(this.#pieces) };
+    return { slow, staging: this.#ring.bytes, device: stagingBytesOf(this.#pieces) };
   }
 
   add(items: readonly W[]): void {
     this.#backend.errors.throwIfLost();
     const weightBytes = items.reduce((sum, { size }) => sum + size * 4, 0);
     const pieceBytes = stagedPieceBytes(weightBytes, this.#options.chunkBytes);
-    this.#pieces.push(...this.#make(items, pieceBytes));
+    const made = this.#make(items, pieceBytes);
+    try {
+      this.#reserve([...this.#pieces, ...made]);
+    } catch (error) {
+      this.#forget(made);
+      throw error;
+    }
+    this.#pieces.push(...made);
   }
 
   prune(isAlive: (item: W) => boolean): void {
-    const isGone = (piece: HostPiece<W>) =>
-      !piece.parts.some(({ item }) => isAlive(item)) && !this.#readback.isInFlight(piece);
-    const gone = new Set(this.#pieces.filter(isGone));
-    for (const piece of gone) piece.destroy(this.#backend.hostBuffers);
+    const gone = new Set(
+      this.#pieces.filter(({ parts }) => !parts.some(({ item }) => isAlive(item))),
+    );
+    this.#forget([...gone]);
     this.#pieces = this.#pieces.filter((piece) => !gone.has(piece));
+    if (this.#pieces.length === 0 && !this.#background.isRunning) this.#ring.release();
   }
 
   take(items: readonly W[], round: number): readonly W[] {
@@ -100,7 +116,7 @@ export class DeviceBlendStore<W extends Storable> implements SlowStore<W>, Rescu
     source: ReadonlyMap<tf.Variable, tf.Tensor>,
     round: number,
   ): Promise<readonly tf.Variable[]> {
-    await this.#readback.over();
+    await this.#background.over();
     const isGiven = ({ variable }: W) => {
       const tensor = source.get(variable);
       return tensor !== undefined && !isGone(tensor);
@@ -133,12 +149,12 @@ export class DeviceBlendStore<W extends Storable> implements SlowStore<W>, Rescu
     const isAll = this.#items().every(
       (item) => isGone(item.variable) || (isGiven(item) && !bad.has(item)),
     );
-    if (isAll) this.#readback.clearFailure();
+    if (isAll) this.#background.clearFailure();
     return [...bad].map(({ variable }) => variable);
   }
 
   async restore(isMeant: (item: W) => boolean): Promise<void> {
-    await this.#readback.over();
+    await this.#background.over();
     await this.#run({
       op: 'restore',
       isMeant: (item) => !isGone(item.variable) && isMeant(item),
@@ -146,7 +162,7 @@ export class DeviceBlendStore<W extends Storable> implements SlowStore<W>, Rescu
       stepSizeOf: () => 0,
       round: 0,
     });
-    this.#readback.clearFailure();
+    this.#background.clearFailure();
   }
 
   /** The readback of an earlier sync, and the look for NaN, have to wait for the device. */
@@ -166,34 +182,31 @@ export class DeviceBlendStore<W extends Storable> implements SlowStore<W>, Rescu
   }
 
   blend({ stepSizeOf, round }: BlendOptions<W>): Blending {
-    let bytes: number | null = null;
+    const moved = new Set<HostPiece<W>>();
+    let isDone = false;
     const run = async (): Promise<number> => {
-      if (bytes !== null) return bytes;
-      await this.ready();
-      const isMeant = (item: W) => stepSizeOf(item) !== null && !isGone(item.variable);
-      const tensorOf = ({ variable }: W) => variable;
-      return this.#options.clock.time('blend', () => {
-        const handedOver = this.#handOver({
-          op: 'blend',
-          isMeant,
-          tensorOf,
-          stepSizeOf: (item) => stepSizeOf(item) ?? 0,
-          round,
-        });
-        this.#readback.begin(handedOver); // in the same turn: nobody sees pieces that are away and not expected back
-        bytes = handedOver.pieces.reduce((sum, piece) => sum + piece.bytes, 0);
-        return bytes;
-      });
+      if (!isDone) {
+        await this.ready();
+        const move = this.#move(
+          {
+            op: 'blend',
+            isMeant: (item) => stepSizeOf(item) !== null && !isGone(item.variable),
+            tensorOf: ({ variable }) => variable,
+            stepSizeOf: (item) => stepSizeOf(item) ?? 0,
+            round,
+          },
+          moved,
+        );
+        this.#background.begin(move.ended);
+        await move.queued;
+        isDone = true;
+      }
+      return [...moved].reduce((sum, piece) => sum + piece.bytes, 0);
     };
     return { run };
   }
 
   *parts(isMeant: (item: W) => boolean): Generator<SlowPart<W>> {
-    this.#backend.errors.throwIfLost(); // its buffers may be gone with the device
-    yield* this.#parts(isMeant);
-  }
-
-  *#parts(isMeant: (item: W) => boolean): Generator<SlowPart<W>> {
     for (const piece of this.#pieces) {
       for (const part of piece.parts) {
         if (!isMeant(part.item)) continue;
@@ -203,31 +216,18 @@ export class DeviceBlendStore<W extends Storable> implements SlowStore<W>, Rescu
   }
 
   read(item: W): Float32Array {
-    this.#backend.errors.throwIfLost();
-    return this.#read(item);
+    const all = new Float32Array(item.size);
+    for (const { start, values } of this.parts((other) => other === item)) all.set(values, start);
+    return all;
   }
 
   async kept(item: W): Promise<Float32Array> {
-    await this.#readback.over();
-    const pieces = this.#pieces.filter(({ parts }) => parts.some((part) => part.item === item));
-    const isHere = pieces.every(({ isReadable }) => isReadable) && !this.#rounds.has(item);
-    if (isHere) return this.#read(item);
-    this.#backend.errors.throwIfLost();
-    throw notReturned();
+    await this.#background.over();
+    return this.#rounds.has(item) ? (await this.#takenOf(item)).slice() : this.read(item);
   }
 
   allBack(): Promise<void> | null {
-    return this.#readback.isRunning ? this.#readback.over() : null;
-  }
-
-  rescue(): void {
-    for (const piece of this.#pieces) piece.rescue(this.#backend.hostBuffers);
-  }
-
-  #read(item: W): Float32Array {
-    const all = new Float32Array(item.size);
-    for (const { start, values } of this.#parts((other) => other === item)) all.set(values, start);
-    return all;
+    return this.#background.isRunning ? this.#background.over() : null;
   }
 
   write(item: W, values: Float32Array): void {
@@ -282,18 +282,19 @@ export class DeviceBlendStore<W extends Storable> implements SlowStore<W>, Rescu
   }
 
   ready(): Promise<void> {
-    return this.#readback.done();
+    return this.#background.done();
   }
 
   yield(): Promise<void> {
-    return this.#readback.yield();
+    return this.#background.yield();
   }
 
   dispose(): void {
-    this.#readback.stop();
+    this.#background.stop();
     for (const item of this.#rounds.keys()) this.#forgetTaken(item);
-    for (const piece of this.#pieces) piece.destroy(this.#backend.hostBuffers);
+    this.#forget(this.#pieces);
     this.#pieces = [];
+    this.#ring.release();
   }
 
   #keepInF32(item: W): void {
@@ -316,13 +317,15 @@ export class DeviceBlendStore<W extends Storable> implements SlowStore<W>, Rescu
 
   /** Moves, and waits for the end. */
   async #run(command: Command<W>): Promise<void> {
-    await this.#readback.run(this.#handOver(command));
+    const { queued, ended } = this.#move(command);
+    const [sent, back] = await Promise.allSettled([queued, this.#background.run(ended)]);
+    if (sent.status === 'rejected') throw sent.reason;
+    if (back.status === 'rejected') throw back.reason;
   }
 
-  /** Puts a move into the device's queue. */
-  #handOver(command: Command<W>): HandedOver<HostPiece<W>> {
+  #move(command: Command<W>, moved?: Set<HostPiece<W>>): Move {
     this.#checkBackend();
-    return this.#mover.move(this.#pieces, command);
+    return this.#mover.move(this.#pieces, command, moved);
   }
 
   /** In the order in which they were added. */
@@ -340,13 +343,23 @@ export class DeviceBlendStore<W extends Storable> implements SlowStore<W>, Rescu
     const { hostBuffers } = this.#backend;
     try {
       for (const { parts, bytes } of layOutQuantized(formatted, pieceBytes)) {
-        made.push(new HostPiece(parts, bytes, hostBuffers));
+        made.push(new HostPiece(parts, hostBuffers.createPlain(bytes)));
       }
     } catch (error) {
-      for (const piece of made) piece.destroy(hostBuffers);
+      this.#forget(made);
       throw error;
     }
     return made;
+  }
+
+  /** Makes the ring as large as moves of `pieces` need it. */
+  #reserve(pieces: readonly HostPiece<W>[]): void {
+    const largest = pieces.reduce((most, { bytes }) => Math.max(most, bytes), 0);
+    this.#ring.reserve(Math.min(STAGING_PIECES, pieces.length), largest);
+  }
+
+  #forget(pieces: readonly HostPiece<W>[]): void {
+    for (const { memory } of pieces) this.#backend.hostBuffers.forgetPlain(memory);
   }
 
   /** Of the largest magnitude that has a place in the item's format. */

@@ -1,12 +1,18 @@
-// Puts one move of many pieces into the device's queue: up, through a staging buffer, and down.
+// Moves pieces of plain memory through the device, one after the other: into a pair of the ring, up, through a staging
+// buffer, down into the pair, and back into plain memory. The ring bounds how many are on their way.
 
 import type * as tf from '@tensorflow/tfjs-core';
 
 import { storedBytes } from '../../../../workers/codecs/value-format.js';
 import { SlowlaneError } from '../../../checks/errors.js';
 import { type QuantizedPart, STAGING_PIECES } from '../../../slow/quantized-layout.js';
-import type { Storable } from '../../../slow/slow-store.js';
+import type { Storable, StoreClock } from '../../../slow/slow-store.js';
+import { isGone } from '../../../tfjs/variables.js';
 import type { BudgetedBackend } from '../budgeted-backend.js';
+import type { Background } from '../host-memory/background.js';
+import type { MappedPair } from '../host-memory/mapped-pair.js';
+import { Slices } from '../host-memory/slices.js';
+import type { TransferRing } from '../host-memory/transfer-ring.js';
 import type { TensorBuffers } from '../update/tensor-buffers.js';
 import { bindGroup, compileKernel } from '../update/kernel.js';
 import { WORKGROUP_SIZE, gridFor } from '../update/update-wgsl.js';
@@ -20,7 +26,6 @@ import {
   workgroupSize,
 } from './blend-wgsl.js';
 import type { HostPiece } from './host-piece.js';
-import type { HandedOver } from '../host-memory/readback.js';
 
 /** Where the numbers of a dispatch may begin in a uniform buffer. */
 const ALIGN_BYTES = 256;
@@ -32,6 +37,16 @@ export interface Command<W> {
   readonly tensorOf: (item: W) => tf.Tensor;
   readonly stepSizeOf: (item: W) => number;
   readonly round: number;
+}
+
+/** What a mover works with. */
+export interface MoverParts {
+  readonly backend: BudgetedBackend;
+  readonly buffers: TensorBuffers;
+  readonly ring: TransferRing;
+  readonly clock: StoreClock;
+  /** Once it is stopped, a move ends early. */
+  readonly background: Background;
 }
 
 interface PartMove<W> {
@@ -48,127 +63,233 @@ interface Dispatch {
   readonly grid: readonly [number, number];
 }
 
+interface Dispatches {
+  readonly all: readonly Dispatch[];
+  /** The data that they write. */
+  readonly written: ReadonlySet<object>;
+}
+
+/** A move that has begun. */
+export interface Move {
+  /**
+   * Resolves when all is in the device's queue. Rejects if something was refused on the way: the pieces before that are
+   * moved.
+   */
+  readonly queued: Promise<void>;
+  /** Resolves when all that was queued is done and back in plain memory. Rejects if the device failed. */
+  readonly ended: Promise<void>;
+}
+
+/** What is acquired for a move, before anything changes. */
+interface Means {
+  readonly staging: readonly GPUBuffer[];
+  /** The numbers of all dispatches, in their order. */
+  readonly uniforms: GPUBuffer;
+  /** New data for variables whose own a failure spoilt. */
+  readonly remade: ReadonlyMap<tf.Variable, tf.Tensor>;
+  release(): void;
+}
+
+interface PieceMove<W> {
+  readonly piece: HostPiece<W>;
+  /** Of what is meant in it. */
+  readonly parts: readonly QuantizedPart<W>[];
+  /** Number of the dispatch of its first part. */
+  readonly first: number;
+}
+
 export class PieceMover<W extends Storable> {
   readonly #backend: BudgetedBackend;
   readonly #buffers: TensorBuffers;
+  readonly #ring: TransferRing;
+  readonly #clock: StoreClock;
+  readonly #background: Background;
+  readonly #up = Slices.beside();
+  readonly #down: Slices;
   readonly #pipelines = new Map<string, GPUComputePipeline>();
 
-  constructor(backend: BudgetedBackend, buffers: TensorBuffers) {
+  constructor({ backend, buffers, ring, clock, background }: MoverParts) {
     this.#backend = backend;
     this.#buffers = buffers;
+    this.#ring = ring;
+    this.#clock = clock;
+    this.#background = background;
+    this.#down = Slices.beside((elapsedMs) => clock.add('readback', elapsedMs));
   }
 
   /**
-   * Moves those of `all` that hold something meant, and hands them over to the device. If it throws (over
-   * budget, mostly), nothing has changed.
+   * Moves those of `all` that hold something meant, one after the other, and adds each to `moved` once it is in the queue.
+   * If it throws (over budget, mostly), nothing has changed.
    */
-  move(all: readonly HostPiece<W>[], command: Command<W>): HandedOver<HostPiece<W>> {
-    const { isMeant, op } = command;
-    const downloads = op !== 'restore';
-    const pieces = all.filter(({ parts }) => parts.some(({ item }) => isMeant(item)));
-    if (pieces.length === 0) return { pieces, submitted: Promise.resolve(), downloads };
-    checkHere(pieces);
-    const { pool } = this.#backend;
+  move(
+    all: readonly HostPiece<W>[],
+    command: Command<W>,
+    moved: Set<HostPiece<W>> = new Set(),
+  ): Move {
+    const moves = movesOf(
+      all.filter((piece) => !moved.has(piece)),
+      command.isMeant,
+    );
+    if (moves.length === 0) return { queued: Promise.resolve(), ended: Promise.resolve() };
+    this.#ring.reserve(Math.min(STAGING_PIECES, moves.length), largestOf(moves));
+    const means = this.#acquire(moves, command);
+    const returns: Promise<void>[] = [];
+    const queued = this.#carry(moves, command, means, (piece, back) => {
+      moved.add(piece);
+      returns.push(back);
+    }).finally(() => means.release());
+    const ended = queued.catch(() => undefined).then(() => allOf(returns));
+    return { queued, ended };
+  }
+
+  /** Asks for all that can be refused. */
+  #acquire(moves: readonly PieceMove<W>[], command: Command<W>): Means {
+    const { op } = command;
+    const { STORAGE, UNIFORM, COPY_SRC, COPY_DST } = GPUBufferUsage;
+    const { pool, errors } = this.#backend;
     const acquired: GPUBuffer[] = [];
+    const remade = new Map<tf.Variable, tf.Tensor>();
     const acquire = (bytes: number, usage: GPUBufferUsageFlags) => {
       const buffer = pool.acquireBuffer(bytes, usage);
       acquired.push(buffer);
       pool.relabel(buffer, 'staging');
       return buffer;
     };
-    const targets = new Map<tf.Variable, tf.Tensor>();
-    try {
-      for (const variable of op === 'capture' ? [] : variablesIn(pieces, isMeant)) {
-        targets.set(variable, this.#target(variable, op));
-      }
-      const submitted = this.#submit(pieces, command, targets, acquire);
-      for (const [variable, target] of targets) {
-        if (target !== variable) variable.assign(target);
-        this.#buffers.forgetHostCopy(variable);
-      }
-      return { pieces, submitted, downloads };
-    } finally {
-      for (const [variable, target] of targets) if (target !== variable) target.dispose();
+    const release = () => {
+      for (const tensor of remade.values()) tensor.dispose();
       // Destroyed once the commands are done: between syncs staging takes no memory.
       for (const buffer of acquired) pool.releaseBuffer(buffer, false);
-    }
-  }
-
-  /** The tensor that the device writes: the variable's own data, or new data if a failure spoilt that. */
-  #target(variable: tf.Variable, op: BlendOp): tf.Tensor {
-    if (op === 'restore' && this.#backend.errors.isSuspect(variable.dataId)) {
-      return this.#buffers.likeOf(variable);
-    }
-    this.#buffers.makeOwn(variable);
-    return variable;
-  }
-
-  #submit(
-    pieces: readonly HostPiece<W>[],
-    command: Command<W>,
-    targets: ReadonlyMap<tf.Variable, tf.Tensor>,
-    acquire: (bytes: number, usage: GPUBufferUsageFlags) => GPUBuffer,
-  ): Promise<void> {
-    const { STORAGE, UNIFORM, COPY_SRC, COPY_DST } = GPUBufferUsage;
-    const pieceBytes = Math.max(...pieces.map(({ bytes }) => bytes));
-    const staging = Array.from({ length: Math.min(STAGING_PIECES, pieces.length) }, () =>
-      acquire(pieceBytes, STORAGE | COPY_SRC | COPY_DST),
-    );
-    const stagingOf = (i: number) => staging[i % staging.length] as GPUBuffer;
-    const moves = pieces.map((piece, i) => this.#movesOf(piece, stagingOf(i), command, targets));
-    const uniforms = acquire(moves.flat().length * ALIGN_BYTES, UNIFORM | COPY_DST);
-    this.#backend.flush(); // what writes the fast weights comes first
-    const dispatches = this.#prepare(moves.flat(), command, uniforms);
-
-    // From here on nothing is refused.
-    const downloads = command.op !== 'restore';
-    const encoder = this.#backend.device.createCommandEncoder();
-    for (const [i, piece] of pieces.entries()) {
-      const { bytes, upload, download } = piece;
-      piece.handOver(downloads);
-      encoder.copyBufferToBuffer(upload, 0, stagingOf(i), 0, bytes);
-      const pass = encoder.beginComputePass();
-      for (const { pipeline, group, grid } of dispatches.splice(0, moves[i]?.length)) {
-        pass.setPipeline(pipeline);
-        pass.setBindGroup(0, group);
-        pass.dispatchWorkgroups(...grid);
+    };
+    try {
+      const parts = moves.flatMap((move) => move.parts);
+      for (const variable of op === 'capture' ? [] : variablesIn(parts)) {
+        if (op === 'restore' && errors.isSuspect(variable.dataId)) {
+          remade.set(variable, this.#buffers.likeOf(variable));
+        } else this.#buffers.makeOwn(variable);
       }
-      pass.end();
-      if (downloads) encoder.copyBufferToBuffer(stagingOf(i), 0, download, 0, bytes);
+      for (const { item } of parts) {
+        this.#buffers.of(remade.get(item.variable) ?? command.tensorOf(item));
+      }
+      const pieceBytes = largestOf(moves);
+      const staging = Array.from({ length: Math.min(STAGING_PIECES, moves.length) }, () =>
+        acquire(pieceBytes, STORAGE | COPY_SRC | COPY_DST),
+      );
+      const uniforms = acquire(parts.length * ALIGN_BYTES, UNIFORM | COPY_DST);
+      this.#writeNumbers(parts, command, uniforms);
+      return { staging, uniforms, remade, release };
+    } catch (error) {
+      release();
+      throw error;
     }
-    const dataIds = [...targets.values()].map(({ dataId }) => dataId);
-    return this.#backend.submitOwn(encoder.finish(), dataIds);
   }
 
-  #movesOf(
-    piece: HostPiece<W>,
-    slow: GPUBuffer,
-    { isMeant, tensorOf }: Command<W>,
-    targets: ReadonlyMap<tf.Variable, tf.Tensor>,
-  ): PartMove<W>[] {
-    return piece.parts
-      .filter(({ item }) => isMeant(item))
-      .map((part) => {
-        const fast = this.#buffers.of(targets.get(part.item.variable) ?? tensorOf(part.item));
-        return { part, slow, fast };
-      });
+  async #carry(
+    moves: readonly PieceMove<W>[],
+    command: Command<W>,
+    means: Means,
+    isQueued: (piece: HostPiece<W>, back: Promise<void>) => void,
+  ): Promise<void> {
+    const { errors } = this.#backend;
+    let failure: unknown = null;
+    for (const [i, move] of moves.entries()) {
+      const { piece } = move;
+      const pair = await this.#clock.time('wait', () => this.#ring.take());
+      if (pair === null && this.#background.isStopped) return;
+      if (pair === null) throw failure ?? notReturned();
+      try {
+        if (this.#background.isStopped) return this.#ring.putBack(pair);
+        if (failure !== null) throw failure;
+        const into = pair.writable.subarray(0, piece.bytes);
+        await this.#clock.time('push', () => this.#up.copy(piece.memory, into));
+        if (this.#background.isStopped) return this.#ring.putBack(pair);
+        // One that will be destroyed waits for the end of the move.
+        if (errors.isGone) errors.throwIfLost();
+        const staging = means.staging[i % means.staging.length] as GPUBuffer;
+        await this.#clock.time('blend', () => {
+          const dispatches = this.#dispatches(move, command, means, staging);
+          const submitted = this.#submit(piece, command.op, { pair, staging, dispatches });
+          const downloaded = command.op === 'restore' ? null : piece.memory;
+          const back = this.#ring.comesBack(pair, submitted, downloaded, this.#down);
+          back.catch((error: unknown) => (failure ??= error));
+          isQueued(piece, back);
+        });
+      } catch (error) {
+        this.#ring.putBack(pair);
+        throw error;
+      }
+    }
+    for (const [variable, tensor] of means.remade) {
+      if (isGone(variable)) continue;
+      variable.assign(tensor);
+      this.#buffers.forgetHostCopy(variable);
+    }
   }
 
-  /** Writes the numbers of all `moves` into `uniforms` at once. */
-  #prepare(moves: readonly PartMove<W>[], command: Command<W>, uniforms: GPUBuffer): Dispatch[] {
-    const { op, round, stepSizeOf } = command;
-    const numbers = new ArrayBuffer(moves.length * ALIGN_BYTES);
-    const dispatches = moves.map((move, i) => {
-      const { item, start, length } = move.part;
-      const offset = i * ALIGN_BYTES;
-      const stepSize = stepSizeOf(item);
+  /** For each part of one piece, but of what was disposed meanwhile. May be refused, as long as nothing is submitted. */
+  #dispatches(
+    { parts, first }: PieceMove<W>,
+    { op, tensorOf }: Command<W>,
+    { uniforms, remade }: Means,
+    staging: GPUBuffer,
+  ): Dispatches {
+    const all: Dispatch[] = [];
+    const written = new Set<object>();
+    for (const [i, part] of parts.entries()) {
+      const { variable } = part.item;
+      const own = remade.get(variable);
+      let tensor = own;
+      if (op === 'capture') tensor = tensorOf(part.item);
+      else if (isGone(variable)) continue;
+      else if (own === undefined) {
+        this.#buffers.makeOwn(variable); // someone may share it by now
+        tensor = variable;
+      }
+      const fast = this.#buffers.of(tensor as tf.Tensor);
+      if (op !== 'capture') {
+        if (own === undefined) this.#buffers.forgetHostCopy(variable);
+        written.add((tensor as tf.Tensor).dataId);
+      }
+      const offset = (first + i) * ALIGN_BYTES;
+      const numbers = { buffer: uniforms, offset, size: NUMBERS_BYTES };
+      all.push(this.#dispatch(op, { part, fast, slow: staging }, numbers));
+    }
+    return { all, written };
+  }
+
+  /** Resolves once it is known that the device did not fail. */
+  #submit(
+    { bytes }: HostPiece<W>,
+    op: BlendOp,
+    { pair, staging, dispatches }: { pair: MappedPair; staging: GPUBuffer; dispatches: Dispatches },
+  ): Promise<void> {
+    const encoder = this.#backend.device.createCommandEncoder();
+    const downloads = op !== 'restore';
+    pair.handOver(downloads);
+    encoder.copyBufferToBuffer(pair.upload, 0, staging, 0, bytes);
+    const pass = encoder.beginComputePass();
+    for (const { pipeline, group, grid } of dispatches.all) {
+      pass.setPipeline(pipeline);
+      pass.setBindGroup(0, group);
+      pass.dispatchWorkgroups(...grid);
+    }
+    pass.end();
+    if (downloads) encoder.copyBufferToBuffer(staging, 0, pair.download, 0, bytes);
+    return this.#backend.submitOwn(encoder.finish(), dispatches.written);
+  }
+
+  /** Writes the numbers of all `parts` into `uniforms` at once. */
+  #writeNumbers(
+    parts: readonly QuantizedPart<W>[],
+    { round, stepSizeOf }: Command<W>,
+    uniforms: GPUBuffer,
+  ): void {
+    const numbers = new ArrayBuffer(parts.length * ALIGN_BYTES);
+    for (const [i, { item, start, length }] of parts.entries()) {
       // The item's number is for random rounding.
-      const given = { length, start, item: item.serial, round, stepSize };
-      blendNumbers(new DataView(numbers, offset), given);
-      return this.#dispatch(op, move, { buffer: uniforms, offset, size: NUMBERS_BYTES });
-    });
+      const given = { length, start, item: item.serial, round, stepSize: stepSizeOf(item) };
+      blendNumbers(new DataView(numbers, i * ALIGN_BYTES), given);
+    }
     this.#backend.device.queue.writeBuffer(uniforms, 0, numbers);
-    return dispatches;
   }
 
   #dispatch(op: BlendOp, { part, fast, slow }: PartMove<W>, numbers: GPUBufferBinding): Dispatch {
@@ -197,22 +318,38 @@ export class PieceMover<W extends Storable> {
   }
 }
 
-/** Call it before anything changes: a piece that the device did not return cannot be moved. */
-function checkHere<W>(pieces: readonly HostPiece<W>[]): void {
-  if (!pieces.every(({ isHere }) => isHere)) throw notReturned();
-}
-
-export function notReturned(): SlowlaneError {
+/** The device kept a pair to itself: it failed in a way that nobody was told. */
+function notReturned(): SlowlaneError {
   return new SlowlaneError(
     'DEVICE_FAILED',
-    'The device did not return all slow weights after an earlier sync. Load the last saved state into a new Lookahead.',
+    'The device did not return memory after an earlier sync. Await discard(), or load the last saved state into a new Lookahead.',
   );
 }
 
-function variablesIn<W extends Storable>(
+/** Resolves when none of `works` goes on; rejects if one failed. */
+async function allOf(works: readonly Promise<void>[]): Promise<void> {
+  await Promise.allSettled(works);
+  await Promise.all(works);
+}
+
+function movesOf<W>(
   pieces: readonly HostPiece<W>[],
   isMeant: (item: W) => boolean,
-): readonly tf.Variable[] {
-  const items = pieces.flatMap(({ parts }) => parts.map(({ item }) => item));
-  return [...new Set(items.filter(isMeant).map(({ variable }) => variable))];
+): PieceMove<W>[] {
+  const moves: PieceMove<W>[] = [];
+  let first = 0;
+  for (const piece of pieces) {
+    const parts = piece.parts.filter(({ item }) => isMeant(item));
+    if (parts.length > 0) moves.push({ piece, parts, first });
+    first += parts.length;
+  }
+  return moves;
+}
+
+function largestOf<W>(moves: readonly PieceMove<W>[]): number {
+  return moves.reduce((most, { piece }) => Math.max(most, piece.bytes), 0);
+}
+
+function variablesIn<W extends Storable>(parts: readonly QuantizedPart<W>[]): Set<tf.Variable> {
+  return new Set(parts.map(({ item }) => item.variable));
 }

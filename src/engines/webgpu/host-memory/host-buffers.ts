@@ -1,22 +1,20 @@
-// Buffers in host memory that the device copies from and to: mappable ones. On a GPU with memory of its own
-// they take none of it, so they are counted apart from the budget.
+// Host memory for slow weights and moments, counted apart from the budget: plain memory, and mappable buffers, which the
+// device copies from and to. Where an implementation puts those is its own choice: docs/decisions/0004-device-blend.md.
 
 import { SlowlaneError } from '../../../checks/errors.js';
 import { formatBytes } from '../../../checks/quantities.js';
 import { mapped } from '../waiting.js';
 
-/** Something that has bytes in these buffers. */
-export interface Rescuable {
+/** Who may have bytes on their way to the host. */
+export interface Returning {
   /** Resolves when the device has given back what it has, or will not; null: it has nothing. */
   allBack(): Promise<void> | null;
-  /** Called after that, before the device is destroyed and the buffers with it. */
-  rescue(): void;
 }
 
 export class HostBuffers {
   readonly #device: GPUDevice;
   /** Weak, because nobody has to dispose of a Lookahead. */
-  readonly #rescuable = new Set<WeakRef<Rescuable>>();
+  readonly #returning = new Set<WeakRef<Returning>>();
   #bytes = 0;
 
   constructor(device: GPUDevice) {
@@ -29,21 +27,9 @@ export class HostBuffers {
 
   /** A mapped buffer of zeros. Throws OUT_OF_MEMORY if the system has no memory for it. */
   create(size: number, usage: GPUBufferUsageFlags): GPUBuffer {
-    let buffer: GPUBuffer;
-    try {
-      buffer = this.#device.createBuffer({ size, usage, mappedAtCreation: true });
-    } catch (cause) {
-      throw new SlowlaneError(
-        'OUT_OF_MEMORY',
-        `The system has no ${formatBytes(size)} of host memory for slow weights or moments; ` +
-          `${formatBytes(this.#bytes)} are in use. Free memory, use slow: 'host:f16' and moments: 'host:q8' or ` +
-          `'device:q8', or exclude large weights from Lookahead with overrides: [{ weights, exclude: true }].`,
-        { neededBytes: size, usedBytes: this.#bytes },
-        { cause },
-      );
-    }
-    this.#bytes += size;
-    return buffer;
+    return this.#counted(size, () =>
+      this.#device.createBuffer({ size, usage, mappedAtCreation: true }),
+    );
   }
 
   /** Maps a buffer that the device has. Resolves when the device is done with it. */
@@ -56,26 +42,43 @@ export class HostBuffers {
     this.#bytes -= buffer.size;
   }
 
-  /** Counts plain memory that took over from buffers. `bytes` is negative once it is let go. */
-  countPlain(bytes: number): void {
-    this.#bytes += bytes;
+  /** Zeros in memory that the device does not reach, and that outlives it. Throws OUT_OF_MEMORY if there is none. */
+  createPlain(size: number): Uint8Array {
+    return this.#counted(size, () => new Uint8Array(size));
   }
 
-  /** `owner` is told before the device is destroyed, if it is still there then. */
-  watch(owner: Rescuable): void {
-    for (const known of this.#rescuable) if (!known.deref()) this.#rescuable.delete(known);
-    this.#rescuable.add(new WeakRef(owner));
+  /** Nobody uses it any more: the garbage collector frees it. */
+  forgetPlain(memory: Uint8Array): void {
+    this.#bytes -= memory.length;
   }
 
-  /** Resolves when the device may be destroyed, after `rescue`; null: at once. */
+  /** The device is not destroyed before `owner` has back what is on its way. */
+  watch(owner: Returning): void {
+    for (const known of this.#returning) if (!known.deref()) this.#returning.delete(known);
+    this.#returning.add(new WeakRef(owner));
+  }
+
+  /** Resolves when the device may be destroyed; null: at once. */
   allBack(): Promise<void> | null {
-    const waits = [...this.#rescuable].flatMap((known) => known.deref()?.allBack() ?? []);
+    const waits = [...this.#returning].flatMap((known) => known.deref()?.allBack() ?? []);
     return waits.length === 0 ? null : Promise.all(waits).then(() => undefined);
   }
 
-  /** The device is about to be destroyed. */
-  rescue(): void {
-    for (const known of this.#rescuable) known.deref()?.rescue();
-    this.#rescuable.clear();
+  #counted<T>(size: number, create: () => T): T {
+    let made: T;
+    try {
+      made = create();
+    } catch (cause) {
+      throw new SlowlaneError(
+        'OUT_OF_MEMORY',
+        `The system has no ${formatBytes(size)} of host memory for slow weights or moments; ` +
+          `${formatBytes(this.#bytes)} are in use. Free memory, use slow: 'host:f16' and moments: 'host:q8' or ` +
+          `'device:q8', or exclude large weights from Lookahead with overrides: [{ weights, exclude: true }].`,
+        { neededBytes: size, usedBytes: this.#bytes },
+        { cause },
+      );
+    }
+    this.#bytes += size;
+    return made;
   }
 }

@@ -13,8 +13,9 @@ import type { BudgetedBackend } from '../budgeted-backend.js';
 import { checkCurrent } from '../check-current.js';
 import { label } from '../memory/label.js';
 import { TensorBuffers } from '../update/tensor-buffers.js';
+import { Background } from './background.js';
 import { MappedPair } from './mapped-pair.js';
-import { Readback } from './readback.js';
+import { copyBack } from './readback.js';
 import { Slices } from './slices.js';
 
 export class HostMoments implements OffloadedState {
@@ -22,7 +23,7 @@ export class HostMoments implements OffloadedState {
   /** For what the host does beside the device. */
   readonly slices = Slices.beside();
   readonly #buffers: TensorBuffers;
-  readonly #readback: Readback<MappedPair>;
+  readonly #background = new Background();
   /** Their downloads are recorded, perhaps not submitted. */
   #leaving: MappedPair[] = [];
   /** Stands for all that is downloaded in this step. */
@@ -31,12 +32,10 @@ export class HostMoments implements OffloadedState {
   constructor(backend: BudgetedBackend) {
     this.backend = backend;
     this.#buffers = new TensorBuffers(backend.parts);
-    const hooks = { took: () => undefined, over: () => undefined };
-    this.#readback = new Readback(backend.errors, hooks);
   }
 
   get isPending(): boolean {
-    return this.#leaving.length > 0 || this.#readback.isRunning;
+    return this.#leaving.length > 0 || this.#background.isRunning;
   }
 
   hold(shape: readonly number[], dtype: 'float32' | 'int32'): OffloadedTensor {
@@ -44,27 +43,28 @@ export class HostMoments implements OffloadedState {
   }
 
   startDownloads(): void {
-    const pieces = this.#leaving;
-    if (pieces.length === 0) return;
+    const pairs = this.#leaving;
+    if (pairs.length === 0) return;
     this.#leaving = [];
     const download = this.#download;
     this.#download = {};
     this.backend.flush();
     const submitted = this.backend.errors.judged(download);
-    this.#readback.begin({ pieces, submitted, downloads: true });
+    const host = { errors: this.backend.errors, slices: this.slices, background: this.#background };
+    this.#background.begin(copyBack(pairs, submitted, host));
   }
 
   async flush(): Promise<void> {
     this.startDownloads();
     try {
-      await this.#readback.done();
+      await this.#background.done();
     } finally {
-      this.#readback.clearFailure();
+      this.#background.clearFailure();
     }
   }
 
   dispose(): void {
-    this.#readback.stop();
+    this.#background.stop();
   }
 
   /** A tensor with the values of `pair`, which the device has from now on. The caller's, or its tidy's. */
@@ -150,7 +150,7 @@ class HostMoment implements OffloadedTensor {
   dispose(): void {
     this.#uploaded?.dispose();
     this.#uploaded = null;
-    this.#pair.destroy(this.#owner.backend.hostBuffers);
+    this.#pair.destroy();
   }
 
   #view({ buffer, byteOffset, byteLength }: Uint8Array): Float32Array | Int32Array {

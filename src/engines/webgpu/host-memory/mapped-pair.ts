@@ -15,7 +15,6 @@ export class MappedPair {
   /** Null while the device has the buffer. */
   #writable: Uint8Array | null;
   #readable: Uint8Array | null;
-  #isRescued = false;
 
   /** Makes a pair of zeros. Throws OUT_OF_MEMORY if the system has no memory for it. */
   constructor(bytes: number, buffers: HostBuffers) {
@@ -33,33 +32,11 @@ export class MappedPair {
     this.#readable = new Uint8Array(this.download.getMappedRange());
   }
 
-  destroy(buffers: HostBuffers): void {
-    if (this.#isRescued) {
-      if (this.#readable !== null) buffers.countPlain(-this.bytes);
-    } else {
-      buffers.destroy(this.upload);
-      buffers.destroy(this.download);
-    }
+  destroy(): void {
+    this.#buffers.destroy(this.upload);
+    this.#buffers.destroy(this.download);
     this.#writable = null;
     this.#readable = null;
-  }
-
-  /**
-   * Before the device is destroyed, and the buffers with it: takes the bytes out of them, if the host has these. From then on
-   * they can only be read.
-   */
-  rescue(buffers: HostBuffers): void {
-    buffers.destroy(this.upload); // makes room for the copy
-    this.#writable = null;
-    this.#readable = this.#readable === null ? null : copyOf(this.#readable);
-    if (this.#readable !== null) buffers.countPlain(this.bytes);
-    this.#isRescued = true;
-    buffers.destroy(this.download);
-  }
-
-  /** False while the device has the bytes, and from then on if it did not return them or took them along. */
-  get isReadable(): boolean {
-    return this.#readable?.byteLength === this.bytes;
   }
 
   /** False while the device has one of the buffers, and from then on if it did not return it. */
@@ -104,15 +81,6 @@ export class MappedPair {
   /** The download is not trusted: the uploaded bytes stay. */
   async keepUpload(slices: Slices): Promise<void> {
     await slices.copy(this.writable, this.readable);
-  }
-}
-
-/** null if there is no memory for it. */
-function copyOf(range: Uint8Array): Uint8Array | null {
-  try {
-    return range.slice();
-  } catch {
-    return null;
   }
 }
 

@@ -3,7 +3,7 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 import { adam, lookahead, sgd } from 'slowlane';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 
 import type { BudgetedBackend } from '#src/engines/webgpu/budgeted-backend.js';
 
@@ -43,7 +43,7 @@ async function withoutRoom<T>(backend: BudgetedBackend, bytes: number, work: () 
   }
 }
 
-/** Runs `work` while the system refuses the `n`-th buffer of host memory and those after it. */
+/** Runs `work` while the system refuses the `n`-th piece of host memory, plain or mapped, and those after it. */
 async function withoutHostMemory<T>(
   { device }: BudgetedBackend,
   n: number,
@@ -51,15 +51,27 @@ async function withoutHostMemory<T>(
 ) {
   const create = device.createBuffer.bind(device);
   let made = 0;
+  const refuse = () => {
+    if (++made >= n) throw new RangeError('no memory');
+  };
   device.createBuffer = (descriptor) => {
-    const isHost = descriptor.mappedAtCreation === true && (descriptor.usage & 0x80) === 0;
-    if (isHost && ++made >= n) throw new RangeError('no memory');
+    if (descriptor.mappedAtCreation === true && (descriptor.usage & 0x80) === 0) refuse();
     return create(descriptor);
   };
+  vi.stubGlobal(
+    'Uint8Array',
+    new Proxy(Uint8Array, {
+      construct(target, given, made) {
+        if (new Error().stack?.includes('createPlain') === true) refuse();
+        return Reflect.construct(target, given, made) as Uint8Array;
+      },
+    }),
+  );
   try {
     return await work();
   } finally {
     device.createBuffer = create;
+    vi.unstubAllGlobals();
   }
 }
 
