@@ -13,7 +13,9 @@ const { thisRuntime } = await import('../../dist/src/checks/runtime.js');
 
 const isPackage = process.argv.includes('--package');
 // As somebody's own property it is not the runtime's.
-if (isPackage) Object.defineProperty(navigator, 'gpu', { value: undefined, configurable: true });
+if (isPackage && 'navigator' in globalThis) {
+  Object.defineProperty(navigator, 'gpu', { value: undefined, configurable: true });
+}
 const hasDefaultLimits = process.argv.includes('--default-limits');
 if (hasDefaultLimits) {
   (await startWebGPU()).stop(); // where the package is used, it defines the class
