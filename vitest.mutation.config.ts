@@ -34,6 +34,9 @@ export default defineConfig({
     include: [...tests],
     exclude: [...(base.test?.exclude ?? []), ...without],
     sequence: { sequencer: FirstThenSmall },
+    runner: './scripts/mutation/test-runner.ts',
+    // Modules are loaded once for each mutant, not for each test file.
+    isolate: false,
     // Loading tsx costs time, and only worker threads need it.
     ...(threads ? {} : { execArgv: [] }),
   },
