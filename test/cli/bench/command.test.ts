@@ -117,7 +117,8 @@ describe.skipIf(!hasSwiftShader)('on SwiftShader', () => {
     const [tfjs, ours] = record.cells;
     expect(ours?.layers).toBeGreaterThan(2 * (tfjs?.layers ?? NaN));
     expect(tfjs?.hostBytes).toBe(0);
-    expect(ours?.hostBytes).toBe(2 * 4 * (ours?.parameters ?? NaN)); // up and down
+    // Slow weights are one piece, with a buffer to go up from and one to come down to.
+    expect(ours?.hostBytes).toBe(3 * 4 * (ours?.parameters ?? NaN));
     expect(readFileSync(file, 'utf8').replaceAll(folder, '')).not.toContain(entry('.'));
   });
 

@@ -44,7 +44,8 @@ describeWebGPU(() => {
         expect(perParameter).toBeCloseTo(publishedFor(`release+${moments}`), 1);
       }
       expect(by.moments).toBe(onDevice);
-      expect(hostBytes).toBe(2 * (4 * PARAMETERS + onHost)); // to go up from, and to come down to
+      // Moments have buffers to go up from and to come down to; slow weights have four pairs of 256 KiB for that.
+      expect(hostBytes).toBe(4 * PARAMETERS + 2 * 4 * 2 ** 18 + 2 * onHost);
       expect(losses.at(-1)).toBeLessThan(losses[0] ?? NaN);
       optimizer.dispose();
       engine.stop();
