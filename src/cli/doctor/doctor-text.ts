@@ -116,7 +116,8 @@ function stateOf({ version, libtensorflow, libraries, problem }: TensorflowRepor
   return `${version}, libtensorflow ${library}${problem === null ? '' : `; ${problem}`}`;
 }
 
-function speedLines({ speeds, gpuWaitMs }: DoctorReport, columns: number): string[] {
+function speedLines(report: DoctorReport, columns: number): string[] {
+  const { speeds, gpuWaitMs, uploadMemory } = report;
   const isMarked = speeds.some(({ software }) => software);
   const rows = speeds.map(({ what, gbPerSecond, software, bytes }) => [
     what,
@@ -126,8 +127,15 @@ function speedLines({ speeds, gpuWaitMs }: DoctorReport, columns: number): strin
   ]);
   const head = ['best of a few', 'GB/s', 'at a time', ...(isMarked ? [''] : [])];
   const table = rows.length === 0 ? ['  none measured'] : tableText(head, rows, columns);
-  if (gpuWaitMs === null) return table;
-  return [...table, `  a wait for the GPU takes ${significant(gpuWaitMs)} ms`];
+  return [
+    ...table,
+    ...(gpuWaitMs === null ? [] : [`  a wait for the GPU takes ${significant(gpuWaitMs)} ms`]),
+    ...(uploadMemory === null
+      ? []
+      : [
+          `  ${formatBytes(uploadMemory.bytes)} of upload buffers took ${formatBytes(uploadMemory.inVramBytes)} of VRAM`,
+        ]),
+  ];
 }
 
 function verdictLines({ trains, pick, findings }: DoctorReport): string[] {

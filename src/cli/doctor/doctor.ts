@@ -133,6 +133,8 @@ export async function examine({ probe, slowlane, runtime, system }: Doctor): Pro
   const ofHost = await ask('host speeds', null);
   const ofDevice = adapters?.length ? await ask('device speeds', null) : null;
   const wait = adapters?.length ? await ask('GPU wait', null) : null;
+  const hasGpu = adapters?.some(({ software }) => !software) ?? false;
+  const uploads = hasGpu ? await ask('upload memory', null) : null;
   const report: DoctorReport = {
     schema: DOCTOR_SCHEMA,
     schemaVersion: DOCTOR_SCHEMA_VERSION,
@@ -152,6 +154,7 @@ export async function examine({ probe, slowlane, runtime, system }: Doctor): Pro
     tensorflow: tensorflow.result,
     speeds: [...(ofHost.result ?? []), ...(ofDevice?.result ?? [])],
     gpuWaitMs: wait?.result ?? null,
+    uploadMemory: uploads?.result ?? null,
     failures,
   };
   return { ...report, findings: findingsOf(report) };

@@ -1,5 +1,6 @@
 // What is wrong with this machine, and how to fix it: plain rules on the results of the probes.
 
+import { formatBytes } from '../../checks/quantities.js';
 import type { DoctorReport, Finding } from './report.js';
 
 const LEVELS: readonly Finding['level'][] = ['error', 'warning', 'note'];
@@ -53,7 +54,7 @@ function onGpu(facts: DoctorReport): Finding[] {
   const hardware = adapters.filter(({ software }) => !software);
   if (hardware.length > 0) {
     const webgpu = engines.find(({ name }) => name === 'webgpu');
-    if (webgpu === undefined || webgpu.works) return [];
+    if (webgpu === undefined || webgpu.works) return onUploads(facts);
     const what = `WebGPU does not train on ${hardware[0]?.name}: ${sentence(webgpu.reason)}`;
     return [warning(what, "Update the GPU's driver")];
   }
@@ -71,6 +72,19 @@ function onGpu(facts: DoctorReport): Finding[] {
   const onBus = gpus === null ? '' : ', and none of NVIDIA, AMD or Intel is on the PCI bus';
   const what = `No GPU: WebGPU finds none${onBus}.${only}`;
   return [warning(what, NO_GPU_REMEDY)];
+}
+
+function onUploads({ uploadMemory }: DoctorReport): Finding[] {
+  if (uploadMemory === null) return [];
+  const { bytes, inVramBytes } = uploadMemory;
+  if (inVramBytes < bytes / 2) return [];
+  const what =
+    `Buffers that the host uploads from are in VRAM here: ${formatBytes(bytes)} of them took ` +
+    `${formatBytes(inVramBytes)}. No budget counts them.`;
+  const remedy =
+    "Moments on the host have half of their bytes there, slow weights at most 5 %: use moments: 'device:q8', or a " +
+    'vramBudget that leaves room for that';
+  return [note(what, remedy)];
 }
 
 const DRIVER_REMEDY =

@@ -19,6 +19,7 @@ const probes = {
   engine: async (request: EngineRequest) => (await import('./try-engine.js')).tryEngine(request),
   'host speeds': async () => (await import('./speeds.js')).hostSpeeds(),
   'device speeds': async () => (await import('./speeds.js')).deviceSpeeds(),
+  'upload memory': async () => (await import('./upload-memory.js')).uploadMemory(thisMachine()),
   'GPU wait': async () => (await import('./speeds.js')).gpuWait(),
 };
 

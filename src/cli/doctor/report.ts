@@ -32,6 +32,8 @@ export interface DoctorReport {
   readonly speeds: readonly SpeedReport[];
   /** Milliseconds until a copy on an idle device is back, the median. null: unknown. */
   readonly gpuWaitMs: number | null;
+  /** What buffers that the host uploads from take of a GPU's memory. null: unknown. */
+  readonly uploadMemory: UploadMemory | null;
   /** Probes that failed. */
   readonly failures: readonly { readonly probe: string; readonly reason: string }[];
 }
@@ -133,6 +135,13 @@ export interface TensorflowReport {
   /** Why it cannot load, as far as its files show. */
   readonly problem: string | null;
   readonly remedy: string | null;
+}
+
+export interface UploadMemory {
+  /** Of the buffers that were made and written. */
+  readonly bytes: number;
+  /** By so much the free memory of a GPU fell meanwhile. */
+  readonly inVramBytes: number;
 }
 
 export interface SpeedReport {

@@ -110,6 +110,27 @@ describe('the verdict', () => {
     expect(text).toContain('--engine auto takes webgpu.');
   });
 
+  test('on a GPU whose upload buffers are in VRAM says so, and only there', async () => {
+    const bytes = 2 ** 28;
+    const reportFor = (inVramBytes: number) =>
+      reportOn({
+        trains: ['webgpu', 'wasm', 'cpu'],
+        adapters: [CARD],
+        'upload memory': { bytes, inVramBytes },
+      });
+    const report = await reportFor(bytes);
+    expect(said(report)).toEqual([
+      expect.stringMatching(
+        /^note: Buffers that the host uploads from are in VRAM here: 256 MiB of them took 256 MiB\..*→ Moments/,
+      ),
+    ]);
+    expect(doctorText(report)).toContain('\n  256 MiB of upload buffers took 256 MiB of VRAM\n');
+    const other = await reportFor(2 ** 21); // another program's
+    expect(said(other)).toEqual([]);
+    expect(doctorText(other)).toContain('took 2 MiB of VRAM');
+    expect((await reportOn({ trains: ['wasm'], adapters: [SOFTWARE] })).uploadMemory).toBeNull();
+  });
+
   test('without any engine is an error with a remedy', async () => {
     const report = await reportOn({ trains: [] });
     expect(report).toMatchObject({ trains: false, pick: { engine: null } });
