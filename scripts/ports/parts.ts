@@ -29,10 +29,11 @@ export const PARTS: readonly Part[] = [
   { name: 'lavapipe', run: suitesOnLavapipe },
   { name: 'sloppy', run: () => [vitest('vitest.ports.config.ts', { SLOWLANE_PORTS: 'sloppy' })] },
   { name: 'naga', run: validateShaders },
-  { name: 'node', run: (cache) => smoke(cache, process.execPath, []) },
-  { name: 'bun', run: (cache) => smoke(cache, runtime(cache, 'bun'), []) },
-  { name: 'deno', run: (cache) => smoke(cache, runtime(cache, 'deno'), ['run', '-A']) },
-  { name: 'firefox', run: firefoxPage },
+  { name: 'node', run: (cache) => inRuntime(cache, process.execPath, []) },
+  { name: 'bun', run: (cache) => inRuntime(cache, runtime(cache, 'bun'), []) },
+  { name: 'deno', run: (cache) => inRuntime(cache, runtime(cache, 'deno'), ['run', '-A']) },
+  { name: 'chromium', run: () => inBrowser('chromium') },
+  { name: 'firefox', run: firefoxPages },
 ];
 
 export function runPart({ name, run }: Part, cache: string): PartResult {
@@ -115,19 +116,22 @@ function runtime(cache: string, name: 'bun' | 'deno'): string {
 }
 
 /** The programs of the built package, with the runtime's WebGPU and with npm's `webgpu`. */
-function smoke(_: string, command: string, args: readonly string[]): string[] {
+function inRuntime(_: string, command: string, args: readonly string[]): string[] {
   const env = driverEnvironment(SWIFTSHADER);
-  const said = must(command, [...args, 'test/ports/smoke.mjs'], env);
-  for (const options of [[], ['--default-limits'], ['--package']]) {
-    must(command, [...args, 'test/ports/runtimes.mjs', ...options], env);
-  }
-  const [version = ''] = must(command, ['--version']).split('\n');
-  return [version, said.trim().split('\n').at(-1) ?? ''];
+  return [[], ['--default-limits'], ['--package']].map((options) => {
+    const said = must(command, [...args, 'test/ports/runtimes.mjs', ...options], env);
+    const [on = '', adapter = ''] = said.split('\n');
+    return [...options, on, adapter].join(', ');
+  });
 }
 
-function firefoxPage(): string[] {
+function firefoxPages(): string[] {
   if (firefoxCommand() === null) throw new NotHere('Firefox is not installed (firefox-esr).');
-  must(process.execPath, ['--import', 'tsx', 'test/ports/browsers.ts', 'firefox'], process.env);
-  const program = ['--import', 'tsx', 'test/ports/firefox-smoke.ts'];
-  return must(process.execPath, program, driverEnvironment(SWIFTSHADER)).trim().split('\n');
+  return inBrowser('firefox');
+}
+
+/** Page and worker, cross-origin isolated and not. */
+function inBrowser(name: 'chromium' | 'firefox'): string[] {
+  const program = ['--import', 'tsx', 'test/ports/browsers.ts', name];
+  return must(process.execPath, program).trim().split('\n');
 }

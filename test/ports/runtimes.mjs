@@ -1,9 +1,11 @@
-// Trains some steps with the built slowlane (npm run build) on the WebGPU of this runtime, saves, resumes, and says what it found.
+// Trains some steps with the built slowlane (npm run build) on the WebGPU of this runtime, compares with the cpu backend, saves,
+// resumes, and says what it found.
 //   node test/ports/runtimes.mjs | bun test/ports/runtimes.mjs | deno run -A test/ports/runtimes.mjs
 // `--default-limits`: with WebGPU's default limits, and a weight that is as large as a binding may be.
 // `--package`: with the npm package `webgpu`, also where the runtime has a WebGPU of its own. Exit code 0: all is well.
 
 import * as tf from '@tensorflow/tfjs-core';
+import '@tensorflow/tfjs-backend-cpu';
 import '@tensorflow/tfjs-layers'; // registers the gradients of tfjs-core's ops
 
 const { adam, loadTraining, lookahead, saveTraining, sgd } =
@@ -24,6 +26,11 @@ if (hasDefaultLimits) {
     return requestDevice.call(this, { ...wanted, requiredLimits: {} });
   };
 }
+await tf.setBackend('cpu');
+const reference = { optimizer: make({ slow: 'host:f32', moments: 'device:f32' }), ...problem() };
+await train(reference, 6);
+const onCpu = await reference.w.data();
+
 const gpu = await startWebGPU();
 const isOwn = !Object.hasOwn(navigator, 'gpu');
 const { name, version } = thisRuntime();
@@ -31,14 +38,21 @@ console.log(`${name} ${version}, WebGPU ${isOwn ? 'of the runtime' : 'of the pac
 console.log(`adapter ${gpu.adapter.name}`);
 
 const POLICIES = [
+  { slow: 'host:f32', moments: 'device:f32' },
   { slow: 'host:f32', moments: 'host:f32' },
   { slow: 'host:f16', moments: 'host:q8' },
   { slow: 'device:f32', moments: 'device:q8' },
 ];
 
+/** The same numbers on every backend. */
 function problem() {
-  const w = tf.tidy(() => tf.variable(tf.randomNormal([64, 64], 0, 1, 'float32', 1)));
+  const values = Float32Array.from({ length: 64 * 64 }, (_, i) => Math.sin(i));
+  const w = tf.tidy(() => tf.variable(tf.tensor2d(values, [64, 64])));
   return { w, loss: () => tf.tidy(() => tf.mean(tf.square(w))) };
+}
+
+function make({ slow, moments }) {
+  return lookahead(adam({ learningRate: 0.01, moments }), { syncPeriod: 3, slow });
 }
 
 async function train({ optimizer, w, loss }, steps) {
@@ -51,15 +65,16 @@ async function train({ optimizer, w, loss }, steps) {
   return losses;
 }
 
-const make = ({ slow, moments }) =>
-  lookahead(adam({ learningRate: 0.01, moments }), { syncPeriod: 3, slow });
-
 for (const policy of POLICIES) {
   const whole = { optimizer: make(policy), ...problem() };
   const losses = await train(whole, 6);
   if (!(losses.at(-1) < losses[0]))
     throw new Error(`The loss does not fall: ${losses.join(', ')}.`);
   const weights = await whole.w.data();
+  if (policy.slow === 'host:f32') {
+    const most = Math.max(...weights.map((value, i) => Math.abs(value - onCpu[i])));
+    if (!(most < 1e-5)) throw new Error(`WebGPU differs from cpu by ${most}.`);
+  }
   // The same in two halves.
   const first = { optimizer: make(policy), ...problem() };
   await train(first, 3);
