@@ -53,7 +53,7 @@ const MEMORY = object({
   host: nullable(HOST_MEMORY, 'Null without Lookahead.'),
   reachedHostBytes: Type.Optional(
     count(
-      'Host memory that the device can reach at the end: slow weights with their staging buffers, and offloaded moments. Absent where the engine keeps none.',
+      'Host memory at the end: slow weights and offloaded moments, and the buffers that they pass through. Absent where the engine keeps none.',
     ),
   ),
 });

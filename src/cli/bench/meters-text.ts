@@ -61,7 +61,7 @@ function legendOf({ cells, options }: Measured, whenAsked: string): string[] {
       ? `driver: nvidia-smi, every 100 ms${whenAsked}${sources.has('gpu') ? '; the rise of the whole GPU where it reports no process' : ''}.`
       : 'driver: unknown here (a GPU with nvidia-smi reports it).',
     hasAllocator(options)
-      ? 'host: slow weights and offloaded moments, in host memory that the device can reach. RSS: the whole process.'
+      ? 'host: slow weights and offloaded moments, and the buffers that they pass through. RSS: the whole process.'
       : "host: slow weights of slowlane's Lookahead and its staging buffers, which no other meter counts. RSS: the whole process.",
   ];
 }

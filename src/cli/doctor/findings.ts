@@ -121,7 +121,7 @@ function onVulkan({ vulkan, adapters, adapterMessages, gpus }: DoctorReport): Fi
     .map((line) => line.replace(/^[-\s]+/, '').replace(/[.;\s]+$/, ''))
     .join('; ');
   if (adapterMessages.some((line) => LACKS.test(line))) {
-    const what = `WebGPU refuses the Vulkan driver that is here, because it is too old: ${said}.`;
+    const what = `WebGPU refuses the Vulkan driver that is here: ${said}.`;
     return [warning(what, UPDATE_DRIVER)];
   }
   return [warning(`Vulkan finds no driver that works: ${said}.`, 'Install the driver of the GPU')];

@@ -21,7 +21,7 @@ export interface Engine {
   readonly name: string;
   /** Why preferred engines were passed over; empty if none was. */
   readonly note: string;
-  /** Host memory that the device can reach: slow weights and moments. Undefined if the engine keeps none. */
+  /** Host memory: slow weights, moments, and the buffers that they pass through. Undefined if the engine keeps none. */
   readonly hostBytes?: () => number;
 }
 

@@ -259,8 +259,13 @@ export class BudgetedBackend extends WebGPUBackend implements GuardedBackend, La
     if (this.#isStopped) return;
     this.#isStopped = true;
     this.errors.lose('stopped');
-    super.dispose();
-    this.device.destroy();
+    const end = () => {
+      super.dispose(); // its buffers too, which a sync under way needs
+      this.device.destroy();
+    };
+    const back = this.hostBuffers.allBack();
+    if (back === null) end();
+    else void back.then(end);
   }
 
   /** No call may use a device that is to be destroyed, but what it has of the slow weights comes back first. */

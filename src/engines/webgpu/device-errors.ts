@@ -199,7 +199,7 @@ function lossOf(reason: string, message: string): GpuError {
   const said =
     why[reason as keyof typeof why] ??
     (isFull
-      ? `The GPU's driver allows no more allocations, and each buffer is one. Use startWebGPU({ subAllocate: true }).`
+      ? `The GPU's driver allows no more allocations, and in Node each buffer is one without startWebGPU({ subAllocate: true }).`
       : `The GPU device was lost: ${message}.`);
   return new GpuError(
     'lost',

@@ -199,8 +199,7 @@ export class PieceMover<W extends Storable> {
       try {
         if (this.#background.isStopped) return this.#ring.putBack(pair);
         if (failure !== null) throw failure;
-        const into = pair.writable.subarray(0, piece.bytes);
-        await this.#clock.time('push', () => this.#up.copy(piece.memory, into));
+        await this.#clock.time('push', () => this.#fill(pair, piece));
         if (this.#background.isStopped) return this.#ring.putBack(pair);
         // One that will be destroyed waits for the end of the move.
         if (errors.isGone) errors.throwIfLost();
@@ -225,6 +224,14 @@ export class PieceMover<W extends Storable> {
     }
   }
 
+  async #fill({ writable }: MappedPair, { memory, bytes }: HostPiece<W>): Promise<void> {
+    try {
+      await this.#up.copy(memory, writable.subarray(0, bytes));
+    } catch (error) {
+      throw await this.#backend.errors.named(error); // a device that is lost may take mapped memory away
+    }
+  }
+
   /** For each part of one piece, but of what was disposed meanwhile. May be refused, as long as nothing is submitted. */
   #dispatches(
     { parts, first }: PieceMove<W>,
@@ -237,18 +244,13 @@ export class PieceMover<W extends Storable> {
     for (const [i, part] of parts.entries()) {
       const { variable } = part.item;
       const own = remade.get(variable);
-      let tensor = own;
-      if (op === 'capture') tensor = tensorOf(part.item);
-      else if (isGone(variable)) continue;
-      else if (own === undefined) {
-        this.#buffers.makeOwn(variable); // someone may share it by now
-        tensor = variable;
-      }
-      const fast = this.#buffers.of(tensor as tf.Tensor);
-      if (op !== 'capture') {
-        if (own === undefined) this.#buffers.forgetHostCopy(variable);
-        written.add((tensor as tf.Tensor).dataId);
-      }
+      const tensor = op === 'capture' ? tensorOf(part.item) : (own ?? variable);
+      if (isGone(tensor)) continue;
+      const isWritten = op !== 'capture';
+      if (isWritten && tensor === variable) this.#buffers.makeOwn(variable); // someone may share it by now
+      const fast = this.#buffers.of(tensor);
+      if (isWritten && tensor === variable) this.#buffers.forgetHostCopy(variable);
+      if (isWritten) written.add(tensor.dataId);
       const offset = (first + i) * ALIGN_BYTES;
       const numbers = { buffer: uniforms, offset, size: NUMBERS_BYTES };
       all.push(this.#dispatch(op, { part, fast, slow: staging }, numbers));

@@ -21,7 +21,7 @@ export interface DeviceMemory {
   /** The budget; Infinity without one. */
   readonly budgetBytes: number;
   /**
-   * Host memory that the device can reach: slow weights and offloaded moments. It is not part of the other numbers. On
+   * Host memory: slow weights and offloaded moments, and the buffers that they pass through. It is not part of the other numbers. On
    * a GPU without its own memory it is the same memory.
    */
   readonly hostBytes: number;

@@ -195,6 +195,7 @@ export class BufferPool implements BufferManagerLike {
     this.#numFree = 0;
     this.numBytesUsed = 0;
     this.numBytesAllocated = 0;
+    this.#owner.deviceBytes.reset();
   }
 
   #takeFree(key: string): GPUBuffer | undefined {

@@ -8,6 +8,8 @@ export interface DeviceBytes {
   with(size: number, usage: GPUBufferUsageFlags): number;
   made(size: number, usage: GPUBufferUsageFlags): void;
   destroyed(size: number, usage: GPUBufferUsageFlags): void;
+  /** The device is gone, with all of them. */
+  reset(): void;
 }
 
 /** Each buffer is an allocation of its own: Dawn in Node, as slowlane starts it. */
@@ -24,6 +26,10 @@ export class ApartBytes implements DeviceBytes {
 
   destroyed(size: number): void {
     this.bytes -= size;
+  }
+
+  reset(): void {
+    this.bytes = 0;
   }
 }
 
@@ -63,6 +69,12 @@ export class SubAllocatedBytes implements DeviceBytes {
   destroyed(size: number, usage: GPUBufferUsageFlags): void {
     if (isSmall(size, usage)) this.#smallBytes -= rounded(size);
     else this.#apartBytes -= size;
+  }
+
+  reset(): void {
+    this.#apartBytes = 0;
+    this.#smallBytes = 0;
+    this.#heapBytes = 0;
   }
 
   #heapsFor(smallBytes: number): number {

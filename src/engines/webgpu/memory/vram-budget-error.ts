@@ -29,7 +29,7 @@ export class VramBudgetError extends SlowlaneError {
   readonly usedBytes: number;
   /** The same by category. */
   readonly breakdown: Breakdown;
-  /** What the device takes beside that, because it rounds small buffers; 0 in Node. */
+  /** What the device takes beside that, because it rounds small buffers; 0 in Node without `subAllocate`. */
   readonly addedBytes: number;
 
   /** `enoughBytes`: what the device would have taken, this allocation included. */
@@ -40,7 +40,7 @@ export class VramBudgetError extends SlowlaneError {
     const added =
       addedBytes === 0
         ? ''
-        : `, and small buffers take ${formatBytes(addedBytes)} more on this device`;
+        : `, and small buffers take ${formatBytes(addedBytes)} more on this device, which keeps that until stop()`;
     const largest = CATEGORIES.toSorted((a, b) => breakdown[b] - breakdown[a])[0] ?? 'activations';
     super(
       'OVER_BUDGET',

@@ -76,15 +76,21 @@ describeWebGPU(() => {
     tf.dispose(weights);
   });
 
-  test('destroyed in the middle: the sync comes to its end first', async () => {
-    const { backend, optimizer } = await dueSync();
-    const before = await valuesOf(optimizer);
-    atPiece(backend, 5, () => backend.device.destroy());
-    await optimizer.sync().catch(() => undefined);
-    const after = await valuesOf(optimizer);
-    expect(after.every((x, i) => isNear(x, synced(before[i] as number)))).toBe(true);
-    optimizer.dispose();
-  });
+  test.each(['destroyed', 'stopped'] as const)(
+    '%s in the middle: the sync comes to its end first',
+    async (how) => {
+      const { backend, memory, stop, optimizer } = await dueSync();
+      const before = await valuesOf(optimizer);
+      atPiece(backend, 5, () => (how === 'stopped' ? stop() : backend.device.destroy()));
+      await optimizer.sync().catch(() => undefined);
+      const after = await valuesOf(optimizer);
+      expect(after.every((x, i) => isNear(x, synced(before[i] as number)))).toBe(true);
+      optimizer.dispose();
+      await backend.device.lost;
+      expect(memory()).toMatchObject({ hostBytes: 0 });
+      if (how === 'stopped') expect(memory()).toMatchObject({ allocatedBytes: 0, usedBytes: 0 });
+    },
+  );
 
   test('refused in the middle: sync() goes on where it was, to the same bits and bytes', async () => {
     const run = async (isRefused: boolean) => {
@@ -121,6 +127,16 @@ describeWebGPU(() => {
     await optimizer.finish();
     optimizer.dispose();
     expect(memory().hostBytes).toBe(0);
+    small.dispose();
+  });
+
+  test('a weight that is disposed in the middle of resync(): the other is captured', async () => {
+    const { backend, weights, optimizer } = await dueSync();
+    const [large, small] = weights as [tf.Variable, tf.Variable];
+    atPiece(backend, 3, () => large.dispose());
+    await optimizer.resync();
+    expect(await slowOf(optimizer)).toEqual([await read(small)]);
+    optimizer.dispose();
     small.dispose();
   });
 
