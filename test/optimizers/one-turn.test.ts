@@ -156,8 +156,11 @@ describe('moments on the host', () => {
   };
   const apply = (optimizer: WeightwiseOptimizer, weight: tf.Variable, value: number) => {
     const gradient = tf.fill([4096], value);
-    optimizer.applyGradients({ [weight.name]: gradient });
-    gradient.dispose();
+    try {
+      optimizer.applyGradients({ [weight.name]: gradient });
+    } finally {
+      gradient.dispose();
+    }
   };
 
   test('are looked through for a NaN', async () => {
@@ -166,6 +169,38 @@ describe('moments on the host', () => {
     expect(await optimizer.firstBadOnHost(() => true)).toBeNull();
     apply(optimizer, weight, NaN);
     expect(await optimizer.firstBadOnHost(() => true)).toEqual({ weight, slot: 'm' });
+    optimizer.dispose();
+  });
+
+  test('on their way, each call that needs them is refused, and nothing has changed', async () => {
+    const { host, weight, optimizer } = started();
+    apply(optimizer, weight, 1);
+    apply(optimizer, weight, 1);
+    const before = await weight.data();
+    Object.assign(host, { isPending: true });
+    expect(optimizer.due).toBe(true);
+    const refused = { code: 'OFFLOAD_PENDING' };
+    const codeOf = (call: () => unknown) => {
+      try {
+        call();
+        return null;
+      } catch (error) {
+        return error;
+      }
+    };
+    expect(codeOf(() => apply(optimizer, weight, 1))).toMatchObject(refused);
+    expect(codeOf(() => optimizer.minimize(() => tf.sum(weight)))).toMatchObject(refused);
+    expect(codeOf(() => optimizer.completeStep())).toMatchObject(refused);
+    expect(codeOf(() => optimizer.adopt([weight]))).toMatchObject(refused);
+    expect(codeOf(() => optimizer.reset([weight]))).toMatchObject(refused);
+    expect(codeOf(() => optimizer.forget([weight]))).toMatchObject(refused);
+    expect(await weight.data()).toEqual(before);
+    expect(optimizer.iterations).toBe(1);
+    Object.assign(host, { isPending: false });
+    expect(optimizer.due).toBe(false);
+    apply(optimizer, weight, 1);
+    apply(optimizer, weight, 1);
+    expect(optimizer.iterations).toBe(2);
     optimizer.dispose();
   });
 
