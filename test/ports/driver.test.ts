@@ -134,8 +134,10 @@ describe.each(drivers)('%s', (driver) => {
         driver.deviceBytes - allocatedBytes;
       const inVram = uncounted(two) - uncounted(one);
       const atMost = RING_BYTES + uploads * weightBytes; // of slow weights the ring alone
-      expect(inVram).toBe(isUploadInVram(card) ? atMost : 0);
-      results.push({ what: 'slow', driver, moments, card, inVramMiB: inVram / MiB });
+      results.push({ what: 'slow', driver, moments, card, inVramMiB: Math.round(inVram / MiB) });
+      const expected = isUploadInVram(card) ? atMost : 0;
+      expect(inVram).toBeGreaterThanOrEqual(expected);
+      expect(inVram).toBeLessThan(expected + 4096); // Dawn uploads some numbers in buffers of its own
     });
   });
 });
