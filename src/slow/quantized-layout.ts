@@ -37,7 +37,7 @@ export interface PieceRun<W> extends QuantizedPiece<W> {
 }
 
 /** Pieces that are on the device at the same time: one goes up, one is blended, one comes down, one is spare. */
-export const STAGING_PIECES = 4;
+const STAGING_PIECES = 4;
 /** Staging takes at most this share of the weights, or the bytes below if those are more. */
 const STAGING_SHARE = 0.05;
 const STAGING_BYTES = 2 ** 20;
@@ -50,13 +50,20 @@ export function stagedPieceBytes(weightBytes: number, chunkBytes: number): numbe
   );
 }
 
-/** What the pieces take on the device at most while they move: each staging buffer holds the largest one. */
-export function stagingBytesOf(
-  pieces: readonly { readonly bytes: number; readonly times?: number }[],
-): number {
-  const count = pieces.reduce((sum, { times = 1 }) => sum + times, 0);
-  const largest = pieces.reduce((most, { bytes }) => Math.max(most, bytes), 0);
-  return Math.min(STAGING_PIECES, count) * largest;
+/** How many pieces are on their way at a time, and the room that each needs: that of the largest one. */
+export function stagingOf(pieces: readonly { readonly bytes: number; readonly times?: number }[]): {
+  readonly count: number;
+  readonly bytes: number;
+} {
+  const all = pieces.reduce((sum, { times = 1 }) => sum + times, 0);
+  const bytes = pieces.reduce((most, piece) => Math.max(most, piece.bytes), 0);
+  return { count: Math.min(STAGING_PIECES, all), bytes };
+}
+
+/** What the pieces take on the device at most while they move. */
+export function stagingBytesOf(pieces: Parameters<typeof stagingOf>[0]): number {
+  const { count, bytes } = stagingOf(pieces);
+  return count * bytes;
 }
 
 /**

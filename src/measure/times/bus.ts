@@ -2,7 +2,7 @@
 // by piece, by the GPU's own copies alone. Nothing on the main thread touches them: the floor of any sync.
 
 import { mapped } from '../../engines/webgpu/waiting.js';
-import { STAGING_PIECES } from '../../slow/quantized-layout.js';
+import { stagingOf } from '../../slow/quantized-layout.js';
 import type { BareDevice } from '../devices/devices.js';
 
 /** In what goes up, so that what comes down can be told from memory that nobody wrote. */
@@ -54,9 +54,8 @@ class PieceBuffers {
     this.#device = device;
     const { MAP_WRITE, MAP_READ, COPY_SRC, COPY_DST } = GPUBufferUsage;
     const make = (size: number, usage: number) => device.createBuffer({ size, usage });
-    const staging = Array.from({ length: Math.min(STAGING_PIECES, pieces.length) }, () =>
-      make(Math.max(...pieces), COPY_SRC | COPY_DST),
-    );
+    const { count, bytes } = stagingOf(pieces.map((size) => ({ bytes: size })));
+    const staging = Array.from({ length: count }, () => make(bytes, COPY_SRC | COPY_DST));
     this.#staging = staging;
     this.#pieces = pieces.map((bytes, i) => ({
       up: make(bytes, MAP_WRITE | COPY_SRC),

@@ -12,9 +12,9 @@ import type * as tf from '@tensorflow/tfjs-core';
 import { fitsIn, largestIn } from '../../../../workers/codecs/value-format.js';
 import {
   layOutQuantized,
-  STAGING_PIECES,
   stagedPieceBytes,
   stagingBytesOf,
+  stagingOf,
 } from '../../../slow/quantized-layout.js';
 import {
   type BlendOptions,
@@ -87,7 +87,8 @@ export class DeviceBlendStore<W extends Storable> implements SlowStore<W>, Retur
     const pieceBytes = stagedPieceBytes(weightBytes, this.#options.chunkBytes);
     const made = this.#make(items, pieceBytes);
     try {
-      this.#reserve([...this.#pieces, ...made]);
+      const { count, bytes } = stagingOf([...this.#pieces, ...made]);
+      this.#ring.reserve(count, bytes);
     } catch (error) {
       this.#forget(made);
       throw error;
@@ -350,12 +351,6 @@ export class DeviceBlendStore<W extends Storable> implements SlowStore<W>, Retur
       throw error;
     }
     return made;
-  }
-
-  /** Makes the ring as large as moves of `pieces` need it. */
-  #reserve(pieces: readonly HostPiece<W>[]): void {
-    const largest = pieces.reduce((most, { bytes }) => Math.max(most, bytes), 0);
-    this.#ring.reserve(Math.min(STAGING_PIECES, pieces.length), largest);
   }
 
   #forget(pieces: readonly HostPiece<W>[]): void {

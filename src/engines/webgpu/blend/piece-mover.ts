@@ -5,7 +5,7 @@ import type * as tf from '@tensorflow/tfjs-core';
 
 import { storedBytes } from '../../../../workers/codecs/value-format.js';
 import { SlowlaneError } from '../../../checks/errors.js';
-import { type QuantizedPart, STAGING_PIECES } from '../../../slow/quantized-layout.js';
+import { type QuantizedPart, stagingOf } from '../../../slow/quantized-layout.js';
 import type { Storable, StoreClock } from '../../../slow/slow-store.js';
 import { isGone } from '../../../tfjs/variables.js';
 import type { BudgetedBackend } from '../budgeted-backend.js';
@@ -131,7 +131,8 @@ export class PieceMover<W extends Storable> {
       command.isMeant,
     );
     if (moves.length === 0) return { queued: Promise.resolve(), ended: Promise.resolve() };
-    this.#ring.reserve(Math.min(STAGING_PIECES, moves.length), largestOf(moves));
+    const { count, bytes } = stagingOf(moves.map(({ piece }) => piece));
+    this.#ring.reserve(count, bytes);
     const means = this.#acquire(moves, command);
     const returns: Promise<void>[] = [];
     const queued = this.#carry(moves, command, means, (piece, back) => {
@@ -170,9 +171,9 @@ export class PieceMover<W extends Storable> {
       for (const { item } of parts) {
         this.#buffers.of(remade.get(item.variable) ?? command.tensorOf(item));
       }
-      const pieceBytes = largestOf(moves);
-      const staging = Array.from({ length: Math.min(STAGING_PIECES, moves.length) }, () =>
-        acquire(pieceBytes, STORAGE | COPY_SRC | COPY_DST),
+      const { count, bytes } = stagingOf(moves.map(({ piece }) => piece));
+      const staging = Array.from({ length: count }, () =>
+        acquire(bytes, STORAGE | COPY_SRC | COPY_DST),
       );
       const uniforms = acquire(parts.length * ALIGN_BYTES, UNIFORM | COPY_DST);
       this.#writeNumbers(parts, command, uniforms);
@@ -346,10 +347,6 @@ function movesOf<W>(
     first += parts.length;
   }
   return moves;
-}
-
-function largestOf<W>(moves: readonly PieceMove<W>[]): number {
-  return moves.reduce((most, { piece }) => Math.max(most, piece.bytes), 0);
 }
 
 function variablesIn<W extends Storable>(parts: readonly QuantizedPart<W>[]): Set<tf.Variable> {

@@ -42,6 +42,17 @@ function makeRing(room = Infinity) {
 const slices = Slices.beside();
 const taken = async (ring: TransferRing) => (await ring.take()) as MappedPair;
 
+/** A ring of one pair of 4 bytes, which is away; `downloaded` is what it has when it comes back. */
+async function withPairAway(downloaded: readonly number[]) {
+  const made = makeRing();
+  made.ring.reserve(1, 4);
+  const pair = await taken(made.ring);
+  const download = new Uint8Array(pair.download.getMappedRange());
+  pair.handOver(true);
+  download.set(downloaded);
+  return { ...made, pair };
+}
+
 test('two pairs of 8 bytes are 32 bytes; larger or more ones replace them, and all of it is given back', async () => {
   const { ring, buffers, used } = makeRing();
   ring.reserve(2, 8);
@@ -66,12 +77,7 @@ test('no memory for the second of larger pairs: the ring is as it was', () => {
 });
 
 test('who takes the last pair waits for the first that comes back, with its bytes in plain memory', async () => {
-  const { ring, mapAll } = makeRing();
-  ring.reserve(1, 4);
-  const pair = await taken(ring);
-  const download = new Uint8Array(pair.download.getMappedRange());
-  pair.handOver(true);
-  download.set([1, 2, 3, 4]);
+  const { ring, mapAll, pair } = await withPairAway([1, 2, 3, 4]);
   const into = new Uint8Array(3);
   const back = ring.comesBack(pair, Promise.resolve(), into, slices);
   let isThere = false;
@@ -85,12 +91,7 @@ test('who takes the last pair waits for the first that comes back, with its byte
 });
 
 test('what a device that failed has downloaded is not taken, and the pair is there again', async () => {
-  const { ring, mapAll } = makeRing();
-  ring.reserve(1, 4);
-  const pair = await taken(ring);
-  const download = new Uint8Array(pair.download.getMappedRange());
-  pair.handOver(true);
-  download.fill(9);
+  const { ring, mapAll, pair } = await withPairAway([9, 9, 9, 9]);
   const into = new Uint8Array(4);
   const failed = Promise.reject(new Error('it failed'));
   const back = ring.comesBack(pair, failed, into, slices);
@@ -101,10 +102,7 @@ test('what a device that failed has downloaded is not taken, and the pair is the
 });
 
 test('released while a pair is away: it does not come back, and nobody waits for it', async () => {
-  const { ring, mapAll, used } = makeRing();
-  ring.reserve(1, 4);
-  const pair = await taken(ring);
-  pair.handOver(true);
+  const { ring, mapAll, used, pair } = await withPairAway([9, 9, 9, 9]);
   const into = new Uint8Array(4);
   const back = ring.comesBack(pair, Promise.resolve(), into, slices);
   ring.release();
